@@ -1,0 +1,43 @@
+/** Tries again what may pass, with exponential backoff and full jitter. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isRetryable } from './errors.ts';
+
+export interface RetryOptions {
+  /** Cuts a wait short: the last error is thrown then. A running attempt is not interrupted. */
+  signal: AbortSignal;
+  /** Told before each wait. */
+  onWait?: (error: unknown, delayMs: number, attempt: number) => void;
+  /** Default: errors that say a retry can help. */
+  shouldRetry?: (error: unknown) => boolean;
+  /** Most attempts; default unbounded. */
+  attempts?: number;
+}
+
+const firstDelayMs = 100;
+const longestDelayMs = 10_000;
+
+/** The upper bound of the wait after the given failed attempt (1, 2, …), in milliseconds. */
+export function backoffCeiling(attempt: number): number {
+  return Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempt - 1, 20));
+}
+
+/** Between half of the ceiling and the ceiling, so that hosts do not come back in step and never at once. */
+export function backoffDelay(attempt: number, random: () => number = Math.random): number {
+  return backoffCeiling(attempt) * (0.5 + random() / 2);
+}
+
+export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
+  const { signal, shouldRetry = isRetryable, attempts = Infinity } = options;
+  for (let count = 1; ; count++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!shouldRetry(error) || count >= attempts || signal.aborted) throw error;
+      const delay = backoffDelay(count);
+      options.onWait?.(error, delay, count);
+      await sleep(delay, undefined, { signal }).catch(() => {
+        throw error;
+      });
+    }
+  }
+}

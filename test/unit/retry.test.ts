@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { VisionscaleError } from '../../src/lib/errors.ts';
+import { backoffCeiling, backoffDelay, retry } from '../../src/lib/retry.ts';
+
+const away = () => new VisionscaleError('away', { code: 'away', retryable: true });
+
+describe('retry', () => {
+  it('waits between half the ceiling and the ceiling, never above ten seconds', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 10_000 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (attempt, random) => {
+          const delay = backoffDelay(attempt, () => random);
+          expect(delay).toBeGreaterThanOrEqual(backoffCeiling(attempt) / 2);
+          expect(delay).toBeLessThanOrEqual(backoffCeiling(attempt));
+          expect(delay).toBeLessThanOrEqual(10_000);
+        },
+      ),
+    );
+  });
+
+  it('goes on until it succeeds', async () => {
+    let calls = 0;
+    const waits: number[] = [];
+    const value = await retry(() => (++calls < 3 ? Promise.reject(away()) : Promise.resolve('done')), {
+      signal: new AbortController().signal,
+      onWait: (_, __, attempt) => waits.push(attempt),
+    });
+    expect([value, calls, waits]).toEqual(['done', 3, [1, 2]]);
+  });
+
+  it('throws at once what a retry cannot help', async () => {
+    const fatal = new VisionscaleError('no', { code: 'no' });
+    await expect(retry(() => Promise.reject(fatal), { signal: new AbortController().signal })).rejects.toBe(
+      fatal,
+    );
+  });
+
+  it('gives up its wait when told to stop, with the error it waited for', async () => {
+    const stop = new AbortController();
+    const error = away();
+    const waiting = retry(() => Promise.reject(error), { signal: stop.signal, onWait: () => stop.abort() });
+    await expect(waiting).rejects.toBe(error);
+  });
+});
