@@ -1,0 +1,52 @@
+/** Which real servers and test data this run has; a suite without its server is skipped by name, and fails in CI. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+const sources = {
+  Kafka: ['VISIONSCALE_TEST_KAFKA', 'broker addresses, host:port[,host:port]'],
+  PostgreSQL: ['VISIONSCALE_TEST_POSTGRES', 'the URL of a server where this user may create databases'],
+  S3: ['VISIONSCALE_TEST_S3', 'the endpoint of an S3-compatible server; credentials from AWS_*'],
+  'test data': ['VISIONSCALE_TEST_DATA', 'a directory with models/ and images/'],
+} as const;
+
+export type Server = keyof typeof sources;
+
+export function address(server: Server): string | undefined {
+  return process.env[sources[server][0]] || undefined;
+}
+
+/** A suite that needs a server or the test data: `run` gets its address. */
+export function describeWith(server: Server, title: string, run: (address: string) => void): void {
+  const found = address(server);
+  if (found !== undefined) {
+    describe(title, () => run(found));
+    return;
+  }
+  const [variable, meaning] = sources[server];
+  if (process.env.CI) {
+    describe(title, () => {
+      it(`needs ${server}`, () => {
+        expect.fail(`${variable} is not set (${meaning}); in CI a suite without its server is a failure`);
+      });
+    });
+    return;
+  }
+  describe.skip(`${title} [skipped: no ${server}; set ${variable} to ${meaning}]`, () => {
+    it('is skipped', () => undefined);
+  });
+}
+
+/** Paths of the real weights and photographs below VISIONSCALE_TEST_DATA. */
+export function testData(root: string) {
+  const data = {
+    model: join(root, 'models/squeezenet1_1-imagenet/squeezenet1_1.onnx'),
+    photographs: join(root, 'images/imagenet-sample'),
+    golden: join(root, 'images/imagenet-sample/golden-top5.json'),
+    grocery: join(root, 'images/grocery'),
+  };
+  for (const path of Object.values(data)) {
+    if (!existsSync(path)) throw new Error(`VISIONSCALE_TEST_DATA is set but ${path} is missing`);
+  }
+  return data;
+}

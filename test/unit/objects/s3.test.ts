@@ -1,0 +1,257 @@
+/** The S3 store against a server that misbehaves on purpose. */
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openS3Store, type S3Options } from '../../../src/lib/objects/s3.ts';
+import { collect } from '../../contract/objects.ts';
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+
+async function serve(answer: Answer) {
+  let requests = 0;
+  const connections = new Set<unknown>();
+  const server = createServer((request, response) => {
+    requests++;
+    answer(request, response);
+  });
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.on('close', () => connections.delete(socket));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: () => requests,
+    connections: () => connections.size,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const credentials = { accessKeyId: 'AKIATEST', secretAccessKey: 'sesame', sessionToken: 'open-token' };
+const open = (endpoint: string, more: Partial<S3Options> = {}) =>
+  openS3Store({ endpoint, bucket: 'bucket', credentials, requestTimeoutMs: 300, ...more });
+const jpeg = { contentType: 'image/jpeg' };
+
+const xml =
+  (status: number, code: string, message = 'words') =>
+  (_: IncomingMessage, response: ServerResponse) => {
+    response.writeHead(status, { 'content-type': 'application/xml' });
+    response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`);
+  };
+
+describe('S3 store', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it.each([
+    [404, 'NoSuchKey', 'not_found', false],
+    [404, 'NoSuchBucket', 'bucket_missing', false],
+    [403, 'AccessDenied', 'access_denied', false],
+    [403, 'InvalidAccessKeyId', 'access_denied', false],
+    [403, 'SignatureDoesNotMatch', 'access_denied', false],
+    [403, 'RequestTimeTooSkewed', 'access_denied', false],
+    [400, 'ExpiredToken', 'access_denied', false],
+    [400, 'KeyTooLongError', 'bad_key', false],
+    [400, 'InvalidBucketName', 'refused', false],
+    [301, 'PermanentRedirect', 'refused', false],
+    [500, 'InternalError', 'unavailable', true],
+    [503, 'SlowDown', 'unavailable', true],
+    [503, 'ServiceUnavailable', 'unavailable', true],
+    [429, 'TooManyRequests', 'unavailable', true],
+  ])('takes %i %s for %s', async (status, code, expected, retryable) => {
+    await using server = await serve(xml(status, code));
+    await using store = open(server.endpoint);
+    await expect(store.get('x.jpg', { maxBytes: 10 })).rejects.toMatchObject({ code: expected, retryable });
+    expect(server.requests()).toBe(retryable ? 3 : 1);
+  });
+
+  it('names the endpoint and no secret', async () => {
+    await using server = await serve(xml(500, 'InternalError'));
+    await using store = open(server.endpoint);
+    const error: unknown = await store.get('x.jpg', { maxBytes: 10 }).catch((thrown: unknown) => thrown);
+    expect(error).toHaveProperty('message', expect.stringContaining(server.endpoint));
+    expect(inspect(error, { depth: 9, showHidden: true })).not.toMatch(/sesame|open-token|AWS4-HMAC/i);
+  });
+
+  it('tells of the ListBucket right where a missing object is denied', async () => {
+    await using server = await serve(xml(403, 'AccessDenied'));
+    await using store = open(server.endpoint);
+    await expect(store.get('x.jpg', { maxBytes: 10 })).rejects.toHaveProperty(
+      'hint',
+      expect.stringContaining('s3:ListBucket'),
+    );
+  });
+
+  it('says unavailable when nobody listens, and when the name leads nowhere', async () => {
+    const server = await serve(() => undefined);
+    await server[Symbol.asyncDispose]();
+    for (const endpoint of [server.endpoint, 'http://nowhere.invalid']) {
+      await using store = open(endpoint);
+      const calls = [
+        () => store.get('x', { maxBytes: 1 }),
+        () => store.put('x', Buffer.from('x'), jpeg),
+        () => store.exists(),
+      ];
+      for (const call of calls) {
+        await expect(call()).rejects.toMatchObject({
+          code: 'unavailable',
+          retryable: true,
+          message: expect.stringContaining(endpoint) as string,
+        });
+      }
+    }
+  });
+
+  it('says what to set where there are no credentials', async () => {
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_PROFILE'])
+      vi.stubEnv(name, undefined);
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/dev/null');
+    vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');
+    await using store = openS3Store({ endpoint: 'http://127.0.0.1:9', bucket: 'bucket' });
+    await expect(store.get('x.jpg', { maxBytes: 10 })).rejects.toMatchObject({
+      code: 'no_credentials',
+      retryable: false,
+      hint: expect.stringContaining('AWS_ACCESS_KEY_ID') as string,
+    });
+  });
+
+  it('gives up on a server that never answers', async () => {
+    await using server = await serve((request) => request.resume());
+    await using store = open(server.endpoint);
+    await expect(store.get('x.jpg', { maxBytes: 10 })).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+    });
+    await expect(store.put('x.jpg', Buffer.alloc(10), jpeg)).rejects.toMatchObject({ code: 'unavailable' });
+    expect(server.requests()).toBe(6);
+  });
+
+  it('gives up on a body that stalls, and on one that breaks off', async () => {
+    await using stalling = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('half of it');
+    });
+    await using stalled = open(stalling.endpoint);
+    await expect(stalled.get('x.jpg', { maxBytes: 100 })).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+    });
+
+    await using breaking = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('half of it', () => response.destroy());
+    });
+    await using broken = open(breaking.endpoint);
+    await expect(broken.get('x.jpg', { maxBytes: 100 })).rejects.toMatchObject({
+      code: 'unavailable',
+      retryable: true,
+    });
+  });
+
+  it('stops while a body is read', async () => {
+    const abort = new AbortController();
+    await using server = await serve((_, response) => {
+      response.writeHead(200, { 'content-length': '100' });
+      response.write('half of it', () => abort.abort(new Error('enough')));
+    });
+    await using store = open(server.endpoint, { requestTimeoutMs: 30_000 });
+    await expect(store.get('x.jpg', { maxBytes: 100, signal: abort.signal })).rejects.toThrow('enough');
+  });
+
+  it('counts while it reads where the length is not told, and frees the connection', async () => {
+    await using server = await serve((_, response) => {
+      response.writeHead(200); // chunked
+      response.end(Buffer.alloc(200_000, 'x'));
+    });
+    await using store = open(server.endpoint);
+    for (let count = 0; count < 60; count++) {
+      await expect(store.get('x.jpg', { maxBytes: 100_000 })).rejects.toMatchObject({ code: 'too_large' });
+    }
+    expect(await store.get('x.jpg', { maxBytes: 200_000 })).toHaveLength(200_000);
+    expect(server.connections()).toBeLessThan(5);
+  });
+
+  it('leaves no listeners on the signal', async () => {
+    await using server = await serve((_, response) => void response.end('x'));
+    await using store = open(server.endpoint);
+    const { signal } = new AbortController();
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    let listeners = 0;
+    signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+    signal.removeEventListener = (...args: Parameters<typeof remove>) => (listeners--, remove(...args));
+    for (let count = 0; count < 50; count++) await store.get('x.jpg', { maxBytes: 10, signal });
+    expect(listeners).toBeLessThanOrEqual(1); // the last request may be closing still
+  });
+
+  it('reads listings that are URL-encoded, page by page, and leaves out what no key names', async () => {
+    const pages = [
+      ['odd/a+b%2Bc%20d%25.jpg', 'odd/%E6%97%A5%EF%BF%BE.jpg', 'odd/folder/', 'odd/a%01b'],
+      ['odd/z.jpg'],
+    ];
+    const asked: URLSearchParams[] = [];
+    await using server = await serve((request, response) => {
+      const query = new URL(request.url ?? '', 'http://host').searchParams;
+      asked.push(query);
+      const second = query.get('continuation-token') === 'next&';
+      const contents = pages[second ? 1 : 0]!.map(
+        (key) => `<Contents><Key>${key}</Key><Size>7</Size></Contents>`,
+      );
+      response.end(
+        `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>${!second}</IsTruncated>` +
+          `${second ? '' : '<NextContinuationToken>next&amp;</NextContinuationToken>'}${contents.join('')}</ListBucketResult>`,
+      );
+    });
+    await using store = open(server.endpoint, { prefix: 'odd' });
+    expect((await collect(store.list('x'))).map(({ key }) => key)).toEqual([
+      'a b+c d%.jpg',
+      '日\ufffe.jpg',
+      'z.jpg',
+    ]);
+    expect(asked.map((query) => query.get('prefix'))).toEqual(['odd/x', 'odd/x']);
+    expect(asked[0]!.get('encoding-type')).toBe('url');
+  });
+
+  it('names the region where it makes a bucket outside us-east-1, and never us-east-1', async () => {
+    const bodies: string[] = [];
+    const answer: Answer = (request, response) => {
+      if (request.method === 'GET') return xml(404, 'NoSuchBucket')(request, response);
+      let body = '';
+      request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+      request.on('end', () => {
+        bodies.push(body);
+        response.end();
+      });
+    };
+    await using server = await serve(answer);
+    for (const region of [undefined, 'eu-central-1']) {
+      await using store = open(server.endpoint, region === undefined ? {} : { region });
+      expect(await store.create()).toEqual({ created: true });
+    }
+    expect(bodies[0]).not.toContain('LocationConstraint');
+    expect(bodies[1]).toContain('<LocationConstraint>eu-central-1</LocationConstraint>');
+  });
+
+  it.each([
+    ['BucketAlreadyOwnedByYou', { created: false }],
+    ['BucketAlreadyExists', undefined],
+  ])('where another host makes the bucket meanwhile: %s', async (code, expected) => {
+    await using server = await serve((request, response) =>
+      xml(request.method === 'GET' ? 404 : 409, request.method === 'GET' ? 'NoSuchBucket' : code)(
+        request,
+        response,
+      ),
+    );
+    await using store = open(server.endpoint);
+    if (expected) expect(await store.create()).toEqual(expected);
+    else await expect(store.create()).rejects.toMatchObject({ code: 'access_denied', retryable: false });
+  });
+
+  it('counts its prefix towards the length of keys', async () => {
+    await using store = open('http://127.0.0.1:9', { prefix: 'p'.repeat(20) });
+    await expect(store.get('k'.repeat(1010), { maxBytes: 1 })).rejects.toMatchObject({ code: 'bad_key' });
+  });
+});
