@@ -1,0 +1,54 @@
+/** Encoded images to 8-bit RGB pixels, with the values Pillow's `convert("RGB")` gives (deviations: see decodeImage). */
+import sharp from 'sharp';
+import { decodeBmp } from './bmp.ts';
+import { cmykToRgb } from './cmyk.ts';
+import { corrupt, decodeFailure } from './failures.ts';
+import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
+import { defaultLimits, type ImageLimits } from './limits.ts';
+
+/** Pixels, row by row from the top, three bytes (red, green, blue) each. */
+export interface RgbImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+export interface DecodeOptions {
+  limits?: ImageLimits;
+  /** Turn the image upright by its EXIF orientation. Default: true. */
+  autoOrient?: boolean;
+}
+
+/**
+ * Decodes the first frame. Alpha is dropped without blending, colour profiles are ignored, 16-bit samples keep their high
+ * byte (Pillow clips 16-bit grey to white), transparent GIF pixels are black (Pillow: their palette colour). Throws an
+ * ImageError; limits are checked on the header, before pixels are allocated.
+ */
+export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
+  const limits = options.limits ?? defaultLimits;
+  const header = await readHeader(bytes, limits);
+  if (header.format === 'bmp') return decodeBmp(bytes);
+  const autoOrient = (options.autoOrient ?? true) && header.orientation > 1;
+  try {
+    return await decodeWithSharp(bytes, header, autoOrient, limits);
+  } catch (error) {
+    throw decodeFailure(error, header.format);
+  }
+}
+
+async function decodeWithSharp(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  autoOrient: boolean,
+  limits: ImageLimits,
+): Promise<RgbImage> {
+  const space = header.cmyk ? 'cmyk' : 'srgb';
+  let pipeline = sharp(bytes, { ...sharpOptions(header, limits), autoOrient }).toColourspace(space);
+  // Without a pipeline colourspace sharp would convert CMYK through a profile of its own.
+  pipeline = header.cmyk ? pipeline.pipelineColourspace('cmyk') : pipeline.removeAlpha();
+  const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  if (header.cmyk && channels >= 4) return { data: cmykToRgb(data, channels), width, height };
+  if (channels !== 3) throw corrupt(header.format, `${channels} channels`);
+  return { data, width, height };
+}

@@ -1,0 +1,28 @@
+/** Decoders' own errors, put into the words of an ImageError. */
+import { errorMessage, ImageError } from '../errors.ts';
+
+const endedEarly = /premature end|unexpected end|read error|truncated|bad seek|unable to parse image/i;
+
+export function truncated(format: string, cause?: unknown): ImageError {
+  return new ImageError(`the ${format} file ends before its pixels do`, {
+    code: 'truncated',
+    hint: 'It was cut off, perhaps by an interrupted copy: copy or take it again.',
+    cause,
+  });
+}
+
+export function corrupt(format: string, reason: string, cause?: unknown): ImageError {
+  return new ImageError(`the ${format} file cannot be decoded: ${reason}`, {
+    code: 'corrupt',
+    hint: 'Open it in an image viewer: if it shows, save it again as JPEG or PNG.',
+    cause,
+  });
+}
+
+/** An ImageError for what sharp threw at a file whose limits were already checked. */
+export function decodeFailure(error: unknown, format: string): ImageError {
+  if (error instanceof ImageError) return error;
+  const message = errorMessage(error);
+  if (endedEarly.test(message)) return truncated(format, error);
+  return corrupt(format, message.split('\n')[0]?.trim() ?? 'unknown reason', error);
+}
