@@ -1,0 +1,38 @@
+/** A classifier: encoded image bytes in, ranked categories out. Implemented by a pool of worker threads. */
+
+export type EngineName = 'onnx' | 'wasm';
+
+export interface ModelInfo {
+  name: string;
+  version: string;
+  /** `sha256:` and 64 hex digits of the weights file. */
+  digest: string;
+  /** One label a class, in the order of the model's outputs. */
+  labels: readonly string[];
+}
+
+export interface Score {
+  category: string;
+  /** Percent, 0 to 100. */
+  confidence: number;
+}
+
+export interface Classification {
+  /** The five best, best first (fewer where the model has fewer classes). */
+  top: Score[];
+  /** Milliseconds spent in each stage. */
+  stages: { decode: number; preprocess: number; infer: number };
+}
+
+export interface Classifier extends AsyncDisposable {
+  readonly engine: EngineName;
+  readonly model: ModelInfo;
+  /** How many images are worked on at once; more calls than that wait their turn. */
+  readonly workers: number;
+  /**
+   * Classifies one encoded image (jpeg, png, webp, gif, tiff, bmp). Rejects with an ImageError when the bytes are not
+   * an image it can read or exceed the limits; with a retryable VisionscaleError (`worker_crashed`) when the thread dies.
+   * Takes over `image`'s memory when it owns its buffer: fetch the image again before a retry.
+   */
+  classify(image: Uint8Array): Promise<Classification>;
+}
