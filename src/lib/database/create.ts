@@ -1,0 +1,71 @@
+/** Creates the database itself where it is missing, and says what to run where that is not allowed. */
+import pg from 'pg';
+import { DatabaseError } from '../errors.ts';
+import { describeConnection, resolveConnection } from './connection.ts';
+import type { ResolvedConnection } from './connection.ts';
+import { databaseCode, toDatabaseError } from './database-error.ts';
+
+const missing = '3D000';
+/** Another host has just created it: duplicate_database, or unique_violation where both were at it at once. */
+const alreadyThere = ['42P04', '23505'];
+
+/** Longest wait for one connection, ms. */
+const connectTimeout = 10_000;
+
+async function withClient<T>(
+  connection: ResolvedConnection,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ connectionTimeoutMillis: connectTimeout, ...connection });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** Runs on the first of the databases that every server has; `postgres` may have been dropped. */
+async function onMaintenanceDatabase(connection: ResolvedConnection, sql: string): Promise<void> {
+  const run = (database: string) => withClient({ ...connection, database }, (client) => client.query(sql));
+  try {
+    await run('postgres');
+  } catch (error) {
+    if (databaseCode(error) !== missing) throw error;
+    await run('template1');
+  }
+}
+
+/**
+ * Connects; where the database does not exist, creates it (UTF-8). Safe from two hosts at once. Throws DatabaseError:
+ * `cannot_create_database`, whose hint is the SQL to run, or what `toDatabaseError` makes of a failed connection.
+ */
+export async function createDatabaseIfMissing(config: pg.ClientConfig): Promise<{ created: boolean }> {
+  const connection = resolveConnection(config);
+  const where = describeConnection(connection);
+  try {
+    await withClient(connection, () => Promise.resolve());
+    return { created: false };
+  } catch (error) {
+    if (databaseCode(error) !== missing) throw toDatabaseError(error, where);
+  }
+  // template0: nobody can be connected to it, which would make CREATE DATABASE fail.
+  const name = pg.escapeIdentifier(connection.database);
+  const sql = `CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'UTF8'`;
+  try {
+    await onMaintenanceDatabase(connection, sql);
+    return { created: true };
+  } catch (error) {
+    const code = databaseCode(error);
+    if (code !== undefined && alreadyThere.includes(code)) return { created: false };
+    const reason = toDatabaseError(error, where);
+    if (reason.retryable) throw reason;
+    const owner = connection.user === undefined ? '' : ` OWNER ${pg.escapeIdentifier(connection.user)}`;
+    throw new DatabaseError(`${where} does not exist and could not be created: ${reason.message}`, {
+      code: 'cannot_create_database',
+      hint: `Have an administrator run:\n  CREATE DATABASE ${name}${owner} TEMPLATE template0 ENCODING 'UTF8';`,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,125 @@
+/** Turns what pg and the sockets below it throw into a DatabaseError: can a retry help, and what should be done. */
+import { DatabaseError } from '../errors.ts';
+
+interface Verdict {
+  code: string;
+  retryable: boolean;
+  hint?: string;
+}
+
+const unreachable: Verdict = {
+  code: 'database_unreachable',
+  retryable: true,
+  hint: 'Check that PostgreSQL runs there and that DATABASE_URL (or PGHOST, PGPORT) names it.',
+};
+const restarting: Verdict = { code: 'database_restarting', retryable: true };
+const login: Verdict = {
+  code: 'database_login_failed',
+  retryable: false,
+  hint: 'Check user and password in DATABASE_URL (or PGUSER, PGPASSWORD), and the server’s pg_hba.conf.',
+};
+const schema: Verdict = {
+  code: 'schema_missing',
+  retryable: false,
+  hint: 'Run: visionscale init',
+};
+const conflict: Verdict = { code: 'database_conflict', retryable: true };
+const timeout: Verdict = { code: 'database_timeout', retryable: true };
+const tls: Verdict = {
+  code: 'database_tls',
+  retryable: false,
+  hint: 'Check sslmode and sslrootcert in DATABASE_URL (or PGSSLMODE, NODE_EXTRA_CA_CERTS).',
+};
+const exhausted: Verdict = {
+  code: 'database_exhausted',
+  retryable: true,
+  hint: 'The server is out of connections, memory or disk.',
+};
+
+/** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html) and the codes of Node's sockets. */
+const byCode: Record<string, Verdict> = {
+  ECONNREFUSED: unreachable,
+  ECONNRESET: unreachable,
+  ECONNABORTED: unreachable,
+  EPIPE: unreachable,
+  EHOSTUNREACH: unreachable,
+  ENETUNREACH: unreachable,
+  ENOTFOUND: unreachable,
+  EAI_AGAIN: unreachable,
+  ENOENT: unreachable, // no such unix socket
+  ETIMEDOUT: timeout,
+  '28000': login,
+  '28P01': login,
+  '3D000': { code: 'database_missing', retryable: false, hint: 'Run: visionscale init' },
+  '57P01': restarting,
+  '57P02': restarting,
+  '57P03': restarting,
+  '25006': { ...restarting, code: 'database_read_only' }, // a standby during failover
+  '40001': conflict,
+  '40P01': conflict,
+  '55P03': timeout,
+  '57014': timeout,
+  '42P01': schema,
+  '42703': schema,
+  '42501': {
+    code: 'database_permission_denied',
+    retryable: false,
+    hint: 'Grant this user rights on the database: it needs to read and write its tables, and `init` to create them.',
+  },
+  DEPTH_ZERO_SELF_SIGNED_CERT: tls,
+  SELF_SIGNED_CERT_IN_CHAIN: tls,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: tls,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: tls,
+  ERR_TLS_CERT_ALTNAME_INVALID: tls,
+  CERT_HAS_EXPIRED: tls,
+};
+
+/** pg reports these without a code. */
+const byMessage: [RegExp, Verdict][] = [
+  [/timeout/i, timeout],
+  [
+    /^Connection terminated|connection error and is not queryable|client was closed|not queryable/i,
+    unreachable,
+  ],
+  [/does not support SSL/i, tls],
+  [/password must be a string|SASL/i, login],
+];
+
+function judge(code: string | undefined, message: string): Verdict {
+  if (code !== undefined) {
+    const exact = byCode[code];
+    if (exact) return exact;
+    if (/^08...$/.test(code)) return unreachable;
+    if (/^53...$/.test(code)) return exhausted;
+  } else {
+    const found = byMessage.find(([pattern]) => pattern.test(message));
+    if (found) return found[1];
+  }
+  return { code: 'database_error', retryable: false };
+}
+
+/** A name with two addresses (localhost) fails with an AggregateError whose own message is empty. */
+function firstCause(error: unknown): unknown {
+  return error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+}
+
+/**
+ * Wraps any error of a query or a connection; a DatabaseError comes back as it is. `where` (host:port/database,
+ * without password) opens the message. The original stays as `cause`.
+ */
+export function toDatabaseError(error: unknown, where?: string): DatabaseError {
+  if (error instanceof DatabaseError) return error;
+  const cause = firstCause(error);
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  const text = typeof message === 'string' && message !== '' ? message : String(cause);
+  const { hint, ...verdict } = judge(typeof code === 'string' ? code : undefined, text);
+  const place = where === undefined ? 'PostgreSQL' : `PostgreSQL at ${where}`;
+  return new DatabaseError(`${place}: ${text}`, { ...verdict, ...(hint && { hint }), cause: error });
+}
+
+/** The SQLSTATE or socket code of an error or of what it wraps. */
+export function databaseCode(error: unknown): string | undefined {
+  const cause = firstCause(error instanceof DatabaseError ? error.cause : error);
+  const code = (cause as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : undefined;
+}

@@ -1,0 +1,99 @@
+/** Opens the database: the embedded PostgreSQL of a data directory, or any server. */
+import pg from 'pg';
+import { describeConnection } from './connection.ts';
+import { toDatabaseError } from './database-error.ts';
+import type { EmbeddedPostgres } from './embedded/use.ts';
+import { int8AsNumber } from './types.ts';
+
+export { toDatabaseError } from './database-error.ts';
+
+export type DatabaseSettings =
+  { kind: 'embedded'; dataDir: string } | { kind: 'server'; connection: pg.ClientConfig };
+
+export interface OpenOptions {
+  /** Seen in pg_stat_activity. */
+  applicationName?: string;
+  /** Connections at most; 10 unless told. */
+  max?: number;
+  /** What happens to idle connections and to the embedded server, for the log. */
+  onNotice?: (text: string) => void;
+  /** Gives up waiting for the embedded server to start. */
+  signal?: AbortSignal;
+}
+
+export interface Database extends AsyncDisposable {
+  readonly pool: pg.Pool;
+  readonly kind: DatabaseSettings['kind'];
+  /** `host:port/database`: carries no password. */
+  readonly describe: string;
+}
+
+/** Longest wait for a free connection of the pool or for a new one, ms. */
+const connectTimeout = 10_000;
+
+/**
+ * Connects once, so that a wrong address or password shows here. Throws DatabaseError: what `toDatabaseError` makes of
+ * a failed connection (`database_missing`: `init` has to run first), or an `embedded_postgres_*` code.
+ */
+export async function openDatabase(settings: DatabaseSettings, options: OpenOptions = {}): Promise<Database> {
+  const notice = options.onNotice ?? (() => undefined);
+  if (settings.kind === 'server') return openPool('server', settings.connection, options, notice);
+
+  const { useEmbeddedPostgres } = await import('./embedded/use.ts');
+  let pool: pg.Pool | undefined;
+  const embedded = await useEmbeddedPostgres({
+    dataDir: settings.dataDir,
+    onNotice: notice,
+    // Restarted after a crash on another port: new connections of the pool go there.
+    onMoved: ({ port }) => {
+      if (pool) pool.options.port = port;
+    },
+    ...(options.signal && { signal: options.signal }),
+  });
+  try {
+    const database = await openPool(
+      'embedded',
+      { ...embedded.connection, ssl: false },
+      options,
+      notice,
+      embedded,
+    );
+    pool = database.pool;
+    return database;
+  } catch (error) {
+    await embedded[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openPool(
+  kind: DatabaseSettings['kind'],
+  connection: pg.ClientConfig,
+  options: OpenOptions,
+  notice: (text: string) => void,
+  embedded?: EmbeddedPostgres,
+): Promise<Database> {
+  const describe = describeConnection(connection);
+  const pool = new pg.Pool({
+    keepAlive: true,
+    connectionTimeoutMillis: connectTimeout,
+    ...connection,
+    types: int8AsNumber,
+    application_name: options.applicationName ?? 'visionscale',
+    max: options.max ?? 10,
+  });
+  // Without a listener the loss of an idle connection would end the process; the next query gets a new one.
+  pool.on('error', (error) => notice(`PostgreSQL at ${describe}: connection lost: ${error.message}`));
+  try {
+    await pool.query('SELECT 1');
+  } catch (error) {
+    await pool.end();
+    throw toDatabaseError(error, describe);
+  }
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await pool.end();
+    await embedded?.[Symbol.asyncDispose]();
+  };
+  return { pool, kind, describe, [Symbol.asyncDispose]: () => (closing ??= close()) };
+}

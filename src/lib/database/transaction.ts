@@ -1,0 +1,42 @@
+/** One database transaction: all of `work`, or nothing of it. */
+import type pg from 'pg';
+import { DatabaseError } from '../errors.ts';
+
+/** Without a listener the loss of a connection that is idle in a transaction would end the process. */
+const ignore = () => undefined;
+
+/**
+ * Runs `work` between BEGIN and COMMIT on one connection of the pool. Its error is thrown on unchanged after ROLLBACK;
+ * a connection whose state is in doubt is closed rather than given back.
+ */
+export async function withTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  client.on('error', ignore);
+  let inDoubt = true;
+  try {
+    await client.query('BEGIN');
+    try {
+      const result = await work(client);
+      const { command } = await client.query('COMMIT');
+      inDoubt = false;
+      // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, not with an error.
+      if (command !== 'COMMIT') {
+        throw new DatabaseError('the transaction was rolled back: one of its statements had failed', {
+          code: 'transaction_rolled_back',
+        });
+      }
+      return result;
+    } catch (error) {
+      if (inDoubt) {
+        await client.query('ROLLBACK').then(() => (inDoubt = false), ignore);
+      }
+      throw error;
+    }
+  } finally {
+    client.off('error', ignore);
+    client.release(inDoubt);
+  }
+}

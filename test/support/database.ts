@@ -1,0 +1,43 @@
+/** A fresh, migrated database for a test: in VISIONSCALE_TEST_POSTGRES where set, else in an embedded PostgreSQL. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { resolveConnection } from '../../src/lib/database/connection.ts';
+import { createDatabaseIfMissing, migrate } from '../../src/lib/database/migrate.ts';
+import { openDatabase } from '../../src/lib/database/open.ts';
+import type { DatabaseSettings } from '../../src/lib/database/open.ts';
+import { embeddedServer } from './embedded-server.ts';
+import { address } from './servers.ts';
+
+export interface TestDatabase extends AsyncDisposable {
+  pool: pg.Pool;
+  /** Of this database; a command under test can connect with it. */
+  connection: pg.ClientConfig;
+  kind: DatabaseSettings['kind'];
+}
+
+async function server(): Promise<Pick<TestDatabase, 'kind' | 'connection'>> {
+  const url = address('PostgreSQL');
+  if (url !== undefined) return { kind: 'server', connection: { connectionString: url } };
+  const { connection } = await embeddedServer();
+  return { kind: 'embedded', connection: { ...connection, ssl: false } };
+}
+
+/** Disposing ends the pool and drops the database. Unmigrated where `migrated` is false. */
+export async function testDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+  const { kind, connection: onServer } = await server();
+  const database = `visionscale_test_${randomBytes(6).toString('hex')}`;
+  const connection = { ...resolveConnection(onServer), database };
+  await createDatabaseIfMissing(connection);
+  const opened = await openDatabase({ kind: 'server', connection });
+  if (migrated) await migrate(opened.pool);
+
+  const dispose = async () => {
+    await opened[Symbol.asyncDispose]();
+    const client = new pg.Client(onServer);
+    await client.connect();
+    await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);
+    await client.end();
+  };
+  let disposing: Promise<void> | undefined;
+  return { pool: opened.pool, connection, kind, [Symbol.asyncDispose]: () => (disposing ??= dispose()) };
+}
