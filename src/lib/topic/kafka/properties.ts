@@ -1,0 +1,156 @@
+/** librdkafka's properties for each kind of client: the user's win, except where a guarantee depends on ours. */
+
+export type Properties = Record<string, string | number | boolean>;
+
+export interface ClientProperties {
+  global: Properties;
+  /** librdkafka's topic-level properties, which node-rdkafka takes apart from the others. */
+  topic: Properties;
+}
+
+export interface Connection {
+  brokers: string;
+  properties: Record<string, string>;
+  clientId: string;
+}
+
+/** Topic-level: among the global ones node-rdkafka would silently drop them. */
+const topicLevel = new Set([
+  'acks',
+  'request.required.acks',
+  'request.timeout.ms',
+  'message.timeout.ms',
+  'delivery.timeout.ms',
+  'partitioner',
+  'queuing.strategy',
+  'compression.level',
+  'auto.offset.reset',
+]);
+
+/** Other names of what is set here: librdkafka would let the later one win. */
+const synonyms = new Set([
+  'bootstrap.servers',
+  'metadata.broker.list',
+  'request.required.acks',
+  'auto.commit.enable',
+]);
+
+/** All brokers, all clients. A broker that comes back is found within seconds. */
+const common: Properties = { 'socket.keepalive.enable': true, 'reconnect.backoff.max.ms': 2_000 };
+
+export function producerProperties(connection: Connection): ClientProperties {
+  return merge(
+    connection,
+    {
+      'linger.ms': 2,
+      'sticky.partitioning.linger.ms': 0, // records without a key are spread one by one
+      'message.max.bytes': 1_048_576,
+      'message.timeout.ms': 120_000,
+      'compression.type': 'none', // images are compressed already
+    },
+    { 'enable.idempotence': true, acks: 'all', partitioner: 'murmur2_random' },
+  );
+}
+
+/** For questions and commits: never reads, never creates a topic by asking for it. */
+export function queryProperties(connection: Connection, group: string): ClientProperties {
+  return merge(connection, {}, { ...consumer(group), 'auto.offset.reset': 'error' });
+}
+
+/** How far librdkafka reads ahead. */
+export interface Prefetch {
+  records: number;
+  bytes: number;
+}
+
+/**
+ * For one partition read from a fixed offset. librdkafka asks the broker for more while it has less than `bytes` (and,
+ * from 2.2 on, fewer than `records`) ready; an answer holds up to 1 MiB, or one batch that is larger.
+ */
+export function readerProperties(
+  connection: Connection,
+  group: string,
+  prefetch: Prefetch,
+  librdkafkaVersion: string,
+): ClientProperties {
+  const kilobytes = Math.max(1, Math.floor(prefetch.bytes / 1024));
+  // With enough ready librdkafka sleeps 1 s, in which a small queue would run dry; before 2.2 that cannot be changed.
+  const mayBeSmall = atLeast(librdkafkaVersion, 2, 2);
+  return merge(
+    connection,
+    {
+      'fetch.message.max.bytes': Math.min(1_048_576, kilobytes * 1024),
+      ...(mayBeSmall && { 'fetch.queue.backoff.ms': 10 }),
+    },
+    {
+      ...consumer(group),
+      'auto.offset.reset': 'error',
+      'queued.max.messages.kbytes': kilobytes,
+      ...(mayBeSmall && { 'queued.min.messages': prefetch.records }),
+    },
+  );
+}
+
+function atLeast(version: string, major: number, minor: number): boolean {
+  const [itsMajor = 0, itsMinor = 0] = version.split('.').map(Number);
+  return itsMajor > major || (itsMajor === major && itsMinor >= minor);
+}
+
+/** For a member of a group that only learns what is assigned to it; readers of their own do the reading. */
+export function memberProperties(connection: Connection, group: string): ClientProperties {
+  const { debug } = connection.properties;
+  return merge(
+    connection,
+    { 'session.timeout.ms': 6_000, 'heartbeat.interval.ms': 1_000 },
+    {
+      ...consumer(group),
+      'partition.assignment.strategy': 'cooperative-sticky',
+      'auto.offset.reset': 'latest',
+      // node-rdkafka does not tell whether an assignment was lost; librdkafka's log does, under this heading.
+      debug: debug === undefined ? 'consumer' : `${debug},consumer`,
+    },
+  );
+}
+
+function consumer(group: string): Properties {
+  return {
+    'group.id': group,
+    'enable.auto.commit': false,
+    'enable.auto.offset.store': false,
+    'enable.partition.eof': false,
+    'allow.auto.create.topics': false,
+  };
+}
+
+function merge(
+  { brokers, properties, clientId }: Connection,
+  ours: Properties,
+  fixed: Properties,
+): ClientProperties {
+  const users = Object.fromEntries(Object.entries(properties).filter(([name]) => !synonyms.has(name)));
+  const all: Properties = {
+    'client.id': clientId,
+    ...common,
+    ...without(ours, users),
+    ...users,
+    ...fixed,
+    'metadata.broker.list': brokers,
+  };
+  const entries = Object.entries(all);
+  return {
+    global: Object.fromEntries(entries.filter(([name]) => !topicLevel.has(name))),
+    topic: Object.fromEntries(entries.filter(([name]) => topicLevel.has(name))),
+  };
+}
+
+/** Our defaults less those that the user has set under another name. */
+function without(ours: Properties, users: Record<string, string>): Properties {
+  const aliases: [string, string][] = [
+    ['linger.ms', 'queue.buffering.max.ms'],
+    ['message.timeout.ms', 'delivery.timeout.ms'],
+    ['compression.type', 'compression.codec'],
+    ['fetch.message.max.bytes', 'max.partition.fetch.bytes'],
+  ];
+  const set = aliases.filter(([, alias]) => alias in users).map(([name]) => name);
+  return Object.fromEntries(Object.entries(ours).filter(([name]) => !set.includes(name)));
+}

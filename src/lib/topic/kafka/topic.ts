@@ -1,0 +1,156 @@
+/** A topic in Kafka, by way of librdkafka. */
+import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
+import type {
+  Committer,
+  GroupHandler,
+  Membership,
+  PartitionBounds,
+  Producer,
+  Reader,
+  ReaderOptions,
+  Topic,
+} from '../topic.ts';
+import type { Surroundings } from './client.ts';
+import { Consumer } from './consumer.ts';
+import { createTopic, partitionCount } from './create.ts';
+import { GroupClient } from './group-client.ts';
+import { loadRdkafka } from './load.ts';
+import { KafkaMembership } from './membership.ts';
+import { Notices } from './notices.ts';
+import { KafkaProducer } from './producer.ts';
+import { memberProperties, producerProperties, queryProperties, readerProperties } from './properties.ts';
+import type { Connection } from './properties.ts';
+import { KafkaReader } from './reader.ts';
+
+export interface KafkaTopicOptions {
+  /** `host:port[,host:port]` */
+  brokers: string;
+  name: string;
+  /** Any of librdkafka's properties; they win over ours, except where a guarantee depends on ours. */
+  properties: Record<string, string>;
+  /** Seen in the brokers' logs; `visionscale` unless told. */
+  clientId?: string;
+  /** Told what no result depends on: that all brokers are down, say. */
+  onNotice?: (text: string) => void;
+}
+
+/**
+ * Throws a TopicError: `bad_topic_name`, `node_rdkafka_missing`, `bad_kafka_property`, `broker_unavailable`
+ * (retryable), `kafka_login_failed`. What it opened is to be disposed before it.
+ */
+export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic> {
+  checkTopicName(options.name);
+  const topic = new KafkaTopic(options);
+  await topic.partitions();
+  return topic;
+}
+
+class KafkaTopic implements Topic {
+  readonly kind = 'kafka';
+  readonly name: string;
+  readonly #connection: Connection;
+  readonly #surroundings: Surroundings;
+  /** One client without an assignment for each group asked for. */
+  readonly #groups = new Map<string, Promise<GroupClient>>();
+  #closed: Promise<void> | undefined;
+
+  constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
+    this.name = name;
+    this.#connection = { brokers, properties, clientId: clientId ?? 'visionscale' };
+    this.#surroundings = { brokers, notice: new Notices(onNotice).give };
+  }
+
+  async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
+    checkPartitionCount(partitions);
+    const there = await this.partitions();
+    if (there > 0) return { created: false, partitions: there };
+    return createTopic({
+      topic: this.name,
+      partitions,
+      properties: producerProperties(this.#connection),
+      surroundings: this.#surroundings,
+      query: await this.#query(),
+    });
+  }
+
+  async partitions(): Promise<number> {
+    const query = await this.#query();
+    return partitionCount(await query.metadata(), this.name);
+  }
+
+  async bounds(partition: number): Promise<PartitionBounds> {
+    await this.#require(partition);
+    return (await this.#query()).bounds(partition);
+  }
+
+  async committed(group: string, partition: number): Promise<number | null> {
+    return (await this.#group(group)).committed(partition);
+  }
+
+  async producer(): Promise<Producer> {
+    if ((await this.partitions()) === 0) throw topicMissing(this.name);
+    return KafkaProducer.open(this.name, producerProperties(this.#connection), this.#surroundings);
+  }
+
+  async reader(options: ReaderOptions): Promise<Reader> {
+    await this.#require(options.partition);
+    // Half is for librdkafka, half for what has been taken from it.
+    const prefetch = {
+      records: Math.ceil((options.prefetchRecords ?? 64) / 2),
+      bytes: (options.prefetchBytes ?? 16 * 1024 * 1024) / 2,
+    };
+    const consumer = await Consumer.open(
+      readerProperties(this.#connection, options.group, prefetch, loadRdkafka().librdkafkaVersion),
+      this.#surroundings,
+    );
+    const inquiry = {
+      topic: this.name,
+      brokers: this.#connection.brokers,
+      partitions: () => this.partitions(),
+      bounds: (partition: number) => this.bounds(partition),
+    };
+    const commits: Committer = {
+      commit: async (partition, offset) => (await this.#group(options.group)).commit(partition, offset),
+    };
+    return new KafkaReader(consumer, inquiry, commits, options, prefetch);
+  }
+
+  async join(group: string, member: string, handler: GroupHandler): Promise<Membership> {
+    if ((await this.partitions()) === 0) throw topicMissing(this.name);
+    const properties = memberProperties({ ...this.#connection, clientId: member }, group);
+    return KafkaMembership.join(this.name, handler, properties, this.#surroundings);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    const opened = await Promise.allSettled(this.#groups.values());
+    for (const result of opened) if (result.status === 'fulfilled') await result.value[Symbol.asyncDispose]();
+  }
+
+  /** For questions that concern no group: librdkafka wants one named all the same. */
+  #query(): Promise<GroupClient> {
+    return this.#group('visionscale');
+  }
+
+  #group(group: string): Promise<GroupClient> {
+    let client = this.#groups.get(group);
+    if (client === undefined) {
+      const properties = queryProperties(this.#connection, group);
+      client = GroupClient.open(this.name, properties, this.#surroundings);
+      this.#groups.set(group, client);
+      client.catch(() => this.#groups.delete(group)); // the next call tries again
+    }
+    return client;
+  }
+
+  async #require(partition: number): Promise<void> {
+    const partitions = await this.partitions();
+    if (partitions === 0) throw topicMissing(this.name);
+    if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
+      throw partitionMissing(this.name, partition, partitions);
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/** The topic: what visionscale needs of Kafka, in its own words. Implemented by `kafka/` and `embedded/`. */
+
+/** A record on its way in. Headers are text; the value is what a consumer gets, byte for byte. */
+export interface OutgoingRecord {
+  key: Buffer | null;
+  value: Buffer;
+  headers: Record<string, string>;
+}
+
+/** A record as read. An empty value may come back as null. `timestamp` is in milliseconds since the epoch; offsets are exact up to 2^53. */
+export interface TopicRecord {
+  topic: string;
+  partition: number;
+  offset: number;
+  timestamp: number;
+  key: Buffer | null;
+  value: Buffer | null;
+  headers: Record<string, string>;
+}
+
+export interface Placement {
+  partition: number;
+  offset: number;
+}
+
+/** Sends records, keyed as Kafka's default partitioner does (murmur2 of the key; no key: spread). */
+export interface Producer extends AsyncDisposable {
+  /**
+   * Sends a batch and waits until every record of it is durably in the topic; placements in input order.
+   * Memory is bounded by the caller's batch. Rejects with a TopicError: `message_too_large` (not retryable;
+   * nothing else of the batch is affected) or a retryable one, after which part of the batch may be in the topic.
+   */
+  send(records: readonly OutgoingRecord[]): Promise<Placement[]>;
+}
+
+/**
+ * Remembers, for the outside (lag tools, autoscalers), how far a group has come. Members of a group commit through their
+ * Membership: Kafka refuses a reader's commit while the group has members.
+ */
+export interface Committer {
+  /** `offset` is the next one to read. Fire and await; failures reject with a TopicError. */
+  commit(partition: number, offset: number): Promise<void>;
+}
+
+/** One partition, read in order from a fixed place. */
+export interface Reader extends Committer, AsyncDisposable {
+  readonly partition: number;
+  /**
+   * Records in offset order, for ever, until `signal` aborts (then it ends without an error, promptly even while
+   * idle). Never holds more than the prefetch bounds beyond what was pulled. Throws a TopicError when the
+   * topic is gone or the position is out of range (`offset_out_of_range`); a broker that is away is waited for.
+   */
+  records(signal: AbortSignal): AsyncIterable<TopicRecord>;
+}
+
+export interface ReaderOptions {
+  partition: number;
+  /** The first offset to read. */
+  from: number;
+  /** The consumer group under which `commit` is kept. */
+  group: string;
+  /** Most records held ahead of the puller; default 64. */
+  prefetchRecords?: number;
+  /**
+   * Most bytes held ahead of the puller; default 16 MiB. Soft for one large record, and in Kafka for one answer of the
+   * broker: 1 MiB, or one larger batch. librdkafka itself counts bytes, not records.
+   */
+  prefetchBytes?: number;
+}
+
+/** What a member of a group is told. Each call is awaited before the group goes on. */
+export interface GroupHandler {
+  /** These partitions are ours now. */
+  assigned(partitions: number[]): Promise<void>;
+  /** Finish and release these. `lost`: they may already be somebody else's, so do not record for them. */
+  revoked(partitions: number[], lost: boolean): Promise<void>;
+}
+
+/** Membership of a group that shares all partitions. Disposing leaves: everything is revoked first. */
+export interface Membership extends Committer, AsyncDisposable {
+  /** Rejects when the membership has failed for good; otherwise settles when it is left. */
+  readonly ended: Promise<void>;
+}
+
+export interface PartitionBounds {
+  /** The first offset that is still there. */
+  first: number;
+  /** One past the last record; equal to `first` where there is none. */
+  end: number;
+}
+
+export interface Topic extends AsyncDisposable {
+  readonly kind: 'kafka' | 'embedded';
+  readonly name: string;
+  /** Creates the topic where it is missing; says how many partitions it has either way. Safe from two hosts at once. */
+  create(partitions: number): Promise<{ created: boolean; partitions: number }>;
+  /** How many partitions there are; 0 where the topic does not exist. Never creates it. */
+  partitions(): Promise<number>;
+  bounds(partition: number): Promise<PartitionBounds>;
+  /** The committed offset of a group, null where it has none. */
+  committed(group: string, partition: number): Promise<number | null>;
+  producer(): Promise<Producer>;
+  reader(options: ReaderOptions): Promise<Reader>;
+  /** Joins a group. `member` names this process uniquely (host:pid). */
+  join(group: string, member: string, handler: GroupHandler): Promise<Membership>;
+}

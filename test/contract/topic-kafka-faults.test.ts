@@ -1,0 +1,79 @@
+/** Kafka code against what can go wrong: wrong addresses, wrong settings, brokers that cannot create a topic. */
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
+import { mockCluster } from '../support/mock-kafka.ts';
+import { describeWith } from '../support/servers.ts';
+import { record } from './topic.ts';
+
+const fresh = () => `test.${randomBytes(6).toString('hex')}`;
+
+/** A port on which nobody listens. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe.concurrent('a Kafka topic', () => {
+  it('says which brokers cannot be reached, and that a retry may help', async () => {
+    const brokers = `127.0.0.1:${await freePort()}`;
+    const properties = { 'sasl.username': 'u', 'sasl.password': 'geheim' };
+    const error: unknown = await openKafkaTopic({ brokers, name: 't', properties }).catch(
+      (fault: unknown) => fault,
+    );
+    expect(error).toMatchObject({ name: 'TopicError', code: 'broker_unavailable', retryable: true });
+    expect(String(error)).toContain(brokers);
+    expect(String(error)).not.toContain('geheim');
+  });
+
+  it('refuses a property that librdkafka does not know', async () => {
+    const opening = openKafkaTopic({ brokers: 'localhost:1', name: 't', properties: { 'no.such': 'x' } });
+    await expect(opening).rejects.toMatchObject({ code: 'bad_kafka_property', retryable: false });
+  });
+
+  it('takes the partitions there are where a broker makes the topic by itself', async () => {
+    await using cluster = await mockCluster();
+    await using topic = await openKafkaTopic({ brokers: cluster.brokers, name: fresh(), properties: {} });
+    expect(await topic.create(3)).toEqual({ created: false, partitions: 4 });
+  });
+});
+
+describeWith('Kafka', 'a Kafka topic on real brokers', (brokers) => {
+  it('is not created by looking at it', async () => {
+    await using topic = await openKafkaTopic({ brokers, name: fresh(), properties: {} });
+    const missing = { code: 'topic_missing', retryable: false };
+    await expect(topic.producer()).rejects.toMatchObject(missing);
+    await expect(topic.bounds(0)).rejects.toMatchObject(missing);
+    await expect(topic.reader({ partition: 0, from: 0, group: 'g' })).rejects.toMatchObject(missing);
+    const handler = { assigned: () => Promise.resolve(), revoked: () => Promise.resolve() };
+    await expect(topic.join('g', 'm', handler)).rejects.toMatchObject(missing);
+    expect(await topic.committed('g', 0)).toBeNull();
+    expect(await topic.partitions()).toBe(0);
+  });
+
+  it('is created once by three hosts at the same time', async () => {
+    const name = fresh();
+    const hosts = await Promise.all([3, 3, 5].map(() => openKafkaTopic({ brokers, name, properties: {} })));
+    const outcomes = await Promise.all(hosts.map((host, n) => host.create(n === 2 ? 5 : 3)));
+    expect(outcomes.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(outcomes.map(({ partitions }) => partitions)).size).toBe(1);
+    for (const host of hosts) await host[Symbol.asyncDispose]();
+  });
+
+  it('loses none of a batch that the broker refuses as a whole', async () => {
+    const properties = { 'message.max.bytes': '5000000', 'batch.size': '5000000' };
+    await using topic = await openKafkaTopic({ brokers, name: fresh(), properties });
+    await topic.create(1);
+    await using producer = await topic.producer();
+    const sizes = [400_000, 400_000, 400_000, 2_000_000, 400_000];
+    const sending = producer.send(sizes.map((size) => record('k', Buffer.alloc(size))));
+    await expect(sending).rejects.toMatchObject({ code: 'message_too_large' });
+    expect(await topic.bounds(0)).toEqual({ first: 0, end: 4 });
+    expect(await producer.send([record('k', 'after')])).toEqual([{ partition: 0, offset: 4 }]);
+  });
+});

@@ -1,0 +1,38 @@
+/** librdkafka's mock cluster: brokers on loopback, in memory, for tests of the Kafka code with npm alone. */
+import type { Metadata } from 'node-rdkafka';
+import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
+
+export interface MockCluster extends AsyncDisposable {
+  brokers: string;
+  /** With 4 partitions, the only count it makes. */
+  createTopic(name: string): Promise<void>;
+}
+
+/** The brokers live as long as the client that owns them: until disposed. 5 MiB are kept of each partition. */
+export async function mockCluster(count = 1): Promise<MockCluster> {
+  const { Producer } = loadRdkafka();
+  const owner = new Producer({
+    'test.mock.num.brokers': count,
+    'metadata.broker.list': 'unused:1',
+    'allow.auto.create.topics': true,
+  });
+  await new Promise<void>((resolve, reject) => {
+    owner.connect({ timeout: 5_000 }, (error) => (error ? reject(new Error(error.message)) : resolve()));
+  });
+  const metadata = (topic?: string) =>
+    new Promise<Metadata>((resolve, reject) => {
+      owner.getMetadata(
+        { timeout: 5_000, ...(topic !== undefined && { topic, allTopics: false }) },
+        (error, found) => (error ? reject(new Error(error.message)) : resolve(found)),
+      );
+    });
+  const { brokers } = await metadata();
+  let closing: Promise<void> | undefined;
+  return {
+    brokers: brokers.map(({ host, port }) => `${host}:${port}`).join(),
+    async createTopic(name) {
+      while (((await metadata(name)).topics[0]?.partitions.length ?? 0) === 0) continue;
+    },
+    [Symbol.asyncDispose]: () => (closing ??= new Promise((resolve) => owner.disconnect(0, () => resolve()))),
+  };
+}
