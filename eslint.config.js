@@ -12,7 +12,10 @@ export default tseslint.config(
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/consistent-type-imports': 'error',
-      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true },
+      ],
     },
   },
   {
@@ -20,7 +23,10 @@ export default tseslint.config(
     files: ['src/lib/**/*.ts', 'src/commands/**/*.ts'],
     ignores: ['src/lib/config/**', 'src/commands/run.ts'],
     rules: {
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'take it from Config' }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'take it from Config' },
+      ],
     },
   },
 );

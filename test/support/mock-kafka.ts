@@ -11,11 +11,13 @@ export interface MockCluster extends AsyncDisposable {
 /** The brokers live as long as the client that owns them: until disposed. 5 MiB are kept of each partition. */
 export async function mockCluster(count = 1): Promise<MockCluster> {
   const { Producer } = loadRdkafka();
-  const owner = new Producer({
+  // Not every build of node-rdkafka has the first one in its types.
+  const settings: Record<string, string | number | boolean> = {
     'test.mock.num.brokers': count,
     'metadata.broker.list': 'unused:1',
     'allow.auto.create.topics': true,
-  });
+  };
+  const owner = new Producer(settings);
   await new Promise<void>((resolve, reject) => {
     owner.connect({ timeout: 5_000 }, (error) => (error ? reject(new Error(error.message)) : resolve()));
   });
