@@ -1,0 +1,184 @@
+/**
+ * `upload`: images from files to the object store, their keys to the table. An image is its content (SHA-256): what
+ * the table knows already is skipped, what differs is replaced. The object is put before the row is written, so
+ * whatever is killed, no row lacks its object; the next run finishes what this one did not.
+ */
+import { createHash } from 'node:crypto';
+import {
+  errorMessage,
+  ImageError,
+  isRetryable,
+  ObjectError,
+  UsageError,
+  VisionscaleError,
+} from './errors.ts';
+import { objectKeyFault } from './objects/key.ts';
+import type { ObjectStore } from './objects/store.ts';
+import { retry } from './retry.ts';
+import type { Rejection, UploadEvent } from './upload/events.ts';
+import { pathFilter } from './upload/filter.ts';
+import { forEachConcurrently } from './upload/for-each.ts';
+import type { ImageTable } from './upload/image-table.ts';
+import { type Candidate, checkPaths, plan } from './upload/plan.ts';
+import { readImageFile } from './upload/read-file.ts';
+
+export interface UploadDeps {
+  store: ObjectStore;
+  images: ImageTable;
+  /** Says what kind of image it is; throws an ImageError where it is none, or one that cannot be classified. */
+  check: (bytes: Buffer) => Promise<{ contentType: string }>;
+  report: (event: UploadEvent) => void;
+  /** Aborted: nothing new is begun, what is in flight is finished, and the result says `interrupted`. */
+  signal: AbortSignal;
+}
+
+export interface UploadOptions {
+  /** Files and directories. A directory's keys are the paths below it, a file's is its name. */
+  paths: readonly string[];
+  include?: readonly string[];
+  exclude?: readonly string[];
+  /** A folder to put all keys in. */
+  prefix?: string;
+  /** Images at a time, each whole in memory; default 8. */
+  concurrency?: number;
+  /** Look and tell, but write nothing. */
+  dryRun?: boolean;
+  /** Also ask the store whether what would be skipped is still there. */
+  recheck?: boolean;
+  maxBytes: number;
+  /** Most attempts at a step while the store or the database is away; default 8, some 15 seconds. */
+  attempts?: number;
+}
+
+export interface UploadResult {
+  uploaded: number;
+  skipped: number;
+  rejected: Rejection[];
+  /** Of what was uploaded. */
+  bytes: number;
+  seconds: number;
+  /** In a dry run only. */
+  wouldUpload?: number;
+  interrupted: boolean;
+}
+
+/**
+ * Throws a UsageError for paths that do not exist, and the store's or database's error when it stays away or denies
+ * access; running it again goes on where it stopped. Bad files are rejected one by one and stop nothing.
+ */
+export async function upload(deps: UploadDeps, options: UploadOptions): Promise<UploadResult> {
+  const { store, images, check, report, signal } = deps;
+  const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = 8 } = options;
+  const started = performance.now();
+  const result: UploadResult = {
+    uploaded: 0,
+    skipped: 0,
+    rejected: [],
+    bytes: 0,
+    seconds: 0,
+    interrupted: false,
+  };
+  if (dryRun) result.wouldUpload = 0;
+  const found = { files: 0, bytes: 0 };
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal: stop,
+      attempts,
+      onWait: (error, delayMs, attempt) => report({ type: 'waiting', error, attempt, delayMs }),
+    });
+  const reject = (rejection: Rejection) => {
+    result.rejected.push(rejection);
+    report({ type: 'rejected', ...rejection });
+  };
+
+  async function uploadOne(candidate: Candidate): Promise<void> {
+    const { path, file, key, knownSha256 } = candidate;
+    const content = await readImageFile(file, maxBytes);
+    const bytes = content.length;
+    const sha256 = createHash('sha256').update(content).digest('hex');
+    const same = sha256 === knownSha256;
+    if (same && !(recheck && (await patiently(() => store.head(key)))?.bytes !== bytes)) {
+      result.skipped++;
+      report({ type: 'skipped', path, key, bytes });
+      return;
+    }
+    const { contentType } = await check(content);
+    const outcome = { path, key, bytes, replaced: knownSha256 !== null };
+    if (dryRun) {
+      result.wouldUpload = (result.wouldUpload ?? 0) + 1;
+      report({ type: 'would_upload', ...outcome });
+      return;
+    }
+    await patiently(() => store.put(key, content, { contentType }));
+    await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
+    result.uploaded++;
+    result.bytes += bytes;
+    report({ type: 'uploaded', ...outcome });
+  }
+
+  async function uploadOrReject(candidate: Candidate): Promise<void> {
+    try {
+      await uploadOne(candidate);
+    } catch (error) {
+      if (isRejection(error)) return reject({ path: candidate.path, reason: error.message });
+      if (signal.aborted && isRetryable(error)) return; // no time to wait; the next run does it
+      failed.abort();
+      throw error;
+    }
+  }
+
+  const candidates = plan({
+    paths: await checkPaths(options.paths),
+    filter: pathFilter(options.include, options.exclude),
+    prefix: keyPrefix(options.prefix ?? ''),
+    maxBytes,
+    signal: stop,
+    lookup: (keys) => patiently(() => images.lookup(keys)),
+    onFound(bytes) {
+      found.files++;
+      found.bytes += bytes;
+      report({ type: 'found', ...found, complete: false });
+    },
+    onRejected: reject,
+  });
+  try {
+    await forEachConcurrently(withEnd(candidates), concurrency, uploadOrReject);
+  } catch (error) {
+    if (!(signal.aborted && isRetryable(error))) throw stopped(error, result.uploaded);
+  }
+  result.interrupted = signal.aborted;
+  result.seconds = Math.round(performance.now() - started) / 1000;
+  return result;
+
+  async function* withEnd(source: AsyncIterable<Candidate>): AsyncGenerator<Candidate> {
+    yield* source;
+    if (!stop.aborted) report({ type: 'found', ...found, complete: true });
+  }
+}
+
+/** Faults of the one file, not of the run. */
+function isRejection(error: unknown): error is VisionscaleError {
+  return error instanceof ImageError || (error instanceof ObjectError && error.code === 'bad_key');
+}
+
+function keyPrefix(text: string): string {
+  const folder = text.replace(/^\/+|\/+$/g, '');
+  if (folder === '') return '';
+  const fault = objectKeyFault(folder);
+  if (fault !== undefined) throw new UsageError(`the prefix cannot begin keys: ${fault}`);
+  return `${folder}/`;
+}
+
+function stopped(error: unknown, uploaded: number): unknown {
+  if (!(error instanceof VisionscaleError)) return error;
+  const goOn = 'Run the same command again to go on: what is done is skipped.';
+  return new VisionscaleError(`upload stopped after ${uploaded} images: ${errorMessage(error)}`, {
+    code: error.code,
+    retryable: error.retryable,
+    hint: error.hint === undefined ? goOn : `${error.hint}\n${goOn}`,
+    cause: error,
+  });
+}

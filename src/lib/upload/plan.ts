@@ -1,0 +1,107 @@
+/** Turns the given paths into a stream of files to look at, each with its key and what the table knows of it. */
+import { stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { UsageError } from '../errors.ts';
+import { objectKeyFault } from '../objects/key.ts';
+import type { Rejection } from './events.ts';
+import type { PathFilter } from './filter.ts';
+import type { KnownImage } from './image-table.ts';
+import { tooManyBytes } from './read-file.ts';
+import { type FoundFile, walk } from './walk.ts';
+
+export interface Candidate extends FoundFile {
+  key: string;
+  /** Null where the table has no row, or one that somebody made by hand. */
+  knownSha256: string | null;
+}
+
+export interface PlanOptions {
+  /** Files and directories, each once. */
+  paths: readonly string[];
+  filter: PathFilter;
+  /** Empty, or what keys begin with, a slash at its end. */
+  prefix: string;
+  maxBytes: number;
+  signal: AbortSignal;
+  lookup: (keys: readonly string[]) => Promise<KnownImage[]>;
+  /** For every file, also those that are rejected. */
+  onFound: (bytes: number) => void;
+  onRejected: (rejection: Rejection) => void;
+}
+
+/** Keys asked of the table at a time; also how far the walk runs ahead. */
+const LOOKUP_BATCH = 256;
+
+/** Every candidate has a key of its own; whatever cannot be one is told to `onRejected`. Ends when aborted. */
+export async function* plan(options: PlanOptions): AsyncGenerator<Candidate> {
+  let batch: Omit<Candidate, 'knownSha256'>[] = [];
+  for await (const found of keyed(options)) {
+    batch.push(found);
+    if (batch.length < LOOKUP_BATCH) continue;
+    yield* compared(batch, options);
+    batch = [];
+  }
+  yield* compared(batch, options);
+}
+
+async function* compared(
+  batch: Omit<Candidate, 'knownSha256'>[],
+  options: PlanOptions,
+): AsyncGenerator<Candidate> {
+  if (batch.length === 0 || options.signal.aborted) return;
+  const rows = await options.lookup(batch.map(({ key }) => key));
+  const known = new Map(rows.map(({ key, sha256 }) => [key, sha256]));
+  for (const found of batch) {
+    if (options.signal.aborted) return;
+    yield { ...found, knownSha256: known.get(found.key) ?? null };
+  }
+}
+
+async function* keyed(options: PlanOptions): AsyncGenerator<Omit<Candidate, 'knownSha256'>> {
+  const { paths, filter, prefix, maxBytes, signal, onFound, onRejected } = options;
+  // One directory gives no key twice; only several paths can, and only then are keys remembered.
+  const taken = paths.length > 1 ? new Map<string, FoundFile>() : undefined;
+  for (const path of paths) {
+    for await (const found of walk(path, filter, signal)) {
+      if ('rejected' in found) {
+        onFound(0);
+        onRejected(found.rejected);
+        continue;
+      }
+      const { file } = found;
+      const key = prefix + file.relative;
+      const other = taken?.get(key);
+      if (other?.file === file.file) continue; // the same file, given twice
+      onFound(file.bytes);
+      const fault = objectKeyFault(key);
+      if (fault !== undefined) onRejected({ path: file.path, reason: `its name cannot be a key: ${fault}` });
+      else if (other) onRejected({ path: file.path, reason: `it has the same key as ${other.path}: ${key}` });
+      else if (file.bytes > maxBytes) {
+        onRejected({ path: file.path, reason: tooManyBytes(file.bytes, maxBytes).message });
+      } else {
+        taken?.set(key, file);
+        yield { ...file, key };
+      }
+    }
+  }
+}
+
+/** The paths without repetitions. Throws a UsageError that names all that do not exist. */
+export async function checkPaths(paths: readonly string[]): Promise<string[]> {
+  if (paths.length === 0) throw new UsageError('no files or directories were given');
+  const unique = new Map(paths.map((path) => [resolve(path), path]));
+  const missing: string[] = [];
+  for (const path of unique.values()) {
+    try {
+      await stat(path);
+    } catch (error) {
+      // Anything else is told when it is walked.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'ENOENT' || code === 'ENOTDIR') missing.push(path);
+    }
+  }
+  if (missing.length > 0) {
+    throw new UsageError(missing.map((path) => `no such file or directory: ${path}`).join('\n'));
+  }
+  return [...unique.values()];
+}
