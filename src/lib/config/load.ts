@@ -1,0 +1,246 @@
+/** Parses flags over environment into a Config; every fault in one message. */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ClientConfig } from 'pg';
+import { z } from 'zod';
+import { errorMessage, UsageError } from '../errors.ts';
+import type { DatabaseSettings } from '../database/open.ts';
+import { parseStoreUrl, type StoreSettings } from '../objects/open.ts';
+import type { Config, TopicSettings } from './config.ts';
+import { nearest } from './nearest.ts';
+import { settings } from './settings.ts';
+
+/** Settings by the name of their environment variable. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const wholeNumber = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
+    .transform(Number)
+    .refine((n) => n >= least && n <= most, `must be a whole number from ${least} to ${most}`);
+
+const topicName = z
+  .string()
+  .regex(/^[a-zA-Z0-9._-]{1,249}$/, 'must be 1 to 249 of the characters a-z A-Z 0-9 . _ -')
+  .refine((name) => name !== '.' && name !== '..', 'must not be . or ..');
+
+const schema = z.object({
+  VISIONSCALE_DATA_DIR: z.string().optional(),
+  VISIONSCALE_PIPELINE: z
+    .string()
+    .regex(/^[\w.-]{1,200}$/, 'must be 1 to 200 of the characters a-z A-Z 0-9 . _ -')
+    .default('default'),
+  VISIONSCALE_LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      error: 'must be trace, debug, info, warn, error, fatal or silent',
+    })
+    .default('info'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+    .refine(
+      (url) => URL.canParse(url),
+      'is not a valid URL (special characters in the password are percent-encoded)',
+    )
+    .optional(),
+  PGHOST: z.string().optional(),
+  PGPORT: wholeNumber(1, 65535).optional(),
+  PGUSER: z.string().optional(),
+  PGPASSWORD: z.string().optional(),
+  PGDATABASE: z.string().optional(),
+  PGSSLMODE: z
+    .enum(['disable', 'prefer', 'require', 'verify-ca', 'verify-full'], {
+      error: 'must be disable, require, verify-ca or verify-full',
+    })
+    .optional(),
+  PGSSLROOTCERT: z.string().optional(),
+  KAFKA_BROKERS: z
+    .string()
+    .regex(/^[^\s,]+:\d+(\s*,\s*[^\s,]+:\d+)*$/, 'must be host:port, or several separated by commas')
+    .optional(),
+  KAFKA_TOPIC: topicName.default('visionscale.images'),
+  VISIONSCALE_PARTITIONS: wholeNumber(1, 1000).default(3),
+  VISIONSCALE_STORE: z.string().optional(),
+  S3_ENDPOINT: z
+    .string()
+    .refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), 'must be an http:// or https:// URL')
+    .optional(),
+  AWS_REGION: z.string().optional(),
+  AWS_ACCESS_KEY_ID: z.string().optional(),
+  AWS_SECRET_ACCESS_KEY: z.string().optional(),
+  AWS_SESSION_TOKEN: z.string().optional(),
+  VISIONSCALE_MODEL: z.string().optional(),
+  VISIONSCALE_ENGINE: z
+    .enum(['auto', 'onnx', 'wasm'], { error: 'must be auto, onnx or wasm' })
+    .default('auto'),
+  VISIONSCALE_WORKERS: wholeNumber(1, 256).optional(),
+  VISIONSCALE_AUTO_ORIENT: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default('true')
+    .transform((text) => text === 'true'),
+  VISIONSCALE_MAX_IMAGE_BYTES: wholeNumber(1, 1024 ** 3).default(64 * 1024 ** 2),
+  VISIONSCALE_MAX_IMAGE_PIXELS: wholeNumber(1, 1_000_000_000).default(50_000_000),
+  IMG_DIR: z.string().optional(),
+  VISIONSCALE_PARTITION: wholeNumber(0, 999_999).optional(),
+});
+
+type Parsed = z.infer<typeof schema>;
+
+/** Throws a UsageError that lists every fault. Reads no file but the `*_FILE` ones. */
+export function loadConfig(env: Environment): Config {
+  const faults: string[] = [...unknownSettings(env)];
+  const given = withSecretsFromFiles(env, faults);
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) faults.push(`${label(String(issue.path[0]))} ${issue.message}`);
+  }
+  let store: StoreSettings | undefined;
+  if (parsed.success) {
+    try {
+      store = storeSettings(parsed.data);
+    } catch (error) {
+      faults.push(`${label('VISIONSCALE_STORE')}: ${errorMessage(error)}`);
+    }
+  }
+  if (!parsed.success || store === undefined || faults.length > 0) {
+    throw new UsageError(
+      faults.length === 1
+        ? faults[0]!
+        : `${faults.length} settings are wrong:\n${faults.map((f) => `  ${f}`).join('\n')}`,
+    );
+  }
+  const data = parsed.data;
+  const dataDir = dataDirectory(data, env);
+  return {
+    dataDir,
+    pipeline: data.VISIONSCALE_PIPELINE,
+    logLevel: data.VISIONSCALE_LOG_LEVEL,
+    database: databaseSettings(data, dataDir),
+    topic: topicSettings(data, given),
+    store,
+    model: data.VISIONSCALE_MODEL,
+    engine: data.VISIONSCALE_ENGINE,
+    workers: data.VISIONSCALE_WORKERS,
+    autoOrient: data.VISIONSCALE_AUTO_ORIENT,
+    limits: { maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES, maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS },
+    imageDir: data.IMG_DIR,
+    partition: data.VISIONSCALE_PARTITION,
+  };
+
+  function storeSettings(values: Parsed): StoreSettings {
+    const url = values.VISIONSCALE_STORE ?? pathToFileURL(join(dataDirectory(values, env), 'images')).href;
+    const place = parseStoreUrl(url);
+    if (place.kind === 'file') return place;
+    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = values;
+    const { AWS_SESSION_TOKEN: sessionToken } = values;
+    return {
+      ...place,
+      ...(values.S3_ENDPOINT !== undefined && { endpoint: values.S3_ENDPOINT }),
+      ...(values.AWS_REGION !== undefined && { region: values.AWS_REGION }),
+      // Without both the SDK searches the usual places.
+      ...(accessKeyId !== undefined &&
+        secretAccessKey !== undefined && {
+          credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
+        }),
+    };
+  }
+}
+
+function dataDirectory(data: Parsed, env: Environment): string {
+  if (data.VISIONSCALE_DATA_DIR) return resolve(data.VISIONSCALE_DATA_DIR);
+  const xdg = env['XDG_DATA_HOME'];
+  return join(xdg ? resolve(xdg) : join(homedir(), '.local', 'share'), 'visionscale');
+}
+
+function databaseSettings(data: Parsed, dataDir: string): DatabaseSettings {
+  const ssl = sslSettings(data);
+  const database = data.PGDATABASE ?? 'my_db';
+  if (data.DATABASE_URL !== undefined) {
+    const url = new URL(data.DATABASE_URL);
+    if (url.pathname === '' || url.pathname === '/') url.pathname = `/${encodeURIComponent(database)}`;
+    return { kind: 'server', connection: { connectionString: url.href, ...ssl } };
+  }
+  const named = data.PGHOST ?? data.PGPORT ?? data.PGUSER ?? data.PGPASSWORD ?? data.PGDATABASE;
+  if (named === undefined) return { kind: 'embedded', dataDir };
+  const connection: ClientConfig = {
+    host: data.PGHOST ?? 'localhost',
+    port: data.PGPORT ?? 5432,
+    database,
+    ...ssl,
+  };
+  if (data.PGUSER !== undefined) connection.user = data.PGUSER;
+  if (data.PGPASSWORD !== undefined) connection.password = data.PGPASSWORD;
+  return { kind: 'server', connection };
+}
+
+function sslSettings(data: Parsed): Pick<ClientConfig, 'ssl'> {
+  switch (data.PGSSLMODE) {
+    case undefined:
+    case 'disable':
+    case 'prefer':
+      return {};
+    case 'require':
+      return { ssl: { rejectUnauthorized: false } };
+    case 'verify-ca':
+    case 'verify-full': {
+      const ca = data.PGSSLROOTCERT === undefined ? {} : { ca: readFileSync(data.PGSSLROOTCERT, 'utf8') };
+      const hostname = data.PGSSLMODE === 'verify-ca' ? { checkServerIdentity: () => undefined } : {};
+      return { ssl: { rejectUnauthorized: true, ...ca, ...hostname } };
+    }
+  }
+}
+
+const kafkaProperty = 'KAFKA_CONF_';
+
+function topicSettings(data: Parsed, env: Environment): TopicSettings {
+  const base = { name: data.KAFKA_TOPIC, partitions: data.VISIONSCALE_PARTITIONS };
+  if (data.KAFKA_BROKERS === undefined) return { kind: 'embedded', ...base };
+  const properties: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith(kafkaProperty) || value === undefined) continue;
+    properties[name.slice(kafkaProperty.length).toLowerCase().replaceAll('_', '.')] = value;
+  }
+  return { kind: 'kafka', ...base, brokers: data.KAFKA_BROKERS.replaceAll(/\s/g, ''), properties };
+}
+
+/** An empty variable counts as absent: that is what an emptied line in `.env` means. */
+function withSecretsFromFiles(env: Environment, faults: string[]): Environment {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env))
+    if (value !== undefined && value !== '') given[name] = value;
+  const secrets = new Set<string>(settings.filter((s) => 'secret' in s).map((s) => s.env));
+  for (const [name, path] of Object.entries(given)) {
+    const target = name.slice(0, -'_FILE'.length);
+    if (!name.endsWith('_FILE') || !(secrets.has(target) || target.startsWith(kafkaProperty))) continue;
+    try {
+      given[target] = readFileSync(path, 'utf8').trimEnd();
+      if (target.startsWith(kafkaProperty)) delete given[name];
+    } catch (error) {
+      faults.push(`${name}: cannot read the file: ${errorMessage(error)}`);
+    }
+  }
+  return given;
+}
+
+/** Misspelt settings of our own prefix are refused, so that a typo is not silently the default. */
+function unknownSettings(env: Environment): string[] {
+  const known = settings.map((s) => s.env as string).filter((name) => name.startsWith('VISIONSCALE_'));
+  return Object.keys(env)
+    .filter(
+      (name) =>
+        name.startsWith('VISIONSCALE_') && !/^VISIONSCALE_(TEST|CI)_/.test(name) && !known.includes(name),
+    )
+    .map((name) => {
+      const near = nearest(name, known);
+      return `${name} is not a setting${near ? ` (did you mean ${near}?)` : ''}`;
+    });
+}
+
+/** `--flag (NAME)` so that the message fits whichever way the value came. */
+function label(env: string): string {
+  const setting = settings.find((s) => s.env === env);
+  return setting && 'flag' in setting ? `${env} (${setting.flag})` : env;
+}

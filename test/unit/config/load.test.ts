@@ -1,0 +1,87 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadConfig } from '../../../src/lib/config/load.ts';
+import { UsageError } from '../../../src/lib/errors.ts';
+
+function faults(env: Record<string, string>): string {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(UsageError);
+    return (error as Error).message;
+  }
+  throw new Error('was accepted');
+}
+
+describe('loadConfig', () => {
+  it('is embedded in everything without any setting', () => {
+    const config = loadConfig({ XDG_DATA_HOME: '/data' });
+    expect(config.dataDir).toBe('/data/visionscale');
+    expect(config.database).toEqual({ kind: 'embedded', dataDir: '/data/visionscale' });
+    expect(config.topic).toEqual({ kind: 'embedded', name: 'visionscale.images', partitions: 3 });
+    expect(config.store).toEqual({ kind: 'file', dir: '/data/visionscale/images' });
+  });
+
+  it('takes each real part on its own', () => {
+    const config = loadConfig({ KAFKA_BROKERS: 'a:9092, b:9092', VISIONSCALE_DATA_DIR: '/d' });
+    expect(config.database.kind).toBe('embedded');
+    expect(config.topic).toMatchObject({ kind: 'kafka', brokers: 'a:9092,b:9092', properties: {} });
+    expect(
+      loadConfig({ VISIONSCALE_STORE: 's3://bucket/a/b', S3_ENDPOINT: 'http://127.0.0.1:9000' }).store,
+    ).toEqual({
+      kind: 's3',
+      bucket: 'bucket',
+      prefix: 'a/b',
+      endpoint: 'http://127.0.0.1:9000',
+    });
+  });
+
+  it('tells every fault in one message', () => {
+    const message = faults({
+      VISIONSCALE_PARTITIONS: 'three',
+      KAFKA_BROKERS: 'kafka',
+      VISIONSCALE_STROE: 's3://x',
+      VISIONSCALE_ENGINE: 'torch',
+    });
+    expect(message).toContain('4 settings are wrong');
+    expect(message).toContain('VISIONSCALE_PARTITIONS (--partitions) must be a whole number from 1 to 1000');
+    expect(message).toContain('VISIONSCALE_STROE is not a setting (did you mean VISIONSCALE_STORE?)');
+    expect(message).toContain('KAFKA_BROKERS (--brokers) must be host:port');
+    expect(message).toContain('VISIONSCALE_ENGINE (--engine) must be auto, onnx or wasm');
+  });
+
+  it('puts my_db into a database URL that names none', () => {
+    const { database } = loadConfig({ DATABASE_URL: 'postgres://user:p%40ss@host:5433' });
+    expect(database).toMatchObject({
+      kind: 'server',
+      connection: { connectionString: 'postgres://user:p%40ss@host:5433/my_db' },
+    });
+    expect(loadConfig({ PGHOST: 'db', PGUSER: 'me' }).database).toMatchObject({
+      connection: { host: 'db', port: 5432, user: 'me', database: 'my_db' },
+    });
+  });
+
+  it('never repeats a secret', () => {
+    expect(faults({ DATABASE_URL: 'mysql://root:hunter2@host/db' })).not.toContain('hunter2');
+    expect(faults({ VISIONSCALE_STORE: 's3://key:hunter2@bucket' })).not.toContain('hunter2');
+  });
+
+  it('reads secrets from files', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'visionscale-')), 'password');
+    writeFileSync(file, 'from file\n');
+    expect(loadConfig({ PGHOST: 'db', PGPASSWORD_FILE: file }).database).toMatchObject({
+      connection: { password: 'from file' },
+    });
+    expect(loadConfig({ KAFKA_BROKERS: 'k:1', KAFKA_CONF_sasl_password_FILE: file }).topic).toMatchObject({
+      properties: { 'sasl.password': 'from file' },
+    });
+    expect(faults({ PGPASSWORD_FILE: '/nowhere/at/all' })).toContain('PGPASSWORD_FILE: cannot read the file');
+  });
+
+  it('hands librdkafka properties through', () => {
+    const { topic } = loadConfig({ KAFKA_BROKERS: 'k:1', KAFKA_CONF_security_protocol: 'SASL_SSL' });
+    expect(topic).toMatchObject({ properties: { 'security.protocol': 'SASL_SSL' } });
+  });
+});
