@@ -1,0 +1,83 @@
+/** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
+import { consumeAsGroup } from './consume/group.ts';
+import { consumeOne } from './consume/one.ts';
+import { TopicError } from './errors.ts';
+
+export type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
+
+/** Which partitions: a fixed one, the first that nobody owns, or a share of all. */
+export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };
+
+export interface ConsumeResult {
+  predicted: number;
+  deadLettered: number;
+  seconds: number;
+  imagesPerSecond: number;
+}
+
+/** Runs until the signal aborts or, with `untilDrained`, until caught up. Throws where the topic does not exist. */
+export async function consume(
+  deps: ConsumeDeps,
+  options: ConsumeOptions,
+  share: Share,
+): Promise<ConsumeResult> {
+  const partitions = await deps.topic.partitions();
+  if (partitions === 0) {
+    throw new TopicError(`topic ${deps.topic.name} does not exist`, {
+      code: 'topic_missing',
+      hint: 'Create it with `visionscale init`, or let `visionscale produce` do it.',
+    });
+  }
+  if (share.kind === 'partition' && share.partition >= partitions) {
+    throw new TopicError(
+      `topic ${deps.topic.name} has ${partitions} partitions, 0 to ${partitions - 1}; there is no partition ${share.partition}`,
+      { code: 'no_such_partition', hint: 'Choose one of them with --partition.' },
+    );
+  }
+  if (!(await deps.store.exists())) {
+    throw new TopicError(`the object store ${deps.store.url} does not exist`, {
+      code: 'bucket_missing',
+      hint: 'Create it with `visionscale init`.',
+    });
+  }
+  const count = new Count();
+  const counted = { ...deps, report: (event: ConsumeEvent) => deps.report(count.see(event)) };
+  const candidates = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
+  if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);
+  else await consumeOne(counted, options, candidates);
+  return count.result();
+}
+
+class Count {
+  #predicted = 0;
+  #deadLettered = 0;
+  #began: number | undefined;
+  #ended = 0;
+
+  see(event: ConsumeEvent): ConsumeEvent {
+    if (event.kind === 'owning') this.#began ??= performance.now();
+    if (event.kind === 'recorded') {
+      this.#predicted += event.predicted;
+      this.#deadLettered += event.deadLettered;
+      this.#ended = performance.now();
+    }
+    return event;
+  }
+
+  /** Seconds run from the first partition owned to the last row written: idle time before and after does not count. */
+  result(): ConsumeResult {
+    const seconds = this.#began === undefined ? 0 : Math.max(0, this.#ended - this.#began) / 1000;
+    return {
+      predicted: this.#predicted,
+      deadLettered: this.#deadLettered,
+      seconds: rounded(seconds),
+      imagesPerSecond: seconds > 0 ? rounded(this.#predicted / seconds) : 0,
+    };
+  }
+}
+
+/** To three places: more than any clock here is worth. */
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,37 @@
+/** Why a partition is waiting: what its retries wait for, for `status` and the log. */
+import { errorMessage } from '../errors.ts';
+
+export class Waits {
+  readonly #reasons = new Map<symbol, string>();
+  readonly #onChange: (reason: string | null) => void;
+  #told: string | null = null;
+
+  /** `onChange` hears the reason when waiting begins or changes, and null when everything goes on. */
+  constructor(onChange: (reason: string | null) => void) {
+    this.#onChange = onChange;
+  }
+
+  /** The oldest reason there is; null while nothing waits. */
+  get reason(): string | null {
+    return this.#reasons.values().next().value ?? null;
+  }
+
+  /** Runs something that retries, keeping its reason here for as long as it waits. */
+  async during<T>(run: (onWait: (error: unknown) => void) => Promise<T>): Promise<T> {
+    const id = Symbol();
+    try {
+      return await run((error) => {
+        this.#reasons.set(id, errorMessage(error));
+        this.#tell();
+      });
+    } finally {
+      if (this.#reasons.delete(id)) this.#tell();
+    }
+  }
+
+  #tell(): void {
+    if (this.reason === this.#told) return;
+    this.#told = this.reason;
+    this.#onChange(this.#told);
+  }
+}

@@ -1,0 +1,38 @@
+/** Counts and owners for `status` and `demo`. */
+import type { Pool } from 'pg';
+
+export interface OutcomeCounts {
+  predictions: number;
+  deadLetters: number;
+}
+
+export async function countOutcomes(pool: Pool, pipeline: string): Promise<OutcomeCounts> {
+  const { rows } = await pool.query<OutcomeCounts>(
+    `select (select count(*)::int8 from prediction_results where pipeline = $1) as predictions,
+       (select count(*)::int8 from dead_letters where pipeline = $1 and state = 'open') as "deadLetters"`,
+    [pipeline],
+  );
+  return rows[0] ?? { predictions: 0, deadLetters: 0 };
+}
+
+export interface OwnerRow {
+  partition: number;
+  owner: string | null;
+  hostname: string;
+  epoch: number;
+  mode: string;
+  live: boolean;
+  state: string;
+  detail: string | null;
+  model: string | null;
+  engine: string | null;
+}
+
+export async function readOwners(pool: Pool, pipeline: string, topic: string): Promise<OwnerRow[]> {
+  const { rows } = await pool.query<OwnerRow>(
+    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, detail, model, engine
+     from owners where pipeline = $1 and topic = $2 order by partition`,
+    [pipeline, topic],
+  );
+  return rows;
+}

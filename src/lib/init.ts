@@ -1,0 +1,52 @@
+/** The verb `init`: database, migrations, topic, bucket. Safe twice, and from two hosts at once. */
+import type { Config } from './config/config.ts';
+import { createDatabaseIfMissing } from './database/create.ts';
+import { migrate } from './database/migrate.ts';
+import type { Database } from './database/open.ts';
+import type { ObjectStore } from './objects/store.ts';
+import type { Topic } from './topic/topic.ts';
+
+export interface InitDeps {
+  openDatabase(): Promise<Database>;
+  openTopic(database: Database): Promise<Topic>;
+  openStore(): Promise<ObjectStore>;
+}
+
+export interface InitResult {
+  database: { where: string; created: boolean; applied: string[] };
+  topic: { name: string; created: boolean; partitions: number };
+  store: { url: string; created: boolean };
+  warnings: string[];
+}
+
+export async function init(config: Config, deps: InitDeps): Promise<InitResult> {
+  const { created } =
+    config.database.kind === 'server'
+      ? await createDatabaseIfMissing(config.database.connection)
+      : { created: false };
+  await using database = await deps.openDatabase();
+  const { applied } = await migrate(database.pool);
+  await using topic = await deps.openTopic(database);
+  const topicState = await topic.create(config.topic.partitions);
+  await using store = await deps.openStore();
+  const storeState = await store.create();
+  const warnings = partitionWarning(topic.name, topicState, config.topic.partitions);
+  return {
+    database: { where: database.describe, created, applied },
+    topic: { name: topic.name, ...topicState },
+    store: { url: store.url, created: storeState.created },
+    warnings,
+  };
+}
+
+/** A topic of another count works, but not as the settings say. */
+export function partitionWarning(
+  name: string,
+  state: { created: boolean; partitions: number },
+  wanted: number,
+): string[] {
+  if (state.created || state.partitions === wanted) return [];
+  return [
+    `topic ${name} exists with ${state.partitions} partitions, the settings say ${wanted}; run a consumer for each of the ${state.partitions}`,
+  ];
+}

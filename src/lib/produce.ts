@@ -1,0 +1,137 @@
+/** The verb `produce`: the keys of images not yet produced in their round, through the topic. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import {
+  beginRound,
+  completeRound,
+  countImages,
+  markProduced,
+  openRound,
+  pendingPage,
+  type PendingImage,
+} from './database/images.ts';
+import { header, keyContentType } from './message/headers.ts';
+import { producedRequestId } from './message/request.ts';
+import type { OutgoingRecord, Producer, Topic } from './topic/topic.ts';
+
+export interface ProduceDeps {
+  pool: Pool;
+  topic: Topic;
+  report: (event: ProduceEvent) => void;
+}
+
+export interface ProduceOptions {
+  /** Open a new round: everything is asked for once more. An unfinished one is finished first. */
+  again: boolean;
+  /** Most keys to produce. */
+  limit?: number;
+  /** Most keys a second. */
+  rate?: number;
+  /** Partitions of the topic where it has to be created. */
+  partitions: number;
+  belt?: string;
+  signal: AbortSignal;
+}
+
+export type ProduceEvent =
+  | { kind: 'topic'; name: string; created: boolean; partitions: number; wanted: number }
+  | { kind: 'round'; images: number; resumed: boolean }
+  | { kind: 'pending'; images: number }
+  | { kind: 'produced'; images: number };
+
+export interface ProduceResult {
+  produced: number;
+  topic: string;
+  /** Keys by partition. */
+  partitions: number[];
+  seconds: number;
+}
+
+/** Images a page: what is in memory, on its way, and marked in one statement. */
+const pageSize = 1000;
+
+/**
+ * A key is marked produced only after the topic has acknowledged it. Killed in between, the next run sends it again
+ * under the same request id, and the consumer's record of that request makes it one.
+ */
+export async function produce(deps: ProduceDeps, options: ProduceOptions): Promise<ProduceResult> {
+  const { pool, topic, report } = deps;
+  const began = performance.now();
+  const { created, partitions } = await topic.create(options.partitions);
+  report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });
+
+  const round = options.again ? await beginRound(pool) : await openRound(pool);
+  if (round) report({ kind: 'round', images: round.images, resumed: round.resumed });
+  const counts = await countImages(pool);
+  report({ kind: 'pending', images: Math.min(counts.images - counts.produced, options.limit ?? Infinity) });
+
+  const result: ProduceResult = {
+    produced: 0,
+    topic: topic.name,
+    partitions: Array<number>(partitions).fill(0),
+    seconds: 0,
+  };
+  await using producer = await topic.producer();
+  let marking: Promise<void> = Promise.resolve();
+  let ended = false;
+  for await (const page of pages(pool, options, () => (ended = true))) {
+    const placements = await send(producer, page, options.belt);
+    // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
+    await marking;
+    marking = markProduced(pool, page).then((marked) => {
+      result.produced += marked;
+      report({ kind: 'produced', images: marked });
+    });
+    marking.catch(() => undefined);
+    for (const { partition } of placements)
+      result.partitions[partition] = (result.partitions[partition] ?? 0) + 1;
+  }
+  await marking;
+  // A pass that reached the end has produced everything that was due when the round was opened.
+  if (ended && round) await completeRound(pool, round.id);
+  result.seconds = (performance.now() - began) / 1000;
+  return result;
+}
+
+/** Keyset pages in key order: no cursor is held open, and what was marked meanwhile does not shift the next page. */
+async function* pages(
+  pool: Pool,
+  options: ProduceOptions,
+  onEnd: () => void,
+): AsyncGenerator<PendingImage[]> {
+  const { limit = Infinity, rate, signal } = options;
+  const size = rate === undefined ? pageSize : Math.max(1, Math.min(pageSize, Math.floor(rate / 10)));
+  const began = performance.now();
+  let taken = 0;
+  for (let after = ''; !signal.aborted && taken < limit;) {
+    const page = await pendingPage(pool, after, Math.min(size, limit - taken));
+    const last = page.at(-1);
+    if (last === undefined) {
+      onEnd();
+      return;
+    }
+    yield page;
+    after = last.key;
+    taken += page.length;
+    if (rate !== undefined) await pause(began + (taken / rate) * 1000 - performance.now(), signal);
+  }
+}
+
+async function send(producer: Producer, page: PendingImage[], belt: string | undefined) {
+  const capturedAt = new Date().toISOString();
+  const records = page.map(({ key, round }): OutgoingRecord => {
+    const bytes = Buffer.from(key);
+    const headers: Record<string, string> = {
+      [header.requestId]: producedRequestId(key, round),
+      [header.contentType]: keyContentType,
+      [header.capturedAt]: capturedAt,
+    };
+    if (belt !== undefined) headers[header.belt] = belt;
+    return { key: bytes, value: bytes, headers };
+  });
+  return producer.send(records);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
