@@ -1,0 +1,40 @@
+/** The program: names the commands. Their parts are loaded only when one of them runs. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { consumeCommand } from './commands/consume.ts';
+import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { initCommand } from './commands/init.ts';
+import { produceCommand } from './commands/produce.ts';
+import { resultsCommand } from './commands/results.ts';
+import { statusCommand } from './commands/status.ts';
+import { uploadCommand } from './commands/upload.ts';
+
+export function buildProgram(): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('visionscale')
+    .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
+    .version(version)
+    .showHelpAfterError('(run with --help for usage)')
+    .configureHelp({ showGlobalOptions: false });
+  for (const command of [
+    demoCommand(),
+    initCommand(),
+    doctorCommand(),
+    uploadCommand(),
+    produceCommand(),
+    consumeCommand(),
+    statusCommand(),
+    resultsCommand(),
+  ]) {
+    program.addCommand(command.exitOverride());
+  }
+  program.addHelpText(
+    'after',
+    '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +
+      'Settings come from flags, the environment and .env; see .env.example and `visionscale doctor`.',
+  );
+  return program.exitOverride();
+}

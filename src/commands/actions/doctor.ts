@@ -1,0 +1,37 @@
+/** What `doctor` does: runs the checks that these settings call for, and prints each as it ends. */
+import * as compose from '../../compose.ts';
+import { doctor } from '../../lib/doctor.ts';
+import { Opened } from '../../lib/doctor/opened.ts';
+import * as packages from '../../lib/doctor/packages.ts';
+import * as servers from '../../lib/doctor/servers.ts';
+import type { Context } from '../run.ts';
+
+export default async function (context: Context): Promise<number> {
+  const { config } = context;
+  await using opened = new Opened();
+  const database = opened.once(() => compose.openDatabase(context, 'any'));
+  const topic = opened.once(async () => compose.openTopic(context, await database()));
+  const store = opened.once(() => compose.openStore(context));
+  const result = await doctor(
+    [
+      packages.nodeCheck(),
+      packages.packageCheck(packages.rdkafkaPackage, config.topic.kind === 'kafka'),
+      packages.packageCheck(packages.onnxPackage, config.engine === 'onnx'),
+      packages.packageCheck(packages.tfjsPackage, false),
+      ...servers.databaseChecks(database),
+      servers.topicCheck(topic, config.topic.partitions),
+      servers.storeCheck(store, config.limits.maxBytes),
+      servers.modelCheck(() => compose.openClassifier(context), config.model !== undefined),
+    ],
+    (check) => {
+      if (context.json) return;
+      const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state];
+      process.stdout.write(`${mark}  ${check.name.padEnd(22)} ${check.detail}\n`);
+      if (check.hint !== undefined) process.stdout.write(`${check.hint.replaceAll(/^/gm, ' '.repeat(11))}\n`);
+    },
+  );
+  context.print(result, () =>
+    result.ok ? '\neverything needed is there' : '\nsomething needed is missing: see above',
+  );
+  return result.ok ? 0 : 1;
+}

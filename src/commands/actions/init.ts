@@ -1,0 +1,28 @@
+/** What `init` does: sets everything up and says what was there already. */
+import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { init } from '../../lib/init.ts';
+import type { Context } from '../run.ts';
+
+export default async function (context: Context): Promise<void> {
+  const result = await init(context.config, {
+    openDatabase: () => openDatabase(context, 'any'),
+    openTopic: (database) => openTopic(context, database),
+    openStore: () => openStore(context),
+  });
+  context.print(result, () =>
+    [
+      `database  ${result.database.where}: ${done(result.database.created)}, ${migrations(result.database.applied)}`,
+      `topic     ${result.topic.name}: ${done(result.topic.created)}, ${result.topic.partitions} partitions`,
+      `store     ${result.store.url}: ${done(result.store.created)}`,
+      ...result.warnings.map((warning) => `warning   ${warning}`),
+    ].join('\n'),
+  );
+}
+
+function done(created: boolean): string {
+  return created ? 'created' : 'there already';
+}
+
+function migrations(applied: string[]): string {
+  return applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`;
+}

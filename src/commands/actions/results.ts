@@ -1,0 +1,51 @@
+/** What `results` does: reads the latest rows and prints them. */
+import { stringify } from 'csv-stringify/sync';
+import { openDatabase } from '../../compose.ts';
+import { latestResults } from '../../lib/database/predictions.ts';
+import { table } from '../../lib/report/table.ts';
+import { parseSince } from '../../lib/since.ts';
+import type { Context } from '../run.ts';
+
+export interface ResultsFlags {
+  key?: string;
+  category?: string;
+  since?: string;
+  limit: number;
+  csv?: boolean;
+}
+
+export default async function (context: Context, options: ResultsFlags): Promise<void> {
+  const filter = {
+    pipeline: context.config.pipeline,
+    limit: options.limit,
+    ...(options.key !== undefined && { key: options.key }),
+    ...(options.category !== undefined && { category: options.category }),
+    ...(options.since !== undefined && { since: parseSince(options.since) }),
+  };
+  await using database = await openDatabase(context);
+  const rows = await latestResults(database.pool, filter);
+  if (options.csv) {
+    const columns = ['imageKey', 'category', 'confidence', 'hostname', 'time', 'model', 'latencyMs'];
+    process.stdout.write(
+      stringify(rows, {
+        header: true,
+        columns,
+        escape_formulas: true,
+        cast: { date: (d) => d.toISOString() },
+      }),
+    );
+    return;
+  }
+  context.print(rows, () =>
+    rows.length === 0
+      ? 'no predictions found'
+      : table(rows, [
+          { title: 'time', value: (r) => r.time.toISOString() },
+          { title: 'image', value: (r) => r.imageKey },
+          { title: 'category', value: (r) => r.category },
+          { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
+          { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right' },
+          { title: 'host', value: (r) => r.hostname },
+        ]),
+  );
+}

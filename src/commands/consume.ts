@@ -1,0 +1,20 @@
+/** `visionscale consume` */
+import { Command, Option } from 'commander';
+import type { ConsumeFlags } from './actions/consume.ts';
+import { wholeNumber } from './arguments.ts';
+import { infrastructure, modelSettings, run, withSettings } from './run.ts';
+
+export function consumeCommand(): Command {
+  const command = new Command('consume')
+    .description(
+      'classify what a partition brings; without --partition or --group the first that nobody owns, else stand by',
+    )
+    .addOption(new Option('--partition <n>', 'own this partition').argParser(wholeNumber).conflicts('group'))
+    .option('--group', 'share all partitions with every other --group consumer')
+    .option('--until-drained', 'stop when caught up with the end as it was at the start')
+    .option('--while-stdin', 'stop when standard input ends: a consumer that ends with its parent')
+    .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
+  return withSettings(command, [...infrastructure, ...modelSettings]).action(
+    (options: ConsumeFlags, self: Command) => run(self, () => import('./actions/consume.ts'), options),
+  );
+}

@@ -1,0 +1,20 @@
+/** `visionscale produce` */
+import { Command } from 'commander';
+import { countAbove0, positive } from './arguments.ts';
+import type { ProduceFlags } from './actions/produce.ts';
+import { infrastructure, run, withSettings } from './run.ts';
+
+export function produceCommand(): Command {
+  return withSettings(
+    new Command('produce')
+      .description('send the keys of uploaded images through the topic, each once')
+      .option('--again', 'send every key once more (a new round; an unfinished one is finished first)')
+      .option('--limit <n>', 'most keys to send', countAbove0)
+      .option('--rate <n>', 'most keys a second', positive)
+      .option('--belt <name>', 'belt the images come from; kept in the rows')
+      .addHelpText('after', '\nExample:\n  $ visionscale produce --rate 100'),
+    [...infrastructure, 'VISIONSCALE_PARTITIONS'],
+  ).action((options: ProduceFlags, command: Command) =>
+    run(command, () => import('./actions/produce.ts'), options),
+  );
+}

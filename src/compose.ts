@@ -1,0 +1,96 @@
+/** The composition root: turns a Config into open databases, topics, stores and classifiers. Heavy parts load here, when needed. */
+import { hostname } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import type { Config } from './lib/config/config.ts';
+import type { Classifier } from './lib/classifier/classifier.ts';
+import type { LoadedModel } from './lib/classifier/model.ts';
+import type { Database } from './lib/database/open.ts';
+import { VisionscaleError } from './lib/errors.ts';
+import type { ObjectStore } from './lib/objects/store.ts';
+import type { Topic } from './lib/topic/topic.ts';
+
+export interface ComposeOptions {
+  config: Config;
+  /** Told what a person should know and no result depends on. */
+  onNotice: (text: string) => void;
+}
+
+/** Connects. The embedded database is always brought up to date; a server's only by `init`. */
+export async function openDatabase(
+  options: ComposeOptions,
+  expect: 'ready' | 'any' = 'ready',
+): Promise<Database> {
+  const [{ openDatabase: open }, { migrate, pendingMigrations }] = await Promise.all([
+    import('./lib/database/open.ts'),
+    import('./lib/database/migrate.ts'),
+  ]);
+  const database = await open(options.config.database, {
+    applicationName: 'visionscale',
+    onNotice: options.onNotice,
+  });
+  if (expect === 'any') return database;
+  try {
+    if (database.kind === 'embedded') {
+      await migrate(database.pool);
+    } else {
+      const pending = await pendingMigrations(database.pool);
+      if (pending.length > 0) {
+        throw new VisionscaleError(`the database ${database.describe} is not set up for this version`, {
+          code: 'schema_outdated',
+          hint: 'Run: visionscale init',
+        });
+      }
+    }
+    return database;
+  } catch (error) {
+    await database[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+export async function openTopic(options: ComposeOptions, database: Database): Promise<Topic> {
+  const { openTopic: open } = await import('./lib/topic/open.ts');
+  const { topic } = options.config;
+  if (topic.kind === 'embedded') return open({ kind: 'embedded', pool: database.pool, name: topic.name });
+  return open({ ...topic, onNotice: options.onNotice });
+}
+
+export async function openStore(options: ComposeOptions): Promise<ObjectStore> {
+  // The SDK would print a warning about Node 20 into the middle of our own output; package.json says what is supported.
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
+  const { openStore: open } = await import('./lib/objects/open.ts');
+  return open(options.config.store);
+}
+
+/** The model that the settings name; throws where there is none or it cannot be used. */
+export async function loadModel(config: Config): Promise<LoadedModel> {
+  if (config.model === undefined) {
+    throw new VisionscaleError('no model is named', {
+      code: 'no_model',
+      hint:
+        'Give --model <file.onnx> (or set VISIONSCALE_MODEL): an ONNX image classifier with its labels.txt beside it,\n' +
+        'one label a line.',
+    });
+  }
+  const { loadModel: load } = await import('./lib/classifier/model.ts');
+  return load(config.model);
+}
+
+export async function openClassifier(options: ComposeOptions): Promise<Classifier> {
+  const { config } = options;
+  const model = await loadModel(config);
+  const { openClassifier: open } = await import('./lib/classifier/pool.ts');
+  return open({
+    model,
+    engine: config.engine,
+    limits: config.limits,
+    autoOrient: config.autoOrient,
+    onNotice: options.onNotice,
+    ...(config.workers !== undefined && { workers: config.workers }),
+  });
+}
+
+/** Names this process among all that may own a partition, whatever is restarted. */
+export function ownerName(): string {
+  return `${hostname()}:${process.pid}:${randomBytes(3).toString('hex')}`;
+}

@@ -1,0 +1,148 @@
+/** The verb `demo`: one producer and a consumer a partition as real processes, on the images of a directory, once. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Environment } from './config/load.ts';
+import { askAgain } from './database/images.ts';
+import { type OutcomeSummary, roundsOf, summarize } from './database/demo.ts';
+import type { Database } from './database/open.ts';
+import { readOwners } from './database/overview.ts';
+import { readPosition } from './database/positions.ts';
+import { Child } from './demo/child.ts';
+import { producedRequestId } from './message/request.ts';
+import type { Topic } from './topic/topic.ts';
+import type { UploadResult } from './upload.ts';
+
+export interface DemoDeps {
+  database: Database;
+  topic: Topic;
+  /** Uploads the directory; told each key that is in the store afterwards. */
+  upload: (onKey: (key: string) => void) => Promise<UploadResult>;
+  /** The settings in force, for the processes. */
+  env: Environment;
+  report: (event: DemoEvent) => void;
+}
+
+export interface DemoOptions {
+  pipeline: string;
+  signal: AbortSignal;
+}
+
+export type DemoEvent =
+  | { kind: 'consumers'; partitions: number }
+  | { kind: 'uploaded'; result: UploadResult }
+  | { kind: 'produced'; produced: number }
+  | { kind: 'progress'; partition: number; done: number; total: number };
+
+export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'> {
+  images: number;
+  imagesPerSecond: number;
+  /** From the call to the first row. */
+  firstPredictionSeconds: number | null;
+  /** What the consumers ran. */
+  model: string | null;
+  engine: string | null;
+  rejected: UploadResult['rejected'];
+}
+
+const pollMs = 200;
+
+/** Stops everything it started, also when it is interrupted or fails. */
+export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoResult> {
+  const { database, topic, report } = deps;
+  const { pool } = database;
+  const startedAt = Date.now();
+  const partitions = await topic.partitions();
+  const env = {
+    ...deps.env,
+    VISIONSCALE_LOG_LEVEL: 'warn',
+    VISIONSCALE_WORKERS: deps.env['VISIONSCALE_WORKERS'] || '1',
+  };
+  const consumers = [...Array(partitions).keys()].map(
+    (partition) =>
+      new Child(
+        `consumer ${partition}`,
+        ['consume', '--partition', `${partition}`, '--while-stdin', '--json'],
+        env,
+      ),
+  );
+  const consumersFailed = Promise.race(consumers.map((consumer) => consumer.ended)).then(() => undefined);
+  consumersFailed.catch(() => undefined);
+  try {
+    report({ kind: 'consumers', partitions });
+    const keys: string[] = [];
+    const uploaded = await Promise.race([deps.upload((key) => keys.push(key)), failure(consumersFailed)]);
+    report({ kind: 'uploaded', result: uploaded });
+    options.signal.throwIfAborted();
+
+    // What an earlier run has produced is asked for once more: a demo shows something every time.
+    await askAgain(pool, keys);
+    const start = await positions(deps, options, partitions);
+    await using producer = new Child('producer', ['produce', '--json'], env);
+    const { produced } = JSON.parse(await Promise.race([producer.ended, failure(consumersFailed)])) as {
+      produced: number;
+    };
+    report({ kind: 'produced', produced });
+    const ends = await Promise.all(
+      [...Array(partitions).keys()].map(async (p) => (await topic.bounds(p)).end),
+    );
+
+    await Promise.race([caughtUp(deps, options, start, ends), failure(consumersFailed)]);
+    const ids = (await roundsOf(pool, keys)).map(({ key, round }) => producedRequestId(key, round));
+    const [owner] = await readOwners(pool, options.pipeline, topic.name);
+    const { firstPredictionAt, ...summary } = await summarize(pool, options.pipeline, ids);
+    return {
+      images: keys.length,
+      ...summary,
+      imagesPerSecond: summary.seconds > 0 ? summary.predictions / summary.seconds : 0,
+      firstPredictionSeconds:
+        firstPredictionAt === null ? null : (firstPredictionAt.getTime() - startedAt) / 1000,
+      model: owner?.model ?? null,
+      engine: owner?.engine ?? null,
+      rejected: uploaded.rejected,
+    };
+  } finally {
+    await Promise.all(consumers.map((consumer) => consumer.stop()));
+  }
+}
+
+/** A consumer that ends by itself before it is told to has failed, or there is nothing left to wait for. */
+async function failure(failed: Promise<void>): Promise<never> {
+  await failed;
+  return new Promise(() => undefined);
+}
+
+async function positions(deps: DemoDeps, options: DemoOptions, partitions: number): Promise<number[]> {
+  const topic = deps.topic.name;
+  return Promise.all(
+    [...Array(partitions).keys()].map(async (partition) => {
+      const position = await readPosition(deps.database.pool, {
+        pipeline: options.pipeline,
+        topic,
+        partition,
+      });
+      return position?.nextOffset ?? (await deps.topic.bounds(partition)).first;
+    }),
+  );
+}
+
+async function caughtUp(
+  deps: DemoDeps,
+  options: DemoOptions,
+  start: number[],
+  ends: number[],
+): Promise<void> {
+  for (;;) {
+    options.signal.throwIfAborted();
+    const now = await positions(deps, options, ends.length);
+    now.forEach((position, partition) => {
+      const total = ends[partition]! - start[partition]!;
+      deps.report({
+        kind: 'progress',
+        partition,
+        done: Math.min(total, position - start[partition]!),
+        total,
+      });
+    });
+    if (now.every((position, partition) => position >= ends[partition]!)) return;
+    await sleep(pollMs, undefined, { signal: options.signal });
+  }
+}

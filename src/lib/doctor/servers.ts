@@ -1,0 +1,142 @@
+/** Checks of what a command would open: database, clock, topic, object store, model. */
+import { randomBytes } from 'node:crypto';
+import type { Classifier } from '../classifier/classifier.ts';
+import type { Check } from '../doctor.ts';
+import { pendingMigrations } from '../database/migrate.ts';
+import type { Database } from '../database/open.ts';
+import { VisionscaleError } from '../errors.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { Topic } from '../topic/topic.ts';
+
+/** Rows and leases use the database's clock; capture times come from the hosts'. */
+const mostClockDifferenceMs = 100;
+
+export function databaseChecks(open: () => Promise<Database>): Check[] {
+  return [
+    {
+      name: 'database',
+      needed: true,
+      run: async () => {
+        const database = await open();
+        const { rows } = await database.pool.query<{ version: string }>(
+          `select current_setting('server_version') as version`,
+        );
+        return `${database.describe}, PostgreSQL ${rows[0]?.version}${database.kind === 'embedded' ? ', embedded' : ''}`;
+      },
+    },
+    {
+      name: 'tables',
+      needed: true,
+      run: async () => {
+        const { pool } = await open();
+        const pending = await pendingMigrations(pool);
+        if (pending.length > 0) {
+          throw new VisionscaleError(`${pending.length} migrations are not applied`, {
+            code: 'schema_outdated',
+            hint: 'visionscale init',
+          });
+        }
+        const { rows } = await pool.query<{ table: string }>(
+          `select t as "table" from unnest(array['image_info', 'prediction_results', 'dead_letters', 'positions', 'owners']) t
+           where not has_table_privilege(t, 'select, insert, update')`,
+        );
+        if (rows.length === 0) return 'up to date, readable and writable';
+        throw new VisionscaleError(`this user may not write ${rows.map((r) => r.table).join(', ')}`, {
+          code: 'database_permission_denied',
+          hint: rows.map((r) => `GRANT SELECT, INSERT, UPDATE ON ${r.table} TO …;`).join('\n'),
+        });
+      },
+    },
+    {
+      name: 'clock',
+      needed: false,
+      run: async () => {
+        const { pool } = await open();
+        const difference = await clockDifference(pool);
+        const text = `${Math.abs(difference).toFixed(0)} ms ${difference > 0 ? 'behind' : 'ahead of'} the database's`;
+        if (Math.abs(difference) <= mostClockDifferenceMs) return text;
+        return {
+          warning: text,
+          hint: 'Latencies will be off by as much: keep the clock with NTP (chrony, systemd-timesyncd).',
+        };
+      },
+    },
+  ];
+}
+
+/** Database minus host in milliseconds; of several tries the one with the shortest round trip. */
+async function clockDifference(pool: Database['pool']): Promise<number> {
+  let best = { trip: Infinity, difference: 0 };
+  for (let i = 0; i < 5; i++) {
+    const before = Date.now();
+    const { rows } = await pool.query<{ ms: number }>(
+      'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
+    );
+    const after = Date.now();
+    if (after - before < best.trip)
+      best = { trip: after - before, difference: rows[0]!.ms - (before + after) / 2 };
+  }
+  return best.difference;
+}
+
+export function topicCheck(open: () => Promise<Topic>, wanted: number): Check {
+  return {
+    name: 'topic',
+    needed: true,
+    run: async () => {
+      const topic = await open();
+      const partitions = await topic.partitions();
+      const what = `${topic.name}${topic.kind === 'embedded' ? ', in the database' : ', in Kafka'}`;
+      if (partitions === 0) return { warning: `${what}: does not exist yet`, hint: 'visionscale init' };
+      if (partitions !== wanted) {
+        return {
+          warning: `${what}: ${partitions} partitions, the settings say ${wanted}`,
+          hint: `Run a consumer for each of the ${partitions}, or set VISIONSCALE_PARTITIONS=${partitions}.`,
+        };
+      }
+      return `${what}: ${partitions} partitions`;
+    },
+  };
+}
+
+export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): Check {
+  return {
+    name: 'object store',
+    needed: true,
+    run: async () => {
+      const store = await open();
+      if (!(await store.exists())) {
+        throw new VisionscaleError(`${store.url} does not exist`, {
+          code: 'bucket_missing',
+          hint: 'visionscale init',
+        });
+      }
+      const key = `.visionscale-doctor/${randomBytes(8).toString('hex')}`;
+      const probe = randomBytes(32);
+      await store.put(key, probe, { contentType: 'application/octet-stream' });
+      try {
+        const read = await store.get(key, { maxBytes });
+        if (!read.equals(probe)) {
+          throw new VisionscaleError(`${store.url} gave back other bytes than it was given`, {
+            code: 'store_corrupts',
+          });
+        }
+      } finally {
+        await store.remove(key);
+      }
+      return `${store.url}: written, read and removed`;
+    },
+  };
+}
+
+export function modelCheck(open: () => Promise<Classifier>, given: boolean): Check {
+  return {
+    name: 'model',
+    needed: given,
+    run: async () => {
+      await using classifier = await open();
+      const { model, engine, workers } = classifier;
+      return `${model.name} ${model.version}, ${model.labels.length} categories, engine ${engine}, ${workers} workers`;
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere. */
+import { SingleBar } from 'cli-progress';
+
+export interface ProgressOptions {
+  label: string;
+  /** What is counted: images, keys. */
+  unit: string;
+  interactive: boolean;
+  /** Where plain lines go. */
+  line: (text: string) => void;
+}
+
+/** How often a plain line is written, in milliseconds. */
+const lineEvery = 2000;
+
+export class Progress implements Disposable {
+  readonly #options: ProgressOptions;
+  readonly #bar: SingleBar | undefined;
+  readonly #began = performance.now();
+  #total = 0;
+  #done = 0;
+  #bytes = 0;
+  #lastLine = performance.now();
+
+  constructor(options: ProgressOptions) {
+    this.#options = options;
+    if (!options.interactive) return;
+    this.#bar = new SingleBar({
+      format: `${options.label} {bar} {value}/{total} ${options.unit}  {rate}  {eta_formatted} left`,
+      barsize: 30,
+      hideCursor: true,
+      stream: process.stderr,
+      etaBuffer: 100,
+    });
+    this.#bar.start(0, 0, { rate: '' });
+  }
+
+  /** How much there is to do, as far as is known. */
+  expect(total: number): void {
+    this.#total = total;
+    this.#bar?.setTotal(total);
+  }
+
+  advance(count: number, bytes = 0): void {
+    this.#done += count;
+    this.#bytes += bytes;
+    this.#bar?.update(this.#done, { rate: this.#rate() });
+    if (this.#bar || performance.now() - this.#lastLine < lineEvery) return;
+    this.#lastLine = performance.now();
+    const { label, unit, line } = this.#options;
+    line(`${label}: ${this.#done} of ${this.#total} ${unit}, ${this.#rate()}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#bar?.stop();
+  }
+
+  #rate(): string {
+    const seconds = (performance.now() - this.#began) / 1000;
+    if (seconds < 0.1) return '';
+    const each = `${(this.#done / seconds).toFixed(0)}/s`;
+    return this.#bytes > 0 ? `${each}, ${formatBytes(this.#bytes / seconds)}/s` : each;
+  }
+}
+
+/** `1.2 MB`: powers of 1000, as disks and networks are sold. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let power = 0;
+  for (let rest = bytes; rest >= 1000 && power < units.length - 1; rest /= 1000) power++;
+  const value = bytes / 1000 ** power;
+  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
+}

@@ -1,0 +1,32 @@
+/** Plain aligned tables for people. */
+import { stripVTControlCharacters } from 'node:util';
+
+export interface Column<Row> {
+  title: string;
+  value: (row: Row) => string | number | null;
+  align?: 'left' | 'right';
+}
+
+/** One line a row below a line of titles; text from outside cannot steer the terminal. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  const cells = [
+    columns.map((c) => c.title),
+    ...rows.map((row) => columns.map((c) => printable(c.value(row) ?? '–'))),
+  ];
+  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
+  return cells
+    .map((line) =>
+      line
+        .map((cell, i) =>
+          columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!),
+        )
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+/** Control characters of names and messages from outside shown, not obeyed. */
+export function printable(value: string | number): string {
+  return stripVTControlCharacters(String(value)).replaceAll(/\p{Cc}/gu, '·');
+}

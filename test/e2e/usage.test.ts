@@ -1,0 +1,69 @@
+/** What a user's mistakes look like: a clear message, the right exit code, never a stack. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Rig } from '../support/binary.ts';
+
+describe('usage', () => {
+  let rig: Rig;
+  beforeAll(async () => {
+    rig = await Rig.open();
+  });
+  afterAll(() => rig[Symbol.asyncDispose]());
+
+  it('shows help with an example for every command', async () => {
+    const help = await rig.run(['--help']);
+    expect(help.code).toBe(0);
+    const commands = [...help.stdout.matchAll(/^ {2}(\w[\w-]*) \[options\]/gm)].map((match) => match[1]!);
+    expect(commands.length).toBeGreaterThanOrEqual(8);
+    for (const command of commands) {
+      const { code, stdout } = await rig.run([command, '--help']);
+      expect([code, stdout], command).toEqual([0, expect.stringContaining('Example:')]);
+    }
+  });
+
+  it.each([
+    [['frobnicate'], /unknown command 'frobnicate'/],
+    [['upload', '--nonsense'], /unknown option '--nonsense'/],
+    [['upload'], /upload needs a file or directory/],
+    [['upload', 'not-there'], /not-there/],
+    [['produce', '--rate', 'fast'], /--rate.*number/],
+    [['consume', '--partition', '-1'], /--partition.*whole number/],
+    [['consume', '--partition', '0', '--group'], /cannot be used with/],
+    [['status', '--store', 'ftp://x'], /VISIONSCALE_STORE \(--store\)/],
+    [['results', '--since', 'yesterday-ish'], /--since/],
+  ])('%j exits 2', async (args, message) => {
+    const ended = await rig.run(args);
+    expect(ended.stderr).toMatch(message);
+    expect(ended.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+    expect([ended.code, ended.stdout]).toEqual([2, '']);
+  });
+
+  it('is silent when the reader of its output leaves early', async () => {
+    const running = rig.start(['--help']);
+    running.process.stdout?.destroy();
+    expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('names every wrong setting at once', async () => {
+    const ended = await rig.run(['status'], {
+      VISIONSCALE_PARTITIONS: '0',
+      VISIONSCALE_STOREE: 'x',
+      PGPORT: 'abc',
+    });
+    expect(ended.code).toBe(2);
+    for (const name of ['VISIONSCALE_PARTITIONS', 'VISIONSCALE_STOREE', 'PGPORT'])
+      expect(ended.stderr).toContain(name);
+  });
+
+  it('says which server cannot be reached, without its password', async () => {
+    const ended = await rig.run(['status'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:9/db' });
+    expect(ended.code).toBe(1);
+    expect(ended.stderr).toContain('127.0.0.1:9/db');
+    expect(ended.stderr).not.toContain('hunter2');
+    expect(ended.stderr).not.toMatch(/\n\s+at /);
+  });
+
+  it('consume without a topic or model says what to do', async () => {
+    const noModel = await rig.run(['consume']);
+    expect([noModel.code, noModel.stderr]).toEqual([1, expect.stringContaining('--model')]);
+  });
+});
