@@ -1,0 +1,30 @@
+# An S3 server: versitygw on a directory, built with Go.
+# shellcheck shell=bash disable=SC2034,SC2154 # sourced: shares names with its caller
+
+versitygw_version=1.8.0
+versitygw=$cache/versitygw-$versitygw_version/versitygw
+
+build_versitygw() { # build_versitygw DIR
+  need go 'golang-go, 1.21 or later'
+  say "building versitygw $versitygw_version (3 minutes the first time)"
+  GOBIN=$1 go install "github.com/versity/versitygw/cmd/versitygw@v$versitygw_version"
+}
+
+fetch_versitygw() { cached "versitygw-$versitygw_version" build_versitygw; }
+
+# Object metadata goes into extended attributes, or into files beside the objects where the file system has none.
+start_versitygw() { # start_versitygw RUN; sets s3_endpoint, s3_access, s3_secret
+  local dir=$1/s3 port sidecar=()
+  port=$(spare_ports 1)
+  mkdir -p "$dir/objects"
+  if ! python3 -c 'import os, sys; os.setxattr(sys.argv[1], "user.test", b"1")' "$dir" 2>/dev/null; then
+    mkdir "$dir/metadata"
+    sidecar=(--sidecar "$dir/metadata")
+  fi
+  s3_access=ci$(random_hex)
+  s3_secret=$(random_hex)
+  s3_endpoint=http://127.0.0.1:$port
+  launch "$dir" "$dir/log" env ROOT_ACCESS_KEY="$s3_access" ROOT_SECRET_KEY="$s3_secret" \
+    "$versitygw" --port "127.0.0.1:$port" posix "${sidecar[@]}" "$dir/objects"
+  await versitygw "$launched" "$dir/log" node "$here/lib/answers.mjs" http "$s3_endpoint/"
+}
