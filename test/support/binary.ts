@@ -35,7 +35,7 @@ export class Rig implements AsyncDisposable {
     // Nothing of the developer's own settings reaches the binary.
     const own = Object.entries(process.env).filter(
       (entry): entry is [string, string] =>
-        entry[1] !== undefined && /^(PATH|HOME|LANG|TMPDIR|AWS_.*)$/.test(entry[0]),
+        entry[1] !== undefined && /^(PATH|HOME|LANG|TMPDIR|AWS_.*|VISIONSCALE_CI_RUN)$/.test(entry[0]),
     );
     this.env = { ...Object.fromEntries(own), VISIONSCALE_DATA_DIR: join(dir, 'data'), ...env };
   }

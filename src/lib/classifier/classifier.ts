@@ -17,11 +17,17 @@ export interface Score {
   confidence: number;
 }
 
-export interface Classification {
+/** What a worker thread finds in an image. */
+export interface Findings {
   /** The five best, best first (fewer where the model has fewer classes). */
   top: Score[];
   /** Milliseconds spent in each stage. */
   stages: { decode: number; preprocess: number; infer: number };
+}
+
+export interface Classification extends Findings {
+  /** The model that made it: a classifier may change its model between two images. */
+  model: ModelInfo;
 }
 
 export interface Classifier extends AsyncDisposable {

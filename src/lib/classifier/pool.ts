@@ -61,7 +61,7 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
       const answer = workers.classify(image);
       pending.add(answer);
       try {
-        return await answer;
+        return { ...(await answer), model: model.info };
       } finally {
         pending.delete(answer);
       }

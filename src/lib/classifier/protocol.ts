@@ -1,7 +1,7 @@
 /** What the pool and its worker threads say to each other; errors cross as plain values, for cloning strips their class. */
 import { errorMessage, ImageError, VisionscaleError } from '../errors.ts';
 import type { ImageLimits } from '../images/limits.ts';
-import type { Classification, EngineName } from './classifier.ts';
+import type { Findings, EngineName } from './classifier.ts';
 import type { LoadedModel } from './model.ts';
 
 /** Given to every worker when it starts. */
@@ -16,7 +16,7 @@ export type Task = { kind: 'warm-up' } | { kind: 'classify'; image: Uint8Array }
 
 export type Reply =
   | { kind: 'ready'; threadId: number }
-  | { kind: 'classified'; classification: Classification }
+  | { kind: 'classified'; findings: Findings }
   | { kind: 'failed'; error: PlainError };
 
 interface PlainError {

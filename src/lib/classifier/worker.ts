@@ -3,7 +3,7 @@ import { threadId, workerData } from 'node:worker_threads';
 import { VisionscaleError } from '../errors.ts';
 import { decodeImage } from '../images/decode.ts';
 import { openPreprocess } from '../images/preprocess.ts';
-import type { Classification } from './classifier.ts';
+import type { Findings } from './classifier.ts';
 import type { Session } from './engines/engine.ts';
 import { engines } from './engines/engines.ts';
 import { toPlainError, type Reply, type Task, type WorkerSetup } from './protocol.ts';
@@ -22,7 +22,7 @@ export default async function answer(task: Task): Promise<Reply> {
   try {
     const session = await open();
     if (task.kind === 'warm-up') return { kind: 'ready', threadId };
-    return { kind: 'classified', classification: await classify(session, task.image) };
+    return { kind: 'classified', findings: await classify(session, task.image) };
   } catch (error) {
     if (error instanceof VisionscaleError) return { kind: 'failed', error: toPlainError(error) };
     setImmediate(() => {
@@ -57,7 +57,7 @@ async function openWarm(): Promise<Session> {
   return session;
 }
 
-async function classify(session: Session, bytes: Uint8Array): Promise<Classification> {
+async function classify(session: Session, bytes: Uint8Array): Promise<Findings> {
   const start = performance.now();
   const image = await decodeImage(bytes, { limits, autoOrient });
   const decoded = performance.now();

@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import type { Classification } from './classifier.ts';
+import type { Findings } from './classifier.ts';
 import { fromPlainError, type Reply, type Task, type WorkerSetup } from './protocol.ts';
 
 export interface Workers extends AsyncDisposable {
-  classify(image: Uint8Array): Promise<Classification>;
+  classify(image: Uint8Array): Promise<Findings>;
 }
 
 export interface WorkersOptions {
@@ -57,7 +57,7 @@ export async function openWorkers({ setup, threads, onNotice }: WorkersOptions):
       const owned = ownBuffer(image);
       const reply = await run({ kind: 'classify', image: owned }, [owned.buffer]);
       if (reply.kind !== 'classified') throw new Error(`unexpected reply ${reply.kind}`);
-      return reply.classification;
+      return reply.findings;
     },
     [Symbol.asyncDispose]: () => pool.destroy(),
   };

@@ -55,7 +55,7 @@ async function answerRequest(
     const image = await store.get(request.imageKey, { maxBytes: deps.maxImageBytes });
     const fetchMs = performance.now() - began;
     const classification = await classifier.classify(image);
-    return { kind: 'prediction', record, request, classification, model: classifier.model, fetchMs };
+    return { kind: 'prediction', record, request, classification, fetchMs };
   };
   try {
     return await waits.during((onWait) => retry(attempt, { signal, shouldRetry: mayPass, onWait }));

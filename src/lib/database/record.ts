@@ -1,7 +1,7 @@
 /** The recording transaction: rows or dead letters, the position and the check of ownership, all or nothing. */
 import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../errors.ts';
-import type { Classification, ModelInfo } from '../classifier/classifier.ts';
+import type { Classification } from '../classifier/classifier.ts';
 import type { Request } from '../message/request.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import type { Lease } from './owners.ts';
@@ -12,7 +12,6 @@ export interface Prediction {
   record: TopicRecord;
   request: Request;
   classification: Classification;
-  model: ModelInfo;
   fetchMs: number;
 }
 
@@ -93,16 +92,16 @@ async function checkOwner(client: PoolClient, lease: Lease): Promise<void> {
 async function insertPredictions(client: PoolClient, lease: Lease, recording: Recording): Promise<number> {
   const predictions = recording.outcomes.filter((o) => o.kind === 'prediction');
   if (predictions.length === 0) return 0;
-  const rows = predictions.map(({ record, request, classification, model, fetchMs }) => ({
+  const rows = predictions.map(({ record, request, classification, fetchMs }) => ({
     image_key: request.imageKey,
     category: classification.top[0]!.category,
     confidence: classification.top[0]!.confidence,
     request_id: request.id,
     partition: record.partition,
     offset: record.offset,
-    model: model.name,
-    model_version: model.version,
-    model_digest: model.digest,
+    model: classification.model.name,
+    model_version: classification.model.version,
+    model_digest: classification.model.digest,
     top: classification.top,
     belt: request.belt,
     stages: { fetch: fetchMs, ...classification.stages },
