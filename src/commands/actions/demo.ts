@@ -1,5 +1,6 @@
 /** What `demo` does: sets everything up, runs it once, and prints the report. */
 import * as compose from '../../compose.ts';
+import { stopped } from '../../lib/database/embedded/enter.ts';
 import { demo, type DemoEvent } from '../../lib/demo.ts';
 import { demoReport } from '../../lib/demo/report.ts';
 import { UsageError } from '../../lib/errors.ts';
@@ -9,9 +10,21 @@ import { upload } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
 import { uploader } from './uploader.ts';
 
-export default async function (context: Context, given: string | undefined): Promise<void> {
+/** Longest wait for the embedded server to end after its last user; another terminal may be using it still. */
+const serverEndMs = 5000;
+
+export default async function (context: Context, dir: string | undefined): Promise<void> {
+  const { config } = context;
+  try {
+    await runDemo(context, dir ?? config.imageDir);
+  } finally {
+    // Whoever looks after the command has ended finds no process of it.
+    if (config.database.kind === 'embedded') await stopped(config.dataDir, serverEndMs);
+  }
+}
+
+async function runDemo(context: Context, dir: string | undefined): Promise<void> {
   const { config, signal, say } = context;
-  const dir = given ?? config.imageDir;
   if (dir === undefined) {
     throw new UsageError(
       'demo needs a directory of images',
@@ -43,7 +56,7 @@ export default async function (context: Context, given: string | undefined): Pro
   bars[Symbol.dispose]();
   context.print(result, () =>
     demoReport(result, {
-      database: database.describe,
+      database: database.kind === 'embedded' ? `embedded PostgreSQL in ${config.dataDir}` : database.describe,
       topic: `${topic.name} (${topic.kind === 'kafka' ? 'Kafka' : 'in that database'})`,
       store: store.url,
       flags: context.env['VISIONSCALE_DATA_DIR'] ? `--data-dir ${quoted(config.dataDir)}` : '',

@@ -34,7 +34,10 @@ function readyPartitions(metadata: Metadata, topic: string): number {
 /** Says whether it was this call that created the topic. Settles when all its partitions have leaders. */
 export async function createTopic(creation: Creation): Promise<{ created: boolean; partitions: number }> {
   const { topic, query, surroundings } = creation;
-  const { brokers } = await query.metadata();
+  const before = await query.metadata();
+  const existing = readyPartitions(before, topic);
+  if (existing > 0) return { created: false, partitions: existing };
+  const { brokers } = before;
   // Three copies survive the loss of a broker; where the cluster does not allow that number it may choose its own.
   let outcome = await ask(creation, Math.min(3, brokers.length));
   if (outcome === codes.invalidReplicationFactor || outcome === codes.policyViolation) {
@@ -48,7 +51,7 @@ export async function createTopic(creation: Creation): Promise<{ created: boolea
   const giveUpAt = performance.now() + spreadMs;
   for (;;) {
     const partitions = readyPartitions(await query.metadata(), topic);
-    if (partitions > 0) return { created: outcome !== codes.topicExists, partitions };
+    if (partitions > 0) return { created: outcome === 0, partitions };
     if (performance.now() > giveUpAt) {
       throw new TopicError(
         `Kafka at ${surroundings.brokers}: the topic ${topic} was asked for, but is not ready`,
