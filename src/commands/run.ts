@@ -44,8 +44,10 @@ export const infrastructure = [
 export const modelSettings = [
   'VISIONSCALE_MODEL',
   'VISIONSCALE_ENGINE',
+  'VISIONSCALE_DEVICE',
   'VISIONSCALE_WORKERS',
   'VISIONSCALE_AUTO_ORIENT',
+  'VISIONSCALE_PREPROCESS',
 ] as const satisfies readonly SettingName[];
 
 /** A command's action: a module of its own, so that its imports are loaded only when it runs. */
@@ -70,7 +72,7 @@ export async function run<Arguments extends unknown[]>(
     const [context, action] = await Promise.all([openContext(command, interruption.signal), load()]);
     process.exitCode = (await action.default(context, ...args)) ?? 0;
   } catch (error) {
-    tellError(await explained(error));
+    tellError(error);
     process.exitCode = error instanceof UsageError ? 2 : 1;
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
@@ -112,16 +114,6 @@ function settingsFromFlags(command: Command): Record<string, string> {
     given[setting.env] = String(command.getOptionValue(option.attributeName()));
   }
   return given;
-}
-
-/** What pg throws carries a SQLSTATE; it becomes a message with what to do. */
-async function explained(error: unknown): Promise<unknown> {
-  if (error instanceof VisionscaleError || !(error instanceof Error)) return error;
-  const { DatabaseError: PgError } = await import('pg').then(({ default: pg }) => pg);
-  const connection = /^Connection terminated|timeout exceeded when trying to connect/.test(error.message);
-  if (!(error instanceof PgError) && !connection) return error;
-  const { toDatabaseError } = await import('../lib/database/database-error.ts');
-  return toDatabaseError(error);
 }
 
 /** Message and hint for what was expected; for the rest, where it happened too, since that is ours to mend. */

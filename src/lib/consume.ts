@@ -2,7 +2,7 @@
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
 import { consumeAsGroup } from './consume/group.ts';
 import { consumeOne } from './consume/one.ts';
-import { TopicError } from './errors.ts';
+import { isRetryable, TopicError } from './errors.ts';
 
 export type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
 
@@ -44,8 +44,13 @@ export async function consume(
   const count = new Count();
   const counted = { ...deps, report: (event: ConsumeEvent) => deps.report(count.see(event)) };
   const candidates = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
-  if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);
-  else await consumeOne(counted, options, candidates);
+  try {
+    if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);
+    else await consumeOne(counted, options, candidates);
+  } catch (error) {
+    // Asked to stop while something was away: what was not recorded comes again.
+    if (!(options.signal.aborted && isRetryable(error))) throw error;
+  }
   return count.result();
 }
 

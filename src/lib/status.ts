@@ -1,6 +1,7 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
 import type { Pool } from 'pg';
 import { countImages } from './database/images.ts';
+import { readActiveModel } from './database/models.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
 import { readPosition } from './database/positions.ts';
 import { errorMessage } from './errors.ts';
@@ -19,8 +20,17 @@ export interface PartitionStatus {
   /** Why it waits. */
   detail: string | null;
   model: string | null;
+  modelDigest: string | null;
   engine: string | null;
   position: number | null;
+}
+
+export interface ModelStatus {
+  /** What `model use` has made active for this pipeline: name version; null where nobody has. */
+  active: string | null;
+  digest: string | null;
+  /** Consumers run different models, or another than the active one. */
+  disagreement: boolean;
 }
 
 export interface Status {
@@ -31,16 +41,24 @@ export interface Status {
   predictions: number;
   deadLetters: number;
   partitions: PartitionStatus[];
+  model: ModelStatus;
   /** What could not be asked. */
   problems: string[];
 }
 
 export async function status(pool: Pool, topic: Topic, pipeline: string): Promise<Status> {
-  const [images, outcomes, owners] = await Promise.all([
+  const [images, outcomes, owners, active] = await Promise.all([
     countImages(pool),
     countOutcomes(pool, pipeline),
     readOwners(pool, pipeline, topic.name),
+    readActiveModel(pool, pipeline),
   ]);
+  const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
+  const model = {
+    active: active === null ? null : `${active.name} ${active.version}`,
+    digest: active?.digest ?? null,
+    disagreement: running.size > 1 || (active !== null && running.size === 1 && !running.has(active.digest)),
+  };
   const problems: string[] = [];
   let count: number;
   try {
@@ -63,7 +81,7 @@ export async function status(pool: Pool, topic: Topic, pipeline: string): Promis
       ),
     ),
   );
-  return { pipeline, topic: topic.name, ...images, ...outcomes, partitions, problems };
+  return { pipeline, topic: topic.name, ...images, ...outcomes, partitions, model, problems };
 }
 
 async function partitionStatus(
@@ -91,6 +109,7 @@ async function partitionStatus(
     state: !owned ? 'free' : row.live ? row.state : 'expired',
     detail: owned ? row.detail : null,
     model: owned ? row.model : null,
+    modelDigest: owned ? row.modelDigest : null,
     engine: owned ? row.engine : null,
     position: position?.nextOffset ?? null,
   };

@@ -1,7 +1,6 @@
 /** Asks for a partition's lease, waiting out a database that is away. */
-import { toDatabaseError } from '../database/database-error.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../database/owners.ts';
-import { isRetryable, VisionscaleError } from '../errors.ts';
+import { errorMessage, VisionscaleError } from '../errors.ts';
 import { retry } from '../retry.ts';
 import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
 
@@ -16,8 +15,7 @@ export async function claimPatiently(
   const claimant = { owner: options.owner, hostname: options.hostname, mode };
   const found = await retry(() => claim(deps.pool, id, claimant), {
     signal: options.signal,
-    shouldRetry: (error) => isRetryable(toDatabaseError(error)),
-    onWait: (error) => deps.report({ kind: 'waiting', partition, reason: toDatabaseError(error).message }),
+    onWait: (error) => deps.report({ kind: 'waiting', partition, reason: errorMessage(error) }),
   });
   if (found.kind === 'conflict') throw modeConflict(found.holder, options.pipeline, deps.topic.name);
   return found;

@@ -9,6 +9,8 @@ export interface ConsumeDeps {
   topic: Topic;
   store: ObjectStore;
   classifier: Classifier;
+  /** Why the active model does not run here, for `status`; null where it does. */
+  modelProblem?: () => string | null;
   report: (event: ConsumeEvent) => void;
 }
 

@@ -4,7 +4,7 @@ import type { Lease } from '../database/owners.ts';
 import type { Committer, Membership } from '../topic/topic.ts';
 import { claimPatiently } from './claim.ts';
 import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
-import { consumePartition } from './partition.ts';
+import { consumeUntilAway } from './until-away.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;
@@ -35,11 +35,14 @@ export async function consumeAsGroup(
     const signal = AbortSignal.any([options.signal, over.signal, stop.signal]);
     const run = async () => {
       const ours = { ...options, signal };
-      const lease = await lend(deps, ours, partition);
-      if (lease === null) return;
       const until = ends.get(partition) ?? null;
-      const end = await consumePartition(deps, ours, { lease, until, committer });
-      if (end === 'drained') ends.delete(partition);
+      while (!signal.aborted) {
+        const lease = await lend(deps, ours, partition);
+        if (lease === null) return;
+        if ((await consumeUntilAway(deps, ours, { lease, until, committer })) === 'ended') break;
+      }
+      if (signal.aborted) return;
+      ends.delete(partition);
       if (options.untilDrained && ends.size === 0) over.abort();
     };
     const done = run().catch((error: unknown) => {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Holder, Lease } from '../database/owners.ts';
 import { claimPatiently } from './claim.ts';
 import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
-import { consumePartition } from './partition.ts';
+import { consumeUntilAway } from './until-away.ts';
 
 /** How often a standby looks whether a lease has come free. */
 const standbyMs = 500;
@@ -20,8 +20,8 @@ export async function consumeOne(
   while (!options.signal.aborted) {
     const lease = await standBy(deps, options, candidates);
     if (lease === null) return;
-    const end = await consumePartition(deps, options, { lease, until: ends.get(lease.partition) ?? null });
-    if (end !== 'lost') return;
+    const until = ends.get(lease.partition) ?? null;
+    if ((await consumeUntilAway(deps, options, { lease, until })) === 'ended') return;
   }
 }
 

@@ -2,8 +2,6 @@
 import type { Lease } from '../database/owners.ts';
 import { readPosition } from '../database/positions.ts';
 import { OwnershipLostError, record } from '../database/record.ts';
-import { toDatabaseError } from '../database/database-error.ts';
-import { isRetryable } from '../errors.ts';
 import { retry } from '../retry.ts';
 import type { Committer, TopicRecord } from '../topic/topic.ts';
 import { type Answered, answer } from './answer.ts';
@@ -43,7 +41,7 @@ export async function consumePartition(
     lease,
     () => ({
       state: options.signal.aborted ? 'draining' : waits.reason === null ? 'consuming' : 'waiting',
-      detail: waits.reason,
+      detail: waits.reason ?? deps.modelProblem?.() ?? null,
       model: classifier.model.name,
       modelDigest: classifier.model.digest,
       engine: classifier.engine,
@@ -85,8 +83,6 @@ export async function consumePartition(
     return options.signal.aborted ? 'stopped' : 'drained';
   } catch (error) {
     if (error instanceof OwnershipLostError || lost.signal.aborted) return lostTo(deps, lease);
-    // Asked to stop while something was away: what was not recorded comes again.
-    if (options.signal.aborted && isRetryable(error)) return 'stopped';
     throw error;
   } finally {
     await held[Symbol.asyncDispose]();
@@ -107,17 +103,12 @@ async function startOffset(deps: ConsumeDeps, options: ConsumeOptions, lease: Le
   return committed ?? (await deps.topic.bounds(lease.partition)).first;
 }
 
-async function recordGroup(deps: ConsumeDeps, options: ConsumeOptions, lease: Lease, group: Answered[]) {
-  try {
-    return await record(deps.pool, lease, {
-      outcomes: group.flatMap((answered) => answered.outcomes),
-      last: group.at(-1)!.record,
-      hostname: options.hostname,
-    });
-  } catch (error) {
-    // What a retry cannot help keeps its own face; the rest says which server is away.
-    throw isRetryable(toDatabaseError(error)) ? toDatabaseError(error) : error;
-  }
+function recordGroup(deps: ConsumeDeps, options: ConsumeOptions, lease: Lease, group: Answered[]) {
+  return record(deps.pool, lease, {
+    outcomes: group.flatMap((answered) => answered.outcomes),
+    last: group.at(-1)!.record,
+    hostname: options.hostname,
+  });
 }
 
 /** Ends behind the record before offset `end`. */

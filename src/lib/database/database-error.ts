@@ -1,5 +1,5 @@
 /** Turns what pg and the sockets below it throw into a DatabaseError: can a retry help, and what should be done. */
-import { DatabaseError } from '../errors.ts';
+import { DatabaseError, VisionscaleError } from '../errors.ts';
 
 interface Verdict {
   code: string;
@@ -122,4 +122,11 @@ export function databaseCode(error: unknown): string | undefined {
   const cause = firstCause(error instanceof DatabaseError ? error.cause : error);
   const code = (cause as { code?: unknown } | undefined)?.code;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** As `toDatabaseError` for what PostgreSQL or its connection threw; any other error (a bug, an outcome) comes back as it is. */
+export function databaseErrorOrSame(error: unknown, where?: string): unknown {
+  if (error instanceof VisionscaleError) return error;
+  const mapped = toDatabaseError(error, where);
+  return mapped.code === 'database_error' && databaseCode(error) === undefined ? error : mapped;
 }

@@ -1,25 +1,22 @@
 /** The table image_info: what `upload` writes and `produce` reads and marks. */
 import type { Pool } from 'pg';
 import type { ImageRow, ImageTable, KnownImage } from '../upload/image-table.ts';
-import { toDatabaseError } from './database-error.ts';
 import { withTransaction } from './transaction.ts';
 
 /** The rows `upload` compares with and leaves behind. */
 export function imageTable(pool: Pool): ImageTable {
   return {
     async lookup(keys: readonly string[]): Promise<KnownImage[]> {
-      const { rows } = await asDatabaseError(
-        pool.query<{ image_key: string; sha256: string | null }>(
-          'select image_key, sha256 from image_info where image_key = any($1)',
-          [keys],
-        ),
+      const { rows } = await pool.query<{ image_key: string; sha256: string | null }>(
+        'select image_key, sha256 from image_info where image_key = any($1)',
+        [keys],
       );
       return rows.map((row) => ({ key: row.image_key, sha256: row.sha256 }));
     },
 
     /** A replaced image gets a new round, so that it is produced and classified again. */
     async save(images: readonly ImageRow[]): Promise<void> {
-      const query = pool.query(
+      await pool.query(
         `insert into image_info (image_key, sha256, bytes, content_type)
          select * from unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
          on conflict (image_key) do update set
@@ -35,18 +32,8 @@ export function imageTable(pool: Pool): ImageTable {
           images.map((i) => i.contentType),
         ],
       );
-      await asDatabaseError(query);
     },
   };
-}
-
-/** The interface promises errors that say whether a retry can help. */
-async function asDatabaseError<T>(query: Promise<T>): Promise<T> {
-  try {
-    return await query;
-  } catch (error) {
-    throw toDatabaseError(error);
-  }
 }
 
 export interface PendingImage {

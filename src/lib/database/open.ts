@@ -1,7 +1,7 @@
 /** Opens the database: the embedded PostgreSQL of a data directory, or any server. */
 import pg from 'pg';
 import { describeConnection } from './connection.ts';
-import { toDatabaseError } from './database-error.ts';
+import { databaseErrorOrSame } from './database-error.ts';
 import type { EmbeddedPostgres } from './embedded/use.ts';
 import { int8AsNumber } from './types.ts';
 
@@ -84,11 +84,12 @@ async function openPool(
   });
   // Without a listener the loss of an idle connection would end the process; the next query gets a new one.
   pool.on('error', (error) => notice(`PostgreSQL at ${describe}: connection lost: ${error.message}`));
+  tellDatabaseErrors(pool, describe);
   try {
     await pool.query('SELECT 1');
   } catch (error) {
     await pool.end();
-    throw toDatabaseError(error, describe);
+    throw error;
   }
   let closing: Promise<void> | undefined;
   const close = async () => {
@@ -96,4 +97,13 @@ async function openPool(
     await embedded?.[Symbol.asyncDispose]();
   };
   return { pool, kind, describe, [Symbol.asyncDispose]: () => (closing ??= close()) };
+}
+
+/** What `pool.query` throws says whether a retry can help and what to do, wherever it is called. */
+function tellDatabaseErrors(pool: pg.Pool, where: string): void {
+  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  pool.query = ((...args: unknown[]) =>
+    query(...args).catch((error: unknown) => {
+      throw databaseErrorOrSame(error, where);
+    })) as typeof pool.query;
 }

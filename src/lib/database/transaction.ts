@@ -1,19 +1,23 @@
 /** One database transaction: all of `work`, or nothing of it. */
 import type pg from 'pg';
 import { DatabaseError } from '../errors.ts';
+import { databaseErrorOrSame, toDatabaseError } from './database-error.ts';
 
 /** Without a listener the loss of a connection that is idle in a transaction would end the process. */
 const ignore = () => undefined;
 
 /**
- * Runs `work` between BEGIN and COMMIT on one connection of the pool. Its error is thrown on unchanged after ROLLBACK;
+ * Runs `work` between BEGIN and COMMIT on one connection of the pool. Its error is thrown on after ROLLBACK, PostgreSQL's
+ * own as a DatabaseError;
  * a connection whose state is in doubt is closed rather than given back.
  */
 export async function withTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
 ): Promise<T> {
-  const client = await pool.connect();
+  const client = await pool.connect().catch((error: unknown) => {
+    throw toDatabaseError(error);
+  });
   client.on('error', ignore);
   let inDoubt = true;
   try {
@@ -29,7 +33,8 @@ export async function withTransaction<T>(
         });
       }
       return result;
-    } catch (error) {
+    } catch (cause) {
+      const error = databaseErrorOrSame(cause);
       if (inDoubt) {
         await client.query('ROLLBACK').then(() => (inDoubt = false), ignore);
       }

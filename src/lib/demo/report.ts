@@ -46,7 +46,7 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
       lines.push(`  … and ${result.rejected.length - shownRejected} more`);
   }
   const again = (command: string) =>
-    `  visionscale ${command}${places.flags === '' ? '' : ` ${places.flags}`}`;
+    `  npx visionscale ${command}${places.flags === '' ? '' : ` ${places.flags}`}`;
   return [
     ...lines,
     '',

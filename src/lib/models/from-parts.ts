@@ -1,0 +1,25 @@
+/** A model from its manifest and weights, as they come from the database and the object store. */
+import { createHash } from 'node:crypto';
+import { parseManifest } from '../classifier/manifest.ts';
+import type { LoadedModel } from '../classifier/model.ts';
+import { invalidModel } from '../classifier/model-files.ts';
+
+/** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
+export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
+  const { name, version, labels, digest, preprocessing, output } = parseManifest(JSON.stringify(manifest));
+  if (name === undefined || version === undefined || labels === undefined || digest === undefined) {
+    throw invalidModel('the published manifest lacks name, version, labels or digest', {
+      hint: 'Publish the model again.',
+    });
+  }
+  const found = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  if (found !== digest) {
+    throw invalidModel(`the weights of ${name} in the object store have ${found}, not ${digest}`, {
+      hint: 'They were damaged or exchanged: publish the model again.',
+    });
+  }
+  // Shared, so that every worker thread reads the very bytes that were verified.
+  const weights = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  weights.set(bytes);
+  return { info: { name, version, digest, labels }, weights, preprocessing, output };
+}
