@@ -1,0 +1,59 @@
+/** The layers of SqueezeNet 1.1 under the names that torchvision's state dict gives them. */
+
+export interface Convolution {
+  /** Its tensors are `<name>.weight` and `<name>.bias`. */
+  name: string;
+  inputs: number;
+  outputs: number;
+  /** Width and height of the kernel, padded so that 3 keeps the size (except in the first layer, which shrinks it). */
+  kernel: 1 | 3;
+}
+
+export interface Fire {
+  squeeze: Convolution;
+  expand1x1: Convolution;
+  expand3x3: Convolution;
+}
+
+/** What follows the first convolution and its ReLU, in order. */
+export type Block = 'pool' | Fire;
+
+export const stem: Convolution = { name: 'features.0', inputs: 3, outputs: 64, kernel: 3 };
+
+export const blocks: readonly Block[] = [
+  'pool',
+  fire(3, 64, 16, 64),
+  fire(4, 128, 16, 64),
+  'pool',
+  fire(6, 128, 32, 128),
+  fire(7, 256, 32, 128),
+  'pool',
+  fire(9, 256, 48, 192),
+  fire(10, 384, 48, 192),
+  fire(11, 384, 64, 256),
+  fire(12, 512, 64, 256),
+];
+
+export function classifier(classes: number): Convolution {
+  return { name: 'classifier.1', inputs: 512, outputs: classes, kernel: 1 };
+}
+
+/** All convolutions in the state dict's order. */
+export function convolutions(classes: number): Convolution[] {
+  const fires = blocks.filter((block) => block !== 'pool');
+  const inner = fires.flatMap(({ squeeze, expand1x1, expand3x3 }) => [squeeze, expand1x1, expand3x3]);
+  return [stem, ...inner, classifier(classes)];
+}
+
+export function weightDims({ inputs, outputs, kernel }: Convolution): number[] {
+  return [outputs, inputs, kernel, kernel];
+}
+
+function fire(index: number, inputs: number, squeezed: number, expanded: number): Fire {
+  const name = `features.${index}`;
+  return {
+    squeeze: { name: `${name}.squeeze`, inputs, outputs: squeezed, kernel: 1 },
+    expand1x1: { name: `${name}.expand1x1`, inputs: squeezed, outputs: expanded, kernel: 1 },
+    expand3x3: { name: `${name}.expand3x3`, inputs: squeezed, outputs: expanded, kernel: 3 },
+  };
+}

@@ -1,0 +1,114 @@
+/** SqueezeNet 1.1 as an ONNX graph, made from the tensors of a torchvision state dict. */
+import { invalidOnnx } from './invalid.ts';
+import { floatValue, makeNode } from './nodes.ts';
+import { blocks, classifier, convolutions, stem, weightDims } from './squeezenet-layout.ts';
+import type { Convolution } from './squeezenet-layout.ts';
+import { floatTensor } from './tensors.ts';
+import type { OnnxModel, OnnxNode } from './types.ts';
+
+export { readSqueezeNet11 } from './squeezenet-read.ts';
+
+export interface WeightTensor {
+  dims: readonly number[];
+  data: Float32Array;
+}
+
+/** By the state dict's names: `features.0.weight`, `features.3.squeeze.bias`, …, `classifier.1.bias`. */
+export type SqueezeNetWeights = Map<string, WeightTensor>;
+
+export interface SqueezeNetOptions {
+  /** How many classes the weights must have; by default as many as `classifier.1.weight` has. */
+  classes?: number;
+  /** The ReLU between the last convolution and the pooling, which torchvision has. Default true. */
+  finalRelu?: boolean;
+}
+
+/**
+ * The graph: opset 13, input `input` float32 [N,3,224,224], output `logits` [N,classes]. Throws `model_invalid`, naming the
+ * first tensor that is missing, too many or of another shape.
+ */
+export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNetOptions = {}): OnnxModel {
+  const classes = options.classes ?? weights.get('classifier.1.weight')?.dims[0] ?? 1000;
+  const expected = convolutions(classes).flatMap((convolution) => [
+    { name: `${convolution.name}.weight`, dims: weightDims(convolution) },
+    { name: `${convolution.name}.bias`, dims: [convolution.outputs] },
+  ]);
+  const initializer = expected.map(({ name, dims }) => {
+    const tensor = weights.get(name);
+    checkTensor(name, dims, tensor);
+    return floatTensor(name, dims, tensor.data);
+  });
+  const names = new Set(expected.map(({ name }) => name));
+  for (const name of weights.keys()) {
+    if (!names.has(name)) throw notTheWeights(`has a tensor ${name}, which SqueezeNet 1.1 has not`);
+  }
+  return {
+    irVersion: 7,
+    opsetImport: [{ domain: '', version: 13 }],
+    producerName: 'visionscale',
+    graph: {
+      node: nodes(classes, options.finalRelu ?? true),
+      name: 'squeezenet1_1',
+      initializer,
+      input: [floatValue('input', ['N', 3, 224, 224])],
+      output: [floatValue('logits', ['N', classes])],
+      valueInfo: [],
+      metadataProps: [],
+    },
+    metadataProps: [],
+  };
+}
+
+function nodes(classes: number, finalRelu: boolean): OnnxNode[] {
+  const all: OnnxNode[] = [];
+  const add = (...args: Parameters<typeof makeNode>): string => {
+    all.push(makeNode(...args));
+    return args[2][0]!;
+  };
+  const convolve = (layer: Convolution, from: string): string => {
+    const { name, kernel } = layer;
+    const pad = layer === stem || kernel === 1 ? 0 : 1;
+    const stride = layer === stem ? 2 : 1;
+    return add('Conv', [from, `${name}.weight`, `${name}.bias`], [name], {
+      kernel_shape: [kernel, kernel],
+      pads: [pad, pad, pad, pad],
+      strides: [stride, stride],
+    });
+  };
+  const relu = (from: string): string => add('Relu', [from], [`${from}.relu`]);
+
+  let x = relu(convolve(stem, 'input'));
+  for (const [index, block] of blocks.entries()) {
+    if (block === 'pool') {
+      x = add('MaxPool', [x], [`pool.${index}`], { ceil_mode: 1, kernel_shape: [3, 3], strides: [2, 2] });
+      continue;
+    }
+    const squeezed = relu(convolve(block.squeeze, x));
+    const halves = [block.expand1x1, block.expand3x3].map((layer) => relu(convolve(layer, squeezed)));
+    x = add('Concat', halves, [block.squeeze.name.replace('.squeeze', '')], { axis: 1 });
+  }
+  x = convolve(classifier(classes), x);
+  if (finalRelu) x = relu(x);
+  add('Flatten', [add('GlobalAveragePool', [x], ['pooled'])], ['logits'], { axis: 1 });
+  return all;
+}
+
+function checkTensor(
+  name: string,
+  dims: readonly number[],
+  tensor: WeightTensor | undefined,
+): asserts tensor is WeightTensor {
+  if (tensor === undefined) throw notTheWeights(`lacks the tensor ${name}`);
+  const size = dims.reduce((product, dim) => product * dim, 1);
+  if (tensor.dims.join() !== dims.join() || tensor.data.length !== size) {
+    throw notTheWeights(
+      `has ${name} with the shape ${tensor.dims.join('×')} (${tensor.data.length} values), not ${dims.join('×')}`,
+    );
+  }
+}
+
+function notTheWeights(fault: string) {
+  return invalidOnnx(`the state dict ${fault}`, {
+    hint: 'It must be the state dict of torchvision’s squeezenet1_1.',
+  });
+}

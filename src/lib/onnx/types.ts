@@ -1,0 +1,135 @@
+/**
+ * An ONNX file as plain objects, named after onnx.proto. Repeated fields are arrays, never absent; a field that the file
+ * leaves out is undefined. Fields that are not described here (sparse tensors, functions, training info, later additions)
+ * are kept as they are in `unknownFields` and written back unchanged.
+ */
+
+interface Preserved {
+  /** Whole fields (tag and value) in protobuf's wire format that this description does not name. */
+  unknownFields?: Uint8Array[];
+}
+
+export interface OnnxModel extends Preserved {
+  irVersion?: number;
+  opsetImport: OnnxOperatorSet[];
+  producerName?: string;
+  producerVersion?: string;
+  domain?: string;
+  modelVersion?: number;
+  docString?: string;
+  graph: OnnxGraph;
+  metadataProps: OnnxEntry[];
+}
+
+export interface OnnxOperatorSet extends Preserved {
+  /** '' (or absent) is ONNX's own. */
+  domain?: string;
+  version?: number;
+}
+
+export interface OnnxEntry extends Preserved {
+  key?: string;
+  value?: string;
+}
+
+export interface OnnxGraph extends Preserved {
+  /** In an order in which they can be executed. */
+  node: OnnxNode[];
+  name?: string;
+  /** The constants: weights, biases, shapes. */
+  initializer: OnnxTensor[];
+  docString?: string;
+  input: OnnxValueInfo[];
+  output: OnnxValueInfo[];
+  valueInfo: OnnxValueInfo[];
+  metadataProps: OnnxEntry[];
+}
+
+export interface OnnxNode extends Preserved {
+  /** Names of tensors; '' stands for an optional one that is left out. */
+  input: string[];
+  output: string[];
+  name?: string;
+  opType?: string;
+  domain?: string;
+  overload?: string;
+  attribute: OnnxAttribute[];
+  docString?: string;
+  metadataProps: OnnxEntry[];
+}
+
+export interface OnnxAttribute extends Preserved {
+  name?: string;
+  /** One of `attributeType`: which of the fields below holds the value. */
+  type?: number;
+  f?: number;
+  /** Integers are exact: "to the end" of a Slice is the greatest int64. */
+  i?: bigint;
+  s?: Uint8Array;
+  t?: OnnxTensor;
+  g?: OnnxGraph;
+  floats: number[];
+  ints: bigint[];
+  strings: Uint8Array[];
+  tensors: OnnxTensor[];
+  graphs: OnnxGraph[];
+  docString?: string;
+  refAttrName?: string;
+}
+
+export const attributeType = {
+  float: 1,
+  int: 2,
+  string: 3,
+  tensor: 4,
+  graph: 5,
+  floats: 6,
+  ints: 7,
+} as const;
+
+export interface OnnxTensor extends Preserved {
+  dims: number[];
+  /** One of `tensorType`, or another number of TensorProto.DataType. */
+  dataType?: number;
+  name?: string;
+  docString?: string;
+  /** Little-endian elements. */
+  rawData?: Uint8Array;
+  /** Instead of rawData: packed fields as the file has them, float32 little-endian and varints. */
+  floatData: Uint8Array[];
+  int32Data: Uint8Array[];
+  /** Where the elements lie in another file; not read. */
+  externalData: OnnxEntry[];
+  dataLocation?: number;
+}
+
+export const tensorType = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, float16: 10 } as const;
+
+export interface OnnxValueInfo extends Preserved {
+  name?: string;
+  type?: OnnxType;
+  docString?: string;
+}
+
+export interface OnnxType extends Preserved {
+  /** Absent for sequences, maps and so on. */
+  tensorType?: OnnxTensorType;
+  denotation?: string;
+}
+
+export interface OnnxTensorType extends Preserved {
+  elemType?: number;
+  /** Absent: of unknown rank. */
+  shape?: OnnxShape;
+}
+
+export interface OnnxShape extends Preserved {
+  dim: OnnxDimension[];
+}
+
+export interface OnnxDimension extends Preserved {
+  dimValue?: number;
+  /** The name of a dynamic size. */
+  dimParam?: string;
+  denotation?: string;
+}
