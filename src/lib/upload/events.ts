@@ -11,8 +11,3 @@ export type UploadEvent =
   | { type: 'rejected'; path: string; reason: string }
   /** The store or the database is away; the step is tried again after `delayMs`. */
   | { type: 'waiting'; error: unknown; attempt: number; delayMs: number };
-
-export interface Rejection {
-  path: string;
-  reason: string;
-}

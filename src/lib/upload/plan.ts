@@ -1,13 +1,9 @@
 /** Turns the given paths into a stream of files to look at, each with its key and what the table knows of it. */
-import { stat } from 'node:fs/promises';
-import { resolve } from 'node:path';
-import { UsageError } from '../errors.ts';
+import type { PathFilter } from '../files/filter.ts';
+import { tooManyBytes } from '../files/read-file.ts';
+import { type FoundFile, type Rejection, walk } from '../files/walk.ts';
 import { objectKeyFault } from '../objects/key.ts';
-import type { Rejection } from './events.ts';
-import type { PathFilter } from './filter.ts';
 import type { KnownImage } from './image-table.ts';
-import { tooManyBytes } from './read-file.ts';
-import { type FoundFile, walk } from './walk.ts';
 
 export interface Candidate extends FoundFile {
   key: string;
@@ -84,24 +80,4 @@ async function* keyed(options: PlanOptions): AsyncGenerator<Omit<Candidate, 'kno
       }
     }
   }
-}
-
-/** The paths without repetitions. Throws a UsageError that names all that do not exist. */
-export async function checkPaths(paths: readonly string[]): Promise<string[]> {
-  if (paths.length === 0) throw new UsageError('no files or directories were given');
-  const unique = new Map(paths.map((path) => [resolve(path), path]));
-  const missing: string[] = [];
-  for (const path of unique.values()) {
-    try {
-      await stat(path);
-    } catch (error) {
-      // Anything else is told when it is walked.
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      if (code === 'ENOENT' || code === 'ENOTDIR') missing.push(path);
-    }
-  }
-  if (missing.length > 0) {
-    throw new UsageError(missing.map((path) => `no such file or directory: ${path}`).join('\n'));
-  }
-  return [...unique.values()];
 }
