@@ -37,7 +37,12 @@ export class Rig implements AsyncDisposable {
       (entry): entry is [string, string] =>
         entry[1] !== undefined && /^(PATH|HOME|LANG|TMPDIR|AWS_.*|VISIONSCALE_CI_RUN)$/.test(entry[0]),
     );
-    this.env = { ...Object.fromEntries(own), VISIONSCALE_DATA_DIR: join(dir, 'data'), ...env };
+    this.env = {
+      ...Object.fromEntries(own),
+      VISIONSCALE_DATA_DIR: join(dir, 'data'),
+      VISIONSCALE_MODELS: join(dir, 'models'),
+      ...env,
+    };
   }
 
   static async open(env: Record<string, string> = {}, name = 'visionscale rig '): Promise<Rig> {

@@ -6,12 +6,12 @@ import sharp from 'sharp';
 export const colors = ['red', 'green', 'blue'] as const;
 const rgb = { red: '#d01010', green: '#10d010', blue: '#1010d0' };
 
-/** Writes model.onnx and labels.txt into `dir`; returns the model's path. */
-export function writeColorModel(dir: string): string {
+/** Writes the model `name` and its labels.txt into `dir`; returns the model's path. Each name has other bytes. */
+export function writeColorModel(dir: string, name = 'colors', labels: readonly string[] = colors): string {
   mkdirSync(dir, { recursive: true });
-  const path = join(dir, 'colors.onnx');
-  writeFileSync(path, colorModel());
-  writeFileSync(join(dir, 'labels.txt'), `${colors.join('\n')}\n`);
+  const path = join(dir, `${name}.onnx`);
+  writeFileSync(path, colorModel(name));
+  writeFileSync(join(dir, 'labels.txt'), `${labels.join('\n')}\n`);
   return path;
 }
 
@@ -29,7 +29,7 @@ export async function colorImage(
 }
 
 /** GlobalAveragePool and Flatten over [N,3,224,224], written field by field as onnx.proto numbers them. */
-function colorModel(): Buffer {
+function colorModel(name: string): Buffer {
   const node = (op: string, input: string, output: string) =>
     bytes(1, text(1, input), text(2, output), text(3, op), text(4, op));
   const value = (field: number, name: string, dims: (number | string)[]) =>
@@ -49,7 +49,7 @@ function colorModel(): Buffer {
     7,
     node('GlobalAveragePool', 'input', 'pooled'),
     node('Flatten', 'pooled', 'scores'),
-    text(2, 'colors'),
+    text(2, name),
     value(11, 'input', ['N', 3, 224, 224]),
     value(12, 'scores', ['N', 3]),
   );

@@ -1,6 +1,14 @@
 /** A classifier: encoded image bytes in, ranked categories out. Implemented by a pool of worker threads. */
 
-export type EngineName = 'onnx' | 'wasm';
+/** Fastest first, which is the order in which `auto` tries them. */
+export const engineNames = ['onnx', 'tfjs', 'wasm'] as const;
+
+export type EngineName = (typeof engineNames)[number];
+
+/** Where the engine `onnx` computes: the names that ONNX Runtime gives its execution providers. */
+export const devices = ['cpu', 'cuda', 'tensorrt', 'coreml', 'dml', 'webgpu'] as const;
+
+export type Device = (typeof devices)[number];
 
 export interface ModelInfo {
   name: string;

@@ -17,22 +17,43 @@ const preprocessing = z
   })
   .refine(({ resize, crop }) => crop <= resize, { message: 'crop must not exceed resize', path: ['crop'] });
 
-/** Keys unknown here (metrics, parent and what else trainers write) are nobody's fault. */
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+
+/** How good the model is, as far as it was measured; shares of 1. What else trainers write is kept. */
+const metrics = z.looseObject({
+  top1: z.number().optional(),
+  top5: z.number().optional(),
+  /** With its parent, on the images it was made with. */
+  agreement: z.number().optional(),
+  /** Below this agreement the model is not to become active. */
+  minAgreement: z.number().optional(),
+});
+
+/** Keys unknown here are nobody's fault. */
 const schema = z.object({
   name: z.string().min(1).max(200).optional(),
   version: z.string().min(1).max(200).optional(),
   /** The weights' digest; checked where it is given. */
-  digest: z
-    .string()
-    .regex(/^sha256:[0-9a-f]{64}$/)
-    .optional(),
+  digest: digest.optional(),
   /** Instead of labels.txt. */
   labels: z.array(z.string()).min(1).optional(),
   preprocessing: preprocessing.default(preprocessing.parse({})),
+  /** Width and height of the network's input: what `preprocessing.crop` leaves. */
+  inputSize: side.optional(),
   output: z.enum(['logits', 'probabilities']).default('logits'),
+  /** ISO 8601. */
+  created: z.iso.datetime({ offset: true }).optional(),
+  /** Digest of the model that this one was made from. */
+  parent: digest.optional(),
+  /** Where it came from: an address, a file's name and digest, a command. */
+  source: z.string().max(2000).optional(),
+  metrics: metrics.optional(),
+  /** The engines that can run it; absent: all. */
+  engines: z.array(z.string()).min(1).optional(),
 });
 
 export type Manifest = z.infer<typeof schema>;
+export type Metrics = z.infer<typeof metrics>;
 
 /** What holds for a model without a manifest: torchvision's ImageNet networks. */
 export const defaultManifest: Manifest = schema.parse({});
@@ -40,12 +61,20 @@ export const defaultManifest: Manifest = schema.parse({});
 /** Throws `model_invalid`, naming every fault. */
 export function parseManifest(text: string): Manifest {
   const result = schema.safeParse(parseJson(text));
-  if (result.success) return result.data;
+  if (result.success) return consistent(result.data);
   const faults = result.error.issues.map(
     ({ path, message }) => `${path.join('.') || 'model.json'}: ${message}`,
   );
   throw invalidModel(`model.json is not a manifest: ${faults.join('; ')}`, {
     hint: 'Correct it, or remove it to use the settings of the ImageNet networks.',
+  });
+}
+
+function consistent(manifest: Manifest): Manifest {
+  const { inputSize, preprocessing } = manifest;
+  if (inputSize === undefined || inputSize === preprocessing.crop) return manifest;
+  throw invalidModel(`model.json says inputSize ${inputSize}, but preprocessing.crop ${preprocessing.crop}`, {
+    hint: 'The crop is what the network sees: make both the same.',
   });
 }
 

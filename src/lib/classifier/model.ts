@@ -7,6 +7,7 @@ import type { Preprocessing } from '../images/preprocess.ts';
 import type { ModelInfo } from './classifier.ts';
 import { invalidModel, readModelFile, readModelText } from './model-files.ts';
 import { findWeights } from './find-weights.ts';
+import { readLabels } from './labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from './manifest.ts';
 
 /** Whether the network's scores are still to be put through a softmax. */
@@ -19,6 +20,10 @@ export interface LoadedModel {
   weights: Uint8Array;
   preprocessing: Preprocessing;
   output: ModelOutput;
+  /** The engines that can run it, where its manifest names them. */
+  engines?: readonly string[];
+  /** What else its manifest says: where it came from, how good it is. */
+  manifest?: Manifest;
 }
 
 const MAX_WEIGHTS = 512 * 2 ** 20;
@@ -33,7 +38,7 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const { file, directory } = await locate(resolve(path));
   const manifestText = await readModelText(join(directory, 'model.json'), MAX_TEXT);
   const manifest = manifestText === undefined ? defaultManifest : parseManifest(manifestText);
-  const labels = manifest.labels ?? (await readLabels(directory));
+  const labels = manifest.labels ?? (await readLabels(join(directory, 'labels.txt')));
   const weights = await readModelFile(file, MAX_WEIGHTS);
   if (weights === undefined) throw notFound(file);
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;
@@ -43,7 +48,8 @@ export async function loadModel(path: string): Promise<LoadedModel> {
     });
   }
   const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
-  return { info, weights, preprocessing: manifest.preprocessing, output: manifest.output };
+  const { preprocessing, output, engines } = manifest;
+  return { info, weights, preprocessing, output, manifest, ...(engines !== undefined && { engines }) };
 }
 
 async function locate(path: string): Promise<{ file: string; directory: string }> {
@@ -51,19 +57,6 @@ async function locate(path: string): Promise<{ file: string; directory: string }
   if (found === undefined) throw notFound(path);
   if (!found.isDirectory()) return { file: path, directory: dirname(path) };
   return { file: await findWeights(path), directory: path };
-}
-
-async function readLabels(directory: string): Promise<string[]> {
-  const text = await readModelText(join(directory, 'labels.txt'), MAX_TEXT);
-  if (text === undefined) {
-    throw new VisionscaleError(`there is no labels.txt in ${directory}`, {
-      code: 'labels_missing',
-      hint: 'Put a text file labels.txt beside the weights: one label a line, in the order of the model’s outputs.',
-    });
-  }
-  const lines = text.split('\n').map((line) => line.trimEnd());
-  while (lines.at(-1) === '') lines.pop();
-  return lines;
 }
 
 /** Without a manifest: the file's name (its directory's for `model.onnx`) and the start of the digest. */

@@ -1,8 +1,10 @@
 /** A classifier over worker threads: the event loop of the caller stays free, every core classifies. */
 import { VisionscaleError } from '../errors.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
-import type { Classification, Classifier, EngineName } from './classifier.ts';
+import type { PreprocessMode } from '../images/prepare.ts';
+import type { Classification, Classifier, Device, EngineName } from './classifier.ts';
 import { chooseEngine } from './choose-engine.ts';
+import { newLock } from './lock.ts';
 import type { LoadedModel } from './model.ts';
 import { usableCores } from './parallelism.ts';
 import { openWorkers } from './workers.ts';
@@ -11,34 +13,43 @@ export interface ClassifierOptions {
   model: LoadedModel;
   /** `auto`: the fastest that works here. */
   engine: EngineName | 'auto';
+  /** Where it computes. Default: `cpu`; another is the engine `onnx`'s, or an error: nothing falls back. */
+  device?: Device | undefined;
   /** Threads. Default: as many as there are cores that this process may use. */
   workers?: number | undefined;
   limits?: ImageLimits | undefined;
   /** Turn images upright by their EXIF orientation. Default: true. */
   autoOrient?: boolean | undefined;
+  /** Default: `exact`. */
+  preprocess?: PreprocessMode | undefined;
   /** Told, in one line, which engine `auto` took and what became of a worker that died. */
   onNotice?: ((text: string) => void) | undefined;
 }
 
 /**
  * Starts the workers; resolves when every one has run a first inference. Throws a VisionscaleError: engine_unavailable,
- * model_invalid, labels_mismatch.
+ * device_unavailable, model_invalid, labels_mismatch; a UsageError where engine and device do not go together.
  */
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
-  const { model, onNotice = () => undefined } = options;
+  const { model, device = 'cpu', onNotice = () => undefined } = options;
   const threads = options.workers ?? usableCores();
-  const { engine, opened: workers } = await chooseEngine(options.engine, onNotice, (engine) =>
-    openWorkers({
+  const wanted = { engine: options.engine, device };
+  const { engine, opened: workers } = await chooseEngine(wanted, onNotice, (engine) => {
+    checkEngine(model, engine);
+    return openWorkers({
       setup: {
         model,
         engine,
+        device,
+        lock: newLock(),
         limits: options.limits ?? defaultLimits,
         autoOrient: options.autoOrient ?? true,
+        preprocess: options.preprocess ?? 'exact',
       },
       threads,
       onNotice,
-    }),
-  );
+    });
+  });
   const pending = new Set<Promise<unknown>>();
   let closing: Promise<void> | undefined;
 
@@ -68,4 +79,13 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
     },
     [Symbol.asyncDispose]: () => (closing ??= drainAndClose()),
   };
+}
+
+/** A quantised model, for one, gives other answers in an engine that it was not made for. */
+function checkEngine({ info, engines }: LoadedModel, engine: EngineName): void {
+  if (engines === undefined || engines.includes(engine)) return;
+  throw new VisionscaleError(`model ${info.name} ${info.version} is not for the engine ${engine}`, {
+    code: 'engine_unavailable',
+    hint: `Use --engine ${engines.join(' or ')}, or another model.`,
+  });
 }

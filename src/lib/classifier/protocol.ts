@@ -1,15 +1,21 @@
 /** What the pool and its worker threads say to each other; errors cross as plain values, for cloning strips their class. */
 import { errorMessage, ImageError, VisionscaleError } from '../errors.ts';
 import type { ImageLimits } from '../images/limits.ts';
-import type { Findings, EngineName } from './classifier.ts';
+import type { PreprocessMode } from '../images/prepare.ts';
+import type { Device, EngineName, Findings } from './classifier.ts';
+import type { Lock } from './lock.ts';
 import type { LoadedModel } from './model.ts';
 
 /** Given to every worker when it starts. */
 export interface WorkerSetup {
   model: LoadedModel;
   engine: EngineName;
+  device: Device;
+  /** Common to the workers of a pool. */
+  lock: Lock;
   limits: ImageLimits;
   autoOrient: boolean;
+  preprocess: PreprocessMode;
 }
 
 export type Task = { kind: 'warm-up' } | { kind: 'classify'; image: Uint8Array };

@@ -1,17 +1,21 @@
 /** A worker thread of the pool: one session; decodes, preprocesses and classifies one image at a time. */
 import { threadId, workerData } from 'node:worker_threads';
 import { VisionscaleError } from '../errors.ts';
-import { decodeImage } from '../images/decode.ts';
-import { openPreprocess } from '../images/preprocess.ts';
+import { openPrepare } from '../images/prepare.ts';
 import type { Findings } from './classifier.ts';
 import type { Session } from './engines/engine.ts';
 import { engines } from './engines/engines.ts';
 import { toPlainError, type Reply, type Task, type WorkerSetup } from './protocol.ts';
 import { rank } from './rank.ts';
 
-const { model, engine, limits, autoOrient } = workerData as WorkerSetup;
+const { model, engine, device, lock, limits, autoOrient, preprocess } = workerData as WorkerSetup;
 const { crop } = model.preprocessing;
-const preprocess = openPreprocess(model.preprocessing);
+const prepare = openPrepare({
+  preprocessing: model.preprocessing,
+  mode: preprocess,
+  limits,
+  autoOrient,
+});
 
 /** Opened at once, so that a worker that replaces a crashed one is warm before its first image. */
 let opening: Promise<Session> | undefined = openWarm();
@@ -43,7 +47,7 @@ async function open(): Promise<Session> {
 
 /** The first inference is several times slower than the rest, and tells whether the model answers as it should. */
 async function openWarm(): Promise<Session> {
-  const session = await engines[engine].open(model.weights, crop);
+  const session = await engines[engine].open(model.weights, { side: crop, device, lock });
   const scores = await session.run(new Float32Array(3 * crop * crop), 1);
   const labels = model.info.labels.length;
   if (scores.length !== labels) {
@@ -58,16 +62,9 @@ async function openWarm(): Promise<Session> {
 }
 
 async function classify(session: Session, bytes: Uint8Array): Promise<Findings> {
-  const start = performance.now();
-  const image = await decodeImage(bytes, { limits, autoOrient });
-  const decoded = performance.now();
-  const input = preprocess(image);
-  const preprocessed = performance.now();
+  const { input, stages } = await prepare(bytes);
+  const prepared = performance.now();
   const scores = await session.run(input, 1);
   const top = rank(scores, model.info.labels, model.output);
-  const inferred = performance.now();
-  return {
-    top,
-    stages: { decode: decoded - start, preprocess: preprocessed - decoded, infer: inferred - preprocessed },
-  };
+  return { top, stages: { ...stages, infer: performance.now() - prepared } };
 }

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
+import { prepareOnnxRuntime, prepareTensorFlow } from '../config/native-environment.ts';
 import { errorMessage, VisionscaleError } from '../errors.ts';
 import type { Findings } from './classifier.ts';
 import { fromPlainError, type Reply, type Task, type WorkerSetup } from './protocol.ts';
@@ -18,6 +19,8 @@ export interface WorkersOptions {
 
 /** Resolves when every thread has run a first inference; rejects, with nothing left running, when one cannot. */
 export async function openWorkers({ setup, threads, onNotice }: WorkersOptions): Promise<Workers> {
+  if (setup.engine === 'tfjs') prepareTensorFlow();
+  if (setup.engine === 'onnx') prepareOnnxRuntime();
   const pool = new Piscina<Task, Reply>({
     filename: workerFile(),
     workerData: setup,
@@ -47,7 +50,10 @@ export async function openWorkers({ setup, threads, onNotice }: WorkersOptions):
 
   try {
     // The pool gives a task to an idle thread while there is one: as many tasks as threads warm each of them.
-    await Promise.all(Array.from({ length: threads }, () => run({ kind: 'warm-up' })));
+    // All of them are waited for also when one fails: a runtime that is ended while it opens a session aborts the process.
+    const warmed = await Promise.allSettled(Array.from({ length: threads }, () => run({ kind: 'warm-up' })));
+    const failed = warmed.find((warm) => warm.status === 'rejected');
+    if (failed) throw failed.reason;
   } catch (error) {
     await pool.destroy();
     throw error;

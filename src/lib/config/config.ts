@@ -1,6 +1,8 @@
 /** What the settings mean, parsed: the only form in which the rest of the code sees them. */
+import type { Device, EngineName } from '../classifier/classifier.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import type { ImageLimits } from '../images/limits.ts';
+import type { PreprocessMode } from '../images/prepare.ts';
 import type { StoreSettings } from '../objects/open.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -9,6 +11,13 @@ export type TopicSettings =
   | { kind: 'embedded'; name: string; partitions: number }
   | { kind: 'kafka'; name: string; partitions: number; brokers: string; properties: Record<string, string> };
 
+/** Addresses of proxies (they may hold a password), and the hosts that need none. */
+export interface ProxySettings {
+  http?: string;
+  https?: string;
+  none?: string;
+}
+
 export interface Config {
   dataDir: string;
   pipeline: string;
@@ -16,11 +25,18 @@ export interface Config {
   database: DatabaseSettings;
   topic: TopicSettings;
   store: StoreSettings;
+  /** A path, or a name, version or digest in the store; undefined: the store's active model. */
   model: string | undefined;
-  engine: 'auto' | 'onnx' | 'wasm';
+  /** Directory of the model store. */
+  models: string;
+  /** For downloads. */
+  proxy: ProxySettings;
+  engine: 'auto' | EngineName;
+  device: Device;
   /** Undefined: as many as there are cores. */
   workers: number | undefined;
   autoOrient: boolean;
+  preprocess: PreprocessMode;
   limits: ImageLimits;
   imageDir: string | undefined;
   partition: number | undefined;

@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { ClientConfig } from 'pg';
 import { z } from 'zod';
+import { devices, engineNames } from '../classifier/classifier.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import { parseStoreUrl, type StoreSettings } from '../objects/open.ts';
-import type { Config, TopicSettings } from './config.ts';
+import type { Config, ProxySettings, TopicSettings } from './config.ts';
 import { nearest } from './nearest.ts';
 import { settings } from './settings.ts';
 
@@ -21,6 +22,8 @@ const wholeNumber = (least: number, most: number) =>
     .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
     .transform(Number)
     .refine((n) => n >= least && n <= most, `must be a whole number from ${least} to ${most}`);
+
+const oneOf = (names: readonly string[]) => names.join(', ').replace(/, ([^,]*)$/, ' or $1');
 
 const topicName = z
   .string()
@@ -52,7 +55,7 @@ const schema = z.object({
   PGPASSWORD: z.string().optional(),
   PGDATABASE: z.string().optional(),
   PGSSLMODE: z
-    .enum(['disable', 'prefer', 'require', 'verify-ca', 'verify-full'], {
+    .enum(['disable', 'require', 'verify-ca', 'verify-full'], {
       error: 'must be disable, require, verify-ca or verify-full',
     })
     .optional(),
@@ -73,14 +76,21 @@ const schema = z.object({
   AWS_SECRET_ACCESS_KEY: z.string().optional(),
   AWS_SESSION_TOKEN: z.string().optional(),
   VISIONSCALE_MODEL: z.string().optional(),
+  VISIONSCALE_MODELS: z.string().optional(),
+  // Other programs' too: checked only when something is downloaded.
+  HTTP_PROXY: z.string().optional(),
+  HTTPS_PROXY: z.string().optional(),
+  NO_PROXY: z.string().optional(),
   VISIONSCALE_ENGINE: z
-    .enum(['auto', 'onnx', 'wasm'], { error: 'must be auto, onnx or wasm' })
+    .enum(['auto', ...engineNames], { error: `must be auto, ${oneOf(engineNames)}` })
     .default('auto'),
+  VISIONSCALE_DEVICE: z.enum(devices, { error: `must be ${oneOf(devices)}` }).default('cpu'),
   VISIONSCALE_WORKERS: wholeNumber(1, 256).optional(),
   VISIONSCALE_AUTO_ORIENT: z
     .enum(['true', 'false'], { error: 'must be true or false' })
     .default('true')
     .transform((text) => text === 'true'),
+  VISIONSCALE_PREPROCESS: z.enum(['exact', 'fast'], { error: 'must be exact or fast' }).default('exact'),
   VISIONSCALE_MAX_IMAGE_BYTES: wholeNumber(1, 1024 ** 3).default(64 * 1024 ** 2),
   VISIONSCALE_MAX_IMAGE_PIXELS: wholeNumber(1, 1_000_000_000).default(50_000_000),
   IMG_DIR: z.string().optional(),
@@ -122,9 +132,15 @@ export function loadConfig(env: Environment): Config {
     topic: topicSettings(data, given),
     store,
     model: data.VISIONSCALE_MODEL,
+    models: data.VISIONSCALE_MODELS
+      ? resolve(data.VISIONSCALE_MODELS)
+      : join(userDataDirectory(env), 'models'),
+    proxy: proxySettings(data),
     engine: data.VISIONSCALE_ENGINE,
+    device: data.VISIONSCALE_DEVICE,
     workers: data.VISIONSCALE_WORKERS,
     autoOrient: data.VISIONSCALE_AUTO_ORIENT,
+    preprocess: data.VISIONSCALE_PREPROCESS,
     limits: { maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES, maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS },
     imageDir: data.IMG_DIR,
     partition: data.VISIONSCALE_PARTITION,
@@ -150,9 +166,35 @@ export function loadConfig(env: Environment): Config {
 }
 
 function dataDirectory(data: Parsed, env: Environment): string {
-  if (data.VISIONSCALE_DATA_DIR) return resolve(data.VISIONSCALE_DATA_DIR);
+  return data.VISIONSCALE_DATA_DIR ? resolve(data.VISIONSCALE_DATA_DIR) : userDataDirectory(env);
+}
+
+function userDataDirectory(env: Environment): string {
   const xdg = env['XDG_DATA_HOME'];
-  return join(xdg ? resolve(xdg) : join(homedir(), '.local', 'share'), 'visionscale');
+  return join(xdg ? resolve(xdg) : join(home(), '.local', 'share'), 'visionscale');
+}
+
+/** A user without a home, as in some containers, has to say where things go. */
+function home(): string {
+  let found = '';
+  try {
+    found = homedir();
+  } catch {
+    // no HOME and no entry in the user database
+  }
+  if (found !== '') return found;
+  throw new UsageError(
+    'this user has no home directory',
+    'Say where data goes: --data-dir (VISIONSCALE_DATA_DIR).',
+  );
+}
+
+function proxySettings(data: Parsed): ProxySettings {
+  return {
+    ...(data.HTTP_PROXY !== undefined && { http: data.HTTP_PROXY }),
+    ...(data.HTTPS_PROXY !== undefined && { https: data.HTTPS_PROXY }),
+    ...(data.NO_PROXY !== undefined && { none: data.NO_PROXY }),
+  };
 }
 
 function databaseSettings(data: Parsed, dataDir: string): DatabaseSettings {
@@ -161,6 +203,10 @@ function databaseSettings(data: Parsed, dataDir: string): DatabaseSettings {
   if (data.DATABASE_URL !== undefined) {
     const url = new URL(data.DATABASE_URL);
     if (url.pathname === '' || url.pathname === '/') url.pathname = `/${encodeURIComponent(database)}`;
+    if (url.username === '' && data.PGUSER !== undefined) url.username = encodeURIComponent(data.PGUSER);
+    // So that the password may come from a file while the rest is a URL that can be shown.
+    if (url.password === '' && data.PGPASSWORD !== undefined)
+      url.password = encodeURIComponent(data.PGPASSWORD);
     return { kind: 'server', connection: { connectionString: url.href, ...ssl } };
   }
   const named = data.PGHOST ?? data.PGPORT ?? data.PGUSER ?? data.PGPASSWORD ?? data.PGDATABASE;
@@ -179,17 +225,25 @@ function databaseSettings(data: Parsed, dataDir: string): DatabaseSettings {
 function sslSettings(data: Parsed): Pick<ClientConfig, 'ssl'> {
   switch (data.PGSSLMODE) {
     case undefined:
-    case 'disable':
-    case 'prefer':
       return {};
+    case 'disable':
+      return { ssl: false };
     case 'require':
       return { ssl: { rejectUnauthorized: false } };
     case 'verify-ca':
     case 'verify-full': {
-      const ca = data.PGSSLROOTCERT === undefined ? {} : { ca: readFileSync(data.PGSSLROOTCERT, 'utf8') };
+      const ca = data.PGSSLROOTCERT === undefined ? {} : { ca: certificate(data.PGSSLROOTCERT) };
       const hostname = data.PGSSLMODE === 'verify-ca' ? { checkServerIdentity: () => undefined } : {};
       return { ssl: { rejectUnauthorized: true, ...ca, ...hostname } };
     }
+  }
+}
+
+function certificate(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UsageError(`PGSSLROOTCERT: cannot read the file: ${errorMessage(error)}`);
   }
 }
 
@@ -211,6 +265,11 @@ function withSecretsFromFiles(env: Environment, faults: string[]): Environment {
   const given: Record<string, string> = {};
   for (const [name, value] of Object.entries(env))
     if (value !== undefined && value !== '') given[name] = value;
+  // The proxies' names are lower case as often as not.
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    const lower = given[name.toLowerCase()];
+    if (lower !== undefined) given[name] ??= lower;
+  }
   const secrets = new Set<string>(settings.filter((s) => 'secret' in s).map((s) => s.env));
   for (const [name, path] of Object.entries(given)) {
     const target = name.slice(0, -'_FILE'.length);

@@ -135,18 +135,58 @@ export const settings = [
   {
     env: 'VISIONSCALE_MODEL',
     flag: '--model',
-    value: 'path',
+    value: 'model',
     section: 'Model',
-    description: 'An ONNX file with labels.txt beside it, or a model directory.',
+    description:
+      'A model of the store (name, name@version or digest), an ONNX file with labels.txt beside it, or a model directory.',
+    default: 'the active model of the store',
     example: '/srv/models/squeezenet1_1.onnx',
+  },
+  {
+    env: 'VISIONSCALE_MODELS',
+    flag: '--models',
+    value: 'dir',
+    section: 'Model',
+    description: 'The model store of this user.',
+    default: '$XDG_DATA_HOME/visionscale/models, else ~/.local/share/visionscale/models',
+  },
+  {
+    env: 'HTTP_PROXY',
+    section: 'Model',
+    description: 'Proxy for http:// downloads of `model pull`.',
+    example: 'http://proxy.example:3128',
+    secret: true,
+  },
+  {
+    env: 'HTTPS_PROXY',
+    section: 'Model',
+    description: 'Proxy for https:// downloads of `model pull`.',
+    example: 'http://proxy.example:3128',
+    secret: true,
+  },
+  {
+    env: 'NO_PROXY',
+    section: 'Model',
+    description: 'Hosts that are reached without the proxy.',
+    example: 'localhost,.example.com',
   },
   {
     env: 'VISIONSCALE_ENGINE',
     flag: '--engine',
     value: 'name',
     section: 'Model',
-    description: 'onnx (native), wasm (anywhere) or auto (the first that works).',
+    description:
+      'onnx (native), tfjs (TensorFlow; SqueezeNet only), wasm (anywhere) or auto (the first that works).',
     default: 'auto',
+  },
+  {
+    env: 'VISIONSCALE_DEVICE',
+    flag: '--device',
+    value: 'name',
+    section: 'Model',
+    description:
+      'Where the engine onnx computes: cpu, cuda, tensorrt, coreml, dml or webgpu; nothing else in its place.',
+    default: 'cpu',
   },
   {
     env: 'VISIONSCALE_WORKERS',
@@ -162,6 +202,14 @@ export const settings = [
     section: 'Model',
     description: 'Turn images as their EXIF orientation says (true or false).',
     default: 'true',
+  },
+  {
+    env: 'VISIONSCALE_PREPROCESS',
+    flag: '--preprocess',
+    value: 'mode',
+    section: 'Model',
+    description: 'exact (pixel for pixel the reference) or fast (quicker; 199 of 200 photographs the same).',
+    default: 'exact',
   },
   {
     env: 'VISIONSCALE_MAX_IMAGE_BYTES',

@@ -25,8 +25,17 @@ export interface DecodeOptions {
  * ImageError; limits are checked on the header, before pixels are allocated.
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
+  const header = await readHeader(bytes, options.limits ?? defaultLimits);
+  return decodeWithHeader(bytes, header, options);
+}
+
+/** The same with a header that has been read, and held against the limits, already. */
+export async function decodeWithHeader(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  options: DecodeOptions,
+): Promise<RgbImage> {
   const limits = options.limits ?? defaultLimits;
-  const header = await readHeader(bytes, limits);
   if (header.format === 'bmp') return decodeBmp(bytes);
   const autoOrient = (options.autoOrient ?? true) && header.orientation > 1;
   try {

@@ -14,6 +14,8 @@ export interface ImageHeader extends SniffedImage {
   width: number;
   height: number;
   cmyk: boolean;
+  /** Eight-bit samples of grey or red, green and blue, and nothing else: no alpha, no ink. */
+  plain: boolean;
   /** EXIF orientation, 1 to 8; 1 where there is none. */
   orientation: number;
 }
@@ -40,13 +42,15 @@ export function sharpOptions(sniffed: SniffedImage, limits?: ImageLimits): Sharp
 
 function bmpHeader(bytes: Uint8Array) {
   const { width, height } = readBmpHeader(bytes);
-  return { width, height, cmyk: false, orientation: 1 };
+  return { width, height, cmyk: false, plain: false, orientation: 1 };
 }
 
 async function sharpHeader(bytes: Uint8Array, sniffed: SniffedImage) {
   try {
-    const { width, height, space, orientation } = await sharp(bytes, sharpOptions(sniffed)).metadata();
-    return { width, height, cmyk: space === 'cmyk', orientation: orientation ?? 1 };
+    const found = await sharp(bytes, sharpOptions(sniffed)).metadata();
+    const { width, height, space, depth, hasAlpha, orientation = 1 } = found;
+    const plain = (space === 'srgb' || space === 'b-w') && depth === 'uchar' && !hasAlpha;
+    return { width, height, cmyk: space === 'cmyk', plain, orientation };
   } catch (error) {
     throw decodeFailure(error, sniffed.format);
   }

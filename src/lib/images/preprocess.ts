@@ -26,13 +26,20 @@ export type Preprocess = (image: RgbImage) => Float32Array;
 
 /** Builds the lookup tables once; the function returned is called for every image. */
 export function openPreprocess(preprocessing: Preprocessing): Preprocess {
+  const normalize = openNormalize(preprocessing);
+  return (image) => {
+    const { size, window } = cropWindow(image, preprocessing);
+    return normalize(resizeWindow(image, size, window));
+  };
+}
+
+/** The last step alone: of an image that is the crop already. */
+export function openNormalize(preprocessing: Preprocessing): Preprocess {
   const tables = [0, 1, 2].map((channel) =>
     normalised(preprocessing.mean[channel]!, preprocessing.std[channel]!),
   );
   const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
-  return (image) => {
-    const { size, window } = cropWindow(image, preprocessing);
-    const { data } = resizeWindow(image, size, window);
+  return ({ data }) => {
     const plane = preprocessing.crop ** 2;
     const input = new Float32Array(3 * plane);
     for (let i = 0, from = 0; i < plane; i++, from += 3) {

@@ -1,19 +1,21 @@
 /** Choosing an engine where some cannot be had. */
 import { describe, expect, it } from 'vitest';
 import { chooseEngine } from '../../../src/lib/classifier/choose-engine.ts';
-import type { EngineName } from '../../../src/lib/classifier/classifier.ts';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
+import type { Device, EngineName } from '../../../src/lib/classifier/classifier.ts';
+import { UsageError, VisionscaleError } from '../../../src/lib/errors.ts';
 
-const unavailable = new VisionscaleError('the fast one is not installed', {
-  code: 'engine_unavailable',
-  hint: 'Install it.',
-});
+const details = { code: 'engine_unavailable', hint: 'Install it.' };
+const unavailable = new VisionscaleError('the fast one is not installed', details);
 
-function run(wanted: EngineName | 'auto', failures: Partial<Record<EngineName, Error>>) {
+function run(
+  engine: EngineName | 'auto',
+  failures: Partial<Record<EngineName, Error>>,
+  device: Device = 'cpu',
+) {
   const notices: string[] = [];
   const tried: EngineName[] = [];
   const result = chooseEngine(
-    wanted,
+    { engine, device },
     (text) => notices.push(text),
     (engine) => {
       tried.push(engine);
@@ -34,8 +36,18 @@ describe('chooseEngine', () => {
 
   it('auto falls back, saying why and what to install', async () => {
     const { result, notices } = run('auto', { onnx: unavailable });
-    await expect(result).resolves.toEqual({ engine: 'wasm', opened: 'session of wasm' });
-    expect(notices).toEqual(['engine wasm: the fast one is not installed. Install it.']);
+    await expect(result).resolves.toEqual({ engine: 'tfjs', opened: 'session of tfjs' });
+    expect(notices).toEqual(['engine tfjs: the fast one is not installed. Install it.']);
+    const second = run('auto', { onnx: unavailable, tfjs: new VisionscaleError('nor is this', details) });
+    await expect(second.result).resolves.toEqual({ engine: 'wasm', opened: 'session of wasm' });
+    expect(second.notices).toEqual(['engine wasm: the fast one is not installed. Install it.']);
+  });
+
+  it('auto goes past tfjs with a model that only others execute', async () => {
+    const notSqueezeNet = new VisionscaleError('not SqueezeNet', { code: 'model_invalid' });
+    const { result } = run('auto', { onnx: unavailable, tfjs: notSqueezeNet });
+    await expect(result).resolves.toMatchObject({ engine: 'wasm' });
+    await expect(run('auto', { onnx: notSqueezeNet }).result).rejects.toBe(notSqueezeNet);
   });
 
   it('auto does not hide what is wrong with the model', async () => {
@@ -46,8 +58,8 @@ describe('chooseEngine', () => {
   });
 
   it('auto fails with the fastest engine’s reason where there is none', async () => {
-    const none = new VisionscaleError('none', { code: 'engine_unavailable' });
-    await expect(run('auto', { onnx: unavailable, wasm: none }).result).rejects.toBe(unavailable);
+    const none = new VisionscaleError('none', details);
+    await expect(run('auto', { onnx: unavailable, tfjs: none, wasm: none }).result).rejects.toBe(unavailable);
   });
 
   it('takes no other than the engine asked for', async () => {
@@ -55,5 +67,18 @@ describe('chooseEngine', () => {
     await expect(result).rejects.toBe(unavailable);
     expect(tried).toEqual(['onnx']);
     expect(notices).toEqual([]);
+  });
+
+  it('auto tries nothing but onnx for another device than the CPU', async () => {
+    const { result, tried } = run('auto', { onnx: unavailable }, 'cuda');
+    await expect(result).rejects.toBe(unavailable);
+    expect(tried).toEqual(['onnx']);
+  });
+
+  it.each(['tfjs', 'wasm'] as const)('%s has no device but the CPU', async (engine) => {
+    const { result, tried } = run(engine, {}, 'cuda');
+    await expect(result).rejects.toBeInstanceOf(UsageError);
+    expect(tried).toEqual([]);
+    await expect(run(engine, {}).result).resolves.toMatchObject({ engine });
   });
 });

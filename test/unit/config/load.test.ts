@@ -49,7 +49,7 @@ describe('loadConfig', () => {
     expect(message).toContain('VISIONSCALE_PARTITIONS (--partitions) must be a whole number from 1 to 1000');
     expect(message).toContain('VISIONSCALE_STROE is not a setting (did you mean VISIONSCALE_STORE?)');
     expect(message).toContain('KAFKA_BROKERS (--brokers) must be host:port');
-    expect(message).toContain('VISIONSCALE_ENGINE (--engine) must be auto, onnx or wasm');
+    expect(message).toContain('VISIONSCALE_ENGINE (--engine) must be auto, onnx, tfjs or wasm');
   });
 
   it('puts my_db into a database URL that names none', () => {

@@ -1,13 +1,23 @@
 /** An engine: a runtime that executes a model's weights on one thread. */
-import type { EngineName } from '../classifier.ts';
+import type { Device, EngineName } from '../classifier.ts';
+import type { Lock } from '../lock.ts';
 
 export interface Engine {
   readonly name: EngineName;
   /**
-   * Opens a session that takes RGB images of `side` × `side`. Throws a VisionscaleError: `engine_unavailable` when the
-   * runtime is not installed or does not load here, `model_invalid` when it cannot execute these weights.
+   * Opens a session. Throws a VisionscaleError: `engine_unavailable` when the runtime is not installed or does not load
+   * here, `device_unavailable` when it cannot compute on the device, `model_invalid` when it cannot execute these weights.
    */
-  open(weights: Uint8Array, side: number): Promise<Session>;
+  open(weights: Uint8Array, options: SessionOptions): Promise<Session>;
+}
+
+export interface SessionOptions {
+  /** Width and height of the RGB images, in pixels. */
+  side: number;
+  /** Default `cpu`; another for the engine `onnx` only. */
+  device?: Device;
+  /** Shared by all threads that open a session: for what a runtime cannot do in two threads at once. */
+  lock?: Lock;
 }
 
 export interface Session extends AsyncDisposable {

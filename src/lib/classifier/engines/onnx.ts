@@ -1,20 +1,23 @@
 /** ONNX Runtime, native: the fastest engine; an optional dependency. */
 import { VisionscaleError } from '../../errors.ts';
 import type { Engine } from './engine.ts';
+import { deviceOptions, deviceUnavailable } from './ort-device.ts';
 import { openOrtSession } from './ort-session.ts';
 
 export const onnxEngine: Engine = {
   name: 'onnx',
-  async open(weights, side) {
-    return openOrtSession(await load(), weights, side, {
-      executionProviders: ['cpu'],
+  async open(weights, { side, device = 'cpu' }) {
+    const ort = await load();
+    ort.env.logLevel = 'fatal'; // what goes wrong is thrown, too
+    const options = {
+      ...deviceOptions(device, ort.listSupportedBackends()),
       executionMode: 'sequential',
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
-      // One image a thread is the fastest (measured); a spinning pool would take the cores from the decoders.
-      extra: { session: { intra_op: { allow_spinning: '0' } } },
-      logSeverityLevel: 4, // what goes wrong is thrown, too
-    });
+      logSeverityLevel: 4,
+    } as const;
+    const explain = device === 'cpu' ? undefined : (cause: unknown) => deviceUnavailable(device, cause);
+    return openOrtSession(ort, weights, side, options, explain);
   },
 };
 

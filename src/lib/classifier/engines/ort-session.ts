@@ -1,6 +1,6 @@
 /** A session of ONNX Runtime; the native and the WebAssembly package have the same API. */
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-web';
-import { errorMessage } from '../../errors.ts';
+import { errorMessage, type VisionscaleError } from '../../errors.ts';
 import { invalidModel } from '../model-files.ts';
 import type { Session } from './engine.ts';
 
@@ -12,14 +12,21 @@ export interface OrtRuntime {
 /** What goes wrong is thrown; nothing is printed beside it. */
 const quiet = { logSeverityLevel: 4 } as const;
 
-/** Opens and checks a session: exactly one float32 input of RGB images and one output. Throws `model_invalid`. */
+/**
+ * Opens and checks a session: exactly one float32 input of RGB images and one output. Throws `model_invalid`, or what
+ * `explain` makes of the runtime's refusal to open it.
+ */
 export async function openOrtSession(
   ort: OrtRuntime,
   weights: Uint8Array,
   side: number,
   options: InferenceSession.SessionOptions,
+  explain: (cause: unknown) => VisionscaleError = invalidWeights,
 ): Promise<Session> {
-  const session = await createSession(ort, weights, options);
+  // The runtimes take no shared memory; they copy what they keep.
+  const session = await ort.InferenceSession.create(weights.slice(), options).catch((cause: unknown) => {
+    throw explain(cause);
+  });
   try {
     checkInputs(session, side);
   } catch (error) {
@@ -43,16 +50,11 @@ export async function openOrtSession(
   };
 }
 
-async function createSession(ort: OrtRuntime, weights: Uint8Array, options: InferenceSession.SessionOptions) {
-  try {
-    // The runtimes take no shared memory; they copy what they keep.
-    return await ort.InferenceSession.create(weights.slice(), options);
-  } catch (cause) {
-    throw invalidModel(`the weights cannot be loaded: ${errorMessage(cause)}`, {
-      hint: 'They must be an ONNX model that ONNX Runtime knows; was the file downloaded completely?',
-      cause,
-    });
-  }
+function invalidWeights(cause: unknown): VisionscaleError {
+  return invalidModel(`the weights cannot be loaded: ${errorMessage(cause)}`, {
+    hint: 'They must be an ONNX model that ONNX Runtime knows; was the file downloaded completely?',
+    cause,
+  });
 }
 
 function checkInputs(session: InferenceSession, side: number): void {

@@ -5,7 +5,7 @@ import { openOrtSession } from './ort-session.ts';
 
 export const wasmEngine: Engine = {
   name: 'wasm',
-  async open(weights, side) {
+  async open(weights, { side }) {
     const ort = await load();
     ort.env.wasm.numThreads = 1;
     ort.env.logLevel = 'fatal'; // what goes wrong is thrown, too

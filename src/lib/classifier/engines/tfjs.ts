@@ -1,0 +1,58 @@
+/** TensorFlow, native: an optional dependency. It has no reader of ONNX: the network is rebuilt, so it must be SqueezeNet 1.1. */
+import { VisionscaleError } from '../../errors.ts';
+import { parseOnnx } from '../../onnx/onnx.ts';
+import { readSqueezeNet11, type SqueezeNet11 } from '../../onnx/squeezenet-read.ts';
+import { newLock, whileLocked } from '../lock.ts';
+import { invalidModel } from '../model-files.ts';
+import type { Engine } from './engine.ts';
+import { squeezeNetGraph } from './squeezenet-graph.ts';
+import { loadTensorFlow } from './tensorflow.ts';
+
+/** The only size that `readSqueezeNet11` lets through. */
+const networkSide = 224;
+
+export const tfjsEngine: Engine = {
+  name: 'tfjs',
+  async open(weights, { side, lock = newLock() }) {
+    const tf = await loadTensorFlow();
+    const graph = squeezeNetGraph(tf, readNetwork(weights, side));
+
+    function scores(images: Float32Array, count: number): Float32Array {
+      const result = tf.tidy(() => {
+        const nchw = tf.tensor(images, [count, 3, side, side]);
+        return graph.scores(tf.transpose(nchw, [0, 2, 3, 1]));
+      });
+      try {
+        return result.dataSync();
+      } finally {
+        result.dispose();
+      }
+    }
+
+    // The addon keeps the names of all operations' attributes in one unguarded set: one thread at a time adds to it here,
+    // afterwards all of them only find what is there.
+    whileLocked(lock, () => scores(new Float32Array(3 * side * side), 1));
+    return {
+      run: (images, count) => Promise.resolve(scores(images, count)),
+      [Symbol.asyncDispose]: () => Promise.resolve(graph.dispose()),
+    };
+  },
+};
+
+function readNetwork(weights: Uint8Array, side: number): SqueezeNet11 {
+  try {
+    const network = readSqueezeNet11(parseOnnx(weights));
+    if (side === networkSide) return network;
+  } catch (cause) {
+    if (!(cause instanceof VisionscaleError)) throw cause;
+    throw unsupported(cause.message, cause);
+  }
+  throw unsupported(`its images have ${networkSide} pixels a side, not the ${side} that model.json says`);
+}
+
+function unsupported(reason: string, cause?: VisionscaleError): VisionscaleError {
+  return invalidModel(`the engine tfjs executes SqueezeNet 1.1 only: ${reason}`, {
+    hint: 'Use --engine onnx or --engine wasm: they execute any ONNX model.',
+    ...(cause !== undefined && { cause }),
+  });
+}

@@ -1,0 +1,18 @@
+/** What native libraries read from the process's own environment, where no call of theirs can say it. */
+
+/**
+ * TensorFlow's: to be called in the main thread (a worker's environment is a copy that no library sees) before it is loaded.
+ * What the user has set stays.
+ */
+export function prepareTensorFlow(): void {
+  const { env } = process;
+  // An operation runs in the thread that calls it: the worker threads already take every core.
+  env['TF_NUM_INTRAOP_THREADS'] ??= '1';
+  env['TF_NUM_INTEROP_THREADS'] ??= '1';
+  env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // warnings and what the CPU can do; errors are told
+}
+
+/** ONNX Runtime's: it would keep a device id and event files in the home and temporary directories, and report uses. */
+export function prepareOnnxRuntime(): void {
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+}
