@@ -6,7 +6,8 @@ import { invalidModel } from '../classifier/model-files.ts';
 
 /** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
 export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
-  const { name, version, labels, digest, preprocessing, output } = parseManifest(JSON.stringify(manifest));
+  const parsed = parseManifest(JSON.stringify(manifest));
+  const { name, version, labels, digest, preprocessing, output, engines } = parsed;
   if (name === undefined || version === undefined || labels === undefined || digest === undefined) {
     throw invalidModel('the published manifest lacks name, version, labels or digest', {
       hint: 'Publish the model again.',
@@ -21,5 +22,13 @@ export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedMode
   // Shared, so that every worker thread reads the very bytes that were verified.
   const weights = new Uint8Array(new SharedArrayBuffer(bytes.length));
   weights.set(bytes);
-  return { info: { name, version, digest, labels }, weights, preprocessing, output };
+  const info = { name, version, digest, labels };
+  return {
+    info,
+    weights,
+    preprocessing,
+    output,
+    manifest: parsed,
+    ...(engines !== undefined && { engines }),
+  };
 }

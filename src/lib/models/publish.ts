@@ -30,7 +30,7 @@ export async function publishModel(
     await store.put(key, Buffer.from(model.weights), { contentType: 'application/octet-stream' });
   }
   const { preprocessing, output } = model;
-  const manifest = { name, version, digest, labels, preprocessing, output };
+  const manifest = { ...model.manifest, name, version, digest, labels, preprocessing, output };
   const published = { digest, name, version, manifest, bytes: model.weights.length };
   await savePublished(pool, published);
   return published;

@@ -1,0 +1,45 @@
+/** What `model list` does: reads the manifests and prints them. */
+import { entryLabel } from '../../lib/models/entry.ts';
+import { openModelStore, type ModelEntry } from '../../lib/models/store.ts';
+import { formatBytes } from '../../lib/report/progress.ts';
+import { table } from '../../lib/report/table.ts';
+import type { Context } from '../run.ts';
+
+export default async function (context: Context): Promise<void> {
+  const store = openModelStore(context.config.models);
+  const entries = await store.list();
+  const active = await store.active().catch((error: Error) => {
+    context.say(error.message);
+    return undefined;
+  });
+  const rows = entries.map((entry) => ({ ...entry, active: entry.path === active?.path }));
+  context.print(rows.map(document), () =>
+    rows.length === 0
+      ? `no models in ${store.directory}; get one: visionscale model pull imagenet`
+      : table(rows, [
+          { title: '', value: ({ active }) => (active ? '*' : '') },
+          { title: 'model', value: entryLabel },
+          { title: 'input', value: ({ manifest }) => manifest?.preprocessing.crop ?? null, align: 'right' },
+          { title: 'output', value: ({ manifest }) => manifest?.output ?? null },
+          { title: 'size', value: ({ bytes }) => formatBytes(bytes), align: 'right' },
+          { title: 'digest', value: ({ digest }) => digest?.slice(7, 19) ?? null },
+          { title: 'created', value: ({ manifest }) => manifest?.created?.slice(0, 10) ?? null },
+          { title: '', value: ({ fault, bundled }) => fault ?? (bundled ? 'comes with visionscale' : '') },
+        ]),
+  );
+}
+
+/** What `--json` shows of an entry. */
+function document({ manifest, ...entry }: ModelEntry & { active: boolean }) {
+  const { inputSize, preprocessing, output, created, parent, source, metrics, engines } = manifest ?? {};
+  return {
+    ...entry,
+    inputSize: inputSize ?? preprocessing?.crop,
+    output,
+    created,
+    parent,
+    source,
+    metrics,
+    engines,
+  };
+}

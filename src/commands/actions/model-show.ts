@@ -1,0 +1,33 @@
+/** What `model show` does: prints everything of a model's manifest, and where it is. */
+import { VisionscaleError } from '../../lib/errors.ts';
+import { loadModel } from '../../lib/classifier/model.ts';
+import { chosenEntry } from '../../lib/models/chosen.ts';
+import { openModelStore } from '../../lib/models/store.ts';
+import { printable } from '../../lib/report/table.ts';
+import type { Context } from '../run.ts';
+
+export default async function (context: Context, reference: string | undefined): Promise<void> {
+  const store = openModelStore(context.config.models);
+  const entry = await chosenEntry(store, reference);
+  if (entry.manifest === undefined) {
+    throw new VisionscaleError(`${entry.path}: ${entry.fault ?? 'there is no manifest'}`, {
+      code: 'model_invalid',
+      hint: `Remove it: visionscale model remove ${entry.name}@${entry.version}`,
+    });
+  }
+  const active = (await store.active().catch(() => undefined))?.path === entry.path;
+  const { info } = await loadModel(entry.path);
+  const { path, bytes, bundled, manifest } = entry;
+  const shown = { ...manifest, labels: info.labels, bytes, path, bundled, active };
+  context.print(shown, () => {
+    const labels = `${info.labels.length}: ${info.labels.slice(0, 3).join(', ')}${info.labels.length > 3 ? ', …' : ''}`;
+    const lines = Object.entries({ ...shown, labels }).filter(([, value]) => value !== undefined);
+    const width = Math.max(...lines.map(([key]) => key.length));
+    return lines
+      .map(
+        ([key, value]) =>
+          `${key.padEnd(width)}  ${printable(typeof value === 'string' ? value : JSON.stringify(value))}`,
+      )
+      .join('\n');
+  });
+}

@@ -1,0 +1,57 @@
+/** Writes that are either whole and on the disk, or not there. */
+import { randomBytes } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errorMessage, VisionscaleError } from '../errors.ts';
+
+/** Creates a file and waits until the disk has it. */
+export async function writeSynced(path: string, content: string | Uint8Array): Promise<void> {
+  await using file = await open(path, 'wx', 0o644);
+  await file.writeFile(content);
+  await file.sync();
+}
+
+/** Puts the file in the place of the one that may be there, in one step. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const next = `${path}.${randomBytes(4).toString('hex')}`;
+  try {
+    await writeSynced(next, content);
+    await rename(next, path);
+  } catch (error) {
+    await rm(next, { force: true });
+    throw error;
+  }
+  await syncDirectory(dirname(path));
+}
+
+/** So that a rename outlives a power cut; not every file system or platform knows this. */
+export async function syncDirectory(path: string): Promise<void> {
+  try {
+    await using directory = await open(path, 'r');
+    await directory.sync();
+  } catch {
+    // Windows opens no directories, some network file systems sync none.
+  }
+}
+
+const unwritable = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
+
+/** A full disk, a place that may not be written: told with what to do. Other errors as they are. */
+export function explainedDiskError(error: unknown, directory: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new VisionscaleError(`the disk of ${directory} is full`, {
+      code: 'disk_full',
+      hint: 'Nothing was installed. Make room there, or name a store on another disk with --models <dir>.',
+      cause: error,
+    });
+  }
+  if (code !== undefined && unwritable.includes(code)) {
+    return new VisionscaleError(`the model store ${directory} cannot be written: ${errorMessage(error)}`, {
+      code: 'models_unwritable',
+      hint: 'Name a directory that this user may write with --models <dir> (VISIONSCALE_MODELS).',
+      cause: error,
+    });
+  }
+  return error;
+}

@@ -1,0 +1,41 @@
+/** Offers the ImageNet model to a person whose command wants a model and has none. Nothing downloads unasked. */
+import type { Config } from '../config/config.ts';
+import { ask } from '../report/ask.ts';
+import { entryLabel } from './entry.ts';
+import { noModel } from './no-model.ts';
+import { openModelStore } from './store.ts';
+
+export interface OfferContext {
+  config: Pick<Config, 'model' | 'models' | 'proxy'>;
+  json: boolean;
+  /** The flag --yes. */
+  yes: boolean;
+  /** Whether a person is watching stderr. */
+  interactive: boolean;
+  signal: AbortSignal;
+  say: (text: string) => void;
+}
+
+/**
+ * Returns when a model is chosen: by the settings, as the store's active one, or because the person at the terminal (or
+ * --yes) agreed to the download. Else throws `no_model`, which names `model pull imagenet`.
+ */
+export async function ensureModel(context: OfferContext): Promise<void> {
+  const { config, signal, say, yes } = context;
+  if (config.model !== undefined) return;
+  const store = openModelStore(config.models);
+  if ((await store.active()) !== undefined) return;
+  const entries = await store.list();
+  const agreed = yes || (entries.length === 0 && canAsk(context) && (await ask(question, true, signal)));
+  if (!agreed) throw noModel(entries);
+  // Only now: most runs have a model, and the download brings an HTTP client and protobuf along.
+  const { pullShown } = await import('./pull-shown.ts');
+  const { entry } = await pullShown(context, store, {});
+  say(`installed ${entryLabel(entry)} in ${store.directory}`);
+}
+
+const question = 'No model is there. Download SqueezeNet ImageNet, 5 MB?';
+
+function canAsk({ json, interactive }: OfferContext): boolean {
+  return !json && interactive && process.stdin.isTTY === true;
+}

@@ -1,0 +1,98 @@
+/** What the few names that a state dict uses stand for, made as plain values from checked arguments. */
+import { malformed, unsafe } from './refuse.ts';
+import { isKind, knownGlobals, type Dict, type Known, type StorageReference, type Value } from './values.ts';
+
+const maxDims = 8;
+
+export function global(name: string): Known {
+  const known = knownGlobals.find((k) => k === name);
+  if (known === undefined) throw unsafe(`${name}`);
+  return { kind: 'global', name: known };
+}
+
+/** A call that is none: the three that a state dict makes. */
+export function reduce(callee: Value, values: Value): Value {
+  if (!isKind(callee, 'global')) throw unsafe('a call of something that is no function');
+  if (!isKind(values, 'tuple')) throw unsafe(`a call of ${callee.name} with other than a tuple`);
+  const { items } = values;
+  switch (callee.name) {
+    case 'collections.OrderedDict':
+      if (items.length > 0) throw unsafe('an OrderedDict with arguments');
+      return { kind: 'dict', entries: new Map() };
+    case 'torch._utils._rebuild_tensor_v2':
+      return rebuildTensor(items);
+    case 'torch._utils._rebuild_parameter': {
+      const [tensor, trained, hooks] = items;
+      if (
+        items.length !== 3 ||
+        !isKind(tensor, 'tensor') ||
+        typeof trained !== 'boolean' ||
+        !isEmptyDict(hooks)
+      ) {
+        throw malformed('a parameter is not made of a tensor');
+      }
+      return tensor;
+    }
+    case 'torch.FloatStorage':
+    case 'torch.HalfStorage':
+      throw unsafe(`a call of ${callee.name}`);
+  }
+}
+
+/** `_metadata` (versions of the modules) hangs on a state dict as an attribute: read and dropped. */
+export function build(target: Value, state: Value): Dict {
+  if (!isKind(target, 'dict') || !isKind(state, 'dict')) throw unsafe('BUILD (the state of an object)');
+  if ([...state.entries.keys()].some((key) => key !== '_metadata')) {
+    throw unsafe('BUILD with other attributes than _metadata');
+  }
+  return target;
+}
+
+/** `('storage', type, key, location, count)`; the legacy format adds a view, which no state dict of weights has. */
+export function persistentStorage(id: Value): StorageReference {
+  if (!isKind(id, 'tuple') || id.items[0] !== 'storage') throw unsafe('a persistent id that is no storage');
+  const [, type, key, location, count, view] = id.items;
+  if (!isKind(type, 'global') || (type.name !== 'torch.FloatStorage' && type.name !== 'torch.HalfStorage')) {
+    throw malformed('a storage is of neither float nor half');
+  }
+  if (typeof key !== 'string' || !/^\d{1,20}$/.test(key) || typeof location !== 'string' || !isCount(count)) {
+    throw malformed('a storage is described wrongly');
+  }
+  if (id.items.length > 6 || (view ?? null) !== null) throw malformed('a storage is a view of another');
+  return { kind: 'storage', type: type.name === 'torch.HalfStorage' ? 'float16' : 'float32', key, count };
+}
+
+/** `(storage, offset, size, stride, requires_grad, hooks[, metadata])`, all of it within the storage. */
+function rebuildTensor(items: readonly Value[]): Value {
+  const [storage, offset, size, stride, trained, hooks, metadata] = items;
+  const wellFormed =
+    (items.length === 6 || (items.length === 7 && (metadata === null || isEmptyDict(metadata)))) &&
+    isKind(storage, 'storage') &&
+    isCount(offset) &&
+    typeof trained === 'boolean' &&
+    isEmptyDict(hooks);
+  if (!wellFormed) throw malformed('a tensor is described wrongly');
+  const [dims, strides] = [counts(size), counts(stride)];
+  if (dims.length !== strides.length) throw malformed('a tensor has sizes and strides of different number');
+  const elements = dims.reduce((product, dim) => product * dim, 1);
+  const last = dims.reduce((at, dim, i) => at + (dim - 1) * strides[i]!, offset);
+  if (elements > storage.count || (elements > 0 && last >= storage.count)) {
+    throw malformed('a tensor reaches beyond its storage');
+  }
+  return { kind: 'tensor', storage, offset, dims, strides };
+}
+
+function counts(value: Value | undefined): readonly number[] {
+  if (!isKind(value, 'tuple') || value.items.length > maxDims || !value.items.every(isCount)) {
+    throw malformed('a tensor has sizes that are none');
+  }
+  return value.items;
+}
+
+function isCount(value: Value | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+}
+
+function isEmptyDict(value: Value | undefined): boolean {
+  return isKind(value, 'dict') && value.entries.size === 0;
+}

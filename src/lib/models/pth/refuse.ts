@@ -1,0 +1,23 @@
+/** The two ways in which a .pth file is refused: it wants to run something, or it is not what it should be. */
+import { VisionscaleError } from '../../errors.ts';
+
+/** For what a state dict of weights never needs. Nothing of it has been run: there is nothing that could run it. */
+export function unsafe(what: string): VisionscaleError {
+  return new VisionscaleError(
+    `the .pth file asks for ${what}; only plain tensors are read, so it was refused`,
+    {
+      code: 'model_unsafe',
+      hint:
+        'Do not load this file with other programs unless you trust its maker. If you do, load it in PyTorch and write\n' +
+        'torch.save(model.state_dict(), "weights.pth"), which holds tensors only.',
+    },
+  );
+}
+
+/** For a file that is damaged, too large, or no state dict. */
+export function malformed(what: string): VisionscaleError {
+  return new VisionscaleError(`the .pth file cannot be read: ${what}`, {
+    code: 'model_invalid',
+    hint: 'It must be a state dict as torch.save writes it. Was the file downloaded completely?',
+  });
+}

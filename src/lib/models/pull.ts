@@ -1,0 +1,77 @@
+/** Gets SqueezeNet for ImageNet: downloads or reads torchvision's file, checks it, converts it and installs it. */
+import { createHash } from 'node:crypto';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { VisionscaleError } from '../errors.ts';
+import { imagenetPreprocessing } from '../images/preprocess.ts';
+import { readModelFile } from '../classifier/model-files.ts';
+import { checkInference } from './check.ts';
+import { pthToOnnx } from './convert.ts';
+import { checksumMismatch, shownUrl } from './download-errors.ts';
+import { download, type DownloadOptions } from './download.ts';
+import { imagenet, imagenetLabels } from './imagenet.ts';
+import { maxPthBytes } from './pth/read.ts';
+import type { ModelEntry, ModelStore } from './store.ts';
+
+export interface PullOptions extends Pick<DownloadOptions, 'proxy' | 'signal' | 'report' | 'timeoutMs'> {
+  /** Another address (http, https) or a file; default: torchvision's, whose checksum is known. */
+  from?: string | undefined;
+  /** What the file must have; 64 hex digits. */
+  sha256?: string | undefined;
+}
+
+export interface PullResult {
+  entry: ModelEntry;
+  /** Of the .pth file, 64 hex digits. */
+  sha256: string;
+  /** Whether that checksum was known beforehand. */
+  verified: boolean;
+}
+
+/** Throws a VisionscaleError: what `download` does, and `model_unsafe`, `model_invalid`, `model_not_found`. */
+export async function pullImagenet(store: ModelStore, options: PullOptions): Promise<PullResult> {
+  const from = options.from ?? imagenet.url;
+  const expected = options.sha256 ?? (from === imagenet.url ? imagenet.sha256 : undefined);
+  const isUrl = /^https?:\/\//i.test(from);
+  const bytes = isUrl ? await fetched(store, from, expected, options) : await readFrom(from);
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  if (expected !== undefined && sha256 !== expected.toLowerCase())
+    throw checksumMismatch(from, sha256, expected);
+  const weights = pthToOnnx(bytes);
+  const labels = await imagenetLabels();
+  const { classes } = await checkInference(weights, imagenetPreprocessing.crop);
+  if (classes !== labels.length) {
+    throw new VisionscaleError(`these weights have ${classes} classes; ImageNet has ${labels.length}`, {
+      code: 'labels_mismatch',
+      hint: 'Add a model of your own with its labels: visionscale model add <file.pth> --labels <file>',
+    });
+  }
+  const source = `${isUrl ? shownUrl(from) : basename(from)} sha256:${sha256}`;
+  const manifest = { name: imagenet.name, version: sha256.slice(0, 8), output: 'logits' as const, source };
+  const entry = await store.install({
+    manifest: { ...manifest, preprocessing: imagenetPreprocessing },
+    weights,
+    labels,
+  });
+  return { entry, sha256, verified: expected !== undefined };
+}
+
+async function fetched(
+  store: ModelStore,
+  url: string,
+  sha256: string | undefined,
+  { proxy, signal, report, timeoutMs }: PullOptions,
+): Promise<Uint8Array> {
+  const directory = join(store.directory, '.downloads');
+  const timeout = timeoutMs === undefined ? {} : { timeoutMs };
+  return download({ url, directory, maxBytes: maxPthBytes, proxy, signal, sha256, report, ...timeout });
+}
+
+async function readFrom(from: string): Promise<Uint8Array> {
+  const bytes = await readModelFile(from.startsWith('file://') ? fileURLToPath(from) : from, maxPthBytes);
+  if (bytes !== undefined) return bytes;
+  throw new VisionscaleError(`there is no file ${from}`, {
+    code: 'model_not_found',
+    hint: '--from takes an http:// or https:// address, or the path of a .pth file.',
+  });
+}

@@ -1,0 +1,291 @@
+/** `model pull` against a real HTTP server: cut connections, wrong checksums, full disks, proxies. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/lib/classifier/model.ts';
+import { download, type DownloadEvent, type DownloadOptions } from '../../src/lib/models/download.ts';
+import { pullImagenet, type PullOptions } from '../../src/lib/models/pull.ts';
+import { openModelStore, type ModelStore } from '../../src/lib/models/store.ts';
+import { FileServer, Proxy, RefusingProxy } from '../support/file-server.ts';
+import { rejection } from '../support/images.ts';
+import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+let file: Buffer;
+beforeAll(() => {
+  file = squeezeNetPth();
+});
+
+let dir: string;
+let store: ModelStore;
+let events: DownloadEvent[];
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'visionscale-pull-'));
+  store = openModelStore(join(dir, 'models'), join(dir, 'bundled'));
+  events = [];
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+function pull(from: string, options: Partial<PullOptions> = {}) {
+  const { signal } = new AbortController();
+  const given = {
+    from,
+    sha256: sha256(file),
+    proxy: {},
+    signal,
+    report: (event: DownloadEvent) => events.push(event),
+  };
+  return pullImagenet(store, { ...given, ...options });
+}
+
+const kinds = () => events.map(({ kind }) => kind).filter((kind) => kind !== 'received');
+const downloads = () => readdir(join(store.directory, '.downloads')).catch(() => []);
+
+describe('pull', () => {
+  it('downloads, verifies, converts and installs', async () => {
+    await using server = await FileServer.open(file);
+    const { entry, verified } = await pull(server.url);
+    expect(verified).toBe(true);
+    expect(entry).toMatchObject({ name: 'squeezenet1_1', version: sha256(file).slice(0, 8) });
+    expect(entry.manifest?.source).toBe(`${server.url} sha256:${sha256(file)}`);
+    const { info, output } = await loadModel(entry.path);
+    expect([info.labels.length, info.labels[0], output]).toEqual([1000, 'tench, Tinca tinca', 'logits']);
+    const received = events.reduce((sum, event) => sum + (event.kind === 'received' ? event.bytes : 0), 0);
+    expect(received).toBe(file.length);
+    expect(await downloads()).toEqual([]);
+  });
+
+  it('takes a file, and says its checksum when none was given', async () => {
+    const path = join(dir, 'x.pth');
+    await writeFile(path, file);
+    expect(await pull(path, { sha256: undefined })).toMatchObject({ verified: false, sha256: sha256(file) });
+    await expect(pull(path, { sha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'checksum_mismatch' });
+    await expect(pull(join(dir, 'y.pth'))).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('goes on where the connection was cut, and asks for no byte twice', async () => {
+    await using server = await FileServer.open(file);
+    server.cuts = [1_000_000, 500_000];
+    await pull(server.url);
+    expect(kinds()).toEqual(['started', 'retrying', 'started', 'retrying', 'started']);
+    const [first, second, third] = server.requests;
+    expect(first?.range).toBeUndefined();
+    // What was on the way when the connection broke may be lost; nothing before it is.
+    const at = (range: string | undefined) => Number(/^bytes=(\d+)-$/.exec(range ?? '')?.[1]);
+    expect(at(second?.range)).toBe(1_000_000);
+    expect(at(third?.range)).toBe(1_500_000);
+    expect(second?.ifRange).toBe('"one"');
+  });
+
+  it('goes on with what a process that is gone has left', async () => {
+    await using server = await FileServer.open(file);
+    server.cuts = [2_000_000];
+    const stop = new AbortController();
+    const stopping = (event: DownloadEvent) => event.kind === 'retrying' && stop.abort();
+    await rejection(pull(server.url, { signal: stop.signal, report: stopping }));
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    for (const name of await downloads()) {
+      const path = join(store.directory, '.downloads', name);
+      await rename(path, path.replace(`-${process.pid}.`, `-${pid}.`));
+    }
+    await pull(server.url);
+    expect(server.requests.at(-1)?.range).toBe('bytes=2000000-');
+    expect(await downloads()).toEqual([]);
+  });
+
+  it('begins anew when the file has changed meanwhile', async () => {
+    const other = Buffer.concat([file, Buffer.alloc(1000)]);
+    await using server = await FileServer.open(other);
+    server.cuts = [1_000_000];
+    const change = (event: DownloadEvent) => {
+      if (event.kind !== 'retrying') return;
+      [server.content, server.etag] = [file, '"two"'];
+    };
+    await pull(server.url, { report: change });
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined, 'bytes=1000000-']);
+    expect(server.requests.at(-1)?.sent).toBe(file.length);
+  });
+
+  it.each([
+    ['knows no ranges', { ranges: false }],
+    ['gives no ETag', { etag: undefined }],
+    ['gives a weak ETag', { etag: 'W/"one"' }],
+    ['does not tell the length', { length: false }],
+  ])('works with a server that %s', async (_, behaviour) => {
+    await using server = Object.assign(await FileServer.open(file), behaviour);
+    server.cuts = [1_000_000];
+    expect((await pull(server.url)).sha256).toBe(sha256(file));
+  });
+
+  it('tries again after errors that may pass, and not after others', async () => {
+    await using server = await FileServer.open(file);
+    server.statuses = [503, 429, 500];
+    await pull(server.url);
+    expect(server.requests).toHaveLength(4);
+    server.statuses = [404];
+    const error = await rejection(pull(server.url, { sha256: '1'.repeat(64) }));
+    expect(error).toMatchObject({ code: 'download_failed', retryable: false });
+    expect((error as Error).message).toContain('404');
+    expect(server.requests).toHaveLength(5);
+  });
+
+  it('gives up on a server that has stalled, and goes on with the next attempt', async () => {
+    await using server = await FileServer.open(file);
+    server.stallAfter = 3_000_000;
+    await pull(server.url, { timeoutMs: 1500 });
+    expect(server.requests.map(({ range }) => range)).toEqual([undefined, 'bytes=3000000-']);
+  });
+
+  it('stops at once when it is told to', async () => {
+    await using server = await FileServer.open(file);
+    server.stallAfter = 1_000_000;
+    const stop = new AbortController();
+    const atFirstBytes = (event: DownloadEvent) => event.kind === 'received' && stop.abort();
+    await rejection(pull(server.url, { signal: stop.signal, report: atFirstBytes }));
+    expect(server.requests).toHaveLength(1);
+    expect(await store.list()).toEqual([]);
+  });
+});
+
+describe('refused, and nothing is installed', () => {
+  afterEach(async () => {
+    expect(await store.list()).toEqual([]);
+    expect(
+      (await readdir(store.directory).catch(() => [])).filter((name) => name.startsWith('.inst')),
+    ).toEqual([]);
+  });
+
+  it('a wrong checksum, whose bytes are thrown away', async () => {
+    await using server = await FileServer.open(file);
+    const error = await rejection(pull(server.url, { sha256: '0'.repeat(64) }));
+    expect(error).toMatchObject({ code: 'checksum_mismatch' });
+    expect((error as Error).message).toContain(sha256(file));
+    expect(await downloads()).toEqual([]);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it('a pickle that calls os.system', async () => {
+    const hostile = pth(
+      pickle(op.global('os', 'system'), op.tuple(op.text(`touch ${join(dir, 'ran')}`)), op.reduce),
+    );
+    await using server = await FileServer.open(hostile);
+    await expect(pull(server.url, { sha256: undefined })).rejects.toMatchObject({ code: 'model_unsafe' });
+    expect(existsSync(join(dir, 'ran'))).toBe(false);
+  });
+
+  it('weights of another number of classes', async () => {
+    const path = join(dir, 'ten.pth');
+    await writeFile(path, squeezeNetPth(10));
+    await expect(pull(path, { sha256: undefined })).rejects.toMatchObject({ code: 'labels_mismatch' });
+  });
+
+  it('a file larger than any such model', async () => {
+    await using server = await FileServer.open(file);
+    await mkdir(join(dir, 'parts'));
+    const options: DownloadOptions = {
+      url: server.url,
+      directory: join(dir, 'parts'),
+      maxBytes: 1_000_000,
+      proxy: {},
+      signal: new AbortController().signal,
+      sha256: undefined,
+    };
+    await expect(download(options)).rejects.toMatchObject({ code: 'download_too_large' });
+    server.length = false; // and it does not say so
+    await expect(download(options)).rejects.toMatchObject({ code: 'download_too_large' });
+    expect(await readdir(join(dir, 'parts'))).toEqual([]);
+  });
+});
+
+describe('through a proxy', () => {
+  it('when one is set', async () => {
+    await using server = await FileServer.open(file);
+    await using proxy = await Proxy.open();
+    await pull(server.url, { proxy: { http: proxy.url } });
+    expect(proxy.asked).toHaveLength(1);
+    expect(proxy.asked[0]).toContain(new URL(server.url).host);
+  });
+
+  it('but not for hosts that need none', async () => {
+    await using server = await FileServer.open(file);
+    await using proxy = await Proxy.open();
+    await pull(server.url, { proxy: { http: proxy.url, none: '127.0.0.1' } });
+    expect(proxy.asked).toEqual([]);
+  });
+
+  it('for torchvision’s address, which is the default', async () => {
+    await using proxy = await RefusingProxy.open();
+    const stop = new AbortController();
+    const report = (event: DownloadEvent) => event.kind === 'retrying' && stop.abort();
+    const error = await rejection(
+      pullImagenet(store, { proxy: { https: proxy.url }, signal: stop.signal, report }),
+    );
+    expect(proxy.asked).toEqual(['download.pytorch.org:443']);
+    expect(error).toMatchObject({ code: 'download_failed', retryable: true });
+    expect((error as Error).message).toContain(
+      'https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth',
+    );
+  });
+
+  it('whose address is no URL: said, and the password is not', async () => {
+    await using server = await FileServer.open(file);
+    const error = await rejection(pull(server.url, { proxy: { http: 'socks5://me:hunter2@x' } }));
+    expect(error).toMatchObject({ code: 'usage' });
+    expect(JSON.stringify([error, (error as Error).message])).not.toContain('hunter2');
+  });
+});
+
+/** A disk of its own, which only root may make. */
+function withTinyDisk(megabytes: number, run: (path: string) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const path = join(dir, 'disk');
+    await mkdir(path);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', path]);
+    try {
+      await run(path);
+    } finally {
+      execFileSync('umount', [path]);
+    }
+  };
+}
+
+const canMount = process.platform === 'linux' && process.getuid?.() === 0 && tryMount();
+
+function tryMount(): boolean {
+  const script = 'd=$(mktemp -d) && mount -t tmpfs -o size=1m tmpfs "$d" && umount "$d" && rmdir "$d"';
+  return spawnSync('sh', ['-c', script]).status === 0;
+}
+
+describe.skipIf(!canMount)('a full disk [needs root and tmpfs]', () => {
+  it(
+    'while downloading',
+    withTinyDisk(2, async (disk) => {
+      await using server = await FileServer.open(file);
+      store = openModelStore(disk);
+      const error = await rejection(pull(server.url));
+      expect(error).toMatchObject({ code: 'disk_full', hint: expect.stringContaining('--models') as string });
+      expect(server.requests).toHaveLength(1);
+      expect(await store.list()).toEqual([]);
+      expect(await downloads()).toEqual([]);
+    }),
+  );
+
+  it(
+    'while installing',
+    withTinyDisk(2, async (disk) => {
+      store = openModelStore(disk);
+      const path = join(dir, 'x.pth');
+      await writeFile(path, file);
+      await expect(pull(path)).rejects.toMatchObject({ code: 'disk_full' });
+      expect(await store.list()).toEqual([]);
+      const left = await readdir(disk, { recursive: true });
+      const sizes = await Promise.all(left.map(async (name) => (await stat(join(disk, name))).isFile()));
+      expect(sizes).not.toContain(true);
+    }),
+  );
+});

@@ -1,0 +1,152 @@
+/** `model add`: what is added is checked first, and what does not fit is named. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadModel } from '../../../src/lib/classifier/model.ts';
+import { addModel, type AddOptions } from '../../../src/lib/models/add.ts';
+import { openModelStore, type ModelStore } from '../../../src/lib/models/store.ts';
+import { parseOnnx, serializeOnnx } from '../../../src/lib/onnx/onnx.ts';
+import { makeNode } from '../../../src/lib/onnx/nodes.ts';
+import { rejection } from '../../support/images.ts';
+import { op, pickle, squeezeNetPth } from '../../support/pth.ts';
+import { type TinyModel, tinyWeights } from '../../support/tiny-models.ts';
+
+let dir: string;
+let store: ModelStore;
+beforeEach(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'visionscale-add-'));
+  store = openModelStore(join(dir, 'models'));
+  await writeFile(join(dir, 'labels.txt'), 'red\ngreen\nblue\n');
+});
+afterEach(() => rm(dir, { recursive: true, force: true }));
+
+const plain: AddOptions = { resize: 8, mean: [0, 0, 0], std: [1, 1, 1] };
+
+async function file(weights: TinyModel | Uint8Array, name = 'net.onnx'): Promise<string> {
+  await writeFile(join(dir, name), typeof weights === 'string' ? tinyWeights(weights) : weights);
+  return join(dir, name);
+}
+
+/** The mean of the colours, through a softmax or a sigmoid, or anything else that keeps the shape. */
+function then(opType: string): Uint8Array {
+  const model = parseOnnx(tinyWeights('mean'));
+  const last = model.graph.node.at(-1)!;
+  last.output = ['flat'];
+  model.graph.node.push(makeNode(opType, ['flat'], ['scores']));
+  return serializeOnnx(model);
+}
+
+describe('takes', () => {
+  it('an .onnx file, with its size from the graph', async () => {
+    const { entry, check } = await addModel(store, await file('mean'), { ...plain, name: 'colours' });
+    expect(check).toMatchObject({ engine: 'onnx', classes: 3, output: 'logits' });
+    const { info, output, preprocessing } = await loadModel(entry.path);
+    expect(info).toMatchObject({ name: 'colours', labels: ['red', 'green', 'blue'] });
+    expect([output, preprocessing]).toEqual(['logits', { ...plain, crop: 8 }]);
+  });
+
+  it.each([
+    ['Softmax', undefined, 'probabilities'],
+    ['Sigmoid', undefined, 'logits'],
+    ['Sigmoid', 'probabilities', 'probabilities'],
+    ['Softmax', 'logits', 'logits'],
+  ] as const)('%s, said to be %s, for %s', async (opType, said, expected) => {
+    const options = said === undefined ? plain : { ...plain, output: said };
+    const { entry } = await addModel(store, await file(then(opType)), options);
+    expect(entry.manifest?.output).toBe(expected);
+  });
+
+  it('a directory with its manifest', async () => {
+    await file('mean', 'model.onnx');
+    const said = {
+      name: 'own',
+      version: '3',
+      preprocessing: { resize: 16, crop: 8 },
+      metrics: { top1: 0.5 },
+    };
+    await writeFile(join(dir, 'model.json'), JSON.stringify(said));
+    const { entry } = await addModel(store, dir, { mean: [0, 0, 0] });
+    expect(entry).toMatchObject({ name: 'own', version: '3', manifest: { metrics: { top1: 0.5 } } });
+    expect(entry.manifest?.preprocessing).toMatchObject({ resize: 16, crop: 8, mean: [0, 0, 0] });
+  });
+
+  it('the .pth of a SqueezeNet 1.1 with as many classes as there are labels', async () => {
+    const { entry, check } = await addModel(store, await file(squeezeNetPth(3), 'three.pth'), {});
+    expect(check.classes).toBe(3);
+    expect(entry.manifest).toMatchObject({ name: 'three', inputSize: 224, output: 'logits' });
+    expect(entry.manifest?.source).toMatch(/^three\.pth sha256:[0-9a-f]{64}$/);
+  });
+});
+
+describe('refuses', () => {
+  const refused: [string, () => Promise<string>, AddOptions, string, RegExp][] = [
+    ['two inputs', () => file('twoInputs'), plain, 'model_invalid', /2 inputs \(image, other\)/],
+    ['integers', () => file('integerInput'), plain, 'model_invalid', /uint8, not float32/],
+    ['scores that are no numbers', () => file('notANumber'), plain, 'model_invalid', /not numbers/],
+    [
+      'another size',
+      () => file('mean'),
+      { ...plain, size: 16, resize: 16 },
+      'model_invalid',
+      /8×8 pixels, not 16×16/,
+    ],
+    ['text', () => file(Buffer.from('hello')), plain, 'model_invalid', /not ONNX|no ONNX/],
+    ['nothing', () => file(Buffer.alloc(0)), plain, 'model_invalid', /no ONNX graph/],
+    ['half a file', () => file(tinyWeights('mean').subarray(0, 60)), plain, 'model_invalid', /ONNX/],
+    ['a missing file', () => Promise.resolve('/nowhere/x.onnx'), plain, 'model_not_found', /no model at/],
+    [
+      'logits said to be probabilities',
+      () => file('mean'),
+      { ...plain, output: 'probabilities' },
+      'model_invalid',
+      /0 to 1/,
+    ],
+    ['a crop beyond the resize', () => file('mean'), { ...plain, resize: 4 }, 'usage', /less than the crop/],
+    ['size and crop that differ', () => file('mean'), { size: 8, crop: 9 }, 'usage', /differ/],
+    ['a name that is a path', () => file('mean'), { ...plain, name: '../x' }, 'usage', /cannot be the name/],
+    [
+      'a pickle that calls os.system',
+      () => file(pickle(op.global('os', 'system'), op.tuple(op.text('id')), op.reduce), 'x.pth'),
+      {},
+      'model_unsafe',
+      /os\.system/,
+    ],
+    [
+      'missing labels',
+      () => file('mean'),
+      { ...plain, labels: '/nowhere/names.txt' },
+      'labels_missing',
+      /names\.txt/,
+    ],
+  ];
+  it.each(refused)('%s', async (_, path, options, code, message) => {
+    const error = await rejection(addModel(store, await path(), options));
+    expect(error).toMatchObject({ code, hint: expect.any(String) as string });
+    expect((error as Error).message).toMatch(message);
+    expect(await store.list()).toEqual([]);
+  });
+
+  it('labels of another number', async () => {
+    await writeFile(join(dir, 'two.txt'), 'a\nb\n');
+    const adding = addModel(store, await file('mean'), { ...plain, labels: join(dir, 'two.txt') });
+    expect(await rejection(adding)).toMatchObject({
+      code: 'labels_mismatch',
+      message: 'the model has 3 classes, but there are 2 labels',
+    });
+  });
+
+  it('weights in another file, with what to do', async () => {
+    const model = parseOnnx(tinyWeights('leftHalf'));
+    const tensor = model.graph.initializer[0]!;
+    delete tensor.rawData;
+    tensor.dataLocation = 1;
+    tensor.externalData = [{ key: 'location', value: '../../etc/passwd' }];
+    const error = await rejection(addModel(store, await file(serializeOnnx(model)), plain));
+    expect(error).toMatchObject({
+      code: 'model_invalid',
+      hint: expect.stringContaining('one file') as string,
+    });
+    expect((error as Error).message).toContain('"../../etc/passwd"');
+  });
+});
