@@ -12,15 +12,17 @@ import {
   UsageError,
   VisionscaleError,
 } from './errors.ts';
+import { checkPaths } from './files/check-paths.ts';
+import { pathFilter } from './files/filter.ts';
+import { readImageFile } from './files/read-file.ts';
+import type { Rejection } from './files/walk.ts';
 import { objectKeyFault } from './objects/key.ts';
 import type { ObjectStore } from './objects/store.ts';
 import { retry } from './retry.ts';
-import type { Rejection, UploadEvent } from './upload/events.ts';
-import { pathFilter } from './upload/filter.ts';
+import type { UploadEvent } from './upload/events.ts';
 import { forEachConcurrently } from './upload/for-each.ts';
 import type { ImageTable } from './upload/image-table.ts';
-import { type Candidate, checkPaths, plan } from './upload/plan.ts';
-import { readImageFile } from './upload/read-file.ts';
+import { type Candidate, plan } from './upload/plan.ts';
 
 export interface UploadDeps {
   store: ObjectStore;
@@ -52,6 +54,8 @@ export interface UploadOptions {
 
 export interface UploadResult {
   uploaded: number;
+  /** Of the uploaded: those whose key held another image before. */
+  replaced: number;
   skipped: number;
   rejected: Rejection[];
   /** Of what was uploaded. */
@@ -72,6 +76,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
   const started = performance.now();
   const result: UploadResult = {
     uploaded: 0,
+    replaced: 0,
     skipped: 0,
     rejected: [],
     bytes: 0,
@@ -115,6 +120,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     await patiently(() => store.put(key, content, { contentType }));
     await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
     result.uploaded++;
+    if (outcome.replaced) result.replaced++;
     result.bytes += bytes;
     report({ type: 'uploaded', ...outcome });
   }
