@@ -1,0 +1,60 @@
+/** Consumes a topic to its end in this process, all partitions at once, and says how fast it went. */
+import { hostname } from 'node:os';
+import type { Classifier } from '../classifier/classifier.ts';
+import { consume, type ConsumeEvent } from '../consume.ts';
+import { VisionscaleError } from '../errors.ts';
+import type { ObjectStore } from '../objects/store.ts';
+import type { Topic } from '../topic/topic.ts';
+import { startClock, type Measured } from './measure.ts';
+import type { Scratch } from './scratch.ts';
+import type { StageInput } from './stage.ts';
+
+export interface DrainDeps {
+  scratch: Scratch;
+  topic: Topic;
+  store: ObjectStore;
+  classifier: Classifier;
+}
+
+/** From the moment the first partition is owned to the last row. Throws where anything but predictions came out. */
+export async function drain(
+  deps: DrainDeps,
+  { limits, signal }: StageInput,
+): Promise<Omit<Measured, 'medianMs' | 'p99Ms'>> {
+  const { scratch, topic, store, classifier } = deps;
+  let clock: ReturnType<typeof startClock> | undefined;
+  let measured: ReturnType<ReturnType<typeof startClock>> | undefined;
+  let predicted = 0;
+  const report = (event: ConsumeEvent) => {
+    if (event.kind === 'owning') clock ??= startClock();
+    if (event.kind === 'dead letter') {
+      throw new VisionscaleError(`the benchmark's own image ${event.imageKey} failed: ${event.message}`, {
+        code: 'bench_failed',
+      });
+    }
+    if (event.kind !== 'recorded') return;
+    predicted += event.predicted;
+    measured = clock?.(predicted);
+  };
+  const partitions = [...Array(await topic.partitions()).keys()];
+  await Promise.all(
+    partitions.map((partition) =>
+      consume(
+        { pool: scratch.database.pool, topic, store, classifier, report },
+        {
+          pipeline: scratch.pipeline,
+          owner: `bench:${process.pid}`,
+          hostname: hostname(),
+          maxImageBytes: limits.maxBytes,
+          untilDrained: true,
+          skipExpired: false,
+          signal,
+        },
+        { kind: 'partition', partition },
+      ),
+    ),
+  );
+  signal.throwIfAborted();
+  if (measured === undefined) throw new Error('nothing was consumed');
+  return measured;
+}

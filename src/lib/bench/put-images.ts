@@ -1,0 +1,21 @@
+/** Uploads the images of the benchmark to its scratch place, once. */
+import { imageTable } from '../database/images.ts';
+import { checkImage } from '../images/check.ts';
+import { upload, type UploadResult } from '../upload.ts';
+import type { Scratch } from './scratch.ts';
+import type { StageInput } from './stage.ts';
+
+/** Their keys are their names. */
+export async function putImages(input: StageInput, scratch: Scratch): Promise<UploadResult> {
+  const { images, limits, signal } = input;
+  return upload(
+    {
+      store: scratch.store,
+      images: imageTable(scratch.database.pool),
+      check: (bytes) => checkImage(bytes, limits),
+      report: () => undefined,
+      signal,
+    },
+    { paths: images.all.map(({ path }) => path), maxBytes: limits.maxBytes },
+  );
+}
