@@ -1,10 +1,13 @@
 /** The program: names the commands. Their parts are loaded only when one of them runs. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { benchCommand } from './commands/bench.ts';
+import { classifyCommand } from './commands/classify.ts';
 import { consumeCommand } from './commands/consume.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
+import { modelCommand } from './commands/model.ts';
 import { produceCommand } from './commands/produce.ts';
 import { resultsCommand } from './commands/results.ts';
 import { statusCommand } from './commands/status.ts';
@@ -28,6 +31,9 @@ export function buildProgram(): Command {
     consumeCommand(),
     statusCommand(),
     resultsCommand(),
+    classifyCommand(),
+    modelCommand(),
+    benchCommand(),
   ]) {
     program.addCommand(command.exitOverride());
   }

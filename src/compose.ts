@@ -19,6 +19,7 @@ export interface ComposeOptions {
 export async function openDatabase(
   options: ComposeOptions,
   expect: 'ready' | 'any' = 'ready',
+  connection: { queryTimeoutMs?: number } = {},
 ): Promise<Database> {
   const [{ openDatabase: open }, { migrate, pendingMigrations }] = await Promise.all([
     import('./lib/database/open.ts'),
@@ -27,6 +28,7 @@ export async function openDatabase(
   const database = await open(options.config.database, {
     applicationName: 'visionscale',
     onNotice: options.onNotice,
+    ...connection,
   });
   if (expect === 'any') return database;
   try {
@@ -62,29 +64,32 @@ export async function openStore(options: ComposeOptions): Promise<ObjectStore> {
   return open(options.config.store);
 }
 
-/** The model that the settings name; throws where there is none or it cannot be used. */
+/** The model that the settings name, else the store's active one; throws where there is none or it cannot be used. */
 export async function loadModel(config: Config): Promise<LoadedModel> {
-  if (config.model === undefined) {
-    throw new VisionscaleError('no model is named', {
-      code: 'no_model',
-      hint:
-        'Give --model <file.onnx> (or set VISIONSCALE_MODEL): an ONNX image classifier with its labels.txt beside it,\n' +
-        'one label a line.',
-    });
-  }
-  const { loadModel: load } = await import('./lib/classifier/model.ts');
-  return load(config.model);
+  const [{ loadModel: load }, { openModelStore }, { noModel }] = await Promise.all([
+    import('./lib/classifier/model.ts'),
+    import('./lib/models/store.ts'),
+    import('./lib/models/no-model.ts'),
+  ]);
+  const store = openModelStore(config.models);
+  if (config.model !== undefined) return load((await store.resolve(config.model)).path);
+  const active = await store.active();
+  if (active === undefined) throw noModel(await store.list());
+  return load(active.path);
 }
 
-export async function openClassifier(options: ComposeOptions): Promise<Classifier> {
+/** Of the model that the settings name, or of another one. */
+export async function openClassifier(options: ComposeOptions, given?: LoadedModel): Promise<Classifier> {
   const { config } = options;
-  const model = await loadModel(config);
+  const model = given ?? (await loadModel(config));
   const { openClassifier: open } = await import('./lib/classifier/pool.ts');
   return open({
     model,
     engine: config.engine,
+    device: config.device,
     limits: config.limits,
     autoOrient: config.autoOrient,
+    preprocess: config.preprocess,
     onNotice: options.onNotice,
     ...(config.workers !== undefined && { workers: config.workers }),
   });

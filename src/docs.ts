@@ -40,15 +40,20 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|');
 }
 
+/** A command with parts of its own is followed by them. */
 function commandReference(): string {
+  const section = (command: Command, path: string): string[] => {
+    command.configureHelp({ helpWidth: 100 });
+    let help = '';
+    command.configureOutput({ writeOut: (text) => (help += text), getOutHasColors: () => false });
+    command.outputHelp();
+    return [
+      `### ${path}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\``,
+      ...command.commands.flatMap((part) => section(part, `${path} ${part.name()}`)),
+    ];
+  };
   return buildProgram()
-    .commands.map((command: Command) => {
-      command.configureHelp({ helpWidth: 100 });
-      let help = '';
-      command.configureOutput({ writeOut: (text) => (help += text), getOutHasColors: () => false });
-      command.outputHelp();
-      return `### ${command.name()}\n\n\`\`\`text\n${help.trimEnd()}\n\`\`\``;
-    })
+    .commands.flatMap((command) => section(command, command.name()))
     .join('\n\n');
 }
 

@@ -18,3 +18,47 @@ export function countAbove0(text: string): number {
   if (value === 0) throw new InvalidArgumentError('It must be above 0.');
   return value;
 }
+
+/** For a flag that may be repeated. */
+export function collect(value: string, before: string[]): string[] {
+  return [...before, value];
+}
+
+/** Names from a list, separated by commas. */
+export function someOf<Name extends string>(names: readonly Name[]): (text: string) => Name[] {
+  return (text) =>
+    text.split(',').map((part) => {
+      const found = names.find((name) => name === part.trim());
+      if (found === undefined) throw new InvalidArgumentError(`There are ${names.join(', ')}.`);
+      return found;
+    });
+}
+
+/** Three numbers, one a colour channel. */
+export function perChannel(text: string): [number, number, number] {
+  const values = text.split(',').map(Number);
+  if (values.length !== 3 || !/^[-+.\de,\s]+$/i.test(text) || !values.every(Number.isFinite)) {
+    throw new InvalidArgumentError('It must be three numbers, for red, green and blue: 0.485,0.456,0.406');
+  }
+  return values as [number, number, number];
+}
+
+/** From 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || value > 1)
+    throw new InvalidArgumentError('It must be a number from 0 to 1.');
+  return value;
+}
+
+export function sha256(text: string): string {
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('It must be 64 hex digits.');
+  return text.toLowerCase();
+}
+
+export function beltName(text: string): string {
+  if (text === '' || Buffer.byteLength(text) > 256 || /\p{Cc}/u.test(text)) {
+    throw new InvalidArgumentError('It must be 1 to 256 bytes of text without control characters.');
+  }
+  return text;
+}

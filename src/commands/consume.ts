@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { ConsumeFlags } from './actions/consume.ts';
 import { wholeNumber } from './arguments.ts';
-import { infrastructure, modelSettings, run, withSettings } from './run.ts';
+import { infrastructure, modelSettings, offersModel, run, whileStdin, withSettings } from './run.ts';
 
 export function consumeCommand(): Command {
   const command = new Command('consume')
@@ -12,9 +12,10 @@ export function consumeCommand(): Command {
     .addOption(new Option('--partition <n>', 'own this partition').argParser(wholeNumber).conflicts('group'))
     .option('--group', 'share all partitions with every other --group consumer')
     .option('--until-drained', 'stop when caught up with the end as it was at the start')
-    .option('--while-stdin', 'stop when standard input ends: a consumer that ends with its parent')
+    .option('--skip-expired', 'go on where the topic deleted messages before they were read')
+    .addOption(whileStdin())
     .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
-  return withSettings(command, [...infrastructure, ...modelSettings]).action(
+  return offersModel(withSettings(command, [...infrastructure, ...modelSettings])).action(
     (options: ConsumeFlags, self: Command) => run(self, () => import('./actions/consume.ts'), options),
   );
 }

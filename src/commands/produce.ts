@@ -1,8 +1,8 @@
 /** `visionscale produce` */
 import { Command } from 'commander';
-import { countAbove0, positive } from './arguments.ts';
+import { beltName, countAbove0, positive } from './arguments.ts';
 import type { ProduceFlags } from './actions/produce.ts';
-import { infrastructure, run, withSettings } from './run.ts';
+import { infrastructure, run, whileStdin, withSettings } from './run.ts';
 
 export function produceCommand(): Command {
   return withSettings(
@@ -11,7 +11,8 @@ export function produceCommand(): Command {
       .option('--again', 'send every key once more (a new round; an unfinished one is finished first)')
       .option('--limit <n>', 'most keys to send', countAbove0)
       .option('--rate <n>', 'most keys a second', positive)
-      .option('--belt <name>', 'belt the images come from; kept in the rows')
+      .option('--belt <name>', 'belt the images come from; kept in the rows', beltName)
+      .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale produce --rate 100'),
     [...infrastructure, 'VISIONSCALE_PARTITIONS'],
   ).action((options: ProduceFlags, command: Command) =>

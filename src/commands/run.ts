@@ -1,5 +1,5 @@
 /** What every command has in common: settings, signals, output, and how it ends. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../compose.ts';
 import type { Environment } from '../lib/config/load.ts';
@@ -10,6 +10,8 @@ export interface Context extends ComposeOptions {
   /** The settings in force by the name of their variable: what a child process is given. */
   env: Environment;
   json: boolean;
+  /** --yes: what would be asked is agreed to. */
+  yes: boolean;
   /** Whether a person is watching stderr. */
   interactive: boolean;
   log: Logger;
@@ -32,6 +34,19 @@ export function withSettings(command: Command, names: readonly SettingName[]): C
   return command.option('--json', 'print one JSON document on stdout and nothing else there');
 }
 
+/** For commands that offer the ImageNet model where none is chosen. */
+export function offersModel(command: Command): Command {
+  return command.option(
+    '--yes',
+    'download the ImageNet model (5 MB) without asking where no model is chosen',
+  );
+}
+
+/** For commands that a parent starts: however it ends, they end with it. */
+export function whileStdin(): Option {
+  return new Option('--while-stdin', 'stop when standard input ends: a process that ends with its parent');
+}
+
 export const infrastructure = [
   'VISIONSCALE_DATA_DIR',
   'VISIONSCALE_STORE',
@@ -43,6 +58,7 @@ export const infrastructure = [
 
 export const modelSettings = [
   'VISIONSCALE_MODEL',
+  'VISIONSCALE_MODELS',
   'VISIONSCALE_ENGINE',
   'VISIONSCALE_DEVICE',
   'VISIONSCALE_WORKERS',
@@ -63,17 +79,22 @@ export async function run<Arguments extends unknown[]>(
 ): Promise<void> {
   const interruption = new AbortController();
   const onSignal = (name: NodeJS.Signals) => {
-    // The second one means now.
-    if (interruption.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
-    interruption.abort();
+    if (!interruption.signal.aborted) {
+      interruption.abort();
+      return;
+    }
+    // The second one means now: by the signal's own way, since exit handlers would run into inference threads.
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.kill(process.pid, name);
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  if (command.opts<{ whileStdin?: boolean }>().whileStdin) stopWithStdin(interruption);
   try {
     const [context, action] = await Promise.all([openContext(command, interruption.signal), load()]);
     process.exitCode = (await action.default(context, ...args)) ?? 0;
   } catch (error) {
     tellError(error);
-    process.exitCode = error instanceof UsageError ? 2 : 1;
+    process.exitCode = exitCode(error);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
@@ -87,6 +108,8 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   ]);
   // The one place that reads the environment. The S3 SDK reads AWS_* from it by itself, so `.env` goes into it.
   dotenv.config({ quiet: true });
+  // ONNX Runtime 1.30 reports its use to its maker, and leaves files about it in the temporary directory: not from here.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
   const env = { ...process.env, ...settingsFromFlags(command) };
   const config = loadConfig(env);
   const interactive = process.stderr.isTTY === true;
@@ -96,6 +119,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
     config,
     env,
     json,
+    yes: command.opts<{ yes?: boolean }>().yes === true,
     interactive,
     log,
     signal,
@@ -114,6 +138,18 @@ function settingsFromFlags(command: Command): Record<string, string> {
     given[setting.env] = String(command.getOptionValue(option.attributeName()));
   }
   return given;
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof UsageError) return 2;
+  return error instanceof VisionscaleError && error.code === 'interrupted' ? 130 : 1;
+}
+
+/** Aborts when whoever holds the other end of standard input is gone, however it ended. */
+function stopWithStdin(interruption: AbortController): void {
+  process.stdin.on('end', () => interruption.abort()).on('error', () => interruption.abort());
+  process.stdin.resume();
+  process.stdin.unref?.();
 }
 
 /** Message and hint for what was expected; for the rest, where it happened too, since that is ours to mend. */

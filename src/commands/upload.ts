@@ -1,10 +1,8 @@
 /** `visionscale upload` */
 import { Command } from 'commander';
 import type { UploadFlags } from './actions/upload.ts';
-import { countAbove0 } from './arguments.ts';
+import { collect, countAbove0 } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
-
-const collect = (value: string, before: string[]) => [...before, value];
 
 export function uploadCommand(): Command {
   return withSettings(

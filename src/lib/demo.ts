@@ -7,6 +7,7 @@ import type { Database } from './database/open.ts';
 import { readOwners } from './database/overview.ts';
 import { readPosition } from './database/positions.ts';
 import { Child } from './demo/child.ts';
+import { VisionscaleError } from './errors.ts';
 import { producedRequestId } from './message/request.ts';
 import type { Topic } from './topic/topic.ts';
 import type { UploadResult } from './upload.ts';
@@ -30,7 +31,8 @@ export type DemoEvent =
   | { kind: 'consumers'; partitions: number }
   | { kind: 'uploaded'; result: UploadResult }
   | { kind: 'produced'; produced: number }
-  | { kind: 'progress'; partition: number; done: number; total: number };
+  | { kind: 'progress'; partition: number; done: number; total: number }
+  | { kind: 'waiting'; partition: number; reason: string };
 
 export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'> {
   images: number;
@@ -64,20 +66,30 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
         env,
       ),
   );
-  const consumersFailed = Promise.race(consumers.map((consumer) => consumer.ended)).then(() => undefined);
+  // Until they are told to stop, a consumer that ends has failed, whatever its exit code.
+  const consumersFailed = Promise.race(consumers.map(unexpectedEnd));
   consumersFailed.catch(() => undefined);
+  const interrupted = rejectOnAbort(options.signal);
+  interrupted.catch(() => undefined);
+  const trouble = Promise.race([consumersFailed, interrupted]);
+  trouble.catch(() => undefined);
   try {
     report({ kind: 'consumers', partitions });
     const keys: string[] = [];
-    const uploaded = await Promise.race([deps.upload((key) => keys.push(key)), failure(consumersFailed)]);
+    const uploaded = await Promise.race([deps.upload((key) => keys.push(key)), trouble]);
     report({ kind: 'uploaded', result: uploaded });
-    options.signal.throwIfAborted();
+    if (keys.length === 0) {
+      throw new VisionscaleError('there is no image to classify', {
+        code: 'no_images',
+        hint: 'Name a directory with jpeg, png, webp, gif, tiff or bmp files.',
+      });
+    }
 
     // What an earlier run has produced is asked for once more: a demo shows something every time.
     await askAgain(pool, keys);
     const start = await positions(deps, options, partitions);
-    await using producer = new Child('producer', ['produce', '--json'], env);
-    const { produced } = JSON.parse(await Promise.race([producer.ended, failure(consumersFailed)])) as {
+    await using producer = new Child('producer', ['produce', '--while-stdin', '--json'], env);
+    const { produced } = JSON.parse(await Promise.race([producer.ended, trouble])) as {
       produced: number;
     };
     report({ kind: 'produced', produced });
@@ -85,7 +97,7 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
       [...Array(partitions).keys()].map(async (p) => (await topic.bounds(p)).end),
     );
 
-    await Promise.race([caughtUp(deps, options, start, ends), failure(consumersFailed)]);
+    await Promise.race([caughtUp(deps, options, start, ends), trouble]);
     const ids = (await roundsOf(pool, keys)).map(({ key, round }) => producedRequestId(key, round));
     const [owner] = await readOwners(pool, options.pipeline, topic.name);
     const { firstPredictionAt, ...summary } = await summarize(pool, options.pipeline, ids);
@@ -104,10 +116,25 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
   }
 }
 
-/** A consumer that ends by itself before it is told to has failed, or there is nothing left to wait for. */
-async function failure(failed: Promise<void>): Promise<never> {
-  await failed;
-  return new Promise(() => undefined);
+async function unexpectedEnd(consumer: Child): Promise<never> {
+  await consumer.ended;
+  throw new VisionscaleError(`${consumer.name} ended before everything was classified`, {
+    code: 'child_failed',
+  });
+}
+
+function rejectOnAbort(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const interrupt = () =>
+      reject(
+        new VisionscaleError('interrupted', {
+          code: 'interrupted',
+          hint: 'Run it again: it goes on where it stopped.',
+        }),
+      );
+    if (signal.aborted) interrupt();
+    else signal.addEventListener('abort', interrupt, { once: true });
+  });
 }
 
 async function positions(deps: DemoDeps, options: DemoOptions, partitions: number): Promise<number[]> {
@@ -131,7 +158,6 @@ async function caughtUp(
   ends: number[],
 ): Promise<void> {
   for (;;) {
-    options.signal.throwIfAborted();
     const now = await positions(deps, options, ends.length);
     now.forEach((position, partition) => {
       const total = ends[partition]! - start[partition]!;
@@ -142,7 +168,14 @@ async function caughtUp(
         total,
       });
     });
-    if (now.every((position, partition) => position >= ends[partition]!)) return;
-    await sleep(pollMs, undefined, { signal: options.signal });
+    if (options.signal.aborted || now.every((position, partition) => position >= ends[partition]!)) return;
+    for (const { partition, detail } of await readOwners(
+      deps.database.pool,
+      options.pipeline,
+      deps.topic.name,
+    )) {
+      if (detail !== null) deps.report({ kind: 'waiting', partition, reason: detail });
+    }
+    await sleep(pollMs, undefined, { signal: options.signal }).catch(() => undefined);
   }
 }

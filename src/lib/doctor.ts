@@ -30,25 +30,30 @@ export async function doctor(
   report: (result: CheckResult) => void,
 ): Promise<DoctorResult> {
   const results: CheckResult[] = [];
+  const told = new Set<unknown>();
   for (const check of checks) {
-    const result = await runCheck(check);
+    const result = await runCheck(check, told);
     results.push(result);
     report(result);
   }
   return { ok: results.every((result) => result.state !== 'failed'), checks: results };
 }
 
-async function runCheck(check: Check): Promise<CheckResult> {
+/** A fault that several checks run into is told once. */
+async function runCheck(check: Check, told: Set<unknown>): Promise<CheckResult> {
   try {
     const found = await check.run();
     if (typeof found === 'string') return { name: check.name, state: 'ok', detail: found };
     const hint = found.hint === undefined ? {} : { hint: found.hint };
     return { name: check.name, state: 'warning', detail: found.warning, ...hint };
   } catch (error) {
+    const state = check.needed ? 'failed' : 'warning';
+    if (told.has(error)) return { name: check.name, state, detail: 'not checked: see above' };
+    told.add(error);
     const hint = error instanceof VisionscaleError && error.hint !== undefined ? { hint: error.hint } : {};
     return {
       name: check.name,
-      state: check.needed ? 'failed' : 'warning',
+      state,
       detail: errorMessage(error),
       ...hint,
     };

@@ -12,6 +12,8 @@ import {
 } from './database/images.ts';
 import { header, keyContentType } from './message/headers.ts';
 import { producedRequestId } from './message/request.ts';
+import { errorMessage } from './errors.ts';
+import { retry } from './retry.ts';
 import type { OutgoingRecord, Producer, Topic } from './topic/topic.ts';
 
 export interface ProduceDeps {
@@ -37,18 +39,26 @@ export type ProduceEvent =
   | { kind: 'topic'; name: string; created: boolean; partitions: number; wanted: number }
   | { kind: 'round'; images: number; resumed: boolean }
   | { kind: 'pending'; images: number }
-  | { kind: 'produced'; images: number };
+  | { kind: 'produced'; images: number }
+  /** Something is away; the step is tried again. */
+  | { kind: 'waiting'; reason: string };
 
 export interface ProduceResult {
   produced: number;
   topic: string;
   /** Keys by partition. */
   partitions: number[];
+  /** Of all images, before this run. */
+  images: number;
+  /** Keys that this round still has to bring. */
+  left: number;
   seconds: number;
 }
 
 /** Images a page: what is in memory, on its way, and marked in one statement. */
 const pageSize = 1000;
+/** At a step while the topic or the database is away: some 25 seconds. */
+const attempts = 9;
 
 /**
  * A key is marked produced only after the topic has acknowledged it. Killed in between, the next run sends it again
@@ -69,17 +79,31 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
     produced: 0,
     topic: topic.name,
     partitions: Array<number>(partitions).fill(0),
+    images: counts.images,
+    left: counts.images - counts.produced,
     seconds: 0,
   };
   await using producer = await topic.producer();
+  // Sent twice under the same request ids is sent once.
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal: options.signal,
+      attempts,
+      onWait: (error) => report({ kind: 'waiting', reason: errorMessage(error) }),
+    });
   let marking: Promise<void> = Promise.resolve();
   let ended = false;
-  for await (const page of pages(pool, options, () => (ended = true))) {
-    const placements = await send(producer, page, options.belt);
+  for await (const page of pages(
+    (after, limit) => patiently(() => pendingPage(pool, after, limit)),
+    options,
+    () => (ended = true),
+  )) {
+    const placements = await patiently(() => send(producer, page, options.belt));
     // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
     await marking;
-    marking = markProduced(pool, page).then((marked) => {
+    marking = patiently(() => markProduced(pool, page)).then((marked) => {
       result.produced += marked;
+      result.left -= marked;
       report({ kind: 'produced', images: marked });
     });
     marking.catch(() => undefined);
@@ -95,7 +119,7 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
 
 /** Keyset pages in key order: no cursor is held open, and what was marked meanwhile does not shift the next page. */
 async function* pages(
-  pool: Pool,
+  read: (after: string, limit: number) => Promise<PendingImage[]>,
   options: ProduceOptions,
   onEnd: () => void,
 ): AsyncGenerator<PendingImage[]> {
@@ -104,7 +128,7 @@ async function* pages(
   const began = performance.now();
   let taken = 0;
   for (let after = ''; !signal.aborted && taken < limit;) {
-    const page = await pendingPage(pool, after, Math.min(size, limit - taken));
+    const page = await read(after, Math.min(size, limit - taken));
     const last = page.at(-1);
     if (last === undefined) {
       onEnd();

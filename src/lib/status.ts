@@ -1,10 +1,10 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
 import type { Pool } from 'pg';
-import { countImages } from './database/images.ts';
+import { countImages, openRound } from './database/images.ts';
 import { readActiveModel } from './database/models.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
 import { readPosition } from './database/positions.ts';
-import { errorMessage } from './errors.ts';
+import { errorMessage, VisionscaleError } from './errors.ts';
 import type { Topic } from './topic/topic.ts';
 
 export interface PartitionStatus {
@@ -42,15 +42,23 @@ export interface Status {
   deadLetters: number;
   partitions: PartitionStatus[];
   model: ModelStatus;
+  /** A round of `produce --again` that is not finished, and how many keys it still has to bring. */
+  round: { images: number; left: number } | null;
   /** What could not be asked. */
   problems: string[];
 }
 
-export async function status(pool: Pool, topic: Topic, pipeline: string): Promise<Status> {
+/** `topic` is its fault where it cannot be opened: just then somebody wants to see the rest. */
+export async function status(
+  pool: Pool,
+  topicName: string,
+  topic: Topic | VisionscaleError,
+  pipeline: string,
+): Promise<Status> {
   const [images, outcomes, owners, active] = await Promise.all([
     countImages(pool),
     countOutcomes(pool, pipeline),
-    readOwners(pool, pipeline, topic.name),
+    readOwners(pool, pipeline, topicName),
     readActiveModel(pool, pipeline),
   ]);
   const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
@@ -60,45 +68,69 @@ export async function status(pool: Pool, topic: Topic, pipeline: string): Promis
     disagreement: running.size > 1 || (active !== null && running.size === 1 && !running.has(active.digest)),
   };
   const problems: string[] = [];
-  let count: number;
-  try {
-    count = await topic.partitions();
-    if (count === 0) problems.push(`topic ${topic.name} does not exist yet`);
-  } catch (error) {
-    problems.push(errorMessage(error));
-    count = Math.max(0, ...owners.map((owner) => owner.partition + 1));
-  }
-  const reachable = problems.length === 0;
+  const log = await readTopic(topic, topicName, pipeline, problems);
+  const count = log?.length ?? Math.max(0, ...owners.map((owner) => owner.partition + 1));
   const partitions = await Promise.all(
-    [...Array(count).keys()].map((partition) =>
-      partitionStatus(
-        pool,
-        topic,
-        pipeline,
-        partition,
-        owners.find((o) => o.partition === partition),
-        reachable,
-      ),
-    ),
+    [...Array(count).keys()].map(async (partition) => {
+      const position = await readPosition(pool, { pipeline, topic: topicName, partition });
+      const row = owners.find((o) => o.partition === partition);
+      const bounds = log?.[partition];
+      if (bounds && position && position.nextOffset > bounds.end) {
+        problems.push(
+          `partition ${partition} ends before this pipeline's position: the topic was deleted and created again`,
+        );
+      }
+      return partitionStatus(partition, position?.nextOffset ?? null, bounds, row);
+    }),
   );
-  return { pipeline, topic: topic.name, ...images, ...outcomes, partitions, model, problems };
+  const round = await openRound(pool);
+  return {
+    pipeline,
+    topic: topicName,
+    ...images,
+    ...outcomes,
+    partitions,
+    model,
+    round: round === null ? null : { images: round.images, left: images.images - images.produced },
+    problems,
+  };
 }
 
-async function partitionStatus(
-  pool: Pool,
-  topic: Topic,
+interface PartitionLog {
+  end: number;
+  /** Where a consumer without a position would start. */
+  start: number;
+}
+
+/** Null, with the reason among the problems, where the topic cannot be asked. */
+async function readTopic(
+  topic: Topic | VisionscaleError,
+  name: string,
   pipeline: string,
-  partition: number,
-  row: OwnerRow | undefined,
-  reachable: boolean,
-): Promise<PartitionStatus> {
-  const position = await readPosition(pool, { pipeline, topic: topic.name, partition });
-  let lag: number | null = null;
-  if (reachable) {
-    const { first, end } = await topic.bounds(partition);
-    const next = position?.nextOffset ?? (await topic.committed(pipeline, partition)) ?? first;
-    lag = Math.max(0, end - next);
+  problems: string[],
+): Promise<PartitionLog[] | null> {
+  try {
+    if (topic instanceof VisionscaleError) throw topic;
+    const count = await topic.partitions();
+    if (count === 0) problems.push(`topic ${name} does not exist yet`);
+    const read = async (partition: number) => {
+      const { first, end } = await topic.bounds(partition);
+      return { end, start: (await topic.committed(pipeline, partition)) ?? first };
+    };
+    return await Promise.all([...Array(count).keys()].map(read));
+  } catch (error) {
+    problems.push(errorMessage(error));
+    return null;
   }
+}
+
+function partitionStatus(
+  partition: number,
+  position: number | null,
+  log: PartitionLog | undefined,
+  row: OwnerRow | undefined,
+): PartitionStatus {
+  const lag = log === undefined ? null : Math.max(0, log.end - (position ?? log.start));
   const owned = row?.owner != null;
   return {
     partition,
@@ -111,6 +143,6 @@ async function partitionStatus(
     model: owned ? row.model : null,
     modelDigest: owned ? row.modelDigest : null,
     engine: owned ? row.engine : null,
-    position: position?.nextOffset ?? null,
+    position,
   };
 }

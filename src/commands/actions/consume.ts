@@ -1,42 +1,90 @@
 /** What `consume` does: owns partitions until it is told to stop, and logs what happens. */
 import { hostname } from 'node:os';
 import { openClassifier, openDatabase, openStore, openTopic, ownerName } from '../../compose.ts';
+import { SwitchingClassifier } from '../../lib/classifier/switching.ts';
 import { consume, type ConsumeEvent, type Share } from '../../lib/consume.ts';
+import { followModel } from '../../lib/consume/follow-model.ts';
+import { ensureModel } from '../../lib/models/offer.ts';
+import { loadByDigest, loadPipelineModel } from '../../lib/models/pipeline-model.ts';
+import { openModelStore } from '../../lib/models/store.ts';
 import type { Context } from '../run.ts';
 
 export interface ConsumeFlags {
   partition?: number;
   group?: boolean;
   untilDrained?: boolean;
-  whileStdin?: boolean;
+  skipExpired?: boolean;
 }
 
 export default async function (context: Context, options: ConsumeFlags): Promise<void> {
-  const { config } = context;
-  const signal = options.whileStdin ? AbortSignal.any([context.signal, stdinEnd()]) : context.signal;
-  // Opened side by side: the model warms up while the database is reached.
-  await using classifier = await openClassifier(context);
-  await using database = await openDatabase(context);
+  const { config, log } = context;
+  await using database = await openDatabase(context, 'ready', { queryTimeoutMs });
   await using topic = await openTopic(context, database);
   await using store = await openStore(context);
-  const result = await consume(
-    { pool: database.pool, topic, store, classifier, report: reporter(context) },
-    {
-      pipeline: config.pipeline,
-      owner: ownerName(),
-      hostname: hostname(),
-      maxImageBytes: config.limits.maxBytes,
-      untilDrained: options.untilDrained === true,
-      signal,
-    },
-    shareOf(options, config.partition),
-  );
-  context.print(
-    result,
-    () =>
-      `${result.predicted} predictions, ${result.deadLettered} dead letters in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
-  );
+  const models = openModelStore(config.models);
+  const published = { pool: database.pool, store };
+  // A model that the settings name is pinned; else the pipeline's row decides, and the consumer follows it.
+  const pinned = config.model !== undefined;
+  const chosen = pinned ? null : await loadPipelineModel(published, models, config.pipeline);
+  if (chosen === null) await ensureModel(context);
+  await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
+  let modelProblem: string | null = null;
+  const stopFollowing = new AbortController();
+  const following = pinned
+    ? Promise.resolve()
+    : followModel(
+        {
+          pool: database.pool,
+          classifier,
+          open: async (digest) => openClassifier(context, await loadByDigest(published, models, digest)),
+          report(event) {
+            if (event.kind === 'switched') {
+              modelProblem = null;
+              log.info({ digest: event.digest }, `now runs ${event.model} ${event.version}`);
+            } else {
+              const { name, version } = classifier.model;
+              modelProblem = `the active model cannot be used: ${event.reason}`;
+              log.error({ digest: event.digest }, `${modelProblem}; goes on with ${name} ${version}`);
+            }
+          },
+        },
+        config.pipeline,
+        AbortSignal.any([context.signal, stopFollowing.signal]),
+      );
+  try {
+    const result = await consume(
+      {
+        pool: database.pool,
+        topic,
+        store,
+        classifier,
+        modelProblem: () => modelProblem,
+        report: reporter(context),
+      },
+      {
+        pipeline: config.pipeline,
+        owner: ownerName(),
+        hostname: hostname(),
+        maxImageBytes: config.limits.maxBytes,
+        untilDrained: options.untilDrained === true,
+        skipExpired: options.skipExpired === true,
+        signal: context.signal,
+      },
+      shareOf(options, config.partition),
+    );
+    context.print(
+      result,
+      () =>
+        `${result.predicted} predictions, ${result.deadLettered} dead letters in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
+    );
+  } finally {
+    stopFollowing.abort();
+    await following;
+  }
 }
+
+/** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
+const queryTimeoutMs = 15_000;
 
 function shareOf(options: ConsumeFlags, configured: number | undefined): Share {
   if (options.group) return { kind: 'group' };
@@ -89,6 +137,18 @@ function reporter({ log }: Context): (event: ConsumeEvent) => void {
           `offset not committed to the topic (the database's position counts): ${event.reason}`,
         );
         break;
+      case 'another topic':
+        log.warn(
+          { partition, position: event.position },
+          'the topic was deleted and created again: reading it from its beginning',
+        );
+        break;
+      case 'skipped expired':
+        log.warn(
+          { partition, records: event.records },
+          'skipped messages that were deleted before they were read',
+        );
+        break;
       case 'lost':
         log.warn(
           { partition, epoch: event.epoch },
@@ -100,13 +160,4 @@ function reporter({ log }: Context): (event: ConsumeEvent) => void {
         break;
     }
   };
-}
-
-/** Aborts when whoever holds the other end of standard input is gone, however it ended. */
-function stdinEnd(): AbortSignal {
-  const ended = new AbortController();
-  process.stdin.on('end', () => ended.abort()).on('error', () => ended.abort());
-  process.stdin.resume();
-  process.stdin.unref?.();
-  return ended.signal;
 }

@@ -6,6 +6,8 @@ import { demoReport } from '../../lib/demo/report.ts';
 import { UsageError } from '../../lib/errors.ts';
 import { init } from '../../lib/init.ts';
 import { PartitionBars } from '../../lib/report/partition-bars.ts';
+import { ensureModel } from '../../lib/models/offer.ts';
+import { checkPaths } from '../../lib/files/check-paths.ts';
 import { upload } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
 import { uploader } from './uploader.ts';
@@ -32,7 +34,12 @@ async function runDemo(context: Context, dir: string | undefined): Promise<void>
     );
   }
   // Before anything is started: a demo without a usable model ends here, with what to do.
-  await compose.loadModel(config);
+  await checkPaths([dir]);
+  await ensureModel(context);
+  // One inference, so that a model that does not work fails here and not in three processes.
+  await (
+    await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
+  )[Symbol.asyncDispose]();
   await init(config, {
     openDatabase: () => compose.openDatabase(context, 'any'),
     openTopic: (opened) => compose.openTopic(context, opened),
@@ -65,6 +72,7 @@ async function runDemo(context: Context, dir: string | undefined): Promise<void>
 }
 
 function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => void {
+  const waiting = new Map<number, string>();
   return (event) => {
     switch (event.kind) {
       case 'consumers':
@@ -80,6 +88,11 @@ function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => 
         break;
       case 'progress':
         bars.update(event.partition, event.done, event.total);
+        break;
+      case 'waiting':
+        if (waiting.get(event.partition) !== event.reason)
+          say(`partition ${event.partition} waits: ${event.reason}`);
+        waiting.set(event.partition, event.reason);
         break;
     }
   };

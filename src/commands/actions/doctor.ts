@@ -17,7 +17,7 @@ export default async function (context: Context): Promise<number> {
       packages.nodeCheck(),
       packages.packageCheck(packages.rdkafkaPackage, config.topic.kind === 'kafka'),
       packages.packageCheck(packages.onnxPackage, config.engine === 'onnx'),
-      packages.packageCheck(packages.tfjsPackage, false),
+      packages.packageCheck(packages.tfjsPackage, config.engine === 'tfjs'),
       ...servers.databaseChecks(database),
       servers.topicCheck(topic, config.topic.partitions),
       servers.storeCheck(store, config.limits.maxBytes),

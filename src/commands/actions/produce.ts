@@ -1,7 +1,7 @@
 /** What `produce` does: sends the keys, showing how far it is. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { partitionWarning } from '../../lib/init.ts';
-import { produce } from '../../lib/produce.ts';
+import { produce, type ProduceResult } from '../../lib/produce.ts';
 import { Progress } from '../../lib/report/progress.ts';
 import type { Context } from '../run.ts';
 
@@ -38,6 +38,9 @@ export default async function (context: Context, options: ProduceFlags): Promise
           case 'pending':
             progress.expect(event.images);
             break;
+          case 'waiting':
+            say(`waiting: ${event.reason}`);
+            break;
           case 'produced':
             progress.advance(event.images);
             break;
@@ -54,11 +57,17 @@ export default async function (context: Context, options: ProduceFlags): Promise
     },
   );
   progress[Symbol.dispose]();
-  context.print(result, () =>
-    result.produced === 0
-      ? `nothing to produce: every image has been produced in its round (--again sends all once more)`
-      : `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s`,
-  );
+  context.print(result, () => summary(result, signal.aborted));
   if (signal.aborted) say('interrupted; run it again to go on');
   return signal.aborted ? 1 : 0;
+}
+
+function summary(result: ProduceResult, interrupted: boolean): string {
+  if (result.produced === 0 && !interrupted) {
+    return result.images === 0
+      ? 'nothing to produce: no image has been uploaded'
+      : 'nothing to produce: every image has been produced in its round (--again sends all once more)';
+  }
+  const left = result.left > 0 ? `; ${result.left} are left` : '';
+  return `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
 }

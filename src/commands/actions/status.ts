@@ -1,17 +1,28 @@
 /** What `status` does: asks once and prints it. */
 import { openDatabase, openTopic } from '../../compose.ts';
+import { VisionscaleError } from '../../lib/errors.ts';
 import { table } from '../../lib/report/table.ts';
 import { status } from '../../lib/status.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<number> {
   await using database = await openDatabase(context);
-  await using topic = await openTopic(context, database);
-  const result = await status(database.pool, topic, context.config.pipeline);
+  const { config } = context;
+  const opened = await openTopic(context, database).catch((error: unknown) => {
+    if (error instanceof VisionscaleError) return error;
+    throw error;
+  });
+  await using topic = opened instanceof VisionscaleError ? null : opened;
+  const result = await status(database.pool, config.topic.name, topic ?? opened, config.pipeline);
   context.print(result, () =>
     [
       `images ${result.images}, produced ${result.produced}, predictions ${result.predictions}, dead letters ${result.deadLetters}`,
       `topic ${result.topic}, pipeline ${result.pipeline}${result.model.active === null ? '' : `, model ${result.model.active}`}`,
+      ...(result.round === null
+        ? []
+        : [
+            `a round of ${result.round.images} images is open, ${result.round.left} keys are left: visionscale produce`,
+          ]),
       '',
       table(result.partitions, [
         { title: 'partition', value: (p) => p.partition, align: 'right' },

@@ -58,7 +58,7 @@ export default async function (context: Context, given: string[], options: Uploa
       ...result.rejected.map(({ path, reason }) => `rejected  ${printable(path)}: ${printable(reason)}`),
       result.wouldUpload !== undefined
         ? `would upload ${result.wouldUpload} images`
-        : `uploaded ${result.uploaded} images (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s`,
+        : `uploaded ${result.uploaded} images (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,
       `skipped ${result.skipped} that are there already, rejected ${result.rejected.length} files`,
     ].join('\n'),
   );

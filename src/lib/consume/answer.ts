@@ -1,7 +1,7 @@
 /** One record: read, fetch, decode, preprocess, infer. Ends in outcomes to record, never in an exception for bad input. */
 import type { Classifier } from '../classifier/classifier.ts';
 import type { DeadLetter, Outcome } from '../database/record.ts';
-import { ImageError, isRetryable, ObjectError } from '../errors.ts';
+import { isRetryable, ObjectError, VisionscaleError } from '../errors.ts';
 import { parseMessage } from '../message/parse.ts';
 import type { Request } from '../message/request.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -14,6 +14,8 @@ export interface AnswerDeps {
   classifier: Classifier;
   maxImageBytes: number;
   waits: Waits;
+  /** Cuts a fetch short: some seconds after the consumer was told to stop, or at once when the partition is lost. */
+  hardStop: AbortSignal;
 }
 
 export interface Answered {
@@ -52,7 +54,7 @@ async function answerRequest(
   // One attempt is fetch and classify together: the classifier takes over the image's memory.
   const attempt = async (): Promise<Outcome> => {
     const began = performance.now();
-    const image = await store.get(request.imageKey, { maxBytes: deps.maxImageBytes });
+    const image = await store.get(request.imageKey, { maxBytes: deps.maxImageBytes, signal: deps.hardStop });
     const fetchMs = performance.now() - began;
     const classification = await classifier.classify(image);
     return { kind: 'prediction', record, request, classification, fetchMs };
@@ -63,8 +65,9 @@ async function answerRequest(
     if (error instanceof ObjectError && !mayPass(error)) {
       return deadLetter(record, request, 'fetch', error.code, error.message);
     }
-    if (error instanceof ImageError)
+    if (error instanceof VisionscaleError && !(error instanceof ObjectError) && !isRetryable(error)) {
       return deadLetter(record, request, 'classify', error.code, error.message);
+    }
     throw error;
   }
 }

@@ -22,6 +22,8 @@ export interface ConsumeOptions {
   maxImageBytes: number;
   /** Stop when caught up with the end as it was at the start. */
   untilDrained: boolean;
+  /** Go on where retention deleted messages before they were read. */
+  skipExpired: boolean;
   signal: AbortSignal;
 }
 
@@ -40,6 +42,9 @@ export type ConsumeEvent =
   | { kind: 'waiting'; partition: number; reason: string }
   | { kind: 'going on'; partition: number }
   | { kind: 'commit failed'; partition: number; reason: string }
+  /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */
+  | { kind: 'another topic'; partition: number; position: number }
+  | { kind: 'skipped expired'; partition: number; records: number }
   | { kind: 'lost'; partition: number; epoch: number }
   | { kind: 'released'; partition: number };
 

@@ -1,13 +1,17 @@
 /** Shares all partitions with the other members of a group: one task for each partition assigned. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isRetryable } from '../errors.ts';
 import type { Lease } from '../database/owners.ts';
 import type { Committer, Membership } from '../topic/topic.ts';
 import { claimPatiently } from './claim.ts';
 import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
+import { Ends } from './drained.ts';
 import { consumeUntilAway } from './until-away.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;
+/** How often the members that are drained themselves look at the others' positions. */
+const drainedPollMs = 250;
 
 interface Task {
   stop: AbortController;
@@ -20,10 +24,8 @@ export async function consumeAsGroup(
   partitions: number,
 ): Promise<void> {
   const tasks = new Map<number, Task>();
-  const ends = new Map<number, number>();
-  if (options.untilDrained) {
-    for (let p = 0; p < partitions; p++) ends.set(p, (await deps.topic.bounds(p)).end);
-  }
+  const all = [...Array(partitions).keys()];
+  const ends = options.untilDrained ? await Ends.at(deps.pool, deps.topic, options, all) : null;
   const over = new AbortController();
   let failure: { error: unknown } | undefined;
   const committer: Committer = {
@@ -35,17 +37,17 @@ export async function consumeAsGroup(
     const signal = AbortSignal.any([options.signal, over.signal, stop.signal]);
     const run = async () => {
       const ours = { ...options, signal };
-      const until = ends.get(partition) ?? null;
+      const until = ends?.of(partition) ?? null;
       while (!signal.aborted) {
         const lease = await lend(deps, ours, partition);
         if (lease === null) return;
         if ((await consumeUntilAway(deps, ours, { lease, until, committer })) === 'ended') break;
       }
-      if (signal.aborted) return;
-      ends.delete(partition);
-      if (options.untilDrained && ends.size === 0) over.abort();
+      if (!signal.aborted) ends?.reached(partition);
     };
     const done = run().catch((error: unknown) => {
+      // Taken away while the database was: the next owner, or the next assignment, goes on from the position.
+      if (signal.aborted && isRetryable(error)) return;
       failure ??= { error };
       over.abort();
     });
@@ -73,9 +75,10 @@ export async function consumeAsGroup(
   });
 
   const membership = await joined;
-
+  const finished = AbortSignal.any([options.signal, over.signal]);
   try {
-    await Promise.race([aborted(AbortSignal.any([options.signal, over.signal])), membership.ended]);
+    const drained = ends === null ? [] : [everythingRecorded(ends, (p) => tasks.has(p), finished)];
+    await Promise.race([aborted(finished), membership.ended, ...drained]);
   } finally {
     over.abort();
     await Promise.all([...tasks.keys()].map(stop));
@@ -92,6 +95,19 @@ async function lend(deps: ConsumeDeps, options: ConsumeOptions, partition: numbe
     await sleep(retryMs, undefined, { signal: options.signal }).catch(() => undefined);
   }
   return null;
+}
+
+/** By this member and the others; what is assigned to this one it sees to itself. */
+async function everythingRecorded(
+  ends: Ends,
+  isOurs: (partition: number) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted && ends.left.length > 0) {
+    // While the database is away, so is everything else.
+    for (const p of ends.left) if (!isOurs(p)) await ends.reachedByOwner(p).catch(() => undefined);
+    await sleep(drainedPollMs, undefined, { signal }).catch(() => undefined);
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,4 +1,5 @@
 /** Works on several items at once and hands the results on in order, in groups of whatever is finished. */
+import { setMaxListeners } from 'node:events';
 
 export interface OrderedGroupsOptions {
   /** Most items held: being worked on, or finished and not yet taken. Nothing more is pulled from the source. */
@@ -21,6 +22,8 @@ export async function* orderedGroups<T, R>(
 ): AsyncGenerator<R[], void, void> {
   const left = new AbortController();
   const signal = AbortSignal.any([options.signal, left.signal]);
+  // Every item in work may be waiting for it.
+  setMaxListeners(0, signal);
   const slots: Slot<R>[] = [];
   const change = new Change();
   let sourceEnd: { error?: unknown } | undefined;

@@ -1,6 +1,6 @@
 /** One owned partition: read → fetch → decode → preprocess → infer → record → commit. */
+import { setMaxListeners } from 'node:events';
 import type { Lease } from '../database/owners.ts';
-import { readPosition } from '../database/positions.ts';
 import { OwnershipLostError, record } from '../database/record.ts';
 import { retry } from '../retry.ts';
 import type { Committer, TopicRecord } from '../topic/topic.ts';
@@ -9,6 +9,7 @@ import { type ConsumeDeps, type ConsumeOptions, messagesInFlight } from './deps.
 import { holdLease } from './hold-lease.ts';
 import { LatestCommit } from './latest-commit.ts';
 import { orderedGroups } from './ordered-groups.ts';
+import { startOffset } from './start-offset.ts';
 import { Waits } from './waits.ts';
 
 export interface PartitionTask {
@@ -18,6 +19,11 @@ export interface PartitionTask {
   /** Where offsets are committed; by default the reader itself. */
   committer?: Committer;
 }
+
+/** How long a fetch under way may still take once the consumer is told to stop, in milliseconds. */
+const drainMs = 5000;
+/** How often the partition's end is asked for anew, for the lag in the log, in milliseconds. */
+const lagEveryMs = 5000;
 
 export type PartitionEnd = 'drained' | 'stopped' | 'lost';
 
@@ -32,6 +38,8 @@ export async function consumePartition(
   const { partition } = lease;
   const lost = new AbortController();
   const signal = AbortSignal.any([options.signal, lost.signal]);
+  const hardStop = AbortSignal.any([lost.signal, after(options.signal, drainMs)]);
+  setMaxListeners(0, hardStop);
   const waits = new Waits((reason) => {
     report(reason === null ? { kind: 'going on', partition } : { kind: 'waiting', partition, reason });
     held.tell();
@@ -52,6 +60,7 @@ export async function consumePartition(
   try {
     const from = await startOffset(deps, options, lease);
     let { end } = await topic.bounds(partition);
+    let asked = performance.now();
     report({ kind: 'owning', partition, epoch: lease.epoch, from, lag: Math.max(0, end - from) });
     if (until !== null && from >= until) return 'drained';
 
@@ -61,7 +70,7 @@ export async function consumePartition(
     );
     const groups = orderedGroups(
       (s) => upTo(reader.records(s), until),
-      (message, s) => answer(message, { ...deps, maxImageBytes: options.maxImageBytes, waits }, s),
+      (message, s) => answer(message, { ...deps, maxImageBytes: options.maxImageBytes, waits, hardStop }, s),
       { inFlight: messagesInFlight, signal },
     );
     for await (const group of groups) {
@@ -76,6 +85,13 @@ export async function consumePartition(
         report({ kind: 'dead letter', partition, offset: outcome.record.offset, imageKey, code, message });
       }
       end = Math.max(end, last.offset + 1);
+      if (performance.now() - asked > lagEveryMs) {
+        asked = performance.now();
+        void topic.bounds(partition).then(
+          (bounds) => (end = Math.max(end, bounds.end)),
+          () => undefined,
+        );
+      }
       report({ kind: 'recorded', partition, ...recorded, lag: end - last.offset - 1 });
     }
     await commits.flush();
@@ -95,14 +111,6 @@ function lostTo(deps: ConsumeDeps, lease: Lease): PartitionEnd {
   return 'lost';
 }
 
-/** The database's position decides; Kafka's committed offset only where the database has none; else the beginning. */
-async function startOffset(deps: ConsumeDeps, options: ConsumeOptions, lease: Lease): Promise<number> {
-  const position = await readPosition(deps.pool, lease);
-  if (position !== null) return position.nextOffset;
-  const committed = await deps.topic.committed(options.pipeline, lease.partition);
-  return committed ?? (await deps.topic.bounds(lease.partition)).first;
-}
-
 function recordGroup(deps: ConsumeDeps, options: ConsumeOptions, lease: Lease, group: Answered[]) {
   return record(deps.pool, lease, {
     outcomes: group.flatMap((answered) => answered.outcomes),
@@ -118,4 +126,13 @@ async function* upTo(records: AsyncIterable<TopicRecord>, end: number | null): A
     yield record;
     if (end !== null && record.offset + 1 >= end) return;
   }
+}
+
+/** Aborts `ms` after `signal`. */
+function after(signal: AbortSignal, ms: number): AbortSignal {
+  const later = new AbortController();
+  const start = () => void setTimeout(() => later.abort(), ms).unref();
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start, { once: true });
+  return later.signal;
 }

@@ -69,3 +69,10 @@ export async function createDatabaseIfMissing(config: pg.ClientConfig): Promise<
     });
   }
 }
+
+/** Removes the database with everything in it, also while others are connected to it; without one nothing happens. */
+export async function dropDatabase(config: pg.ClientConfig): Promise<void> {
+  const connection = resolveConnection(config);
+  const name = pg.escapeIdentifier(connection.database);
+  await onMaintenanceDatabase(connection, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+}

@@ -14,7 +14,10 @@ export function imageTable(pool: Pool): ImageTable {
       return rows.map((row) => ({ key: row.image_key, sha256: row.sha256 }));
     },
 
-    /** A replaced image gets a new round, so that it is produced and classified again. */
+    /**
+     * A replaced image gets a new round, so that it is produced and classified again; also where it is still pending,
+     * for the topic may have the former content's request already.
+     */
     async save(images: readonly ImageRow[]): Promise<void> {
       await pool.query(
         `insert into image_info (image_key, sha256, bytes, content_type)
@@ -22,7 +25,7 @@ export function imageTable(pool: Pool): ImageTable {
          on conflict (image_key) do update set
            sha256 = excluded.sha256, bytes = excluded.bytes, content_type = excluded.content_type,
            uploaded_at = now(),
-           round = image_info.round + case when image_info.produced_at is null then 0 else 1 end,
+           round = image_info.round + 1,
            produced_at = null
          where image_info.sha256 is distinct from excluded.sha256`,
         [
@@ -94,10 +97,8 @@ export async function beginRound(pool: Pool): Promise<Round> {
       const other = rows[0];
       return { id: other?.id ?? 0, images: other?.images ?? 0, resumed: true };
     }
-    // What is still pending is due anyway; a new round for it would only skip a number.
-    const { rowCount } = await client.query(
-      'update image_info set round = round + 1, produced_at = null where produced_at is not null',
-    );
+    // Pending ones too: what was sent and not yet marked would otherwise be asked for only once.
+    const { rowCount } = await client.query('update image_info set round = round + 1, produced_at = null');
     await client.query('update produce_rounds set images = $2 where id = $1', [id, rowCount ?? 0]);
     return { id, images: rowCount ?? 0, resumed: false };
   });
@@ -113,7 +114,7 @@ export async function completeRound(pool: Pool, id: number): Promise<void> {
 export async function askAgain(pool: Pool, keys: readonly string[]): Promise<void> {
   await pool.query(
     `update image_info set round = round + 1, produced_at = null
-     where image_key = any($1) and produced_at is not null`,
+     where image_key = any($1)`,
     [keys],
   );
 }

@@ -15,6 +15,8 @@ export interface OpenOptions {
   applicationName?: string;
   /** Connections at most; 10 unless told. */
   max?: number;
+  /** A query without an answer for so long fails, and its connection is closed; unlimited unless told. ms. */
+  queryTimeoutMs?: number;
   /** What happens to idle connections and to the embedded server, for the log. */
   onNotice?: (text: string) => void;
   /** Gives up waiting for the embedded server to start. */
@@ -28,6 +30,8 @@ export interface Database extends AsyncDisposable {
   readonly describe: string;
 }
 
+/** Silence of a connection before the kernel probes it, ms. */
+const keepAliveDelay = 10_000;
 /** Longest wait for a free connection of the pool or for a new one, ms. */
 const connectTimeout = 10_000;
 
@@ -76,6 +80,9 @@ async function openPool(
   const describe = describeConnection(connection);
   const pool = new pg.Pool({
     keepAlive: true,
+    // The kernel's own two hours are too long to notice a host that is gone.
+    keepAliveInitialDelayMillis: keepAliveDelay,
+    ...(options.queryTimeoutMs !== undefined && { query_timeout: options.queryTimeoutMs }),
     connectionTimeoutMillis: connectTimeout,
     ...connection,
     types: int8AsNumber,

@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../errors.ts';
 import type { Classification } from '../classifier/classifier.ts';
 import type { Request } from '../message/request.ts';
+import { plausibleTime } from '../message/time.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import type { Lease } from './owners.ts';
 import { withTransaction } from './transaction.ts';
@@ -105,8 +106,8 @@ async function insertPredictions(client: PoolClient, lease: Lease, recording: Re
     top: classification.top,
     belt: request.belt,
     stages: { fetch: fetchMs, ...classification.stages },
-    captured_at: request.capturedAt === null ? null : new Date(request.capturedAt).toISOString(),
-    since: new Date(request.capturedAt ?? record.timestamp).toISOString(),
+    captured_at: isoTime(request.capturedAt),
+    since: isoTime(request.capturedAt ?? plausibleTime(record.timestamp)),
   }));
   const { rowCount } = await client.query(
     `insert into prediction_results (image_key, category, confidence, hostname, pipeline, request_id, topic, partition,
@@ -125,33 +126,41 @@ async function insertPredictions(client: PoolClient, lease: Lease, recording: Re
   return rowCount ?? 0;
 }
 
+/** One by one: they are rare, and each may carry a large message. */
 async function insertDeadLetters(client: PoolClient, lease: Lease, recording: Recording): Promise<number> {
-  const letters = recording.outcomes.filter((o) => o.kind === 'dead letter');
-  if (letters.length === 0) return 0;
-  const rows = letters.map(({ record, requestId, imageKey, stage, code, message }) => ({
-    request_id: requestId,
-    image_key: imageKey,
-    partition: record.partition,
-    offset: record.offset,
-    message_key: record.key?.toString('base64') ?? null,
-    message_value: record.value?.toString('base64') ?? null,
-    headers: withoutNul(record.headers),
-    stage,
-    code,
-    message: message.replaceAll('\0', '\\0'),
-  }));
-  const { rowCount } = await client.query(
-    `insert into dead_letters (pipeline, request_id, image_key, topic, partition, "offset", message_key, message_value,
-       headers, stage, code, message, hostname)
-     select $2, r.request_id, r.image_key, $3, r.partition, r."offset", decode(r.message_key, 'base64'),
-       decode(r.message_value, 'base64'), r.headers, r.stage, r.code, r.message, $4
-     from jsonb_to_recordset($1::jsonb) as r (request_id text, image_key text, partition int, "offset" int8,
-       message_key text, message_value text, headers jsonb, stage text, code text, message text)
-     where not exists (select from prediction_results p where p.pipeline = $2 and p.request_id = r.request_id)
-     on conflict (pipeline, request_id) do nothing`,
-    [JSON.stringify(rows), lease.pipeline, lease.topic, recording.hostname],
-  );
-  return rowCount ?? 0;
+  let inserted = 0;
+  for (const letter of recording.outcomes) {
+    if (letter.kind !== 'dead letter') continue;
+    const { record } = letter;
+    const { rowCount } = await client.query(
+      `insert into dead_letters (pipeline, request_id, image_key, topic, partition, "offset", message_key, message_value,
+         headers, stage, code, message, hostname)
+       select $1, $2, $3, $4, $5::int, $6::int8, $7::bytea, $8::bytea, $9::jsonb, $10, $11, $12, $13
+       where not exists (select from prediction_results where pipeline = $1 and request_id = $2)
+       on conflict (pipeline, request_id) do nothing`,
+      [
+        lease.pipeline,
+        letter.requestId,
+        letter.imageKey,
+        lease.topic,
+        record.partition,
+        record.offset,
+        record.key,
+        record.value,
+        JSON.stringify(withoutNul(record.headers)),
+        letter.stage,
+        letter.code,
+        letter.message.replaceAll('\0', '\\0'),
+        recording.hostname,
+      ],
+    );
+    inserted += rowCount ?? 0;
+  }
+  return inserted;
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
 }
 
 /** PostgreSQL's text holds no NUL, and a header may. */

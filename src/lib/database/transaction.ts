@@ -35,8 +35,11 @@ export async function withTransaction<T>(
       return result;
     } catch (cause) {
       const error = databaseErrorOrSame(cause);
+      // A demoted or stopping server would answer the ROLLBACK and be asked again.
+      const leaving =
+        error instanceof DatabaseError && ['database_read_only', 'database_restarting'].includes(error.code);
       if (inDoubt) {
-        await client.query('ROLLBACK').then(() => (inDoubt = false), ignore);
+        await client.query('ROLLBACK').then(() => (inDoubt = leaving), ignore);
       }
       throw error;
     }

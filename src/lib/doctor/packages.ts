@@ -1,5 +1,6 @@
 /** Checks of Node and of the optional native packages: there or not, and the lines that bring them. */
 import { createRequire } from 'node:module';
+import { prepareTensorFlow } from '../config/native-environment.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { Check } from '../doctor.ts';
 
@@ -32,6 +33,8 @@ export interface OptionalPackage {
   without: string;
   /** The lines that bring it. */
   install: string;
+  /** To be called before it is loaded. */
+  prepare?: () => void;
 }
 
 export const rdkafkaPackage: OptionalPackage = {
@@ -53,9 +56,10 @@ export const onnxPackage: OptionalPackage = {
 
 export const tfjsPackage: OptionalPackage = {
   name: '@tensorflow/tfjs-node',
-  purpose: 'TensorFlow',
-  without: 'nothing that other engines do not do',
+  purpose: 'the engine tfjs',
+  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs)',
   install: 'npm install @tensorflow/tfjs-node    # downloads libtensorflow from storage.googleapis.com',
+  prepare: prepareTensorFlow,
 };
 
 /** Loads the package, so that one built for another Node counts as absent. */
@@ -65,6 +69,7 @@ export function packageCheck(wanted: OptionalPackage, needed: boolean): Check {
     needed,
     run: async () => {
       try {
+        wanted.prepare?.();
         require(wanted.name);
         const { version } = require(`${wanted.name}/package.json`) as { version: string };
         return await Promise.resolve(`${version} (${wanted.purpose})`);

@@ -2,14 +2,15 @@
 import { objectKeyFault } from '../objects/key.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import { header } from './headers.ts';
-import { positionRequestId, type Request } from './request.ts';
+import { plausibleTime } from './time.ts';
+import { maxRequestIdBytes, positionRequestId, type Request } from './request.ts';
 
 export type Message =
   | { kind: 'requests'; requests: Request[] }
   /** Can never be read. `requestId` identifies the dead letter. */
   | { kind: 'unreadable'; requestId: string; code: string; reason: string };
 
-const maxHeaderLength = 1024;
+const maxBeltBytes = 256;
 
 /** An image key as value, everything else in headers. */
 export function parseMessage(record: TopicRecord): Message {
@@ -35,19 +36,19 @@ export function parseMessage(record: TopicRecord): Message {
     id: requestId,
     imageKey,
     capturedAt: time(record.headers[header.capturedAt]),
-    belt: text(record.headers[header.belt]),
+    belt: text(record.headers[header.belt], maxBeltBytes),
   };
   return { kind: 'requests', requests: [request] };
 }
 
 function idOf(record: TopicRecord): string {
-  const given = text(record.headers[header.requestId]);
+  const given = text(record.headers[header.requestId], maxRequestIdBytes);
   return given ?? positionRequestId(record.topic, record.partition, record.offset, record.timestamp);
 }
 
 /** A header's text; null where it is absent, empty, too long or holds control characters. */
-function text(value: string | undefined): string | null {
-  if (value === undefined || value === '' || value.length > maxHeaderLength || /\p{Cc}/u.test(value)) {
+function text(value: string | undefined, maxBytes: number): string | null {
+  if (value === undefined || value === '' || Buffer.byteLength(value) > maxBytes || /\p{Cc}/u.test(value)) {
     return null;
   }
   return value;
@@ -55,9 +56,7 @@ function text(value: string | undefined): string | null {
 
 function time(value: string | undefined): number | null {
   if (value === undefined) return null;
-  const ms = /^\d{1,16}$/.test(value) ? Number(value) : Date.parse(value);
-  // Years 1970 to 9999: what a timestamptz certainly holds.
-  return Number.isFinite(ms) && ms >= 0 && ms < 253_402_300_800_000 ? ms : null;
+  return plausibleTime(/^\d{1,16}$/.test(value) ? Number(value) : Date.parse(value));
 }
 
 function mediaType(value: string | undefined): string | undefined {

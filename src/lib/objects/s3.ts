@@ -119,7 +119,7 @@ class S3Store implements ObjectStore {
       return read;
     } catch (error) {
       signal?.throwIfAborted();
-      throw isMissing(error) && error.name !== 'NoSuchBucket'
+      throw error instanceof Error && error.name === 'NoSuchKey'
         ? notFound(key, this.url)
         : s3Error(error, this.#place, key);
     }

@@ -119,7 +119,7 @@ export async function stopped(dataDir: string, timeoutMs: number): Promise<boole
   const { root } = filesIn(dataDir);
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const holder = await findHolder(root);
+    const holder = await findHolder(root).catch(() => null); // where there is no directory there is no server
     if (!holder || (await isGone(holder))) return true;
     if (performance.now() > deadline) return false;
     await sleep(retryAfter);

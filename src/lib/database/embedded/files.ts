@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { chown, lstat, mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { DatabaseError } from '../../errors.ts';
+import { DatabaseError, errorMessage } from '../../errors.ts';
 
 export interface Files {
   dataDir: string;
@@ -34,12 +34,32 @@ export function filesIn(dataDir: string): Files {
 /** Makes `<dataDir>/postgres`, for its owner alone. Throws DatabaseError `data_dir_unusable`. */
 export async function makeRoot({ dataDir, root }: Files): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeDirectory(dataDir);
+    await makeDirectory(root);
     await giveToOwnerOfParent(root);
   } catch (error) {
     throw unusable(dataDir, error);
   }
+}
+
+/** With its parents. Node's own `recursive` goes round for ever where a file system answers ENOENT below what exists. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (errorCode(error) !== 'ENOENT' || (await exists(parent))) throw error;
+    await makeDirectory(parent);
+    await makeDirectory(path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Replaces a file atomically, readable by its owner alone. */
@@ -88,7 +108,7 @@ const reasons: Record<string, [message: string, hint: string]> = {
 export function unusable(dataDir: string, cause: unknown): DatabaseError {
   const code = errorCode(cause);
   const [reason, hint] = (code !== undefined && reasons[code]) || [
-    String(cause),
+    errorMessage(cause),
     'Choose another --data-dir.',
   ];
   return new DatabaseError(`the data directory ${dataDir} cannot be used: ${reason}`, {
