@@ -11,7 +11,7 @@ import { softmax } from '../../src/lib/classifier/rank.ts';
 import { ImageError, VisionscaleError } from '../../src/lib/errors.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { describeEngines, presentEngines } from '../support/engines.ts';
-import { plainJpeg, rejection } from '../support/images.ts';
+import { asSharp, pattern, plainJpeg, rejection } from '../support/images.ts';
 import { blackPng } from '../support/png.ts';
 import { describeWith, testData } from '../support/servers.ts';
 import { chanceSqueezeNet, colourSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
@@ -204,6 +204,17 @@ it('auto takes the fastest engine and says so', async () => {
   });
   expect(classifier.engine).toBe('onnx');
   expect(notices).toEqual(['engine onnx']);
+});
+
+it('tells the reason of each of many failures at once', async () => {
+  await using directory = await writeTinyModel('mean');
+  const model = await loadModel(directory.path);
+  await using classifier = await openClassifier({ model, engine: 'onnx', workers: 2 });
+  const half = (await asSharp(pattern(320, 320)).jpeg().toBuffer()).subarray(0, 8_000);
+  const errors = await Promise.all(
+    Array.from({ length: 80 }, () => rejection(classifier.classify(Buffer.from(half)))),
+  );
+  expect(new Set(errors.map((error) => (error as ImageError).code))).toEqual(new Set(['truncated']));
 });
 
 it('turns images upright by EXIF, unless told not to', async () => {

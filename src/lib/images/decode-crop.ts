@@ -5,6 +5,7 @@ import { decodeFailure } from './failures.ts';
 import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { cropWindow, type Preprocessing } from './preprocess.ts';
+import { tryDecoding } from './try-decoding.ts';
 
 export interface DecodedCrop {
   image: RgbImage;
@@ -32,7 +33,8 @@ export async function decodeCrop(
     return { image: await decodeWithHeader(bytes, header, options), cropped: false };
   }
   try {
-    return { image: await cropWithSharp(bytes, header, preprocessing, limits, options), cropped: true };
+    const crop = () => cropWithSharp(bytes, header, preprocessing, limits, options);
+    return { image: await tryDecoding(crop), cropped: true };
   } catch (error) {
     throw decodeFailure(error, header.format);
   }

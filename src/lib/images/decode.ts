@@ -5,6 +5,7 @@ import { cmykToRgb } from './cmyk.ts';
 import { corrupt, decodeFailure } from './failures.ts';
 import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
+import { tryDecoding } from './try-decoding.ts';
 
 /** Pixels, row by row from the top, three bytes (red, green, blue) each. */
 export interface RgbImage {
@@ -39,7 +40,7 @@ export async function decodeWithHeader(
   if (header.format === 'bmp') return decodeBmp(bytes);
   const autoOrient = (options.autoOrient ?? true) && header.orientation > 1;
   try {
-    return await decodeWithSharp(bytes, header, autoOrient, limits);
+    return await tryDecoding(() => decodeWithSharp(bytes, header, autoOrient, limits));
   } catch (error) {
     throw decodeFailure(error, header.format);
   }
