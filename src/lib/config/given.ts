@@ -1,0 +1,49 @@
+/** What is given to be parsed: the environment, with secrets from files, and without misspelt names. */
+import { readFileSync } from 'node:fs';
+import { errorMessage } from '../errors.ts';
+import { nearest } from './nearest.ts';
+import { settings } from './settings.ts';
+
+/** Settings by the name of their environment variable. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What begins a librdkafka property. */
+export const kafkaProperty = 'KAFKA_CONF_';
+
+/** An empty variable counts as absent: that is what an emptied line in `.env` means. */
+export function withSecretsFromFiles(env: Environment, faults: string[]): Environment {
+  const given: Record<string, string> = {};
+  for (const [name, value] of Object.entries(env))
+    if (value !== undefined && value !== '') given[name] = value;
+  // The proxies' names are lower case as often as not.
+  for (const name of ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY']) {
+    const lower = given[name.toLowerCase()];
+    if (lower !== undefined) given[name] ??= lower;
+  }
+  const secrets = new Set<string>(settings.filter((s) => 'secret' in s).map((s) => s.env));
+  for (const [name, path] of Object.entries(given)) {
+    const target = name.slice(0, -'_FILE'.length);
+    if (!name.endsWith('_FILE') || !(secrets.has(target) || target.startsWith(kafkaProperty))) continue;
+    try {
+      given[target] = readFileSync(path, 'utf8').trimEnd();
+      if (target.startsWith(kafkaProperty)) delete given[name];
+    } catch (error) {
+      faults.push(`${name}: cannot read the file: ${errorMessage(error)}`);
+    }
+  }
+  return given;
+}
+
+/** Misspelt settings of our own prefix are refused, so that a typo is not silently the default. */
+export function unknownSettings(env: Environment): string[] {
+  const known = settings.map((s) => s.env as string).filter((name) => name.startsWith('VISIONSCALE_'));
+  return Object.keys(env)
+    .filter(
+      (name) =>
+        name.startsWith('VISIONSCALE_') && !/^VISIONSCALE_(TEST|CI)_/.test(name) && !known.includes(name),
+    )
+    .map((name) => {
+      const near = nearest(name, known);
+      return `${name} is not a setting${near ? ` (did you mean ${near}?)` : ''}`;
+    });
+}
