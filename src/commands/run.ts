@@ -115,6 +115,9 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const interactive = process.stderr.isTTY === true;
   const log = openLog(config.logLevel, interactive);
   const json = command.opts<{ json?: boolean }>().json === true;
+  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  // What runs on and on writes logs for machines; the rest, lines for the person who waits.
+  const isService = command.name() === 'consume';
   return {
     config,
     env,
@@ -123,8 +126,8 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
     interactive,
     log,
     signal,
-    onNotice: (text) => log.info(text),
-    say: (text) => void process.stderr.write(`${text}\n`),
+    onNotice: isService ? (text) => log.info(text) : say,
+    say,
     print: (document, text) => void process.stdout.write(`${json ? JSON.stringify(document) : text()}\n`),
   };
 }
