@@ -7,6 +7,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores and real processes: files side by side, but not more of them than cores.
     maxWorkers: 2,
+    // Real processes on a machine that others use too: CI asks once more before it calls a test failed, and says so.
+    retry: process.env['CI'] ? 1 : 0,
     reporters: ['default'],
   },
 });
