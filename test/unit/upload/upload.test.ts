@@ -370,7 +370,8 @@ describe('upload', () => {
     let most = 0;
     const counting = async (bytes: Buffer) => {
       most = Math.max(most, ++inFlight);
-      await new Promise((resolve) => setImmediate(resolve));
+      // Long enough for the others to be read from the disk meanwhile.
+      await new Promise((resolve) => setTimeout(resolve, 2));
       inFlight--;
       return check(bytes);
     };
