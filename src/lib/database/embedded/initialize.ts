@@ -73,7 +73,9 @@ function damaged({ dataDir }: Pick<Files, 'dataDir'>, what: string, cause: unkno
 /** initdb works in a directory of its own, which gets its name when it is complete: a kill leaves no half of one. */
 async function createCluster({ files, program, account, signal }: InitializeOptions): Promise<string> {
   for (const name of await readdir(files.root)) {
-    if (name.startsWith('new-')) await rm(join(files.root, name), { recursive: true, force: true });
+    if (!name.startsWith('new-')) continue;
+    // An initdb whose keeper was killed may still be writing for a moment.
+    await rm(join(files.root, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
   const draft = join(files.root, `new-${randomBytes(6).toString('hex')}`);
   const passwordFile = `${draft}.password`;
