@@ -25,8 +25,12 @@ export async function drain(
   let clock: ReturnType<typeof startClock> | undefined;
   let measured: ReturnType<ReturnType<typeof startClock>> | undefined;
   let predicted = 0;
+  let asked = 0;
   const report = (event: ConsumeEvent) => {
-    if (event.kind === 'owning') clock ??= startClock();
+    if (event.kind === 'owning') {
+      clock ??= startClock();
+      asked += event.lag;
+    }
     if (event.kind === 'dead letter') {
       throw new VisionscaleError(`the benchmark's own image ${event.imageKey} failed: ${event.message}`, {
         code: 'bench_failed',
@@ -55,6 +59,8 @@ export async function drain(
     ),
   );
   signal.throwIfAborted();
-  if (measured === undefined) throw new Error('nothing was consumed');
+  // A request that was answered before costs its work and counts for nothing: the rate would be wrong.
+  if (measured === undefined || predicted !== asked)
+    throw new Error(`${predicted} predictions for ${asked} messages`);
   return measured;
 }

@@ -1,11 +1,10 @@
 /** Puts requests for images into a topic as `produce` does, as many as wanted, each with an id of its own. */
 import { header, keyContentType } from '../message/headers.ts';
-import { producedRequestId } from '../message/request.ts';
 import type { Topic } from '../topic/topic.ts';
 
 const batch = 1000;
 
-/** `round` must differ from call to call: it is part of the ids. */
+/** `round` must differ from call to call on one topic: it is part of the ids. */
 export async function sendKeys(
   topic: Topic,
   keys: readonly string[],
@@ -18,9 +17,8 @@ export async function sendKeys(
       const n = from + i;
       const name = keys[n % keys.length]!;
       const key = Buffer.from(name);
-      const id = producedRequestId(name, round * 1_000_000 + Math.floor(n / keys.length));
       const headers = {
-        [header.requestId]: id,
+        [header.requestId]: `bench:${topic.name}:${round}:${n}`,
         [header.contentType]: keyContentType,
         [header.capturedAt]: new Date().toISOString(),
       };
