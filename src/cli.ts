@@ -1,9 +1,11 @@
 /** The program: names the commands. Their parts are loaded only when one of them runs. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { auditCommand } from './commands/audit.ts';
 import { benchCommand } from './commands/bench.ts';
 import { classifyCommand } from './commands/classify.ts';
 import { consumeCommand } from './commands/consume.ts';
+import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { initCommand } from './commands/init.ts';
@@ -31,6 +33,8 @@ export function buildProgram(): Command {
     consumeCommand(),
     statusCommand(),
     resultsCommand(),
+    deadLettersCommand(),
+    auditCommand(),
     classifyCommand(),
     modelCommand(),
     benchCommand(),

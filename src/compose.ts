@@ -6,6 +6,7 @@ import type { Classifier } from './lib/classifier/classifier.ts';
 import type { LoadedModel } from './lib/classifier/model.ts';
 import type { Database } from './lib/database/open.ts';
 import { VisionscaleError } from './lib/errors.ts';
+import type { StorePatience } from './lib/objects/open.ts';
 import type { ObjectStore } from './lib/objects/store.ts';
 import type { Topic } from './lib/topic/topic.ts';
 
@@ -57,11 +58,11 @@ export async function openTopic(options: ComposeOptions, database: Database): Pr
   return open({ ...topic, onNotice: options.onNotice });
 }
 
-export async function openStore(options: ComposeOptions): Promise<ObjectStore> {
+export async function openStore(options: ComposeOptions, patience: StorePatience = {}): Promise<ObjectStore> {
   // The SDK would print a warning about Node 20 into the middle of our own output; package.json says what is supported.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const { openStore: open } = await import('./lib/objects/open.ts');
-  return open(options.config.store);
+  return open(options.config.store, patience);
 }
 
 /** The model that the settings name, else the store's active one; throws where there is none or it cannot be used. */

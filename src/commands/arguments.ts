@@ -62,3 +62,17 @@ export function beltName(text: string): string {
   }
   return text;
 }
+
+/** The id of a row, which counts from 1. */
+export function rowId(text: string): number {
+  const value = Number(text);
+  if (!/^[1-9]\d*$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('An id is a whole number above 0.');
+  }
+  return value;
+}
+
+/** For an argument that may be repeated. */
+export function rowIds(text: string, before: number[] = []): number[] {
+  return [...before, rowId(text)];
+}

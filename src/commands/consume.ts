@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { ConsumeFlags } from './actions/consume.ts';
 import { wholeNumber } from './arguments.ts';
-import { infrastructure, modelSettings, offersModel, run, whileStdin, withSettings } from './run.ts';
+import { consumeSettings, infrastructure, modelSettings, offersModel, run, whileStdin, withSettings } from './run.ts';
 
 export function consumeCommand(): Command {
   const command = new Command('consume')
@@ -15,7 +15,8 @@ export function consumeCommand(): Command {
     .option('--skip-expired', 'go on where the topic deleted messages before they were read')
     .addOption(whileStdin())
     .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
-  return offersModel(withSettings(command, [...infrastructure, ...modelSettings])).action(
+  const settings = [...infrastructure, ...modelSettings, ...consumeSettings];
+  return offersModel(withSettings(command, settings)).action(
     (options: ConsumeFlags, self: Command) => run(self, () => import('./actions/consume.ts'), options),
   );
 }

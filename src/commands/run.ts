@@ -3,12 +3,15 @@ import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../compose.ts';
 import type { Environment } from '../lib/config/load.ts';
+import { type ServiceSettings, takeServiceSettings } from '../lib/config/service.ts';
 import { settings, type SettingName } from '../lib/config/settings.ts';
 import { errorMessage, UsageError, VisionscaleError } from '../lib/errors.ts';
 
 export interface Context extends ComposeOptions {
   /** The settings in force by the name of their variable: what a child process is given. */
   env: Environment;
+  /** Set where a service manager started this process and wants to hear from it. */
+  service: ServiceSettings | undefined;
   json: boolean;
   /** --yes: what would be asked is agreed to. */
   yes: boolean;
@@ -66,6 +69,12 @@ export const modelSettings = [
   'VISIONSCALE_PREPROCESS',
 ] as const satisfies readonly SettingName[];
 
+export const consumeSettings = [
+  'VISIONSCALE_STALL_TIMEOUT',
+  'VISIONSCALE_NOT_FOUND_GRACE',
+  'VISIONSCALE_GIVE_UP_AFTER',
+] as const satisfies readonly SettingName[];
+
 /** A command's action: a module of its own, so that its imports are loaded only when it runs. */
 export interface Action<Arguments extends unknown[]> {
   default: (context: Context, ...args: Arguments) => Promise<number | void>;
@@ -110,6 +119,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   dotenv.config({ quiet: true });
   // ONNX Runtime 1.30 reports its use to its maker, and leaves files about it in the temporary directory: not from here.
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+  const service = takeServiceSettings(process.env, process.pid);
   const env = { ...process.env, ...settingsFromFlags(command) };
   const config = loadConfig(env);
   const interactive = process.stderr.isTTY === true;
@@ -121,6 +131,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   return {
     config,
     env,
+    service,
     json,
     yes: command.opts<{ yes?: boolean }>().yes === true,
     interactive,

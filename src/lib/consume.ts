@@ -1,4 +1,6 @@
 /** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
+import { ByteBudget } from './consume/byte-budget.ts';
+import { CrashGuard } from './consume/crash-guard.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
 import { consumeAsGroup } from './consume/group.ts';
 import { consumeOne } from './consume/one.ts';
@@ -42,7 +44,12 @@ export async function consume(
     });
   }
   const count = new Count();
-  const counted = { ...deps, report: (event: ConsumeEvent) => deps.report(count.see(event)) };
+  const counted = {
+    ...deps,
+    report: (event: ConsumeEvent) => deps.report(count.see(event)),
+    budget: new ByteBudget(options.imageMemoryBytes),
+    crashGuard: new CrashGuard(deps.pool, options),
+  };
   const candidates = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
   try {
     if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);

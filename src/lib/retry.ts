@@ -14,7 +14,8 @@ export interface RetryOptions {
 }
 
 const firstDelayMs = 100;
-const longestDelayMs = 10_000;
+/** Longer, and a belt would stand still for longer than what it waited for; shorter, and every host would hammer. */
+const longestDelayMs = 2000;
 
 /** The upper bound of the wait after the given failed attempt (1, 2, …), in milliseconds. */
 export function backoffCeiling(attempt: number): number {

@@ -1,5 +1,6 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
 import type { Pool } from 'pg';
+import { countOpenByCode } from './database/dead-letters.ts';
 import { countImages, openRound } from './database/images.ts';
 import { readActiveModel } from './database/models.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
@@ -40,6 +41,8 @@ export interface Status {
   produced: number;
   predictions: number;
   deadLetters: number;
+  /** Open ones by error code, the most frequent first. */
+  deadLettersByCode: Record<string, number>;
   partitions: PartitionStatus[];
   model: ModelStatus;
   /** A round of `produce --again` that is not finished, and how many keys it still has to bring. */
@@ -55,9 +58,10 @@ export async function status(
   topic: Topic | VisionscaleError,
   pipeline: string,
 ): Promise<Status> {
-  const [images, outcomes, owners, active] = await Promise.all([
+  const [images, outcomes, deadLettersByCode, owners, active] = await Promise.all([
     countImages(pool),
     countOutcomes(pool, pipeline),
+    countOpenByCode(pool, pipeline),
     readOwners(pool, pipeline, topicName),
     readActiveModel(pool, pipeline),
   ]);
@@ -89,6 +93,7 @@ export async function status(
     topic: topicName,
     ...images,
     ...outcomes,
+    deadLettersByCode,
     partitions,
     model,
     round: round === null ? null : { images: round.images, left: images.images - images.produced },

@@ -1,7 +1,8 @@
 /**
  * `upload`: images from files to the object store, their keys to the table. An image is its content (SHA-256): what
  * the table knows already is skipped, what differs is replaced. The object is put before the row is written, so
- * whatever is killed, no row lacks its object; the next run finishes what this one did not.
+ * whatever is killed, no row lacks its object; where it replaces another, the row first forgets that one's digest, so
+ * no row vouches for an object it does not know. The next run finishes what this one did not.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -117,6 +118,8 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
       report({ type: 'would_upload', ...outcome });
       return;
     }
+    // Killed behind the put, the row would vouch for an object that is another by now, should the old file come back.
+    if (knownSha256 !== null && !same) await patiently(() => images.forget(key));
     await patiently(() => store.put(key, content, { contentType }));
     await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
     result.uploaded++;

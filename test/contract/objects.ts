@@ -208,6 +208,21 @@ export function objectStoreContract(name: string, under: StoreUnderTest): void {
       }
     });
 
+    it('asks before the bytes take memory, with their number, and takes no for an answer', async () => {
+      await store.put('asked.jpg', Buffer.alloc(70_000, 'x'), jpeg);
+      const asked: number[] = [];
+      const admit = (bytes: number) => Promise.resolve(void asked.push(bytes));
+      expect(await store.get('asked.jpg', { maxBytes: 70_000, admit })).toHaveLength(70_000);
+      expect(asked).toEqual([70_000]);
+      const refusal = new Error('no room');
+      // Refused bodies must give their connections back.
+      for (let count = 0; count < 100; count++) {
+        const refused = store.get('asked.jpg', { maxBytes: 70_000, admit: () => Promise.reject(refusal) });
+        await expect(refused).rejects.toThrow(/no room/);
+      }
+      expect(await store.get('asked.jpg', { maxBytes: 70_000 })).toHaveLength(70_000);
+    });
+
     for (const [title, key] of Object.entries(badKeys)) {
       it(`refuses ${title}`, async () => {
         await rejects(store.put(key, Buffer.from('x'), jpeg), 'bad_key');

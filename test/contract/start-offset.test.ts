@@ -30,7 +30,7 @@ async function setUp(recorded: number) {
     startOffset(
       { pool, topic, report: (event) => void events.push(event) },
       { pipeline: 'p', skipExpired },
-      { pipeline: 'p', topic: 'images', partition: 0, owner: 'o', epoch: 1 },
+      { pipeline: 'p', topic: 'images', partition: 0, owner: 'o', epoch: 1, orphaned: false },
     );
   /** As if the topic had been deleted, and created again by whoever needed it. */
   const recreate = async (count: number) => {

@@ -15,10 +15,23 @@ describe('retry', () => {
           const delay = backoffDelay(attempt, () => random);
           expect(delay).toBeGreaterThanOrEqual(backoffCeiling(attempt) / 2);
           expect(delay).toBeLessThanOrEqual(backoffCeiling(attempt));
-          expect(delay).toBeLessThanOrEqual(10_000);
+          expect(delay).toBeLessThanOrEqual(2000);
         },
       ),
     );
+  });
+
+  it('waits longer after every failure, up to ten seconds, and from a tenth of a second', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }), (attempt) => {
+        const ceiling = backoffCeiling(attempt);
+        expect(ceiling).toBeGreaterThanOrEqual(100);
+        expect(ceiling).toBeLessThanOrEqual(2000);
+        expect(backoffCeiling(attempt + 1)).toBeGreaterThanOrEqual(ceiling);
+        expect(backoffCeiling(attempt + 1)).toBeLessThanOrEqual(2 * ceiling);
+      }),
+    );
+    expect([1, 2, 3, 8, 1e9].map(backoffCeiling)).toEqual([100, 200, 400, 2000, 2000]);
   });
 
   it('goes on until it succeeds', async () => {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { murmur2, partitionForKey } from '../../src/lib/topic/partitioner.ts';
 
@@ -12,6 +14,38 @@ describe('murmur2', () => {
     ['abc', 479470107],
   ])('of %s is %d, as in Java', (text, hash) => {
     expect(murmur2(Buffer.from(text))).toBe(hash);
+  });
+
+  // Written by org.apache.kafka.common.utils.Utils of kafka-clients 4.1.0: key in hex, murmur2, toPositive % 3 and % 7.
+  it('is that of the Java client for keys of every length and awkward bytes', () => {
+    const file = new URL('../fixtures/murmur2-java.json', import.meta.url);
+    const vectors = JSON.parse(readFileSync(file, 'utf8')) as [string, number, number, number][];
+    expect(vectors.length).toBeGreaterThan(190);
+    for (const [hex, hash, ofThree, ofSeven] of vectors) {
+      const key = Buffer.from(hex, 'hex');
+      expect([hex, murmur2(key), partitionForKey(key, 3), partitionForKey(key, 7)]).toEqual([
+        hex,
+        hash,
+        ofThree,
+        ofSeven,
+      ]);
+    }
+  });
+
+  it('is a signed 32-bit number, the same wherever the bytes lie, and the partition is one of them', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ maxLength: 300 }),
+        fc.integer({ min: 1, max: 10_000 }),
+        (key, partitions) => {
+          const hash = murmur2(key);
+          expect(hash).toBe(hash | 0);
+          expect(murmur2(Uint8Array.of(9, ...key, 9).subarray(1, -1))).toBe(hash);
+          const partition = partitionForKey(key, partitions);
+          expect(Number.isInteger(partition) && partition >= 0 && partition < partitions).toBe(true);
+        },
+      ),
+    );
   });
 
   it('takes bytes of any value and an empty key', () => {

@@ -7,6 +7,7 @@ import { followModel } from '../../lib/consume/follow-model.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { loadByDigest, loadPipelineModel } from '../../lib/models/pipeline-model.ts';
 import { openModelStore } from '../../lib/models/store.ts';
+import { supervised } from '../../lib/service-manager/supervised.ts';
 import type { Context } from '../run.ts';
 
 export interface ConsumeFlags {
@@ -18,9 +19,12 @@ export interface ConsumeFlags {
 
 export default async function (context: Context, options: ConsumeFlags): Promise<void> {
   const { config, log } = context;
+  const { service, signal, onNotice } = context;
+  const readyAtOnce = options.group === true;
+  await using supervisor = supervised(service, { signal, onNotice, readyAtOnce });
   await using database = await openDatabase(context, 'ready', { queryTimeoutMs });
   await using topic = await openTopic(context, database);
-  await using store = await openStore(context);
+  await using store = await openStore(context, storePatience);
   const models = openModelStore(config.models);
   const published = { pool: database.pool, store };
   // A model that the settings name is pinned; else the pipeline's row decides, and the consumer follows it.
@@ -59,13 +63,15 @@ export default async function (context: Context, options: ConsumeFlags): Promise
         store,
         classifier,
         modelProblem: () => modelProblem,
-        report: reporter(context),
+        report: both(reporter(context), supervisor.hear),
       },
       {
         pipeline: config.pipeline,
         owner: ownerName(),
         hostname: hostname(),
         maxImageBytes: config.limits.maxBytes,
+        imageMemoryBytes: config.imageMemoryBytes,
+        ...config.endurance,
         untilDrained: options.untilDrained === true,
         skipExpired: options.skipExpired === true,
         signal: context.signal,
@@ -83,6 +89,8 @@ export default async function (context: Context, options: ConsumeFlags): Promise
   }
 }
 
+/** A fault is known, and shown, at the first failure: the consumer itself tries again. */
+const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 /** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
 const queryTimeoutMs = 15_000;
 
@@ -92,6 +100,15 @@ function shareOf(options: ConsumeFlags, configured: number | undefined): Share {
   return partition === undefined ? { kind: 'any' } : { kind: 'partition', partition };
 }
 
+function both<T>(first: (event: T) => void, second: (event: T) => void): (event: T) => void {
+  return (event) => {
+    first(event);
+    second(event);
+  };
+}
+
+/** How long a stalled process may take to end in good order, in milliseconds. */
+const exitMs = 5000;
 /** How often the log says how far a partition has come, in milliseconds. */
 const sayEvery = 5000;
 
@@ -148,6 +165,20 @@ function reporter({ log }: Context): (event: ConsumeEvent) => void {
           { partition, records: event.records },
           'skipped messages that were deleted before they were read',
         );
+        break;
+      case 'careful':
+        log.warn(
+          { partition, messages: event.messages },
+          'the former owner ended without giving the partition back: what it may have worked on is taken one at a time',
+        );
+        break;
+      case 'stalled':
+        if (event.reason === null) log.info({ partition }, 'it moves again');
+        else log.error({ partition }, event.reason);
+        break;
+      case 'giving up':
+        // Whatever hangs may keep this process from closing what it opened.
+        setTimeout(() => process.exit(1), exitMs).unref();
         break;
       case 'lost':
         log.warn(

@@ -17,6 +17,7 @@ export default async function (context: Context): Promise<number> {
   context.print(result, () =>
     [
       `images ${result.images}, produced ${result.produced}, predictions ${result.predictions}, dead letters ${result.deadLetters}`,
+      ...deadLetterLine(result.deadLettersByCode),
       `topic ${result.topic}, pipeline ${result.pipeline}${result.model.active === null ? '' : `, model ${result.model.active}`}`,
       ...(result.round === null
         ? []
@@ -42,4 +43,9 @@ export default async function (context: Context): Promise<number> {
     ].join('\n'),
   );
   return result.problems.length > 0 ? 1 : 0;
+}
+
+function deadLetterLine(byCode: Record<string, number>): string[] {
+  const counts = Object.entries(byCode).map(([code, letters]) => `${code} ${letters}`);
+  return counts.length === 0 ? [] : [`dead letters: ${counts.join(', ')} (visionscale dead-letters list)`];
 }

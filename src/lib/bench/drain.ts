@@ -2,6 +2,7 @@
 import { hostname } from 'node:os';
 import type { Classifier } from '../classifier/classifier.ts';
 import { consume, type ConsumeEvent } from '../consume.ts';
+import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -50,6 +51,8 @@ export async function drain(
           owner: `bench:${process.pid}`,
           hostname: hostname(),
           maxImageBytes: limits.maxBytes,
+          imageMemoryBytes: defaultImageMemoryBytes,
+          ...defaultEndurance,
           untilDrained: true,
           skipExpired: false,
           signal,

@@ -1,4 +1,5 @@
 /** What the settings mean, parsed: the only form in which the rest of the code sees them. */
+import type { Endurance } from '../consume/deps.ts';
 import type { Device, EngineName } from '../classifier/classifier.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import type { ImageLimits } from '../images/limits.ts';
@@ -40,4 +41,8 @@ export interface Config {
   limits: ImageLimits;
   imageDir: string | undefined;
   partition: number | undefined;
+  /** How long `consume` waits for what. */
+  endurance: Endurance;
+  /** Most bytes of images that a consumer holds. */
+  imageMemoryBytes: number;
 }

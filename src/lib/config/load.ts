@@ -6,11 +6,13 @@ import { pathToFileURL } from 'node:url';
 import type { ClientConfig } from 'pg';
 import { z } from 'zod';
 import { devices, engineNames } from '../classifier/classifier.ts';
+import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import { parseStoreUrl, type StoreSettings } from '../objects/open.ts';
 import type { Config, ProxySettings, TopicSettings } from './config.ts';
 import { type Environment, kafkaProperty, unknownSettings, withSecretsFromFiles } from './given.ts';
+import { durationMs } from './duration.ts';
 import { settings } from './settings.ts';
 
 export type { Environment } from './given.ts';
@@ -21,6 +23,11 @@ const wholeNumber = (least: number, most: number) =>
     .regex(/^\d+$/, `must be a whole number from ${least} to ${most}`)
     .transform(Number)
     .refine((n) => n >= least && n <= most, `must be a whole number from ${least} to ${most}`);
+
+const duration = z
+  .string()
+  .refine((text) => durationMs(text) !== undefined, 'must be a duration such as 500ms, 30s, 15m or 1h')
+  .transform((text) => durationMs(text)!);
 
 const oneOf = (names: readonly string[]) => names.join(', ').replace(/, ([^,]*)$/, ' or $1');
 
@@ -94,6 +101,10 @@ const schema = z.object({
   VISIONSCALE_MAX_IMAGE_PIXELS: wholeNumber(1, 1_000_000_000).default(50_000_000),
   IMG_DIR: z.string().optional(),
   VISIONSCALE_PARTITION: wholeNumber(0, 999_999).optional(),
+  VISIONSCALE_NOT_FOUND_GRACE: duration.default(defaultEndurance.notFoundGraceMs),
+  VISIONSCALE_GIVE_UP_AFTER: duration.default(defaultEndurance.giveUpAfterMs),
+  VISIONSCALE_STALL_TIMEOUT: duration.default(defaultEndurance.stallTimeoutMs),
+  VISIONSCALE_IMAGE_MEMORY_BYTES: wholeNumber(1, 2 ** 40).default(defaultImageMemoryBytes),
 });
 
 type Parsed = z.infer<typeof schema>;
@@ -143,6 +154,12 @@ export function loadConfig(env: Environment): Config {
     limits: { maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES, maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS },
     imageDir: data.IMG_DIR,
     partition: data.VISIONSCALE_PARTITION,
+    endurance: {
+      notFoundGraceMs: data.VISIONSCALE_NOT_FOUND_GRACE,
+      giveUpAfterMs: data.VISIONSCALE_GIVE_UP_AFTER,
+      stallTimeoutMs: data.VISIONSCALE_STALL_TIMEOUT,
+    },
+    imageMemoryBytes: data.VISIONSCALE_IMAGE_MEMORY_BYTES,
   };
 
   function storeSettings(values: Parsed): StoreSettings {

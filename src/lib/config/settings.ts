@@ -236,6 +236,37 @@ export const settings = [
       'The partition of `consume` when --partition is not given; without it the first that nobody owns.',
     example: '0',
   },
+  {
+    env: 'VISIONSCALE_STALL_TIMEOUT',
+    flag: '--stall-timeout',
+    value: 'time',
+    section: 'Consume',
+    description:
+      'Messages wait, nothing was recorded for so long and no cause is known: end with a diagnosis, for a supervisor to start anew; 0: never.',
+    default: '60s',
+  },
+  {
+    env: 'VISIONSCALE_NOT_FOUND_GRACE',
+    flag: '--not-found-grace',
+    value: 'time',
+    section: 'Consume',
+    description: 'How long an object may be missing behind its message before it is a dead letter.',
+    default: '2s',
+  },
+  {
+    env: 'VISIONSCALE_GIVE_UP_AFTER',
+    flag: '--give-up-after',
+    value: 'time',
+    section: 'Consume',
+    description: 'How long one object may go on failing, while others succeed, before it is a dead letter.',
+    default: '15m',
+  },
+  {
+    env: 'VISIONSCALE_IMAGE_MEMORY_BYTES',
+    section: 'Consume',
+    description: 'Most bytes of encoded images in memory at once.',
+    default: '268435456',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof settings)[number]['env'];

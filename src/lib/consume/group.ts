@@ -4,7 +4,7 @@ import { isRetryable } from '../errors.ts';
 import type { Lease } from '../database/owners.ts';
 import type { Committer, Membership } from '../topic/topic.ts';
 import { claimPatiently } from './claim.ts';
-import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
+import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { Ends } from './drained.ts';
 import { consumeUntilAway } from './until-away.ts';
 
@@ -19,7 +19,7 @@ interface Task {
 }
 
 export async function consumeAsGroup(
-  deps: ConsumeDeps,
+  deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
   partitions: number,
 ): Promise<void> {
@@ -88,7 +88,11 @@ export async function consumeAsGroup(
 }
 
 /** The group has assigned it, so whoever holds the lease is about to give it back, or it runs out. */
-async function lend(deps: ConsumeDeps, options: ConsumeOptions, partition: number): Promise<Lease | null> {
+async function lend(
+  deps: ConsumeDeps & Shared,
+  options: ConsumeOptions,
+  partition: number,
+): Promise<Lease | null> {
   while (!options.signal.aborted) {
     const found = await claimPatiently(deps, options, partition, 'group');
     if (found.kind === 'granted') return found.lease;

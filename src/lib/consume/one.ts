@@ -2,15 +2,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Holder, Lease } from '../database/owners.ts';
 import { claimPatiently } from './claim.ts';
-import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
+import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { Ends } from './drained.ts';
 import { consumeUntilAway } from './until-away.ts';
 
 /** How often a standby looks whether a lease has come free. */
-const standbyMs = 500;
+const standbyMs = 250;
 
 export async function consumeOne(
-  deps: ConsumeDeps,
+  deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
   candidates: number[],
 ): Promise<void> {
@@ -27,7 +27,7 @@ export async function consumeOne(
 
 /** Waits for the first candidate that comes free; null when asked to stop, or when there are no candidates (left). */
 async function standBy(
-  deps: ConsumeDeps,
+  deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
   all: number[],
   ends: Ends | null,

@@ -1,16 +1,14 @@
-/** One owned partition: read → fetch → decode → preprocess → infer → record → commit. */
+/** One owned partition: holds its lease while its messages are worked through, and tells how it is. */
 import { setMaxListeners } from 'node:events';
-import type { Lease } from '../database/owners.ts';
-import { OwnershipLostError, record } from '../database/record.ts';
+import { OwnershipLostError } from '../database/record.ts';
+import type { Lease, OwnerReport } from '../database/owners.ts';
 import { retry } from '../retry.ts';
-import type { Committer, TopicRecord } from '../topic/topic.ts';
-import { type Answered, answer } from './answer.ts';
-import { type ConsumeDeps, type ConsumeOptions, messagesInFlight } from './deps.ts';
+import type { Committer } from '../topic/topic.ts';
+import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { holdLease } from './hold-lease.ts';
-import { LatestCommit } from './latest-commit.ts';
-import { orderedGroups } from './ordered-groups.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits } from './waits.ts';
+import { workThrough } from './work-through.ts';
 
 export interface PartitionTask {
   lease: Lease;
@@ -22,79 +20,63 @@ export interface PartitionTask {
 
 /** How long a fetch under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;
-/** How often the partition's end is asked for anew, for the lag in the log, in milliseconds. */
-const lagEveryMs = 5000;
 
 export type PartitionEnd = 'drained' | 'stopped' | 'lost';
 
-/** Runs until drained, stopped by the signal, or lost to another owner; the lease is given back in every case. */
+/**
+ * Runs until drained, stopped by the signal, or lost to another owner; the lease is given back in every case. Throws
+ * StalledError, with work left hanging, where nothing moves and nobody knows why.
+ */
 export async function consumePartition(
-  deps: ConsumeDeps,
+  deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<PartitionEnd> {
   const { pool, topic, classifier, report } = deps;
-  const { lease, until } = task;
+  const { lease } = task;
   const { partition } = lease;
   const lost = new AbortController();
   const signal = AbortSignal.any([options.signal, lost.signal]);
   const hardStop = AbortSignal.any([lost.signal, after(options.signal, drainMs)]);
   setMaxListeners(0, hardStop);
+  let stalled: string | null = null;
   const waits = new Waits((reason) => {
     report(reason === null ? { kind: 'going on', partition } : { kind: 'waiting', partition, reason });
     held.tell();
   });
-  const held = holdLease(
-    pool,
-    lease,
-    () => ({
-      state: options.signal.aborted ? 'draining' : waits.reason === null ? 'consuming' : 'waiting',
-      detail: waits.reason ?? deps.modelProblem?.() ?? null,
-      model: classifier.model.name,
-      modelDigest: classifier.model.digest,
-      engine: classifier.engine,
-    }),
-    () => lost.abort(),
-  );
+  const state = () => {
+    if (options.signal.aborted) return 'draining';
+    if (waits.reason !== null) return 'waiting';
+    return stalled === null ? 'consuming' : 'stalled';
+  };
+  const ownerReport = (): OwnerReport => ({
+    state: state(),
+    detail: waits.reason ?? stalled ?? deps.modelProblem?.() ?? null,
+    model: classifier.model.name,
+    modelDigest: classifier.model.digest,
+    engine: classifier.engine,
+  });
+  const held = holdLease(pool, lease, ownerReport, () => lost.abort());
 
   try {
-    const from = await startOffset(deps, options, lease);
-    let { end } = await topic.bounds(partition);
-    let asked = performance.now();
+    // The topic may be away: the partition is kept meanwhile, and `status` says why.
+    const { from, end } = await waits.during((onWait) =>
+      retry(
+        async () => {
+          const from = await startOffset(deps, options, lease);
+          return { from, end: (await topic.bounds(partition)).end };
+        },
+        { signal, onWait },
+      ),
+    );
     report({ kind: 'owning', partition, epoch: lease.epoch, from, lag: Math.max(0, end - from) });
-    if (until !== null && from >= until) return 'drained';
-
-    await using reader = await topic.reader({ partition, from, group: options.pipeline });
-    const commits = new LatestCommit(task.committer ?? reader, partition, (reason) =>
-      report({ kind: 'commit failed', partition, reason }),
-    );
-    const groups = orderedGroups(
-      (s) => upTo(reader.records(s), until),
-      (message, s) => answer(message, { ...deps, maxImageBytes: options.maxImageBytes, waits, hardStop }, s),
-      { inFlight: messagesInFlight, signal },
-    );
-    for await (const group of groups) {
-      const last = group.at(-1)!.record;
-      const recorded = await waits.during((onWait) =>
-        retry(() => recordGroup(deps, options, lease, group), { signal, onWait }),
-      );
-      commits.commit(last.offset + 1);
-      for (const outcome of group.flatMap((a) => a.outcomes)) {
-        if (outcome.kind !== 'dead letter') continue;
-        const { imageKey, code, message } = outcome;
-        report({ kind: 'dead letter', partition, offset: outcome.record.offset, imageKey, code, message });
-      }
-      end = Math.max(end, last.offset + 1);
-      if (performance.now() - asked > lagEveryMs) {
-        asked = performance.now();
-        void topic.bounds(partition).then(
-          (bounds) => (end = Math.max(end, bounds.end)),
-          () => undefined,
-        );
-      }
-      report({ kind: 'recorded', partition, ...recorded, lag: end - last.offset - 1 });
-    }
-    await commits.flush();
+    if (task.until !== null && from >= task.until) return 'drained';
+    const onStall = (reason: string | null) => {
+      stalled = reason;
+      report({ kind: 'stalled', partition, reason });
+      held.tell();
+    };
+    await workThrough(deps, options, task, { from, end, signal, hardStop, waits, onStall });
     if (lost.signal.aborted) return lostTo(deps, lease);
     return options.signal.aborted ? 'stopped' : 'drained';
   } catch (error) {
@@ -109,23 +91,6 @@ export async function consumePartition(
 function lostTo(deps: ConsumeDeps, lease: Lease): PartitionEnd {
   deps.report({ kind: 'lost', partition: lease.partition, epoch: lease.epoch });
   return 'lost';
-}
-
-function recordGroup(deps: ConsumeDeps, options: ConsumeOptions, lease: Lease, group: Answered[]) {
-  return record(deps.pool, lease, {
-    outcomes: group.flatMap((answered) => answered.outcomes),
-    last: group.at(-1)!.record,
-    hostname: options.hostname,
-  });
-}
-
-/** Ends behind the record before offset `end`. */
-async function* upTo(records: AsyncIterable<TopicRecord>, end: number | null): AsyncIterable<TopicRecord> {
-  for await (const record of records) {
-    if (end !== null && record.offset >= end) return;
-    yield record;
-    if (end !== null && record.offset + 1 >= end) return;
-  }
 }
 
 /** Aborts `ms` after `signal`. */

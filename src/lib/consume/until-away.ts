@@ -1,7 +1,7 @@
 /** Consumes an owned partition; a server that goes away ends that, not the process. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, isRetryable } from '../errors.ts';
-import type { ConsumeDeps, ConsumeOptions } from './deps.ts';
+import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { consumePartition, type PartitionTask } from './partition.ts';
 
 /** Before the partition is claimed anew, in milliseconds: claiming itself waits with backoff while the database is away. */
@@ -9,7 +9,7 @@ const pauseMs = 500;
 
 /** `again`: the lease was lost or given back because something was away; claim it and go on from the position. */
 export async function consumeUntilAway(
-  deps: ConsumeDeps,
+  deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<'ended' | 'again'> {

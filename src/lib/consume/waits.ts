@@ -2,7 +2,7 @@
 import { errorMessage } from '../errors.ts';
 
 export class Waits {
-  readonly #reasons = new Map<symbol, string>();
+  readonly #reasons = new Map<unknown, string>();
   readonly #onChange: (reason: string | null) => void;
   #told: string | null = null;
 
@@ -27,6 +27,16 @@ export class Waits {
     } finally {
       if (this.#reasons.delete(id)) this.#tell();
     }
+  }
+
+  /** For something that waits by itself: its reason, until it is cleared. */
+  set(who: object, reason: string): void {
+    this.#reasons.set(who, reason);
+    this.#tell();
+  }
+
+  clear(who: object): void {
+    if (this.#reasons.delete(who)) this.#tell();
   }
 
   #tell(): void {

@@ -59,6 +59,7 @@ const byCode: Record<string, Verdict> = {
   '40P01': conflict,
   '55P03': timeout,
   '57014': timeout,
+  '25P03': timeout, // this process was frozen or cut off in the middle of a transaction
   '42P01': schema,
   '42703': schema,
   '42501': {

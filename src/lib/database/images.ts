@@ -14,6 +14,10 @@ export function imageTable(pool: Pool): ImageTable {
       return rows.map((row) => ({ key: row.image_key, sha256: row.sha256 }));
     },
 
+    async forget(key: string): Promise<void> {
+      await pool.query('update image_info set sha256 = null where image_key = $1', [key]);
+    },
+
     /**
      * A replaced image gets a new round, so that it is produced and classified again; also where it is still pending,
      * for the topic may have the former content's request already.

@@ -32,6 +32,11 @@ export interface Database extends AsyncDisposable {
 
 /** Silence of a connection before the kernel probes it, ms. */
 const keepAliveDelay = 10_000;
+/**
+ * A process that is frozen or cut off in the middle of a transaction keeps its row locks, and whoever takes over its
+ * partition, or records the same request, waits for them. The server ends such a session well before a lease does, ms.
+ */
+const idleInTransaction = 2500;
 /** Longest wait for a free connection of the pool or for a new one, ms. */
 const connectTimeout = 10_000;
 
@@ -84,6 +89,7 @@ async function openPool(
     keepAliveInitialDelayMillis: keepAliveDelay,
     ...(options.queryTimeoutMs !== undefined && { query_timeout: options.queryTimeoutMs }),
     connectionTimeoutMillis: connectTimeout,
+    idle_in_transaction_session_timeout: idleInTransaction,
     ...connection,
     types: int8AsNumber,
     application_name: options.applicationName ?? 'visionscale',

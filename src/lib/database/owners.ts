@@ -21,6 +21,8 @@ export interface Claimant {
 export interface Lease extends PartitionId {
   owner: string;
   epoch: number;
+  /** The former owner never gave the partition back: it may have died of what it was working on. */
+  orphaned: boolean;
 }
 
 export interface Holder {
@@ -55,16 +57,18 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
     await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
       `owners ${id.pipeline} ${id.topic}`,
     ]);
-    const live = await client.query<Holder>(
-      `select owner, hostname, partition, mode from owners
-       where pipeline = $1 and topic = $2 and owner is not null and expires_at > clock_timestamp()
+    const owned = await client.query<Holder & { live: boolean }>(
+      `select owner, hostname, partition, mode, expires_at > clock_timestamp() as live from owners
+       where pipeline = $1 and topic = $2 and owner is not null
        order by partition`,
       [id.pipeline, id.topic],
     );
-    const conflict = live.rows.find((holder) => holder.mode !== claimant.mode);
+    const live = owned.rows.filter((row) => row.live);
+    const conflict = live.find((holder) => holder.mode !== claimant.mode);
     if (conflict) return { kind: 'conflict', holder: conflict };
-    const holder = live.rows.find((row) => row.partition === id.partition);
+    const holder = live.find((row) => row.partition === id.partition);
     if (holder) return { kind: 'held', holder };
+    const orphaned = owned.rows.some((row) => row.partition === id.partition);
     const { rows } = await client.query<{ epoch: number }>(
       `insert into owners (pipeline, topic, partition, mode, epoch, owner, hostname, expires_at)
        values ($1, $2, $3, $4, 1, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
@@ -74,7 +78,7 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
        returning epoch`,
       [id.pipeline, id.topic, id.partition, claimant.mode, claimant.owner, claimant.hostname, leaseMs],
     );
-    return { kind: 'granted', lease: { ...id, owner: claimant.owner, epoch: rows[0]!.epoch } };
+    return { kind: 'granted', lease: { ...id, owner: claimant.owner, epoch: rows[0]!.epoch, orphaned } };
   });
 }
 

@@ -21,8 +21,8 @@ export async function withTransaction<T>(
   client.on('error', ignore);
   let inDoubt = true;
   try {
-    await client.query('BEGIN');
     try {
+      await client.query('BEGIN');
       const result = await work(client);
       const { command } = await client.query('COMMIT');
       inDoubt = false;
@@ -35,10 +35,12 @@ export async function withTransaction<T>(
       return result;
     } catch (cause) {
       const error = databaseErrorOrSame(cause);
+      const code = error instanceof DatabaseError ? error.code : '';
       // A demoted or stopping server would answer the ROLLBACK and be asked again.
-      const leaving =
-        error instanceof DatabaseError && ['database_read_only', 'database_restarting'].includes(error.code);
-      if (inDoubt) {
+      const leaving = ['database_read_only', 'database_restarting'].includes(code);
+      // One that has gone silent would only be waited for once more; the end of the connection rolls back.
+      const silent = ['database_timeout', 'database_unreachable'].includes(code);
+      if (inDoubt && !silent) {
         await client.query('ROLLBACK').then(() => (inDoubt = leaving), ignore);
       }
       throw error;

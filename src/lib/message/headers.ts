@@ -7,6 +7,8 @@ export const header = {
   belt: 'visionscale-belt',
   /** What the message's value is, not the image: `text/plain` is an image key. */
   contentType: 'content-type',
+  /** Only from `dead-letters retry`: how many attempts the dead letter had when it was sent once more. */
+  retry: 'visionscale-retry',
 } as const;
 
 /** The content type of a message whose value is an image key. */

@@ -24,7 +24,7 @@ export function parseMessage(record: TopicRecord): Message {
   if (record.value === null || record.value.length === 0) return unreadable('the message has no value');
   const type = mediaType(record.headers[header.contentType]);
   if (type !== undefined && type !== 'text/plain')
-    return unreadable(`messages of type ${type} are not understood`);
+    return unreadable(`messages of type ${JSON.stringify(type.slice(0, 100))} are not understood`);
   if (record.value.length > 1024) {
     return unreadable(`the value is ${record.value.length} bytes long; an image key has at most 1024`);
   }
@@ -46,9 +46,14 @@ function idOf(record: TopicRecord): string {
   return given ?? positionRequestId(record.topic, record.partition, record.offset, record.timestamp);
 }
 
-/** A header's text; null where it is absent, empty, too long or holds control characters. */
+/** A header's text; null where it is absent, empty, too long holds control characters, or is not valid Unicode. */
 function text(value: string | undefined, maxBytes: number): string | null {
-  if (value === undefined || value === '' || Buffer.byteLength(value) > maxBytes || /\p{Cc}/u.test(value)) {
+  if (
+    value === undefined ||
+    value === '' ||
+    Buffer.byteLength(value) > maxBytes ||
+    /[\p{Cc}\p{Cs}]/u.test(value)
+  ) {
     return null;
   }
   return value;

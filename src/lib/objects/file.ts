@@ -76,7 +76,7 @@ class FileStore implements ObjectStore {
     }, key);
   }
 
-  async get(key: string, { maxBytes, signal }: GetOptions): Promise<Buffer> {
+  async get(key: string, { maxBytes, signal, admit }: GetOptions): Promise<Buffer> {
     checkKey(key);
     signal?.throwIfAborted();
     return this.#guard(async () => {
@@ -86,6 +86,7 @@ class FileStore implements ObjectStore {
       await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const { size } = await file.stat();
       if (size > maxBytes) throw tooLarge(key, size, maxBytes);
+      await admit?.(size);
       // Objects are replaced, never changed in place: what is open keeps its size.
       const body = Buffer.allocUnsafe(size);
       let filled = 0;

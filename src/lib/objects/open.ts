@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UsageError } from '../errors.ts';
 import { openFileStore } from './file.ts';
 import { objectKeyFault } from './key.ts';
-import type { S3Credentials } from './s3-client.ts';
+import type { S3Connection, S3Credentials } from './s3-client.ts';
 import type { ObjectStore } from './store.ts';
 
 export type StoreSettings =
@@ -18,11 +18,14 @@ export type StoreSettings =
       credentials?: S3Credentials;
     };
 
+/** How patient a client of a server is. */
+export type StorePatience = Pick<S3Connection, 'requestTimeoutMs' | 'attempts'>;
+
 /** Connects to nothing yet. The S3 client is loaded only where it is used. */
-export async function openStore(settings: StoreSettings): Promise<ObjectStore> {
+export async function openStore(settings: StoreSettings, patience: StorePatience = {}): Promise<ObjectStore> {
   if (settings.kind === 'file') return openFileStore(settings.dir);
   const { openS3Store } = await import('./s3.ts');
-  return openS3Store(settings);
+  return openS3Store({ ...settings, ...patience });
 }
 
 const forms = 'A store is s3://bucket, s3://bucket/folder or file:///directory.';

@@ -17,20 +17,22 @@ export interface S3Connection {
   forcePathStyle?: boolean;
   /** Longest silence of a connection, before the answer or within it, in milliseconds; default 30 s. */
   requestTimeoutMs?: number;
+  /** How often one request is tried by the client itself; default 3. */
+  attempts?: number;
   /** Default: the SDK's chain (environment, profile, web identity, container, instance). */
   credentials?: S3Credentials;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
-const ATTEMPTS = 3;
+const DEFAULT_ATTEMPTS = 3;
 
 export function s3Client(connection: S3Connection): S3Client {
-  const { endpoint, requestTimeoutMs = DEFAULT_TIMEOUT_MS } = connection;
+  const { endpoint, requestTimeoutMs = DEFAULT_TIMEOUT_MS, attempts = DEFAULT_ATTEMPTS } = connection;
   const region = connection.region ?? (endpoint === undefined ? undefined : 'us-east-1');
   const config: S3ClientConfig = {
     forcePathStyle: connection.forcePathStyle ?? endpoint !== undefined,
-    maxAttempts: ATTEMPTS,
+    maxAttempts: attempts,
     requestHandler: {
       connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
       // Not the SDK's requestTimeout: that runs while a body is sent, and would fail large puts on slow lines.

@@ -102,7 +102,7 @@ class S3Store implements ObjectStore {
     }, key);
   }
 
-  async get(key: string, { maxBytes, signal }: GetOptions): Promise<Buffer> {
+  async get(key: string, { maxBytes, signal, admit }: GetOptions): Promise<Buffer> {
     const address = this.#address(key);
     signal?.throwIfAborted();
     try {
@@ -114,6 +114,10 @@ class S3Store implements ObjectStore {
         body.destroy();
         throw tooLarge(key, bytes, maxBytes);
       }
+      await admit?.(bytes ?? maxBytes).catch((error: unknown) => {
+        body.destroy();
+        throw error;
+      });
       const read = await readBody(body, maxBytes);
       if (read === null) throw tooLarge(key, undefined, maxBytes);
       return read;

@@ -14,6 +14,8 @@ export interface GetOptions {
   maxBytes: number;
   /** Aborted: `get` rejects with the signal's reason. */
   signal?: AbortSignal;
+  /** Awaited once the size is known, before the bytes take memory. Where a server does not tell, it is `maxBytes`. */
+  admit?: (bytes: number) => Promise<void>;
 }
 
 /**

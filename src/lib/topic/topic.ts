@@ -46,6 +46,11 @@ export interface Committer {
 export interface Reader extends Committer, AsyncDisposable {
   readonly partition: number;
   /**
+   * Everything before this offset was handed out or will never come: a log holds offsets without a record of its own
+   * (transaction markers, compaction). Null while that is not known, or where every offset has its record.
+   */
+  readonly caughtUpTo: number | null;
+  /**
    * Records in offset order, for ever, until `signal` aborts (then it ends without an error, promptly even while
    * idle). Never holds more than the prefetch bounds beyond what was pulled. Throws a TopicError when the
    * topic is gone or the position is out of range (`offset_out_of_range`); a broker that is away is waited for.

@@ -2,7 +2,7 @@
 
 export interface KnownImage {
   key: string;
-  /** Of the content, in hex; null in a row that was inserted by hand. */
+  /** Of the content, in hex; null in a row that was inserted by hand, or whose replacement was cut off. */
   sha256: string | null;
 }
 
@@ -17,6 +17,11 @@ export interface ImageRow {
 export interface ImageTable {
   /** The rows there are among `keys` (some hundreds at a time), in any order. */
   lookup(keys: readonly string[]): Promise<KnownImage[]>;
+  /**
+   * Clears the sha256 of a row whose object is about to be replaced: until `save`, nobody knows what the store holds.
+   * Durably when it resolves.
+   */
+  forget(key: string): Promise<void>;
   /**
    * Inserts or replaces the rows of images whose objects are in the store, durably when it resolves. A row with
    * another sha256 begins a new round; the same row again changes nothing.

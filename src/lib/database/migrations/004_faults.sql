@@ -13,7 +13,8 @@ create index dead_letters_open on dead_letters (pipeline, id) where state = 'ope
 create table suspects (
   pipeline text not null,
   request_id text not null,
-  -- How often work on it alone was begun and not ended.
+  -- The process that works on it, and how many have: those before it died, or could not say that they were done.
+  owner text not null,
   starts integer not null default 1,
   started_at timestamptz not null default clock_timestamp(),
   primary key (pipeline, request_id)

@@ -35,6 +35,7 @@ const longestRetryMs = 5_000;
 
 export class EmbeddedReader implements Reader {
   readonly partition: number;
+  readonly caughtUpTo = null;
   readonly #pool: pg.Pool;
   readonly #topic: string;
   readonly #bell: Bell;

@@ -84,6 +84,7 @@ export function readerProperties(
     },
     {
       ...consumer(group),
+      'enable.partition.eof': true,
       'auto.offset.reset': 'error',
       'queued.max.messages.kbytes': kilobytes,
       ...(mayBeSmall && { 'queued.min.messages': prefetch.records }),

@@ -31,6 +31,7 @@ export class KafkaReader implements Reader {
   readonly #closing = new AbortController();
   #next: number;
   #ready: Message[] = [];
+  #eof: number | null = null;
   /** Mean size of the records last read, bytes. */
   #recordBytes = 0;
 
@@ -48,7 +49,15 @@ export class KafkaReader implements Reader {
     this.#commits = commits;
     this.#prefetch = prefetch;
     this.#next = options.from;
+    // Emitted within a poll, before its messages are known here; they are all before it.
+    this.#kafka.on('partition.eof', ({ partition, offset }: { partition: number; offset: number }) => {
+      if (partition === this.partition) this.#eof = offset;
+    });
     this.#kafka.assign([{ topic: inquiry.topic, partition: options.partition, offset: options.from }]);
+  }
+
+  get caughtUpTo(): number | null {
+    return this.#ready.length === 0 ? this.#eof : null;
   }
 
   get #kafka(): KafkaConsumer {

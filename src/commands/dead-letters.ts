@@ -1,0 +1,87 @@
+/** `visionscale dead-letters …` */
+import { Command, Option } from 'commander';
+import type { DropFlags } from './actions/dead-letters-drop.ts';
+import type { ListFlags } from './actions/dead-letters-list.ts';
+import type { RetryFlags } from './actions/dead-letters-retry.ts';
+import { countAbove0, rowId, rowIds } from './arguments.ts';
+import { infrastructure, run, withSettings } from './run.ts';
+
+export function deadLettersCommand(): Command {
+  const parent = new Command('dead-letters')
+    .description('what could not be classified: look at it, send it once more, drop it')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale dead-letters list\n  $ visionscale dead-letters retry --code not_found',
+    );
+  for (const part of [list(), show(), retry(), drop()]) parent.addCommand(part.exitOverride());
+  return parent;
+}
+
+function list(): Command {
+  const states = ['open', 'resolved', 'dropped', 'all'];
+  const command = filters(new Command('list').description('dead letters, the latest first'))
+    .addOption(new Option('--state <state>', 'in this state').choices(states).default('open'))
+    .option('--limit <n>', 'most letters', countAbove0, 20)
+    .addHelpText('after', '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h');
+  return withSettings(command, infrastructure).action((ids: number[], options: ListFlags, command: Command) =>
+    run(command, () => import('./actions/dead-letters-list.ts'), ids, options),
+  );
+}
+
+function show(): Command {
+  const command = new Command('show')
+    .description('everything that is known of a dead letter, its message included')
+    .argument('<id>', 'as dead-letters list shows it', rowId)
+    .addHelpText('after', '\nExample:\n  $ visionscale dead-letters show 17');
+  return withSettings(command, infrastructure).action((id: number, _options, command: Command) =>
+    run(command, () => import('./actions/dead-letters-show.ts'), id),
+  );
+}
+
+function retry(): Command {
+  const command = chosen(
+    new Command('retry').description(
+      'send open dead letters through the topic once more, after their cause has been repaired',
+    ),
+  ).addHelpText(
+    'after',
+    '\nExample:\n  $ visionscale dead-letters retry --code not_found\n\n' +
+      'A retry counts once, however often it is sent; what fails again stays open with one attempt more.',
+  );
+  return withSettings(command, infrastructure).action(
+    (ids: number[], options: RetryFlags, command: Command) =>
+      run(command, () => import('./actions/dead-letters-retry.ts'), ids, options),
+  );
+}
+
+function drop(): Command {
+  const command = chosen(
+    new Command('drop').description('close open dead letters for good: their requests get no prediction'),
+  ).addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
+  return withSettings(command, infrastructure).action((ids: number[], options: DropFlags, command: Command) =>
+    run(command, () => import('./actions/dead-letters-drop.ts'), ids, options),
+  );
+}
+
+function filters(command: Command): Command {
+  return command
+    .argument('[id...]', 'these letters', rowIds)
+    .option('--code <code>', 'with this error code, e.g. not_found')
+    .addOption(
+      new Option('--stage <stage>', 'that failed at this stage').choices([
+        'read',
+        'fetch',
+        'classify',
+        'record',
+      ]),
+    )
+    .option('--since <when>', 'that failed last since then: a time ago (15m, 2h, 7d) or a date')
+    .option('--until <when>', 'that failed last before then');
+}
+
+/** For what changes letters: nothing is selected by default. */
+function chosen(command: Command): Command {
+  return filters(command)
+    .addOption(new Option('--all', 'every open letter').conflicts(['code', 'stage', 'since', 'until']))
+    .option('--limit <n>', 'most letters', countAbove0);
+}

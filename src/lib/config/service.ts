@@ -1,0 +1,40 @@
+/** What a service manager (systemd) tells a process in its environment: where to report, and how often to be heard of. */
+import type { Environment } from './given.ts';
+
+export interface ServiceSettings {
+  /** A datagram socket: a path, or `@name` for an abstract one. */
+  socket: string;
+  /** The process is ended when nothing was heard of it for so long, in milliseconds; undefined: never. */
+  watchdogMs: number | undefined;
+  /** Where programs are searched. */
+  path: string | undefined;
+}
+
+const names = ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID'] as const;
+
+/**
+ * Undefined where no service manager listens. The variables are taken out of `env`, as sd_notify(3) asks: they are
+ * meant for this process, and a PostgreSQL started by it would report itself ready in its name.
+ */
+export function takeServiceSettings(
+  env: Record<string, string | undefined>,
+  pid: number,
+): ServiceSettings | undefined {
+  const settings = serviceSettings(env, pid);
+  for (const name of names) delete env[name];
+  return settings;
+}
+
+function serviceSettings(env: Environment, pid: number): ServiceSettings | undefined {
+  const socket = env['NOTIFY_SOCKET'];
+  if (socket === undefined || !/^[/@]./.test(socket)) return undefined;
+  return { socket, watchdogMs: watchdogMs(env, pid), path: env['PATH'] };
+}
+
+/** WATCHDOG_PID says whom it is meant for, where somebody in between passes the environment on. */
+function watchdogMs(env: Environment, pid: number): number | undefined {
+  const { WATCHDOG_USEC: microseconds, WATCHDOG_PID: meant } = env;
+  if (microseconds === undefined || !/^[1-9]\d{0,15}$/.test(microseconds)) return undefined;
+  if (meant !== undefined && meant !== '' && meant !== String(pid)) return undefined;
+  return Number(microseconds) / 1000;
+}

@@ -1,0 +1,134 @@
+/** The messages of an owned partition: read → fetch → decode → preprocess → infer → record → commit. */
+import { skipGap } from '../database/positions.ts';
+import { retry } from '../retry.ts';
+import { answer, type AnswerDeps } from './answer.ts';
+import type { Guard } from './crash-guard.ts';
+import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type Shared } from './deps.ts';
+import { InHand } from './in-hand.ts';
+import { LatestCommit } from './latest-commit.ts';
+import { orderedGroups } from './ordered-groups.ts';
+import type { PartitionTask } from './partition.ts';
+import { Patience } from './patience.ts';
+import { recordGroup } from './record-group.ts';
+import { Source } from './source.ts';
+import type { Waits } from './waits.ts';
+import { type StalledError, Watch } from './watch.ts';
+
+export interface Work {
+  from: number;
+  /** The partition's end as last seen. */
+  end: number;
+  signal: AbortSignal;
+  /** Cuts a fetch short. */
+  hardStop: AbortSignal;
+  waits: Waits;
+  /** Told why nothing seems to move, and null when it moves again. */
+  onStall: (reason: string | null) => void;
+}
+
+/** Messages that are worked on with one way of working: so many at once, each behind the guard. */
+interface Stretch {
+  /** One past the last; null: for ever. */
+  until: number | null;
+  inFlight: number;
+  guard: Guard;
+}
+
+/** Ends when everything up to the task's end is recorded, or at the signal. */
+export async function workThrough(
+  deps: ConsumeDeps & Shared,
+  options: ConsumeOptions,
+  task: PartitionTask,
+  work: Work,
+): Promise<void> {
+  const { pool, topic, store, report } = deps;
+  const { lease } = task;
+  const { partition } = lease;
+  const { signal, hardStop, waits } = work;
+  const { maxImageBytes } = options;
+  const inHand = new InHand();
+  const probe = (key: string) =>
+    store.get(key, { maxBytes: maxImageBytes, signal }).then(
+      () => true,
+      () => false,
+    );
+  const patience = new Patience({ ...options, probe });
+  let next = work.from;
+  let die: (error: StalledError) => void = () => undefined;
+  const dead = new Promise<never>((_, reject) => (die = reject));
+
+  await using reader = await topic.reader({ partition, from: work.from, group: options.pipeline });
+  const source = new Source(reader, work.from);
+  const drained = new AbortController();
+  using watch = new Watch(work.end, {
+    topic,
+    partition,
+    waits,
+    inHand,
+    position: () => next,
+    stallTimeoutMs: options.stallTimeoutMs,
+    onStall: (error) => work.onStall(error?.message ?? null),
+    onDead: (error) => {
+      report({ kind: 'giving up', partition, reason: error.message });
+      die(error);
+    },
+    onTick: () => void overGap().catch(() => undefined),
+  });
+  const commits = new LatestCommit(task.committer ?? reader, partition, (reason) =>
+    report({ kind: 'commit failed', partition, reason }),
+  );
+
+  const through = async ({ until, inFlight, guard }: Stretch): Promise<void> => {
+    const answerDeps: AnswerDeps = { ...deps, maxImageBytes, waits, inHand, patience, guard, hardStop };
+    const groups = orderedGroups(
+      (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
+      (message, s) => answer(message, answerDeps, s),
+      { inFlight, signal },
+    );
+    for await (const group of groups) {
+      const { offset } = group.at(-1)!.record;
+      const { deadLetters, ...recorded } = await waits.during((onWait) =>
+        retry(() => recordGroup(pool, lease, options.hostname, group), { signal, onWait }),
+      );
+      next = offset + 1;
+      commits.commit(next);
+      for (const { record, imageKey, code, message } of deadLetters)
+        report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
+      report({ kind: 'recorded', partition, ...recorded, lag: watch.end - next });
+    }
+  };
+
+  /** Where the log's last offsets hold no record, the position moves over them, so that nothing seems to be left. */
+  const overGap = async () => {
+    const caughtUp = reader.caughtUpTo;
+    // Only where everything that was taken is recorded.
+    if (caughtUp === null || caughtUp <= next || source.taken > next) return;
+    await skipGap(pool, lease, caughtUp);
+    next = Math.max(next, caughtUp);
+    commits.commit(next);
+    if (task.until !== null && next >= task.until) drained.abort();
+  };
+
+  const all = async () => {
+    for (const stretch of stretches(deps, task, work)) await through(stretch);
+    await commits.flush();
+  };
+  // A stalled one is left where it hangs: the process is about to end.
+  await Promise.race([all(), dead]);
+}
+
+/** What may have been in work beyond the recorded position: while a group is being recorded the next one is in work. */
+const atRisk = 2 * messagesInFlight;
+
+/** After an abnormal end, what may have been in work is taken one at a time; then as usual. */
+function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work): Generator<Stretch> {
+  const { lease, until } = task;
+  const { crashGuard, report } = deps;
+  const window = Math.min(work.end, work.from + atRisk, until ?? Infinity);
+  if (lease.orphaned && window > work.from) {
+    report({ kind: 'careful', partition: lease.partition, messages: window - work.from });
+    yield { until: window, inFlight: 1, guard: crashGuard.alone };
+    if (window === until) return;
+  }
+  yield { until, inFlight: messagesInFlight, guard: crashGuard.beside };
+}

@@ -1,0 +1,191 @@
+/** What `consume` does when single images, the store, the database or it itself misbehave: real topic and database. */
+import { describe, expect, it } from 'vitest';
+import { claim } from '../../src/lib/database/owners.ts';
+import { VisionscaleError } from '../../src/lib/errors.ts';
+import { fault, setUp } from '../support/fake-consumer.ts';
+
+describe('an object that is not there', () => {
+  it('is waited for a little, for a message can outrun it, and is a dead letter then', async () => {
+    const { state, run, outcomes, events } = await setUp(['late', 'never', 'there']);
+    let asked = 0;
+    state.storeFault = (key) =>
+      key === 'never' || (key === 'late' && ++asked < 4) ? fault('not_found') : null;
+    await run({ notFoundGraceMs: 1500 });
+    expect(await outcomes()).toEqual({ late: null, never: 'not_found', there: null });
+    expect(events.filter((event) => event.kind === 'waiting')).toEqual([]);
+  });
+
+  it('is a dead letter at once behind an old message', async () => {
+    const { pool, state, run, outcomes } = await setUp(['never']);
+    await pool.query('update topic_records set timestamp_ms = timestamp_ms - 60000');
+    state.storeFault = () => fault('not_found');
+    const began = performance.now();
+    await run({ notFoundGraceMs: 50_000 });
+    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(await outcomes()).toEqual({ never: 'not_found' });
+  });
+});
+
+describe('what may pass', () => {
+  it('is a dead letter when it is one object that goes on failing while others succeed', async () => {
+    const { state, run, outcomes, events } = await setUp(['a', 'broken', 'b', 'c']);
+    state.storeFault = (key) => (key === 'broken' ? fault('unavailable') : null);
+    await run({ giveUpAfterMs: 500 });
+    expect(await outcomes()).toEqual({ a: null, b: null, broken: 'unavailable', c: null });
+    expect(events).toContainEqual({ kind: 'waiting', partition: 0, reason: 'unavailable' });
+  });
+
+  it('is waited for however long where nothing else succeeds', async () => {
+    const { state, run, outcomes, seen, events } = await setUp(['a', 'b', 'c', 'd']);
+    // One was had before the store went away: it is no proof that the store is there.
+    let away = false;
+    state.storeFault = (key) => (away || key !== 'a' ? ((away = true), fault('unavailable')) : null);
+    const running = run({ giveUpAfterMs: 100 });
+    await seen((event) => event.kind === 'waiting');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
+    state.storeFault = () => null;
+    await running;
+    expect(await outcomes()).toEqual({ a: null, b: null, c: null, d: null });
+  });
+
+  it('never gives up a belt for want of rights, though other images can be had', async () => {
+    const { state, run, outcomes, seen, events } = await setUp(['a', 'x1', 'b', 'x2', 'c']);
+    state.storeFault = (key) => (key.startsWith('x') ? fault('access_denied') : null);
+    const running = run({ giveUpAfterMs: 100 });
+    await seen((event) => event.kind === 'waiting');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
+    state.storeFault = () => null;
+    await running;
+    expect(Object.values(await outcomes())).toEqual([null, null, null, null, null]);
+  });
+
+  it('is a dead letter when an image has ended its thread three times', async () => {
+    const { state, run, outcomes } = await setUp(['a', 'deadly']);
+    let deaths = 0;
+    state.classify = (key) => {
+      if (key !== 'deadly') return Promise.resolve();
+      deaths++;
+      return Promise.reject(new VisionscaleError('gone', { code: 'worker_crashed', retryable: true }));
+    };
+    await run();
+    expect(await outcomes()).toEqual({ a: null, deadly: 'worker_crashed' });
+    expect(deaths).toBe(3);
+  });
+});
+
+describe('an outcome that the database refuses', () => {
+  it('becomes a dead letter, and the others of its group are kept', async () => {
+    const keys = [...Array(20).keys()].map((n) => `image-${n}`);
+    const { pool, run } = await setUp(keys);
+    await pool.query(`alter table prediction_results add check (image_key <> 'image-7')`);
+    expect(await run()).toMatchObject({ predicted: 19, deadLettered: 1 });
+    const { rows } = await pool.query(
+      'select code, stage, "offset", convert_from(message_value, $1) as value from dead_letters',
+      ['utf8'],
+    );
+    expect(rows).toEqual([{ code: 'not_recordable', stage: 'record', offset: 7, value: 'image-7' }]);
+    const { rows: positions } = await pool.query(
+      'select next_offset, predicted, dead_lettered from positions',
+    );
+    expect(positions).toEqual([{ next_offset: 20, predicted: 19, dead_lettered: 1 }]);
+  });
+});
+
+describe('memory', () => {
+  it('holds no more bytes of images than it is told, whatever waits', async () => {
+    const { state, run } = await setUp([...Array(60).keys()].map(String));
+    state.bytes = 300;
+    await run({ imageMemoryBytes: 1000 });
+    expect(state.mostHeld).toBe(900);
+  });
+
+  it('takes an image that is larger than that, alone', async () => {
+    const { state, run, outcomes } = await setUp(['a', 'b', 'c']);
+    state.bytes = 300;
+    await run({ imageMemoryBytes: 100 });
+    expect(state.mostHeld).toBe(300);
+    expect(Object.keys(await outcomes())).toHaveLength(3);
+  });
+});
+
+describe('a consumer that does not get on', () => {
+  it('says what hangs, and ends', async () => {
+    const { pool, state, run, events } = await setUp(['a', 'hangs', 'c']);
+    state.classify = (key) => (key === 'hangs' ? new Promise(() => undefined) : Promise.resolve());
+    const running = run({ stallTimeoutMs: 1000 });
+    await expect(running).rejects.toMatchObject({
+      code: 'stalled',
+      message: expect.stringMatching(
+        /2 messages wait at offset 1, none was recorded for 1 s.*1 classifying; longest hangs, classifying for \d s/,
+      ) as string,
+    });
+    expect(events.map((event) => event.kind)).toContain('stalled');
+    expect(events.at(-1)?.kind).toBe('released');
+    const { rows } = await pool.query('select owner from owners');
+    expect(rows).toEqual([{ owner: null }]);
+  });
+
+  it('waits for as long as the cause is known', async () => {
+    const { state, run, seen, events } = await setUp(['a']);
+    state.storeFault = () => fault('unavailable');
+    const running = run({ stallTimeoutMs: 1000 });
+    await seen((event) => event.kind === 'waiting');
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    expect(events.map((event) => event.kind)).not.toContain('stalled');
+    state.storeFault = () => null;
+    await running;
+  });
+});
+
+describe('after an owner that ended abnormally', () => {
+  const died = async (pool: Awaited<ReturnType<typeof setUp>>['pool']) => {
+    const id = { pipeline: 'p', topic: 'images', partition: 0 };
+    await claim(pool, id, { owner: 'dead', hostname: 'h', mode: 'partition' });
+    await pool.query('update owners set expires_at = clock_timestamp()');
+  };
+
+  it('takes its window one at a time, and then as usual', async () => {
+    const { pool, state, run, events } = await setUp([...Array(110).keys()].map(String));
+    const alone: boolean[] = [];
+    state.classify = () => {
+      alone.push(state.atOnce === 1);
+      return Promise.resolve();
+    };
+    await died(pool);
+    await run();
+    expect(events).toContainEqual({ kind: 'careful', partition: 0, messages: 64 });
+    expect(alone.slice(0, 64)).toEqual(Array(64).fill(true));
+    expect(alone.slice(64)).toContain(false);
+    expect((await pool.query('select 1 from suspects')).rowCount).toBe(0);
+  });
+
+  it('gives up the request that was alone at three crashes, and no other', async () => {
+    const { pool, run, outcomes } = await setUp(['innocent', 'deadly', 'other']);
+    const { rows } = await pool.query<{ id: string; n: number }>(
+      `select 'images/0/' || "offset" || '@' || timestamp_ms as id, "offset" as n from topic_records order by 2`,
+    );
+    // The first was alone twice when somebody killed the process; the second, three times.
+    for (const [n, starts] of [
+      [0, 2],
+      [1, 3],
+    ] as const)
+      await pool.query(
+        `insert into suspects (pipeline, request_id, owner, starts) values ('p', $1, 'dead', $2)`,
+        [rows[n]!.id, starts],
+      );
+    await died(pool);
+    await run();
+    expect(await outcomes()).toEqual({ innocent: null, deadly: 'crashes_process', other: null });
+    expect((await pool.query('select 1 from suspects')).rowCount).toBe(0);
+  });
+
+  it('does so only where the partition was not given back', async () => {
+    const { pool, run, events } = await setUp(['a', 'b']);
+    await died(pool);
+    await pool.query('update owners set owner = null');
+    await run();
+    expect(events.map((event) => event.kind)).not.toContain('careful');
+  });
+});

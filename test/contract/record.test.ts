@@ -1,0 +1,83 @@
+/** The recording transaction: whose lease is over writes nothing, however late it finds out. */
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { claim, type Lease } from '../../src/lib/database/owners.ts';
+import { skipGap } from '../../src/lib/database/positions.ts';
+import { OwnershipLostError, type Prediction, record } from '../../src/lib/database/record.ts';
+import { testDatabase } from '../support/database.ts';
+
+const id = { pipeline: 'p', topic: 't', partition: 0 };
+const claimant = (owner: string) => ({ owner, hostname: 'h', mode: 'partition' as const });
+
+async function leaseOf(
+  pool: Awaited<ReturnType<typeof testDatabase>>['pool'],
+  owner: string,
+): Promise<Lease> {
+  const found = await claim(pool, id, claimant(owner));
+  if (found.kind !== 'granted') throw new Error(found.kind);
+  return found.lease;
+}
+
+function prediction(offset: number): Prediction {
+  const model = { name: 'm', version: '1', digest: `sha256:${'0'.repeat(64)}`, labels: ['thing'] };
+  return {
+    kind: 'prediction',
+    record: { ...id, offset, timestamp: 1, key: null, value: Buffer.from('k'), headers: {} },
+    request: { id: `r${offset}`, imageKey: 'k', capturedAt: null, belt: null },
+    classification: {
+      model,
+      top: [{ category: 'thing', confidence: 9 }],
+      stages: { decode: 0, preprocess: 0, infer: 0 },
+    },
+    fetchMs: 0,
+  };
+}
+
+async function setUp() {
+  const database = await testDatabase();
+  onTestFinished(() => database[Symbol.asyncDispose]());
+  const { pool } = database;
+  const put = (lease: Lease, offset: number) => {
+    const outcome = prediction(offset);
+    return record(pool, lease, { outcomes: [outcome], last: outcome.record, hostname: 'h' });
+  };
+  const state = async () => ({
+    rows: (
+      await pool.query<{ id: string }>('select request_id as id from prediction_results order by 1')
+    ).rows.map((r) => r.id),
+    position: (await pool.query<{ n: number }>('select next_offset as n from positions')).rows[0]?.n ?? null,
+  });
+  return { pool, put, state };
+}
+
+describe('record', () => {
+  it('refuses an owner whose lease another one has taken, and writes nothing for it', async () => {
+    const { pool, put, state } = await setUp();
+    const former = await leaseOf(pool, 'former');
+    await put(former, 0);
+    await pool.query('update owners set expires_at = clock_timestamp()');
+    const present = await leaseOf(pool, 'present');
+    expect(present).toMatchObject({ epoch: former.epoch + 1, orphaned: true });
+    await put(present, 1);
+    await expect(put(former, 2)).rejects.toThrow(OwnershipLostError);
+    await skipGap(pool, former, 9);
+    expect(await state()).toEqual({ rows: ['r0', 'r1'], position: 2 });
+  });
+
+  it('refuses the same owner in an epoch that is over', async () => {
+    const { pool, put, state } = await setUp();
+    const before = await leaseOf(pool, 'us');
+    await pool.query('update owners set expires_at = clock_timestamp()');
+    await leaseOf(pool, 'us');
+    await expect(put(before, 0)).rejects.toThrow(OwnershipLostError);
+    expect(await state()).toEqual({ rows: [], position: null });
+  });
+
+  it('moves the position over a gap, never back', async () => {
+    const { pool, put, state } = await setUp();
+    const lease = await leaseOf(pool, 'us');
+    await put(lease, 4);
+    await skipGap(pool, lease, 7);
+    await skipGap(pool, lease, 2);
+    expect((await state()).position).toBe(7);
+  });
+});

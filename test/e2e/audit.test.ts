@@ -1,0 +1,20 @@
+import { randomBytes } from 'node:crypto';
+import { describeWith } from '../support/servers.ts';
+import { auditSuite } from './audit.ts';
+
+auditSuite('audit, embedded', () => ({}));
+
+describeWith('Kafka', 'audit on real servers', (brokers) => {
+  describeWith('PostgreSQL', 'all three', (postgres) => {
+    describeWith('S3', 'Kafka, PostgreSQL and S3', (endpoint) => {
+      const id = randomBytes(4).toString('hex');
+      auditSuite('audit', () => ({
+        KAFKA_BROKERS: brokers,
+        KAFKA_TOPIC: `visionscale.audit.${id}`,
+        DATABASE_URL: Object.assign(new URL(postgres), { pathname: `/visionscale_audit_${id}` }).href,
+        VISIONSCALE_STORE: `s3://visionscale-audit-${id}/images`,
+        S3_ENDPOINT: endpoint,
+      }));
+    });
+  });
+});

@@ -1,0 +1,40 @@
+import { describe, expect, it } from 'vitest';
+import { Source } from '../../../src/lib/consume/source.ts';
+import type { Reader, TopicRecord } from '../../../src/lib/topic/topic.ts';
+
+/** Hands out these offsets once; a stretch that ends early leaves the rest. */
+function reader(offsets: number[]): Reader {
+  const left = offsets.map((offset) => ({ offset }) as TopicRecord);
+  return {
+    async *records() {
+      await Promise.resolve();
+      while (left.length > 0) yield left.shift()!;
+    },
+  } as unknown as Reader;
+}
+
+async function offsets(records: AsyncIterable<TopicRecord>): Promise<number[]> {
+  const found: number[] = [];
+  for await (const { offset } of records) found.push(offset);
+  return found;
+}
+
+describe('Source', () => {
+  const signal = new AbortController().signal;
+
+  it('hands out each record once, also where a stretch ends in a gap', async () => {
+    const source = new Source(reader([0, 1, 5, 6, 9]), 0);
+    expect(await offsets(source.upTo(3, signal))).toEqual([0, 1]);
+    expect(source.taken).toBe(6);
+    expect(await offsets(source.upTo(4, signal))).toEqual([]);
+    expect(await offsets(source.upTo(7, signal))).toEqual([5, 6]);
+    expect(await offsets(source.upTo(null, signal))).toEqual([9]);
+    expect(source.taken).toBe(10);
+  });
+
+  it('does not wait for the record behind the end', async () => {
+    const source = new Source(reader([0, 1, 2]), 0);
+    expect(await offsets(source.upTo(2, signal))).toEqual([0, 1]);
+    expect(source.taken).toBe(2);
+  });
+});
