@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # sourced: shares names with its caller
 
 cache=${VISIONSCALE_CI_CACHE:-$HOME/.cache/visionscale-ci}
+address=${VISIONSCALE_CI_ADDRESS:-127.0.0.1} # what servers listen on; another one only inside a network namespace
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -39,13 +40,13 @@ cached() { # cached KEY FUNCTION
   exec {lock}>&-
 }
 
-# N spare loopback ports, below the range the kernel gives to outgoing connections and to `listen(0)`.
+# N spare ports, below the range the kernel gives to outgoing connections and to `listen(0)`.
 spare_ports() { # spare_ports N
   node -e '
     const net = require("node:net");
     const free = (port) => new Promise((resolve) => {
       const server = net.createServer().once("error", () => resolve(false));
-      server.listen(port, "127.0.0.1", () => server.close(() => resolve(true)));
+      server.listen(port, process.argv[2], () => server.close(() => resolve(true)));
     });
     (async () => {
       const found = new Set();
@@ -54,18 +55,27 @@ spare_ports() { # spare_ports N
         if (await free(port)) found.add(port);
       }
       console.log([...found].join(" "));
-    })();' "$1"
+    })();' "$1" "$address"
 }
 
 random_hex() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
 # Starts a server in its own session with DIR as working directory (by which `owned` knows it); its pid is in `launched`.
+# The command is kept beside its data (for `relaunch`), readable by its owner alone: it may hold a password.
 launch() { # launch DIR LOG COMMAND...
   local dir=$1 log=$2
   shift 2
+  (umask 077 && printf '%s\0' "$@" >"$dir/command")
   (cd "$dir" && exec setsid "$@") </dev/null >>"$log" 2>&1 &
   launched=$!
   disown "$launched"
+  echo "$launched" >"$dir/pid"
+}
+
+relaunch() { # relaunch DIR: the same server again, on the same data
+  local words=()
+  mapfile -d '' words <"$1/command"
+  launch "$1" "$1/log" "${words[@]}"
 }
 
 # Waits until PROBE succeeds; shows the end of the log when the server ends or does not answer in time.

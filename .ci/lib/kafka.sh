@@ -40,8 +40,8 @@ start_kafka() { # start_kafka RUN; sets kafka_brokers
   cluster=$(node -p 'crypto.randomBytes(16).toString("base64url").replace(/^-/, "A")')
   kafka_brokers=''
   for ((node = 1; node <= nodes; node++)); do
-    kafka_brokers+=${kafka_brokers:+,}127.0.0.1:${ports[node - 1]}
-    voters+=${voters:+,}$node@127.0.0.1:${ports[nodes + node - 1]}
+    kafka_brokers+=${kafka_brokers:+,}$address:${ports[node - 1]}
+    voters+=${voters:+,}$node@$address:${ports[nodes + node - 1]}
   done
 
   for ((node = 1; node <= nodes; node++)); do
@@ -52,8 +52,8 @@ process.roles=broker,controller
 node.id=$node
 controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:${ports[node - 1]},CONTROLLER://127.0.0.1:${ports[nodes + node - 1]}
-advertised.listeners=PLAINTEXT://127.0.0.1:${ports[node - 1]}
+listeners=PLAINTEXT://$address:${ports[node - 1]},CONTROLLER://$address:${ports[nodes + node - 1]}
+advertised.listeners=PLAINTEXT://$address:${ports[node - 1]}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$dir/data
 auto.create.topics.enable=false
@@ -80,6 +80,6 @@ PROPERTIES
   done
   for ((node = 1; node <= nodes; node++)); do
     await "Kafka broker $node" "${pids[node - 1]}" "$run/kafka-$node/log" \
-      node "$here/lib/answers.mjs" kafka "127.0.0.1:${ports[node - 1]}" "$nodes"
+      node "$here/lib/answers.mjs" kafka "$address:${ports[node - 1]}" "$nodes"
   done
 }

@@ -33,7 +33,8 @@ start_postgres() { # start_postgres RUN; sets postgres_url
       --encoding=UTF8 --locale=C.UTF-8 >"$dir/initdb.log" 2>&1
   ) || die "initdb failed: $(tail -n 20 "$dir/initdb.log")"
   rm "$dir/password"
-  launch "$dir" "$dir/log" "${as[@]}" "$bin/postgres" -D "$dir/data" -h 127.0.0.1 -p "$port" -k '' -c max_connections=200
-  await PostgreSQL "$launched" "$dir/log" "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"
-  postgres_url=postgres://visionscale_ci:$password@127.0.0.1:$port/postgres
+  [ "$address" = 127.0.0.1 ] || echo "host all all $address/24 scram-sha-256" >>"$dir/data/pg_hba.conf"
+  launch "$dir" "$dir/log" "${as[@]}" "$bin/postgres" -D "$dir/data" -h "$address" -p "$port" -k '' -c max_connections=200
+  await PostgreSQL "$launched" "$dir/log" "$bin/pg_isready" -q -h "$address" -p "$port"
+  postgres_url=postgres://visionscale_ci:$password@$address:$port/postgres
 }

@@ -23,8 +23,8 @@ start_versitygw() { # start_versitygw RUN; sets s3_endpoint, s3_access, s3_secre
   fi
   s3_access=ci$(random_hex)
   s3_secret=$(random_hex)
-  s3_endpoint=http://127.0.0.1:$port
+  s3_endpoint=http://$address:$port
   launch "$dir" "$dir/log" env ROOT_ACCESS_KEY="$s3_access" ROOT_SECRET_KEY="$s3_secret" \
-    "$versitygw" --port "127.0.0.1:$port" posix "${sidecar[@]}" "$dir/objects"
+    "$versitygw" --port "$address:$port" posix "${sidecar[@]}" "$dir/objects"
   await versitygw "$launched" "$dir/log" node "$here/lib/answers.mjs" http "$s3_endpoint/"
 }

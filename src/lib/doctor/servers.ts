@@ -4,7 +4,7 @@ import type { Classifier } from '../classifier/classifier.ts';
 import type { Check } from '../doctor.ts';
 import { pendingMigrations } from '../database/migrate.ts';
 import type { Database } from '../database/open.ts';
-import { VisionscaleError } from '../errors.ts';
+import { errorMessage, VisionscaleError } from '../errors.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Topic } from '../topic/topic.ts';
 
@@ -105,6 +105,7 @@ export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): 
     needed: true,
     run: async () => {
       const store = await open();
+      // Throws where listing is not allowed: a missing image then looks like a missing right, and consumers pause.
       if (!(await store.exists())) {
         throw new VisionscaleError(`${store.url} does not exist`, {
           code: 'bucket_missing',
@@ -113,7 +114,16 @@ export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): 
       }
       const key = `.visionscale-doctor/${randomBytes(8).toString('hex')}`;
       const probe = randomBytes(32);
-      await store.put(key, probe, { contentType: 'application/octet-stream' });
+      try {
+        await store.put(key, probe, { contentType: 'application/octet-stream' });
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        await proveReadable(store, key, maxBytes);
+        return {
+          warning: `${store.url}: listed and read, not written: ${errorMessage(error)}`,
+          hint: 'Enough for `consume`. `upload` and `model use` need s3:PutObject.',
+        };
+      }
       try {
         const read = await store.get(key, { maxBytes });
         if (!read.equals(probe)) {
@@ -121,12 +131,35 @@ export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): 
             code: 'store_corrupts',
           });
         }
-      } finally {
+      } catch (error) {
+        await store.remove(key).catch(() => undefined);
+        throw error;
+      }
+      try {
         await store.remove(key);
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        return {
+          warning: `${store.url}: written and read; ${key} stays there: ${errorMessage(error)}`,
+          hint: 'Nothing else removes objects: s3:DeleteObject is needed on .visionscale-doctor/* only.',
+        };
       }
       return `${store.url}: written, read and removed`;
     },
   };
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof VisionscaleError && error.code === 'access_denied';
+}
+
+/** Throws unless an object that is missing is said to be missing. */
+async function proveReadable(store: ObjectStore, missing: string, maxBytes: number): Promise<void> {
+  try {
+    await store.get(missing, { maxBytes });
+  } catch (error) {
+    if (!(error instanceof VisionscaleError && error.code === 'not_found')) throw error;
+  }
 }
 
 export function modelCheck(open: () => Promise<Classifier>, given: boolean): Check {
