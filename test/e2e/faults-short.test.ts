@@ -1,0 +1,28 @@
+/** The short form of `npm run test:faults`: some of the schedule on the embedded stack. */
+import { expect, it } from 'vitest';
+import { defaults } from '../faults/options.ts';
+import { play, tidy } from '../faults/play.ts';
+
+it('loses nothing, doubles nothing and goes on through kills, a frozen owner and bad input', async () => {
+  const said: string[] = [];
+  const report = await play(
+    {
+      ...defaults,
+      // Each of them once.
+      kinds: ['kill -9', 'SIGSTOP of an owner past its lease', 'taken away'],
+      most: 5,
+      minutes: 0.3,
+      gapMs: [200, 600],
+      together: 0,
+      poison: 0.06,
+      duplicates: 0.1,
+    },
+    (text) => said.push(text),
+  );
+  expect(report.problems, said.join('\n')).toEqual([]);
+  expect(report.counts).toMatchObject({ lost: 0, doubled: 0 });
+  expect(report.recoveries.length, said.join('\n')).toBe(5);
+  expect(report.counts.deadLetters).toBeGreaterThan(10);
+  expect(report.counts.duplicates).toBeGreaterThan(0);
+  await tidy(report);
+}, 240_000);
