@@ -1,4 +1,5 @@
 /** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
+import { atStart } from './consume/at-start.ts';
 import { ByteBudget } from './consume/byte-budget.ts';
 import { CrashGuard } from './consume/crash-guard.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
@@ -24,7 +25,8 @@ export async function consume(
   options: ConsumeOptions,
   share: Share,
 ): Promise<ConsumeResult> {
-  const partitions = await deps.topic.partitions();
+  const patiently = atStart(options.signal, deps.report);
+  const partitions = await patiently(() => deps.topic.partitions());
   if (partitions === 0) {
     throw new TopicError(`topic ${deps.topic.name} does not exist`, {
       code: 'topic_missing',
@@ -37,7 +39,7 @@ export async function consume(
       { code: 'no_such_partition', hint: 'Choose one of them with --partition.' },
     );
   }
-  if (!(await deps.store.exists())) {
+  if (!(await patiently(() => deps.store.exists()))) {
     throw new TopicError(`the object store ${deps.store.url} does not exist`, {
       code: 'bucket_missing',
       hint: 'Create it with `visionscale init`.',

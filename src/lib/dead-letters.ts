@@ -12,7 +12,7 @@ import {
 } from './database/dead-letters.ts';
 import { errorMessage, TopicError, VisionscaleError } from './errors.ts';
 import { retryMessage } from './message/retry.ts';
-import { retry } from './retry.ts';
+import { outageMs, retry } from './retry.ts';
 import type { Producer, Topic } from './topic/topic.ts';
 
 export interface DeadLetterOptions {
@@ -44,8 +44,6 @@ export interface RetryResult {
 /** Letters a page: what is in memory, on its way, and marked in one statement. */
 const pageSize = 1000;
 const pageBytes = 8 * 1024 * 1024;
-/** At a step while the topic or the database is away: some 25 seconds. */
-const attempts = 9;
 
 /**
  * A retry carries the number of attempts its letter had, and counts only while the letter still has that number: sent
@@ -144,7 +142,7 @@ function isTooLarge(error: unknown): boolean {
 function patiently<T>({ signal, report }: DeadLetterOptions, step: () => Promise<T>): Promise<T> {
   return retry(step, {
     signal,
-    attempts,
+    forMs: outageMs,
     onWait: (error) => report({ kind: 'waiting', reason: errorMessage(error) }),
   });
 }

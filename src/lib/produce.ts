@@ -13,7 +13,7 @@ import {
 import { header, keyContentType } from './message/headers.ts';
 import { producedRequestId } from './message/request.ts';
 import { errorMessage } from './errors.ts';
-import { retry } from './retry.ts';
+import { outageMs, retry } from './retry.ts';
 import type { OutgoingRecord, Producer, Topic } from './topic/topic.ts';
 
 export interface ProduceDeps {
@@ -57,8 +57,6 @@ export interface ProduceResult {
 
 /** Images a page: what is in memory, on its way, and marked in one statement. */
 const pageSize = 1000;
-/** At a step while the topic or the database is away: some 25 seconds. */
-const attempts = 9;
 
 /**
  * A key is marked produced only after the topic has acknowledged it. Killed in between, the next run sends it again
@@ -88,7 +86,7 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
   const patiently = <T>(step: () => Promise<T>): Promise<T> =>
     retry(step, {
       signal: options.signal,
-      attempts,
+      forMs: outageMs,
       onWait: (error) => report({ kind: 'waiting', reason: errorMessage(error) }),
     });
   let marking: Promise<void> = Promise.resolve();

@@ -11,7 +11,12 @@ export interface RetryOptions {
   shouldRetry?: (error: unknown) => boolean;
   /** Most attempts; default unbounded. */
   attempts?: number;
+  /** No attempt later than this after the first failure, in milliseconds; default unbounded. */
+  forMs?: number;
 }
+
+/** How long a command that somebody waits for stands by a server that is away, in milliseconds. */
+export const outageMs = 5 * 60_000;
 
 const firstDelayMs = 100;
 /** Longer, and a belt would stand still for longer than what it waited for; shorter, and every host would hammer. */
@@ -28,13 +33,16 @@ export function backoffDelay(attempt: number, random: () => number = Math.random
 }
 
 export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions): Promise<T> {
-  const { signal, shouldRetry = isRetryable, attempts = Infinity } = options;
+  const { signal, shouldRetry = isRetryable, attempts = Infinity, forMs = Infinity } = options;
+  let giveUpAt = Infinity;
   for (let count = 1; ; count++) {
     try {
       return await attempt();
     } catch (error) {
-      if (!shouldRetry(error) || count >= attempts || signal.aborted) throw error;
+      if (giveUpAt === Infinity) giveUpAt = performance.now() + forMs;
       const delay = backoffDelay(count);
+      const isOver = count >= attempts || performance.now() + delay > giveUpAt;
+      if (!shouldRetry(error) || isOver || signal.aborted) throw error;
       options.onWait?.(error, delay, count);
       await sleep(delay, undefined, { signal }).catch(() => {
         throw error;

@@ -19,7 +19,7 @@ import { readImageFile } from './files/read-file.ts';
 import type { Rejection } from './files/walk.ts';
 import { objectKeyFault } from './objects/key.ts';
 import type { ObjectStore } from './objects/store.ts';
-import { retry } from './retry.ts';
+import { outageMs, retry } from './retry.ts';
 import type { UploadEvent } from './upload/events.ts';
 import { forEachConcurrently } from './upload/for-each.ts';
 import type { ImageTable } from './upload/image-table.ts';
@@ -49,7 +49,7 @@ export interface UploadOptions {
   /** Also ask the store whether what would be skipped is still there. */
   recheck?: boolean;
   maxBytes: number;
-  /** Most attempts at a step while the store or the database is away; default 8, some 15 seconds. */
+  /** Most attempts at a step while the store or the database is away; by default for five minutes. */
   attempts?: number;
 }
 
@@ -73,7 +73,7 @@ export interface UploadResult {
  */
 export async function upload(deps: UploadDeps, options: UploadOptions): Promise<UploadResult> {
   const { store, images, check, report, signal } = deps;
-  const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = 8 } = options;
+  const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = Infinity } = options;
   const started = performance.now();
   const result: UploadResult = {
     uploaded: 0,
@@ -93,6 +93,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     retry(step, {
       signal: stop,
       attempts,
+      forMs: outageMs,
       onWait: (error, delayMs, attempt) => report({ type: 'waiting', error, attempt, delayMs }),
     });
   const reject = (rejection: Rejection) => {

@@ -59,7 +59,8 @@ export type ConsumeEvent =
       code: string;
       message: string;
     }
-  | { kind: 'waiting'; partition: number; reason: string }
+  /** Null: before it owns anything. */
+  | { kind: 'waiting'; partition: number | null; reason: string }
   | { kind: 'going on'; partition: number }
   | { kind: 'commit failed'; partition: number; reason: string }
   /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */

@@ -29,8 +29,11 @@ export class ConsumerStatus {
     } else if (event.kind === 'owning') {
       this.#without = null;
       this.#owned.set(event.partition, { lag: event.lag, waiting: null });
-    } else if (event.kind === 'waiting' || event.kind === 'going on') {
-      const waiting = event.kind === 'waiting' ? event.reason : null;
+    } else if (event.kind === 'waiting' && event.partition === null) {
+      this.#without = `waiting: ${event.reason}`;
+    } else if (event.kind === 'waiting' || event.kind === 'going on' || event.kind === 'stalled') {
+      const waiting = event.kind === 'going on' ? null : event.reason;
+      if (event.partition === null) return false;
       const owned = this.#owned.get(event.partition);
       if (owned) owned.waiting = waiting;
       else this.#without = waiting === null ? null : `partition ${partition}: waiting: ${waiting}`;
