@@ -75,6 +75,25 @@ describe('what may pass', () => {
   });
 });
 
+describe('an offset', () => {
+  it('is committed to the topic only when its outcome is recorded', async () => {
+    const { pool, topic, state, run, seen, stop } = await setUp(['a', 'b', 'c']);
+    // Somebody else has the partition by the time there is something to record.
+    state.classify = async () => {
+      await pool.query(
+        `update owners set owner = 'other', epoch = epoch + 1, expires_at = now() + interval '1 h'`,
+      );
+    };
+    const running = run({ untilDrained: false });
+    await seen((event) => event.kind === 'lost');
+    await seen((event) => event.kind === 'standing by');
+    expect(await topic.committed('p', 0)).toBeNull();
+    stop.abort();
+    await running;
+    expect((await pool.query('select 1 from positions')).rowCount).toBe(0);
+  });
+});
+
 describe('an outcome that the database refuses', () => {
   it('becomes a dead letter, and the others of its group are kept', async () => {
     const keys = [...Array(20).keys()].map((n) => `image-${n}`);

@@ -72,6 +72,15 @@ describe('record', () => {
     expect(await state()).toEqual({ rows: [], position: null });
   });
 
+  it('moves no position without its rows', async () => {
+    const { pool, put, state } = await setUp();
+    const lease = await leaseOf(pool, 'us');
+    await pool.query(`alter table prediction_results add check (request_id <> 'r1')`);
+    await put(lease, 0);
+    await expect(put(lease, 1)).rejects.toThrow(/check constraint/);
+    expect(await state()).toEqual({ rows: ['r0'], position: 1 });
+  });
+
   it('moves the position over a gap, never back', async () => {
     const { pool, put, state } = await setUp();
     const lease = await leaseOf(pool, 'us');

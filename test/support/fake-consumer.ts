@@ -112,5 +112,5 @@ export async function setUp(keys: string[], given?: Topic) {
     await topic[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
   });
-  return { pool, state, run, outcomes, events, seen, stop };
+  return { pool, topic, state, run, outcomes, events, seen, stop };
 }
