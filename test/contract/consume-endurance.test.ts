@@ -200,6 +200,23 @@ describe('after an owner that ended abnormally', () => {
     expect((await pool.query('select 1 from suspects')).rowCount).toBe(0);
   });
 
+  it('blames no image for a mark that the database refuses', async () => {
+    const { pool, run, outcomes, seen, events } = await setUp(['a', 'b']);
+    await died(pool);
+    // What a full disk looks like from here.
+    await pool.query(
+      `create function refuse() returns trigger language plpgsql as $$ begin
+         raise 'could not write init file' using errcode = 'XX000'; end $$`,
+    );
+    await pool.query('create trigger refuse before insert on suspects execute function refuse()');
+    const running = run();
+    await seen((event) => event.kind === 'waiting' && event.reason.includes('init file'));
+    await pool.query('drop trigger refuse on suspects');
+    await running;
+    expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
+    expect(await outcomes()).toEqual({ a: null, b: null });
+  });
+
   it('does so only where the partition was not given back', async () => {
     const { pool, run, events } = await setUp(['a', 'b']);
     await died(pool);

@@ -14,7 +14,7 @@ import type { Topic } from '../../src/lib/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 
-const images = 200;
+const images = 100;
 /** Longest time from a moment that was waited for to the kill, ms. */
 const jitterMs = 25;
 

@@ -1,5 +1,5 @@
 /** Judges a failed attempt: is it final for this one object, or may it pass? One for each owned partition. */
-import { isRetryable, ObjectError, VisionscaleError } from '../errors.ts';
+import { DatabaseError, isRetryable, ObjectError, VisionscaleError } from '../errors.ts';
 
 export interface PatienceOptions {
   /** How long an object may be missing behind its message, in milliseconds: an event can outrun its object. */
@@ -95,7 +95,8 @@ class Trial {
 
   /** False: the same attempt may succeed later. True: the error is this request's outcome. */
   async isFinal(error: unknown): Promise<boolean> {
-    if (!(error instanceof VisionscaleError)) return false;
+    // Only what says something about the image can be its outcome; a mark that the database refused does not.
+    if (!(error instanceof VisionscaleError) || error instanceof DatabaseError) return false;
     if (error.code === 'worker_crashed') return ++this.#threadDeaths >= mostThreadDeaths;
     if (!(error instanceof ObjectError)) return !isRetryable(error);
     if (error.code === 'too_large' || error.code === 'bad_key') return true;

@@ -36,6 +36,12 @@ const exhausted: Verdict = {
   hint: 'The server is out of connections, memory or disk.',
 };
 
+const broken: Verdict = {
+  code: 'database_failing',
+  retryable: true,
+  hint: 'The server cannot read or write its own files: look at its disk and its log.',
+};
+
 /** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html) and the codes of Node's sockets. */
 const byCode: Record<string, Verdict> = {
   ECONNREFUSED: unreachable,
@@ -92,6 +98,8 @@ function judge(code: string | undefined, message: string): Verdict {
     if (exact) return exact;
     if (/^08...$/.test(code)) return unreachable;
     if (/^53...$/.test(code)) return exhausted;
+    // A full disk also shows as an internal error: `could not write init file`.
+    if (/^58...$/.test(code) || code === 'XX000') return broken;
   } else {
     const found = byMessage.find(([pattern]) => pattern.test(message));
     if (found) return found[1];
