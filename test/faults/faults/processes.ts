@@ -88,7 +88,8 @@ export const freezeOwner: Fault = {
  */
 export const takeLease: Fault = {
   kind: 'the lease of an owner at work taken away',
-  missing: always,
+  missing: ({ options }) =>
+    options.share === 'group' ? 'in a group nobody takes what is assigned to another' : null,
   async run(world, _hold, random) {
     const { consumer, hostname, partitions } = await anOwner(world, random);
     const partition = random.pick(partitions);
