@@ -173,7 +173,9 @@ export function killedSuite(
     async function killBeforeNoting(args: string[]): Promise<void> {
       const lock = await killed.database.pool.connect();
       try {
-        await lock.query('begin; lock table image_info in exclusive mode');
+        await lock.query(
+          'begin; set local idle_in_transaction_session_timeout = 0; lock table image_info in exclusive mode',
+        );
         const blocked = `from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
         const isBlocked = async () => (await killed.number(`select count(*) ${blocked}`)) > 0;
         expect(await killOnce(args, isBlocked)).toBe(true);
