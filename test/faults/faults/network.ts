@@ -26,6 +26,9 @@ export const cutLink: Fault = {
       within,
       // It stands by or owns something again, or its supervisor has started it anew.
       after: async () => {
+        // A member of a group may be given nothing when it is back, and has nothing to say then. Should it have ended, its
+        // supervisor tells.
+        if (world.options.share === 'group') return [];
         const deadline = performance.now() + backMs;
         while (performance.now() < deadline) {
           if (/standing by|consuming/.test(consumer.said(said))) return [];
