@@ -2,7 +2,15 @@
 import { Command, Option } from 'commander';
 import type { ConsumeFlags } from './actions/consume.ts';
 import { wholeNumber } from './arguments.ts';
-import { consumeSettings, infrastructure, modelSettings, offersModel, run, whileStdin, withSettings } from './run.ts';
+import {
+  consumeSettings,
+  infrastructure,
+  modelSettings,
+  offersModel,
+  run,
+  whileStdin,
+  withSettings,
+} from './run.ts';
 
 export function consumeCommand(): Command {
   const command = new Command('consume')
@@ -16,7 +24,7 @@ export function consumeCommand(): Command {
     .addOption(whileStdin())
     .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
   const settings = [...infrastructure, ...modelSettings, ...consumeSettings];
-  return offersModel(withSettings(command, settings)).action(
-    (options: ConsumeFlags, self: Command) => run(self, () => import('./actions/consume.ts'), options),
+  return offersModel(withSettings(command, settings)).action((options: ConsumeFlags, self: Command) =>
+    run(self, () => import('./actions/consume.ts'), options),
   );
 }
