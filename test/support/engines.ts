@@ -31,6 +31,18 @@ export function describeEngines(run: (engine: EngineName) => void): void {
   }
 }
 
+/** A suite that needs TensorFlow: skipped by name where it is absent, failing where it must be there. */
+export function describeTfjs(name: string, run: () => void): void {
+  if (tfjsFault === undefined) describe(name, run);
+  else if (process.env['VISIONSCALE_TEST_TFJS'] === '1') {
+    it(`${name}: tfjs is there`, () => expect.fail(`VISIONSCALE_TEST_TFJS is set, but ${tfjsFault}`));
+  } else {
+    describe.skip(`${name} [skipped: ${tfjsFault}]`, () => {
+      it('is skipped', () => undefined);
+    });
+  }
+}
+
 /** How many tensors TensorFlow holds in this thread. */
 export function tensorCount(): number {
   const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node') as {

@@ -25,7 +25,7 @@ export type Reply =
   | { kind: 'classified'; findings: Findings }
   | { kind: 'failed'; error: PlainError };
 
-interface PlainError {
+export interface PlainError {
   name: string;
   message: string;
   code: string;

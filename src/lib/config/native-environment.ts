@@ -2,12 +2,12 @@
 
 /**
  * TensorFlow's: to be called in the main thread (a worker's environment is a copy that no library sees) before it is loaded.
- * What the user has set stays.
+ * What the user has set stays. `threads` share an operation; by default it runs in the thread that calls it, for the
+ * classifier's worker threads already take every core.
  */
-export function prepareTensorFlow(): void {
+export function prepareTensorFlow(threads = 1): void {
   const { env } = process;
-  // An operation runs in the thread that calls it: the worker threads already take every core.
-  env['TF_NUM_INTRAOP_THREADS'] ??= '1';
+  env['TF_NUM_INTRAOP_THREADS'] ??= String(threads);
   env['TF_NUM_INTEROP_THREADS'] ??= '1';
   env['TF_CPP_MIN_LOG_LEVEL'] ??= '2'; // warnings and what the CPU can do; errors are told
 }

@@ -30,14 +30,16 @@ export class GraphWalk {
     }
   }
 
-  /** The graph's one image input; `sizes` are those behind the batch. */
-  input(sizes: readonly number[]): string {
+  /** The graph's one image input, square RGB images whose `side` (width and height, in pixels) `allows`; `usual` is an example. */
+  imageInput(usual: number, allows: (side: number) => boolean): { name: string; side: number } {
     const inputs = this.#graph.input.filter(({ name }) => !this.#tensors.has(name ?? ''));
     if (inputs.length !== 1) this.#differs(`it has ${inputs.length} inputs`);
-    const dims = inputs[0]!.type?.tensorType?.shape?.dim.slice(1);
-    const fits = dims?.length === sizes.length && dims.every((dim, i) => (dim.dimValue ?? 0) === sizes[i]);
-    if (!fits) this.#differs(`its input is not an image batch of N×${sizes.join('×')}`);
-    return inputs[0]!.name ?? '';
+    const dims = inputs[0]!.type?.tensorType?.shape?.dim.slice(1).map((dim) => dim.dimValue ?? 0);
+    const [channels, height, side = 0] = dims ?? [];
+    if (dims?.length !== 3 || channels !== 3 || height !== side || !allows(side)) {
+      this.#differs(`its input is not an image batch of N×3×${usual}×${usual}, nor of a side that suits it`);
+    }
+    return { name: inputs[0]!.name ?? '', side };
   }
 
   /** The one node that reads `tensor`, if it is one. */

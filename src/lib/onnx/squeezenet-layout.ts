@@ -49,6 +49,17 @@ export function weightDims({ inputs, outputs, kernel }: Convolution): number[] {
   return [outputs, inputs, kernel, kernel];
 }
 
+/** torchvision's. */
+export const usualInputSize = 224;
+
+/**
+ * Whether images of this width and height, in pixels, leave nothing over at any pooling: a runtime that rounds up there then
+ * computes the same as one that rounds down. The first convolution and three poolings need a multiple of 16.
+ */
+export function isInputSize(side: number): boolean {
+  return Number.isInteger(side) && side % 16 === 0 && side >= 32 && side <= 512;
+}
+
 function fire(index: number, inputs: number, squeezed: number, expanded: number): Fire {
   const name = `features.${index}`;
   return {

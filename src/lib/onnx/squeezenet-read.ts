@@ -1,12 +1,22 @@
 /** Recognises SqueezeNet 1.1 in an ONNX graph by its structure, whatever its tensors are called. */
 import { GraphWalk } from './graph-walk.ts';
-import { blocks, classifier, stem, weightDims, type Convolution } from './squeezenet-layout.ts';
+import {
+  blocks,
+  classifier,
+  isInputSize,
+  stem,
+  usualInputSize,
+  weightDims,
+  type Convolution,
+} from './squeezenet-layout.ts';
 import type { SqueezeNetWeights } from './squeezenet.ts';
 import type { OnnxModel, OnnxNode } from './types.ts';
 
 export interface SqueezeNet11 {
   weights: SqueezeNetWeights;
   classes: number;
+  /** Width and height of its images, in pixels. */
+  inputSize: number;
   /** Whether a ReLU stands between the last convolution and the pooling. */
   finalRelu: boolean;
 }
@@ -35,12 +45,13 @@ export function readSqueezeNet11(model: OnnxModel): SqueezeNet11 {
     walk.expectInts(node, 'strides', [2, 2], [1, 1]);
     walk.expectInts(node, 'dilations', [1, 1], [1, 1]);
     walk.expectNoAutoPad(node);
-    // At 224 pixels nothing is left over at the edges: rounding up, or one pixel of padding there, changes nothing.
+    // Of such an input nothing is left over at the edges: rounding up, or one pixel of padding there, changes nothing.
     walk.expectInts(node, 'pads', [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 1]);
     return walk.output(node);
   };
 
-  let x = relu(convolve(stem, walk.only(walk.input([3, 224, 224]), 'Conv')));
+  const { name: input, side: inputSize } = walk.imageInput(usualInputSize, isInputSize);
+  let x = relu(convolve(stem, walk.only(input, 'Conv')));
   for (const block of blocks) {
     if (block === 'pool') {
       x = pool(x);
@@ -62,5 +73,5 @@ export function readSqueezeNet11(model: OnnxModel): SqueezeNet11 {
   const flatten = walk.only(x, 'Flatten', 'Reshape');
   if (flatten.opType === 'Flatten') walk.expectInt(flatten, 'axis', 1, 1, -3);
   walk.expectEnd(walk.output(flatten));
-  return { weights, classes, finalRelu };
+  return { weights, classes, inputSize, finalRelu };
 }

@@ -1,7 +1,15 @@
 /** SqueezeNet 1.1 as an ONNX graph, made from the tensors of a torchvision state dict. */
 import { invalidOnnx } from './invalid.ts';
 import { floatValue, makeNode } from './nodes.ts';
-import { blocks, classifier, convolutions, stem, weightDims } from './squeezenet-layout.ts';
+import {
+  blocks,
+  classifier,
+  convolutions,
+  isInputSize,
+  stem,
+  usualInputSize,
+  weightDims,
+} from './squeezenet-layout.ts';
 import type { Convolution } from './squeezenet-layout.ts';
 import { floatTensor } from './tensors.ts';
 import type { OnnxModel, OnnxNode } from './types.ts';
@@ -21,14 +29,22 @@ export interface SqueezeNetOptions {
   classes?: number;
   /** The ReLU between the last convolution and the pooling, which torchvision has. Default true. */
   finalRelu?: boolean;
+  /** Width and height of its images, in pixels: a multiple of 16 from 32 to 512. Default 224. */
+  inputSize?: number;
 }
 
 /**
- * The graph: opset 13, input `input` float32 [N,3,224,224], output `logits` [N,classes]. Throws `model_invalid`, naming the
+ * The graph: opset 13, input `input` float32 [N,3,inputSize,inputSize], output `logits` [N,classes]. Throws `model_invalid`, naming the
  * first tensor that is missing, too many or of another shape.
  */
 export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNetOptions = {}): OnnxModel {
   const classes = options.classes ?? weights.get('classifier.1.weight')?.dims[0] ?? 1000;
+  const inputSize = options.inputSize ?? usualInputSize;
+  if (!isInputSize(inputSize)) {
+    throw invalidOnnx(`SqueezeNet 1.1 cannot take images of ${inputSize} pixels a side`, {
+      hint: 'Take a multiple of 16 from 32 to 512.',
+    });
+  }
   const expected = convolutions(classes).flatMap((convolution) => [
     { name: `${convolution.name}.weight`, dims: weightDims(convolution) },
     { name: `${convolution.name}.bias`, dims: [convolution.outputs] },
@@ -50,7 +66,7 @@ export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNe
       node: nodes(classes, options.finalRelu ?? true),
       name: 'squeezenet1_1',
       initializer,
-      input: [floatValue('input', ['N', 3, 224, 224])],
+      input: [floatValue('input', ['N', 3, inputSize, inputSize])],
       output: [floatValue('logits', ['N', classes])],
       valueInfo: [],
       metadataProps: [],

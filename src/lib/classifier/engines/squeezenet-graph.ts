@@ -32,7 +32,7 @@ export function squeezeNetGraph(tf: TensorFlow, network: SqueezeNet11): SqueezeN
       let x = convolve(images, stem, { strides: 2 });
       for (const block of blocks) {
         if (block === 'pool') {
-          // Of 224 pixels nothing is left over at the edges, so rounding up (ceil_mode) makes no difference.
+          // Of an input size that is let through nothing is left over at the edges, so rounding up (ceil_mode) makes no difference.
           x = tf.maxPool(x, 3, 2, 'valid');
           continue;
         }

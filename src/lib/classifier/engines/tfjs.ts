@@ -8,9 +8,6 @@ import type { Engine } from './engine.ts';
 import { squeezeNetGraph } from './squeezenet-graph.ts';
 import { loadTensorFlow } from './tensorflow.ts';
 
-/** The only size that `readSqueezeNet11` lets through. */
-const networkSide = 224;
-
 export const tfjsEngine: Engine = {
   name: 'tfjs',
   async open(weights, { side, lock = newLock() }) {
@@ -40,14 +37,16 @@ export const tfjsEngine: Engine = {
 };
 
 function readNetwork(weights: Uint8Array, side: number): SqueezeNet11 {
+  let reason: string;
   try {
     const network = readSqueezeNet11(parseOnnx(weights));
-    if (side === networkSide) return network;
+    if (side === network.inputSize) return network;
+    reason = `its images have ${network.inputSize} pixels a side, not the ${side} that model.json says`;
   } catch (cause) {
     if (!(cause instanceof VisionscaleError)) throw cause;
     throw unsupported(cause.message, cause);
   }
-  throw unsupported(`its images have ${networkSide} pixels a side, not the ${side} that model.json says`);
+  throw unsupported(reason);
 }
 
 function unsupported(reason: string, cause?: VisionscaleError): VisionscaleError {
