@@ -1,0 +1,59 @@
+/** Holds the class folders of a directory against the labels that the models know. */
+import { readdir } from 'node:fs/promises';
+import { nearest } from '../config/nearest.ts';
+import { errorMessage, UsageError, VisionscaleError } from '../errors.ts';
+import { isLitter } from '../files/filter.ts';
+import { folderName } from '../files/folder-name.ts';
+
+export interface MatchedFolders {
+  /** The label of each folder that has one. */
+  labels: Map<string, string>;
+  unknown: string[];
+}
+
+/** The names of the folders of `dir` that may stand for classes. Throws a UsageError where it is no directory. */
+export async function classFolders(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
+    throw new UsageError(`${dir} cannot be read as a directory: ${errorMessage(error)}`);
+  });
+  const names = new Set(entries.map(({ name }) => name));
+  return entries
+    .filter((e) => !e.isFile() && !e.name.startsWith('.') && !isLitter(e.name, e.isDirectory(), names))
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** A folder is named as its label, or as `folderName` writes it. */
+export function matchFolders(folders: readonly string[], labels: Iterable<string>): MatchedFolders {
+  const known = new Map<string, string>();
+  for (const label of labels) known.set(folderName(label).normalize(), label).set(label.normalize(), label);
+  const matched: MatchedFolders = { labels: new Map(), unknown: [] };
+  for (const folder of folders) {
+    const label = known.get(folder.normalize());
+    if (label === undefined) matched.unknown.push(folder);
+    else matched.labels.set(folder, label);
+  }
+  return matched;
+}
+
+const mostNamed = 20;
+
+/** Names every folder that is no class, and the class it may have been meant as. */
+export function unknownFolders(unknown: readonly string[], labels: readonly string[]): VisionscaleError {
+  const lower = labels.map((label) => label.toLowerCase());
+  const lines = unknown.slice(0, mostNamed).map((folder) => {
+    const near = nearest(folder.toLowerCase(), lower);
+    return near === undefined ? folder : `${folder}: did you mean ${labels[lower.indexOf(near)]}?`;
+  });
+  if (unknown.length > mostNamed) lines.push(`and ${unknown.length - mostNamed} more`);
+  const some = labels.slice(0, 5).join(', ');
+  return new VisionscaleError(
+    `${unknown.length === 1 ? 'a folder is' : `${unknown.length} folders are`} not named as a label of the model:\n  ${lines.join('\n  ')}`,
+    {
+      code: 'unknown_classes',
+      hint:
+        `Its labels are ${some}${labels.length > 5 ? `, … (${labels.length}; visionscale model show lists them)` : ''}.\n` +
+        'Rename the folders, or leave them out with --skip-unknown.',
+    },
+  );
+}

@@ -1,0 +1,90 @@
+/** How good answers are: accuracy, and precision and recall of each class. Pure. */
+
+export interface RankedLabel {
+  /** Index of a label. */
+  label: number;
+  /** Share of 1. */
+  score: number;
+}
+
+export interface LabelledAnswer {
+  /** Index of the true label. */
+  truth: number;
+  /** Best first. */
+  top: readonly RankedLabel[];
+}
+
+export interface ClassMetrics {
+  label: string;
+  /** Share of the answers with this label that are right; null where it was never answered. */
+  precision: number | null;
+  /** Share of the images of this class that were answered right; null where there are none. */
+  recall: number | null;
+  /** Images of this class. */
+  count: number;
+}
+
+export interface Metrics {
+  /** Share of images whose first answer is right, 0 to 1; NaN without images. */
+  top1: number;
+  /** Share of images with the truth among the first five answers. */
+  top5: number;
+  count: number;
+  /** In the order of the labels. */
+  perClass: ClassMetrics[];
+  /** Images by true label (row) and first answer (column). */
+  confusion: number[][];
+}
+
+/** An image without an answer counts as answered wrongly. */
+export function measure(labels: readonly string[], answers: readonly LabelledAnswer[]): Metrics {
+  const confusion = labels.map(() => labels.map(() => 0));
+  const counts = labels.map(() => 0);
+  let [first, five] = [0, 0];
+  for (const { truth, top } of answers) {
+    counts[truth]!++;
+    const answer = top[0]?.label;
+    if (answer !== undefined) confusion[truth]![answer]!++;
+    if (answer === truth) first++;
+    if (top.slice(0, 5).some(({ label }) => label === truth)) five++;
+  }
+  const perClass = labels.map((label, index) => {
+    const right = confusion[index]![index]!;
+    const answered = confusion.reduce((sum, row) => sum + row[index]!, 0);
+    const count = counts[index]!;
+    return {
+      label,
+      precision: answered === 0 ? null : right / answered,
+      recall: count === 0 ? null : right / count,
+      count,
+    };
+  });
+  return {
+    top1: first / answers.length,
+    top5: five / answers.length,
+    count: answers.length,
+    perClass,
+    confusion,
+  };
+}
+
+export interface ConfusedPair {
+  truth: string;
+  answer: string;
+  images: number;
+  /** Of the images of the true class. */
+  share: number;
+}
+
+/** Which class is taken for which, most images first. */
+export function confusedPairs(labels: readonly string[], { confusion, perClass }: Metrics): ConfusedPair[] {
+  const pairs: ConfusedPair[] = [];
+  confusion.forEach((row, truth) =>
+    row.forEach((images, answer) => {
+      if (truth === answer || images === 0) return;
+      const share = images / perClass[truth]!.count;
+      pairs.push({ truth: labels[truth]!, answer: labels[answer]!, images, share });
+    }),
+  );
+  return pairs.sort((a, b) => b.images - a.images || b.share - a.share);
+}

@@ -1,0 +1,56 @@
+/** How many images each class has, and which have too few. Pure. */
+import type { ClassCount, ReportInput } from '../report.ts';
+import { list } from './words.ts';
+
+/** Fewer images than this are too few to train a class with. */
+export const leastImages = 20;
+/** More than so many times the images of another class, and the network leans towards the larger. */
+export const mostImbalance = 3;
+
+/** As given, else what was judged. */
+export function classCounts({ counts, judgements }: ReportInput): readonly ClassCount[] {
+  return (
+    counts ??
+    judgements[0].metrics.perClass
+      .filter(({ count }) => count > 0)
+      .map(({ label, count }) => ({ label, train: 0, held: count }))
+  );
+}
+
+/** The number that decides: images to train with where they are known, else those judged. */
+export function decisive(input: ReportInput): (count: ClassCount) => number {
+  return input.counts === undefined ? ({ held }) => held : ({ train }) => train;
+}
+
+export function countWarnings(input: ReportInput): string[] {
+  const counts = classCounts(input);
+  const number = decisive(input);
+  const what = input.counts === undefined ? 'to judge on' : 'to train with';
+  const sorted = [...counts].sort((a, b) => number(a) - number(b));
+  const [least, most] = [sorted[0], sorted.at(-1)];
+  if (least === undefined || most === undefined) return [];
+  const warnings: string[] = [];
+  if (number(most) > mostImbalance * number(least)) {
+    warnings.push(
+      `The classes are uneven, beyond ${mostImbalance}:1: ${most.label} has ${number(most)} images ${what}, ` +
+        `${least.label} has ${number(least)}.`,
+    );
+  }
+  const few = sorted.filter((count) => number(count) < leastImages);
+  if (few.length > 0) {
+    const named = list(few.map((count) => `${count.label} (${number(count)})`));
+    warnings.push(`Fewer than ${leastImages} images ${what}: ${named}.`);
+  }
+  return warnings;
+}
+
+/** Classes with too few images to train with, or far fewer than the largest; `wanted` more would do. */
+export function smallestClasses(input: ReportInput): { label: string; count: number; wanted: number }[] {
+  if (input.counts === undefined) return [];
+  const largest = Math.max(...input.counts.map(({ train }) => train));
+  const enough = Math.max(leastImages, Math.ceil(largest / mostImbalance));
+  return input.counts
+    .filter(({ train }) => train < enough)
+    .map(({ label, train }) => ({ label, count: train, wanted: enough - train }))
+    .sort((a, b) => a.count - b.count);
+}

@@ -1,0 +1,196 @@
+/** Reads a training set from disk: one folder a class, every image checked by its content. */
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { orderedGroups } from '../consume/ordered-groups.ts';
+import { ImageError, UsageError, VisionscaleError } from '../errors.ts';
+import { checkPaths } from '../files/check-paths.ts';
+import { isLitter, type PathFilter } from '../files/filter.ts';
+import { readImageFile } from '../files/read-file.ts';
+import { walk, type Found, type Rejection } from '../files/walk.ts';
+import { usableCores } from '../classifier/parallelism.ts';
+import { checkImage } from '../images/check.ts';
+import { defaultLimits, type ImageLimits } from '../images/limits.ts';
+
+export interface Example {
+  /** As people see it: the given directory and what lies below. */
+  path: string;
+  /** Index of its class in the labels. */
+  label: number;
+  /** Of the file's content: 64 hex digits. */
+  sha256: string;
+}
+
+export interface Dataset {
+  /** One a class; `Example.label` counts from 0 in them. */
+  labels: string[];
+  /** In byte order of their paths. */
+  examples: Example[];
+  /** Files that are left out because they cannot be read as images. */
+  unreadable: Rejection[];
+  /** Folders that were not chosen. */
+  leftOut: string[];
+}
+
+export interface DatasetOptions {
+  /** The classes, in this order; by default all folders, in byte order. */
+  classes?: readonly string[] | undefined;
+  /** For a hold-out: classes may lack a folder, and a folder that is no class is an error unless it is one of `ignore`. */
+  partial?: { ignore: readonly string[] };
+  /** Classes that have images in another place: they need no folder here. */
+  elsewhere?: readonly string[] | undefined;
+  limits?: ImageLimits;
+  signal: AbortSignal;
+  /** Told how many files were looked at. */
+  onProgress?: (files: number) => void;
+}
+
+/**
+ * Files beside the class folders are no part of it; what lies deeper belongs to its class. Memory: a path and a digest an
+ * image. Throws a UsageError without `dir`, a VisionscaleError `dataset_invalid` naming the classes that are at fault.
+ */
+export async function readClassFolders(dir: string, options: DatasetOptions): Promise<Dataset> {
+  const { signal, onProgress, limits = defaultLimits } = options;
+  await checkPaths([dir]);
+  const folders = inByteOrder(await classFolders(dir));
+  const { labels, leftOut } = chosenClasses(dir, folders, options);
+  const index = new Map(labels.map((label, i) => [label, i]));
+  const examples: Example[] = [];
+  const unreadable: Rejection[] = [];
+  const look = async (found: Found): Promise<Example | Rejection> => {
+    if ('rejected' in found) return found.rejected;
+    const { file, path, relative } = found.file;
+    try {
+      const bytes = await readImageFile(file, limits.maxBytes);
+      await checkImage(bytes, limits);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      return { path, label: index.get(classOf(relative))!, sha256 };
+    } catch (error) {
+      if (error instanceof ImageError) return { path, reason: error.message };
+      throw error;
+    }
+  };
+  const filter = onlyClasses(new Set(labels));
+  const inFlight = 2 * usableCores() + 2;
+  let files = 0;
+  for await (const group of orderedGroups((s) => walk(dir, filter, s), look, { inFlight, signal })) {
+    for (const one of group) {
+      if ('sha256' in one) examples.push(one);
+      else unreadable.push(one);
+    }
+    onProgress?.((files += group.length));
+  }
+  signal.throwIfAborted();
+  refuseEmpty(dir, labels, folders, { labels, examples, unreadable, leftOut });
+  return { labels, examples, unreadable, leftOut };
+}
+
+/** How many files `readClassFolders` will look at, at most. */
+export async function countClassFiles(dir: string, signal: AbortSignal): Promise<number> {
+  let files = 0;
+  for await (const _ of walk(dir, onlyClasses(undefined), signal)) files++;
+  return files;
+}
+
+function classOf(relative: string): string {
+  return relative.slice(0, relative.indexOf('/'));
+}
+
+function onlyClasses(classes: ReadonlySet<string> | undefined): PathFilter {
+  return {
+    wants: (relative) => relative.includes('/'),
+    enters: (relative) => relative.includes('/') || classes === undefined || classes.has(relative),
+  };
+}
+
+async function classFolders(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
+    throw new UsageError(`${dir} cannot be read as a directory: ${cause.message}`);
+  });
+  const names = new Set(entries.map(({ name }) => name));
+  return entries
+    .filter((e) => !e.isFile() && !e.name.startsWith('.') && !isLitter(e.name, e.isDirectory(), names))
+    .map(({ name }) => name);
+}
+
+/** Of names; the order does not depend on the machine's language. */
+export function inByteOrder(names: Iterable<string>): string[] {
+  return [...names].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function chosenClasses(
+  dir: string,
+  folders: readonly string[],
+  { classes, partial, elsewhere = [] }: DatasetOptions,
+): { labels: string[]; leftOut: string[] } {
+  const labels = [...(classes ?? inByteOrder(new Set([...folders, ...elsewhere])))];
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twice !== undefined) throw new UsageError(`the class ${JSON.stringify(twice)} is named twice`);
+  if (labels.length < 2) {
+    const found = labels.length === 0 ? 'no class folders' : `one class only, ${JSON.stringify(labels[0])}`;
+    throw invalid(`${dir} has ${found}; a classifier needs two at the least`, oneFolderEach);
+  }
+  const leftOut = folders.filter((folder) => !labels.includes(folder));
+  if (partial) {
+    const strange = leftOut.filter((folder) => !partial.ignore.includes(folder));
+    if (strange.length > 0) {
+      throw invalid(
+        `${dir} has folders that are not among the classes: ${list(strange)}`,
+        'Name its folders exactly as the classes of the training set, or remove them.',
+      );
+    }
+    return { labels, leftOut };
+  }
+  const missing = labels.filter((label) => !folders.includes(label) && !elsewhere.includes(label));
+  if (missing.length > 0) {
+    throw invalid(
+      `${dir} has no folder for the class${missing.length > 1 ? 'es' : ''} ${list(missing)}`,
+      `Its folders are: ${list(folders)}. --classes (CLASS_NAMES) names folders, separated by commas.`,
+    );
+  }
+  return { labels, leftOut };
+}
+
+/** A folder without any image is a mistake; in a hold-out, a class without a folder is not judged, which is said elsewhere. */
+function refuseEmpty(
+  dir: string,
+  labels: readonly string[],
+  folders: readonly string[],
+  found: Dataset,
+): void {
+  const counts = countsOf(found.examples, labels.length);
+  const empty = labels.filter((label, i) => counts[i] === 0 && folders.includes(label));
+  if (empty.length === 0) {
+    if (found.examples.length > 0) return;
+    throw invalid(
+      `${dir} has no folder of any of the classes`,
+      'Name its folders as those of the training set.',
+    );
+  }
+  const some = found.unreadable.slice(0, 5).map(({ path, reason }) => `${path}: ${reason}`);
+  throw invalid(
+    `${dir} has no readable image of the class${empty.length > 1 ? 'es' : ''} ${list(empty)}`,
+    ['Add images to it, remove the folder, or leave the class out with --classes.', ...some].join('\n'),
+  );
+}
+
+/** Examples of each class. */
+export function countsOf(examples: readonly Example[], classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const { label } of examples) counts[label]!++;
+  return counts;
+}
+
+const oneFolderEach = 'Put the images of each class into a folder of its own, named as the class.';
+
+/** Names in a sentence: ten at most. */
+export function list(names: readonly string[]): string {
+  const shown = names
+    .slice(0, 10)
+    .map((name) => JSON.stringify(name))
+    .join(', ');
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
+}
+
+export function invalid(message: string, hint: string): VisionscaleError {
+  return new VisionscaleError(message, { code: 'dataset_invalid', hint });
+}
