@@ -29,6 +29,15 @@ const metrics = z.looseObject({
   minAgreement: z.number().optional(),
 });
 
+/** How it was trained; what else trainers write is kept. */
+const training = z.looseObject({
+  mode: z.string().max(100),
+  /** Of the images and labels that it learned from, and of those that judged it. */
+  data: digest,
+  heldOut: digest,
+  seed: z.int(),
+});
+
 /** Keys unknown here are nobody's fault. */
 const schema = z.object({
   name: z.string().min(1).max(200).optional(),
@@ -45,9 +54,12 @@ const schema = z.object({
   created: z.iso.datetime({ offset: true }).optional(),
   /** Digest of the model that this one was made from. */
   parent: digest.optional(),
+  /** What it was trained to tell apart, where that is little: said whenever it is used. Reads on after "knows". */
+  knows: z.string().min(1).max(500).optional(),
   /** Where it came from: an address, a file's name and digest, a command. */
   source: z.string().max(2000).optional(),
   metrics: metrics.optional(),
+  training: training.optional(),
   /** The engines that can run it; absent: all. */
   engines: z.array(z.string()).min(1).optional(),
 });

@@ -40,6 +40,9 @@ export interface Config {
   preprocess: PreprocessMode;
   limits: ImageLimits;
   imageDir: string | undefined;
+  trainingDir: string | undefined;
+  /** The classes to train, in their order; undefined: all folders. */
+  classNames: string[] | undefined;
   partition: number | undefined;
   /** How long `consume` waits for what. */
   endurance: Endurance;

@@ -100,6 +100,12 @@ const schema = z.object({
   VISIONSCALE_MAX_IMAGE_BYTES: wholeNumber(1, 1024 ** 3).default(64 * 1024 ** 2),
   VISIONSCALE_MAX_IMAGE_PIXELS: wholeNumber(1, 1_000_000_000).default(50_000_000),
   IMG_DIR: z.string().optional(),
+  TRAINING_DATA_DIR: z.string().optional(),
+  CLASS_NAMES: z
+    .string()
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .refine((names) => !names.includes(''), 'must be names separated by commas')
+    .optional(),
   VISIONSCALE_PARTITION: wholeNumber(0, 999_999).optional(),
   VISIONSCALE_NOT_FOUND_GRACE: duration.default(defaultEndurance.notFoundGraceMs),
   VISIONSCALE_GIVE_UP_AFTER: duration.default(defaultEndurance.giveUpAfterMs),
@@ -153,6 +159,8 @@ export function loadConfig(env: Environment): Config {
     preprocess: data.VISIONSCALE_PREPROCESS,
     limits: { maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES, maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS },
     imageDir: data.IMG_DIR,
+    trainingDir: data.TRAINING_DATA_DIR,
+    classNames: data.CLASS_NAMES,
     partition: data.VISIONSCALE_PARTITION,
     endurance: {
       notFoundGraceMs: data.VISIONSCALE_NOT_FOUND_GRACE,

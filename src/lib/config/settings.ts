@@ -6,7 +6,7 @@ export interface Setting {
   flag?: string;
   /** Placeholder of the flag's value in `--help`. */
   value?: string;
-  section: 'General' | 'PostgreSQL' | 'Topic' | 'Object store' | 'Model' | 'Upload' | 'Consume';
+  section: 'General' | 'PostgreSQL' | 'Topic' | 'Object store' | 'Model' | 'Upload' | 'Train' | 'Consume';
   description: string;
   /** As shown to people; undefined where there is none. */
   default?: string;
@@ -228,6 +228,21 @@ export const settings = [
     section: 'Upload',
     description: 'What `upload` and `demo` take when no path is given.',
     example: './images',
+  },
+  {
+    env: 'TRAINING_DATA_DIR',
+    section: 'Train',
+    description: 'What `train` takes when no directory is given.',
+    example: './training',
+  },
+  {
+    env: 'CLASS_NAMES',
+    flag: '--classes',
+    value: 'a,b,c',
+    section: 'Train',
+    description: 'The classes of `train`, in this order: names of folders, separated by commas.',
+    default: 'all folders, by name',
+    example: 'apple,banana,cherry',
   },
   {
     env: 'VISIONSCALE_PARTITION',

@@ -12,7 +12,7 @@ export async function writeSynced(path: string, content: string | Uint8Array): P
 }
 
 /** Puts the file in the place of the one that may be there, in one step. */
-export async function replaceFile(path: string, content: string): Promise<void> {
+export async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
   const next = `${path}.${randomBytes(4).toString('hex')}`;
   try {
     await writeSynced(next, content);

@@ -1,0 +1,132 @@
+/** Chooses zoom, augmentation and penalty by cross-validation inside the training set: the hold-out has no say. */
+import { viewOf } from '../features/views.ts';
+import type { Head, ViewedFeatures } from './fit.ts';
+import type { Fitters } from './fitters.ts';
+import { likenessFolds } from './folds.ts';
+import type { Fitness } from './objective.ts';
+
+export interface Choice {
+  /** Index in `zooms`. */
+  zoom: number;
+  augmentation: 'none' | 'flips';
+  penalty: number;
+}
+
+/** A choice, and how it did on the images left out: the mean of all folds. */
+export interface Trial extends Choice, Fitness {}
+
+export interface CrossValidation {
+  chosen: Trial;
+  /** In the order in which they were tried. */
+  tried: Trial[];
+  /** Mean of the folds' heads: from where the fit to all images is not far. */
+  start: Head;
+}
+
+export interface CrossValidationOptions {
+  /** How many zooms, and whether mirror images, are among the features. */
+  zooms: number;
+  flips: boolean;
+  fitters: Pick<Fitters, 'fit'>;
+  signal: AbortSignal;
+  /** Told after every fit: how many of at most how many. */
+  onProgress: (done: number, total: number) => void;
+}
+
+const foldCount = 4;
+/** Images that choose, at the most: they tell which is better as well as more would. */
+const mostImages = 8000;
+/** With which zooms are compared. */
+const usualPenalty = 0.001;
+/** To either side of it, from near to far. */
+const weaker = [0.0003, 0.0001];
+const stronger = [0.003, 0.01];
+
+/** A fit that shows which choice is better need not be exact. */
+const roughly = { leastGain: 1e-3, maxIterations: 60 };
+
+/** When aborted, the best so far; throws the signal's reason where there is none. */
+export async function crossValidate(
+  set: ViewedFeatures,
+  options: CrossValidationOptions,
+): Promise<CrossValidation> {
+  const { zooms, flips, fitters, signal, onProgress } = options;
+  const folds = likenessFolds(set, sample(set.labels.length), foldCount);
+  const total = foldCount * (zooms + weaker.length + stronger.length + (flips ? 1 : 0));
+  const tried: Trial[] = [];
+  const heads: Head[][] = [];
+  let done = 0;
+
+  /** Fits every fold, from where it has ended in an earlier trial. Nothing of it counts when it is cut short. */
+  async function attempt(choice: Choice, earlier?: number): Promise<void> {
+    if (signal.aborted) return;
+    const { penalty } = choice;
+    const replies = await Promise.all(
+      folds.map(async ({ images, held }, fold) => {
+        const start = earlier === undefined ? undefined : heads[earlier]![fold];
+        const task = { set, images, held, views: viewsOf(choice), penalty, start, ...roughly };
+        const reply = await fitters.fit(task);
+        onProgress(++done, total);
+        return { head: reply.head, fitness: reply.fitness! };
+      }),
+    );
+    if (isAborted(signal)) return;
+    tried.push({ ...choice, ...mean(replies.map(({ fitness }) => fitness)) });
+    heads.push(replies.map(({ head }) => head));
+  }
+
+  for (let zoom = 0; zoom < zooms; zoom++) {
+    await attempt({ zoom, augmentation: 'none', penalty: usualPenalty }, zoom > 0 ? zoom - 1 : undefined);
+  }
+  if (tried.length === 0) throw signal.reason;
+  const nearest = bestOf(tried);
+  for (const penalties of [weaker, stronger]) {
+    let last = nearest;
+    for (const penalty of penalties) {
+      await attempt({ zoom: tried[nearest]!.zoom, augmentation: 'none', penalty }, last);
+      last = tried.length - 1;
+      if (bestOf(tried) !== last) break; // farther that way it only gets worse
+    }
+  }
+  const alone = bestOf(tried);
+  const { zoom, penalty } = tried[alone]!;
+  if (flips) await attempt({ zoom, augmentation: 'flips', penalty }, alone);
+  const best = bestOf(tried);
+  return { chosen: tried[best]!, tried, start: meanHead(heads[best]!) };
+}
+
+/** As `fitHead` takes them. */
+export function viewsOf({ zoom, augmentation }: Choice): number[] {
+  return augmentation === 'none' ? [viewOf(zoom, false)] : [viewOf(zoom, false), viewOf(zoom, true)];
+}
+
+/** It may have become so since it was last asked. */
+function isAborted({ aborted }: AbortSignal): boolean {
+  return aborted;
+}
+
+/** Evenly over all, which lie class by class. */
+function sample(count: number): Int32Array {
+  const length = Math.min(count, mostImages);
+  return Int32Array.from({ length }, (_, i) => Math.floor((i * count) / length));
+}
+
+/** By the loss: it says more than the count of right answers, which takes a few images for a difference. */
+function bestOf(trials: readonly Trial[]): number {
+  let best = 0;
+  for (const [i, { loss }] of trials.entries()) if (loss < trials[best]!.loss) best = i;
+  return best;
+}
+
+function mean(all: readonly Fitness[]): Fitness {
+  const of = (value: (one: Fitness) => number) => all.reduce((sum, one) => sum + value(one) / all.length, 0);
+  return { loss: of(({ loss }) => loss), top1: of(({ top1 }) => top1) };
+}
+
+function meanHead(heads: readonly Head[]): Head {
+  const values = new Float64Array(heads[0]!.values.length);
+  for (const head of heads) {
+    for (let i = 0; i < values.length; i++) values[i]! += head.values[i]! / heads.length;
+  }
+  return { ...heads[0]!, values };
+}

@@ -1,0 +1,43 @@
+/** Threads that fit heads beside each other, so that the caller's event loop stays free. */
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Piscina } from 'piscina';
+import { VisionscaleError } from '../../errors.ts';
+import type { FitReply, FitTask } from './protocol.ts';
+
+export interface Fitters extends AsyncDisposable {
+  fit(task: Omit<FitTask, 'stop'>): Promise<FitReply>;
+}
+
+/** When `signal` aborts, fits under way return what they have. */
+export function openFitters(threads: number, signal: AbortSignal): Fitters {
+  const pool = new Piscina<FitTask, FitReply>({
+    filename: workerFile(),
+    maxThreads: threads,
+    recordTiming: false,
+  });
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const onAbort = () => void Atomics.store(stop, 0, 1);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  let closing: Promise<void> | undefined;
+  return {
+    fit: (task) => pool.run({ ...task, stop }),
+    [Symbol.asyncDispose]: () => {
+      signal.removeEventListener('abort', onAbort);
+      return (closing ??= pool.destroy());
+    },
+  };
+}
+
+/** Threads run compiled code: run from source (tests), it is the build beside it. */
+function workerFile(): string {
+  const source = import.meta.url.endsWith('.ts');
+  const file = source ? '../../../../dist/lib/train/head/worker.js' : './worker.js';
+  const path = fileURLToPath(new URL(file, import.meta.url));
+  if (existsSync(path)) return path;
+  throw new VisionscaleError(`${path} is missing`, {
+    code: 'not_built',
+    hint: 'Build the project: npm run build',
+  });
+}

@@ -1,0 +1,77 @@
+/** Moves the weights down a gradient: SGD with momentum, or Adam; both with a limit on the gradient's length. */
+import type { ParameterLayout } from './parameters.ts';
+import type { Recipe } from './recipe.ts';
+import type { Tensor, TensorFlow } from './tensorflow.ts';
+
+/** The weights and what the optimizer remembers of earlier gradients, vectors of the same length. */
+export interface Moved {
+  vector: Tensor;
+  slots: Tensor[];
+}
+
+export interface TrainingState extends Moved {
+  /** Running averages of what normalisation takes away; without it empty. */
+  averages: Tensor;
+}
+
+export interface Optimizer {
+  slotCount: number;
+  /** The next state; `rate`: share of the highest learning rate; `step` from 0. The caller tidies. */
+  next(state: Moved, gradient: Tensor, rate: number, step: number): Moved;
+  dispose(): void;
+}
+
+const momentum = 0.9;
+const beta1 = 0.9;
+const beta2 = 0.999;
+const epsilon = 1e-8;
+
+export function openOptimizer(tf: TensorFlow, recipe: Recipe, layout: ParameterLayout): Optimizer {
+  const { learningRate, clipNorm, weightDecay } = recipe;
+  const rates = new Float32Array(layout.length).fill(learningRate.features, 0, layout.head);
+  rates.fill(learningRate.head, layout.head);
+  const highest = tf.tensor(rates, [layout.length]);
+  const kernels = tf.tensor(kernelMask(layout), [layout.length]);
+
+  function clipped(gradient: Tensor): Tensor {
+    const length = tf.sqrt(tf.sum(tf.square(gradient)));
+    const [norm] = length.dataSync();
+    return norm! > clipNorm ? tf.mul(gradient, clipNorm / norm!) : gradient;
+  }
+
+  /** Decoupled from the gradient; biases are left alone. */
+  function decayed(vector: Tensor, rate: Tensor): Tensor {
+    if (weightDecay === 0) return vector;
+    return tf.sub(vector, tf.mul(tf.mul(tf.mul(vector, kernels), rate), weightDecay));
+  }
+
+  function sgd({ vector, slots }: Moved, gradient: Tensor, rate: Tensor): Moved {
+    const velocity = tf.add(tf.mul(slots[0]!, momentum), gradient);
+    return { vector: tf.sub(decayed(vector, rate), tf.mul(velocity, rate)), slots: [velocity] };
+  }
+
+  function adam({ vector, slots }: Moved, gradient: Tensor, rate: Tensor, step: number): Moved {
+    const mean = tf.add(tf.mul(slots[0]!, beta1), tf.mul(gradient, 1 - beta1));
+    const square = tf.add(tf.mul(slots[1]!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+    const unbiased = Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1));
+    const direction = tf.div(tf.mul(mean, unbiased), tf.add(tf.sqrt(square), tf.scalar(epsilon)));
+    return { vector: tf.sub(decayed(vector, rate), tf.mul(direction, rate)), slots: [mean, square] };
+  }
+
+  const move = recipe.optimizer === 'sgd' ? sgd : adam;
+  return {
+    slotCount: recipe.optimizer === 'sgd' ? 1 : 2,
+    next: (state, gradient, rate, step) => move(state, clipped(gradient), tf.mul(highest, rate), step),
+    dispose: () => tf.dispose([highest, kernels]),
+  };
+}
+
+function kernelMask({ all, length }: ParameterLayout): Float32Array {
+  const mask = new Float32Array(length);
+  let at = 0;
+  for (const { shape, size } of all) {
+    if (shape.length === 4) mask.fill(1, at, at + size);
+    at += size;
+  }
+  return mask;
+}

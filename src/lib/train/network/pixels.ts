@@ -1,0 +1,54 @@
+/** What is kept of an image: for training a square of all of it, for judging the very crop that inference sees. */
+import sharp from 'sharp';
+import { readFile } from 'node:fs/promises';
+import { decodeImage, decodeWithHeader, type DecodeOptions } from '../../images/decode.ts';
+import { readHeader, sharpOptions } from '../../images/header.ts';
+import { decodeFailure } from '../../images/failures.ts';
+import { defaultLimits } from '../../images/limits.ts';
+import { cropWindow, type Preprocessing } from '../../images/preprocess.ts';
+import { resizeWindow } from '../../images/resize.ts';
+import { tryDecoding } from '../../images/try-decoding.ts';
+
+/** Beside the pixels, the width of the image to its height: the square has lost it. */
+export interface Square {
+  pixels: Uint8Array;
+  aspect: number;
+}
+
+/** The whole image, squeezed into a square of `side` pixels. Throws an ImageError. */
+export async function squareOf(path: string, side: number, options: DecodeOptions = {}): Promise<Square> {
+  const bytes = await readFile(path);
+  const limits = options.limits ?? defaultLimits;
+  const header = await readHeader(bytes, limits);
+  const size = { width: side, height: side };
+  if (!header.plain) {
+    const image = await decodeWithHeader(bytes, header, options);
+    const { data } = resizeWindow(image, size, { ...size, left: 0, top: 0 });
+    return { pixels: data, aspect: image.width / image.height };
+  }
+  const turn = (options.autoOrient ?? true) && header.orientation > 1;
+  const aspect = header.width / header.height;
+  try {
+    const pixels = await tryDecoding(() =>
+      sharp(bytes, { ...sharpOptions(header, limits), autoOrient: turn })
+        .resize(side, side, { fit: 'fill', kernel: 'linear' })
+        .toColourspace('srgb')
+        .raw({ depth: 'uchar' })
+        .toBuffer(),
+    );
+    return { pixels, aspect: turn && header.orientation >= 5 ? 1 / aspect : aspect };
+  } catch (error) {
+    throw decodeFailure(error, header.format);
+  }
+}
+
+/** The crop that inference sees, before it is normalised. Throws an ImageError. */
+export async function cropOf(
+  path: string,
+  preprocessing: Preprocessing,
+  options: DecodeOptions = {},
+): Promise<Uint8Array> {
+  const image = await decodeImage(await readFile(path), options);
+  const { size, window } = cropWindow(image, preprocessing);
+  return resizeWindow(image, size, window).data;
+}
