@@ -83,6 +83,10 @@ export async function loadModel(config: Config): Promise<LoadedModel> {
 export async function openClassifier(options: ComposeOptions, given?: LoadedModel): Promise<Classifier> {
   const { config } = options;
   const model = given ?? (await loadModel(config));
+  const { name, version } = model.info;
+  if (model.manifest?.knows !== undefined) {
+    options.onNotice(`${name}@${version} knows ${model.manifest.knows}`);
+  }
   const { openClassifier: open } = await import('./lib/classifier/pool.ts');
   return open({
     model,

@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from './config/load.ts';
 import { askAgain } from './database/images.ts';
-import { type OutcomeSummary, roundsOf, summarize } from './database/demo.ts';
+import { answersTo, type OutcomeSummary, roundsOf, summarize } from './database/demo.ts';
 import type { Database } from './database/open.ts';
 import { readOwners } from './database/overview.ts';
 import { readPosition } from './database/positions.ts';
+import { type Accuracy, accuracyOf, type Judged, withTruth } from './demo/accuracy.ts';
 import { Child } from './demo/child.ts';
 import { VisionscaleError } from './errors.ts';
 import { producedRequestId } from './message/request.ts';
@@ -17,6 +18,8 @@ export interface DemoDeps {
   topic: Topic;
   /** Uploads the directory; told each key that is in the store afterwards. */
   upload: (onKey: (key: string) => void) => Promise<UploadResult>;
+  /** What the images show, by key, where that is known: then the result has its accuracy. */
+  truth?: ReadonlyMap<string, string>;
   /** The settings in force, for the processes. */
   env: Environment;
   report: (event: DemoEvent) => void;
@@ -32,9 +35,11 @@ export type DemoEvent =
   | { kind: 'uploaded'; result: UploadResult }
   | { kind: 'produced'; produced: number }
   | { kind: 'progress'; partition: number; done: number; total: number }
-  | { kind: 'waiting'; partition: number; reason: string };
+  | { kind: 'waiting'; partition: number; reason: string }
+  /** Every prediction beside what its image shows, where that is known. */
+  | { kind: 'judged'; judged: Judged[] };
 
-export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'> {
+export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'>, Partial<Accuracy> {
   images: number;
   imagesPerSecond: number;
   /** From the call to the first row. */
@@ -110,10 +115,22 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
       model: owner?.model ?? null,
       engine: owner?.engine ?? null,
       rejected: uploaded.rejected,
+      ...(deps.truth !== undefined && (await judged(deps, options, ids, deps.truth))),
     };
   } finally {
     await Promise.all(consumers.map((consumer) => consumer.stop()));
   }
+}
+
+async function judged(
+  { database, report }: DemoDeps,
+  { pipeline }: DemoOptions,
+  ids: readonly string[],
+  truth: ReadonlyMap<string, string>,
+): Promise<Accuracy> {
+  const answers = withTruth(await answersTo(database.pool, pipeline, ids), truth);
+  report({ kind: 'judged', judged: answers });
+  return accuracyOf(answers, truth.size);
 }
 
 async function unexpectedEnd(consumer: Child): Promise<never> {

@@ -2,14 +2,16 @@
 import * as compose from '../../compose.ts';
 import { stopped } from '../../lib/database/embedded/enter.ts';
 import { demo, type DemoEvent } from '../../lib/demo.ts';
+import type { Judged } from '../../lib/demo/accuracy.ts';
+import { demoParts } from '../../lib/demo/parts.ts';
 import { demoReport } from '../../lib/demo/report.ts';
-import { UsageError } from '../../lib/errors.ts';
 import { init } from '../../lib/init.ts';
 import { PartitionBars } from '../../lib/report/partition-bars.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { checkPaths } from '../../lib/files/check-paths.ts';
 import { upload } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
+import * as parts from './demo-parts.ts';
 import { uploader } from './uploader.ts';
 
 /** Longest wait for the embedded server to end after its last user; another terminal may be using it still. */
@@ -25,21 +27,17 @@ export default async function (context: Context, dir: string | undefined): Promi
   }
 }
 
-async function runDemo(context: Context, dir: string | undefined): Promise<void> {
-  const { config, signal, say } = context;
-  if (dir === undefined) {
-    throw new UsageError(
-      'demo needs a directory of images',
-      'visionscale demo <dir> --model <file.onnx>, or set IMG_DIR',
-    );
-  }
+async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   // Before anything is started: a demo without a usable model ends here, with what to do.
-  await checkPaths([dir]);
+  if (dir !== undefined) await checkPaths([dir]);
+  const context = dir === undefined ? await parts.withPartsModel(given) : given;
+  const { config, signal, say } = context;
   await ensureModel(context);
   // One inference, so that a model that does not work fails here and not in three processes.
   await (
     await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
   )[Symbol.asyncDispose]();
+  const drawn = dir === undefined ? await parts.draw(context) : undefined;
   await init(config, {
     openDatabase: () => compose.openDatabase(context, 'any'),
     openTopic: (opened) => compose.openTopic(context, opened),
@@ -49,23 +47,39 @@ async function runDemo(context: Context, dir: string | undefined): Promise<void>
   await using topic = await compose.openTopic(context, database);
   await using store = await compose.openStore(context);
   using bars = new PartitionBars(context.interactive, say);
+  const paths = [dir ?? drawn!.directory];
+  const prefix = drawn === undefined ? {} : { prefix: demoParts.prefix };
+  let judged: Judged[] = [];
+  const report = reporter(context, bars);
   const result = await demo(
     {
       database,
       topic,
       env: context.env,
       upload: async (onKey) =>
-        upload(uploader(context, database, store, onKey), { paths: [dir], maxBytes: config.limits.maxBytes }),
-      report: reporter(context, bars),
+        upload(uploader(context, database, store, onKey), {
+          paths,
+          ...prefix,
+          maxBytes: config.limits.maxBytes,
+        }),
+      ...(drawn !== undefined && { truth: drawn.truth }),
+      report(event) {
+        if (event.kind === 'judged') judged = event.judged;
+        report(event);
+      },
     },
     { pipeline: config.pipeline, signal },
   );
   bars[Symbol.dispose]();
-  context.print(result, () =>
+  const page = drawn === undefined ? undefined : await parts.showParts(context, result, judged);
+  const knows = await parts.knownTo(context);
+  context.print(page === undefined ? result : { ...result, page }, () =>
     demoReport(result, {
       database: database.kind === 'embedded' ? `embedded PostgreSQL in ${config.dataDir}` : database.describe,
       topic: `${topic.name} (${topic.kind === 'kafka' ? 'Kafka' : 'in that database'})`,
       store: store.url,
+      knows,
+      ...(drawn !== undefined && { parts: { truth: drawn.truth, page: page! } }),
       flags: context.env['VISIONSCALE_DATA_DIR'] ? `--data-dir ${quoted(config.dataDir)}` : '',
     }),
   );
@@ -93,6 +107,8 @@ function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => 
         if (waiting.get(event.partition) !== event.reason)
           say(`partition ${event.partition} waits: ${event.reason}`);
         waiting.set(event.partition, event.reason);
+        break;
+      case 'judged':
         break;
     }
   };

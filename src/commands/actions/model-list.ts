@@ -24,14 +24,20 @@ export default async function (context: Context): Promise<void> {
           { title: 'size', value: ({ bytes }) => formatBytes(bytes), align: 'right' },
           { title: 'digest', value: ({ digest }) => digest?.slice(7, 19) ?? null },
           { title: 'created', value: ({ manifest }) => manifest?.created?.slice(0, 10) ?? null },
-          { title: '', value: ({ fault, bundled }) => fault ?? (bundled ? 'comes with visionscale' : '') },
+          { title: '', value: noteOf },
         ]),
   );
 }
 
+function noteOf({ fault, bundled, manifest }: ModelEntry): string {
+  const knows = manifest?.knows === undefined ? [] : [`knows ${manifest.knows}`];
+  return fault ?? [...(bundled ? ['comes with visionscale'] : []), ...knows].join('; ');
+}
+
 /** What `--json` shows of an entry. */
 function document({ manifest, ...entry }: ModelEntry & { active: boolean }) {
-  const { inputSize, preprocessing, output, created, parent, source, metrics, engines } = manifest ?? {};
+  const { inputSize, preprocessing, output, created, parent, source, metrics, knows, engines } =
+    manifest ?? {};
   return {
     ...entry,
     inputSize: inputSize ?? preprocessing?.crop,
@@ -40,6 +46,7 @@ function document({ manifest, ...entry }: ModelEntry & { active: boolean }) {
     parent,
     source,
     metrics,
+    knows,
     engines,
   };
 }

@@ -59,3 +59,24 @@ export async function summarize(
   const { p50, p99, ...rest } = figures.rows[0]!;
   return { ...rest, latencyMs: { p50, p99 }, categories: categories.rows };
 }
+
+export interface Answer {
+  imageKey: string;
+  category: string;
+  /** In percent. */
+  confidence: number;
+}
+
+/** The prediction for each of these requests, by image key. */
+export async function answersTo(
+  pool: Pool,
+  pipeline: string,
+  requestIds: readonly string[],
+): Promise<Answer[]> {
+  const { rows } = await pool.query<Answer>(
+    `select image_key as "imageKey", category, confidence::float8 as confidence
+     from prediction_results where pipeline = $1 and request_id = any($2) order by image_key`,
+    [pipeline, requestIds],
+  );
+  return rows;
+}

@@ -1,6 +1,7 @@
 /** The demo's report for people. */
 import type { DemoResult } from '../demo.ts';
 import { printable, table } from '../report/table.ts';
+import { partsReport } from './parts-report.ts';
 
 const shownCategories = 12;
 const shownRejected = 5;
@@ -9,6 +10,10 @@ export interface ReportPlaces {
   database: string;
   topic: string;
   store: string;
+  /** What the model is limited to, where its manifest says so. */
+  knows?: string | undefined;
+  /** Of drawn parts: what they show, and the page that shows them. */
+  parts?: { truth: ReadonlyMap<string, string>; page: string };
   /** Flags that other commands need to see the same data, e.g. `--data-dir '/x y'`; empty where none. */
   flags: string;
 }
@@ -25,7 +30,11 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
   if (result.firstPredictionSeconds !== null) {
     lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
   }
-  if (result.categories.length > 0) {
+  if (places.knows !== undefined) lines.push(`${result.model} knows ${places.knows}`);
+  if (places.parts !== undefined && result.mistakes !== undefined) {
+    const { accuracy = 0, right = 0, mistakes } = result;
+    lines.push(...partsReport({ accuracy, right, mistakes, truth: places.parts.truth }));
+  } else if (result.categories.length > 0) {
     lines.push(
       '',
       table(result.categories.slice(0, shownCategories), [
@@ -54,10 +63,14 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     `  rows    ${places.database} (tables prediction_results, dead_letters, image_info)`,
     `  topic   ${places.topic}`,
     `  images  ${places.store}`,
+    ...(places.parts === undefined
+      ? []
+      : ['', 'Every picture with its prediction:', `  ${places.parts.page}`]),
     '',
     'What to try next:',
     again('results --limit 10'),
     again('status'),
     again('doctor'),
+    ...(places.parts === undefined ? [] : [again('demo <a directory of your photographs>')]),
   ].join('\n');
 }

@@ -90,7 +90,7 @@ interface Beside {
   output?: ModelOutput;
   preprocessing?: Preprocessing;
   /** What is taken over as it is. */
-  kept: Partial<Pick<Manifest, 'name' | 'version' | 'created' | 'parent' | 'metrics' | 'engines'>>;
+  kept: Partial<Pick<Manifest, 'name' | 'version' | 'created' | 'parent' | 'metrics' | 'engines' | 'knows'>>;
 }
 
 /** The model.json beside the weights counts only where it says that it is about these. */
@@ -105,8 +105,8 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
     });
   }
   const said = JSON.parse(text) as Record<string, unknown>;
-  const { labels, output, preprocessing, name, version, created, parent, metrics, engines } = manifest;
-  const kept = Object.entries({ name, version, created, parent, metrics, engines }).filter(
+  const { labels, output, preprocessing, name, version, created, parent, metrics, engines, knows } = manifest;
+  const kept = Object.entries({ name, version, created, parent, metrics, engines, knows }).filter(
     ([, v]) => v !== undefined,
   );
   return {

@@ -7,6 +7,9 @@ import { readEntry, type ModelEntry } from './entry.ts';
 /** The same directory from src/lib/models and from dist/lib/models. */
 export const bundledDirectory = fileURLToPath(new URL('../../../models', import.meta.url));
 
+/** SqueezeNet trained on the parts that `lib/parts` draws: what `demo` runs on them. It knows no photographs. */
+export const partsModelDirectory = join(bundledDirectory, 'squeezenet');
+
 /** Those that are whole; each is named by its manifest. */
 export async function bundledModels(directory = bundledDirectory): Promise<ModelEntry[]> {
   const names = await readdir(directory, { withFileTypes: true }).catch(() => []);

@@ -26,7 +26,8 @@ export async function ensureModel(context: OfferContext): Promise<void> {
   const store = openModelStore(config.models);
   if ((await store.active()) !== undefined) return;
   const entries = await store.list();
-  const agreed = yes || (entries.length === 0 && canAsk(context) && (await ask(question, true, signal)));
+  const none = entries.every(({ bundled }) => bundled);
+  const agreed = yes || (none && canAsk(context) && (await ask(question, true, signal)));
   if (!agreed) throw noModel(entries);
   // Only now: most runs have a model, and the download brings an HTTP client and protobuf along.
   const { pullShown } = await import('./pull-shown.ts');

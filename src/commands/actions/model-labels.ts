@@ -1,0 +1,23 @@
+/** The labels of the model that the pipeline runs: as the consumers choose it, without loading it. */
+import type { Pool } from 'pg';
+import { loadModel } from '../../compose.ts';
+import { parseManifest } from '../../lib/classifier/manifest.ts';
+import { readActiveDigest, readPublished } from '../../lib/database/models.ts';
+import { VisionscaleError } from '../../lib/errors.ts';
+import type { Context } from '../run.ts';
+
+/** Null where no model has been chosen. */
+export async function modelLabels({ config }: Context, pool: Pool): Promise<readonly string[] | null> {
+  if (config.model === undefined) {
+    const digest = await readActiveDigest(pool, config.pipeline);
+    const published = digest === null ? null : await readPublished(pool, digest);
+    const labels = published && parseManifest(JSON.stringify(published.manifest)).labels;
+    if (labels) return labels;
+  }
+  try {
+    return (await loadModel(config)).info.labels;
+  } catch (error) {
+    if (error instanceof VisionscaleError && error.code === 'no_model') return null;
+    throw error;
+  }
+}

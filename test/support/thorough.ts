@@ -1,0 +1,17 @@
+/** What takes long and proves what other suites touch too: run in CI, and where VISIONSCALE_TEST_THOROUGH=1 asks for it. */
+import { describe, it } from 'vitest';
+
+export const thorough = Boolean(process.env['CI']) || process.env['VISIONSCALE_TEST_THOROUGH'] === '1';
+
+const skipped = (name: string) =>
+  thorough ? name : `${name} [skipped: VISIONSCALE_TEST_THOROUGH=1 runs it, as CI does]`;
+
+/** A suite; elsewhere it is skipped by name. */
+export function describeThorough(name: string, run: () => void): void {
+  describe.runIf(thorough)(skipped(name), run);
+}
+
+/** A test; elsewhere it is skipped by name. */
+export function itThorough(name: string, run: () => void | Promise<void>, timeout?: number): void {
+  it.runIf(thorough)(skipped(name), run, timeout);
+}

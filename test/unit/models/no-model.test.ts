@@ -1,0 +1,36 @@
+/** What a person is told who has chosen no model. */
+import { describe, expect, it } from 'vitest';
+import { defaultManifest } from '../../../src/lib/classifier/manifest.ts';
+import type { ModelEntry } from '../../../src/lib/models/entry.ts';
+import { noModel } from '../../../src/lib/models/no-model.ts';
+
+function entry(name: string, details: Partial<ModelEntry> = {}): ModelEntry {
+  const common = { version: '1', path: '/x', digest: undefined, bytes: 1, bundled: false, fault: undefined };
+  return { ...common, name, manifest: defaultManifest, ...details };
+}
+
+const bundled = entry('belt-parts', {
+  bundled: true,
+  manifest: { ...defaultManifest, knows: 'parts, and nothing of photographs' },
+});
+
+describe('noModel', () => {
+  it('offers the ImageNet model, and does not offer to choose the bundled one', () => {
+    const { code, hint } = noModel([bundled]);
+    expect(code).toBe('no_model');
+    expect(hint).toContain('model pull imagenet');
+    expect(hint).not.toContain('model use');
+  });
+
+  it('names the bundled model only with what it knows', () => {
+    expect(noModel([bundled]).hint).toContain(
+      'belt-parts, which comes with visionscale, knows parts, and nothing of photographs: --model belt-parts',
+    );
+    expect(noModel([]).hint).not.toContain('comes with');
+  });
+
+  it('names a whole model of the store first', () => {
+    const { hint } = noModel([entry('broken', { fault: 'model.onnx is missing' }), entry('mine'), bundled]);
+    expect(hint).toMatch(/^Choose one of the store: visionscale model use mine@1 /);
+  });
+});
