@@ -5,14 +5,17 @@ import { auditCommand } from './commands/audit.ts';
 import { benchCommand } from './commands/bench.ts';
 import { classifyCommand } from './commands/classify.ts';
 import { consumeCommand } from './commands/consume.ts';
+import { correctCommand } from './commands/correct.ts';
 import { deadLettersCommand } from './commands/dead-letters.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
 import { initCommand } from './commands/init.ts';
 import { modelCommand } from './commands/model.ts';
 import { produceCommand } from './commands/produce.ts';
 import { resultsCommand } from './commands/results.ts';
 import { statusCommand } from './commands/status.ts';
+import { trainCommand } from './commands/train.ts';
 import { uploadCommand } from './commands/upload.ts';
 
 export function buildProgram(): Command {
@@ -23,6 +26,8 @@ export function buildProgram(): Command {
     .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
     .version(version)
     .showHelpAfterError('(run with --help for usage)')
+    // What follows a part of a command is the part's, as in `results export --limit 5`.
+    .enablePositionalOptions()
     .configureHelp({ showGlobalOptions: false });
   for (const command of [
     demoCommand(),
@@ -33,10 +38,13 @@ export function buildProgram(): Command {
     consumeCommand(),
     statusCommand(),
     resultsCommand(),
+    correctCommand(),
     deadLettersCommand(),
     auditCommand(),
     classifyCommand(),
     modelCommand(),
+    trainCommand(),
+    evaluateCommand(),
     benchCommand(),
   ]) {
     program.addCommand(command.exitOverride());

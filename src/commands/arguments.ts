@@ -51,6 +51,15 @@ export function share(text: string): number {
   return value;
 }
 
+/** Above 0, up to 100. */
+export function percentage(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0 && value <= 100)) {
+    throw new InvalidArgumentError('It must be a number above 0 and up to 100.');
+  }
+  return value;
+}
+
 export function sha256(text: string): string {
   if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('It must be 64 hex digits.');
   return text.toLowerCase();

@@ -1,0 +1,80 @@
+/** What `correct` does: records the truth of one image, or of a sorted export. */
+import { hostname, userInfo } from 'node:os';
+import { openDatabase } from '../../compose.ts';
+import { correctFromDirectory, correctImage } from '../../lib/correct.ts';
+import { UsageError } from '../../lib/errors.ts';
+import { printable } from '../../lib/report/table.ts';
+import type { Context } from '../run.ts';
+import { modelLabels } from './model-labels.ts';
+
+export interface CorrectFlags {
+  from?: string;
+  movedOnly?: boolean;
+  new?: boolean;
+  by?: string;
+}
+
+export default async function (
+  context: Context,
+  key: string | undefined,
+  label: string | undefined,
+  flags: CorrectFlags,
+): Promise<number> {
+  const { config, signal, say } = context;
+  checkUsage(key, label, flags);
+  await using database = await openDatabase(context);
+  const { pool } = database;
+  const options = {
+    pipeline: config.pipeline,
+    by: flags.by ?? whoRuns(),
+    labels: await modelLabels(context, pool),
+    allowNew: flags.new === true,
+  };
+  if (flags.from === undefined) {
+    const result = await correctImage(pool, key!, label!, options);
+    const { predicted } = result;
+    context.print(result, () => {
+      const was = predicted === null ? 'not predicted yet' : `predicted as ${predicted}`;
+      return printable(`${key} is ${label} (${predicted === label ? 'as predicted' : was})`);
+    });
+    return 0;
+  }
+  const result = await correctFromDirectory(pool, flags.from, {
+    ...options,
+    movedOnly: flags.movedOnly === true,
+    maxBytes: config.limits.maxBytes,
+    signal,
+  });
+  for (const { path, reason } of result.rejected) say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  const { corrected, moved, changed, removed } = result;
+  context.print(
+    result,
+    () =>
+      `${corrected} images recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
+      `${removed} of the export were removed and stay as they are\n` +
+      'What they say of the models: visionscale results accuracy',
+  );
+  return result.rejected.length > 0 ? 1 : 0;
+}
+
+function checkUsage(key: string | undefined, label: string | undefined, flags: CorrectFlags): void {
+  if (flags.from !== undefined && key !== undefined) {
+    throw new UsageError('an image and --from cannot be used together');
+  }
+  if (flags.from === undefined && (key === undefined || label === undefined)) {
+    throw new UsageError(
+      'correct needs an image and its label, or a sorted export',
+      'visionscale correct <image-key> <label>, or visionscale correct --from <dir>',
+    );
+  }
+  if (flags.movedOnly && flags.from === undefined) throw new UsageError('--moved-only belongs to --from');
+}
+
+function whoRuns(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user id without an entry, as in some containers.
+    return hostname();
+  }
+}

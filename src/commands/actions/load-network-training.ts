@@ -1,0 +1,7 @@
+/** Loads what trains whole networks only when it is asked for: TensorFlow comes with it. */
+import type { NetworkTraining, TrainedNetwork } from '../../lib/train/network.ts';
+
+export async function trainNetwork(options: NetworkTraining): Promise<TrainedNetwork> {
+  const network = await import('../../lib/train/network.ts');
+  return network.trainNetwork(options);
+}

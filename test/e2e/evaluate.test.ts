@@ -1,0 +1,106 @@
+/** `evaluate` through the built binary: figures, report, unknown folders, two models side by side. */
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Rig } from '../support/binary.ts';
+import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+
+interface Evaluated {
+  top1: number;
+  top5: number;
+  images: number;
+  model: string;
+  report: string;
+  unreadable: { path: string; reason: string }[];
+  compared?: { top1: number; model: string };
+  comparison?: { images: number; onlyFirst: number; onlySecond: number; p: number; words: string };
+}
+
+describe('evaluate', () => {
+  let rig: Rig;
+  let model: string;
+
+  beforeAll(async () => {
+    rig = await Rig.open({ VISIONSCALE_WORKERS: '1' });
+    model = writeColorModel(join(rig.dir, 'model'));
+    rig.env['VISIONSCALE_MODEL'] = model;
+    for (let n = 0; n < 24; n++) {
+      const color = colors[n % 3]!;
+      const dir = join(rig.dir, 'labelled', color);
+      mkdirSync(dir, { recursive: true });
+      writeFileSync(join(dir, `${n} <b>.png`), await colorImage(color, n));
+    }
+    // Two that lie in a wrong folder: mistakes, however good the model is.
+    for (const n of [0, 3]) {
+      const name = `${n} <b>.png`;
+      renameSync(join(rig.dir, 'labelled/red', name), join(rig.dir, 'labelled/green', name));
+    }
+    writeFileSync(join(rig.dir, 'labelled/blue/text.jpg'), 'no image');
+  });
+  afterAll(async () => rig?.[Symbol.asyncDispose]());
+
+  it('counts what is right, lists what cannot be read, and writes the report', async () => {
+    const found = await rig.json<Evaluated>(['evaluate', 'labelled', '--out', 'out/here']);
+    expect(found).toMatchObject({ top1: 22 / 24, top5: 1, images: 24, model: 'colors' });
+    expect(found.unreadable.map(({ path }) => path)).toEqual(['labelled/blue/text.jpg']);
+    const page = readFileSync(join(rig.dir, 'out/here/report.html'), 'utf8');
+    expect(page).toContain('green/0 &#60;b&#62;.png');
+    expect(page.match(/data:image\/jpeg;base64,/g)).toHaveLength(2);
+    expect(JSON.parse(readFileSync(join(rig.dir, 'out/here/metrics.json'), 'utf8'))).toMatchObject({
+      labels: ['red', 'green', 'blue'],
+      confusion: [
+        [6, 0, 0],
+        [2, 8, 0],
+        [0, 0, 8],
+      ],
+      confusedPairs: [{ truth: 'green', answer: 'red', images: 2, share: 0.2 }],
+    });
+    const plain = await rig.run(['evaluate', 'labelled']);
+    expect(plain.code).toBe(0);
+    expect(plain.stdout).toContain('91.7');
+    expect(plain.stdout).toContain('What to photograph next:');
+    expect(plain.stdout).toContain('Report: evaluation/report.html');
+    expect(plain.stderr).toContain('rejected  labelled/blue/text.jpg');
+  });
+
+  it('judges a single folder, and names unknown ones with what was meant', async () => {
+    for (const [folder, n] of [
+      ['gren', 1],
+      ['zebra', 2],
+    ] as const) {
+      mkdirSync(join(rig.dir, 'odd', folder), { recursive: true });
+      writeFileSync(join(rig.dir, 'odd', folder, 'a.png'), await colorImage('green', n));
+    }
+    mkdirSync(join(rig.dir, 'odd/red'));
+    writeFileSync(join(rig.dir, 'odd/red/a.png'), await colorImage('red', 1));
+    const refused = await rig.run(['evaluate', 'odd']);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain('gren: did you mean green?');
+    expect(refused.stderr).toContain('zebra');
+    expect(refused.stderr).toContain('--skip-unknown');
+    expect(await rig.json(['evaluate', 'odd', '--skip-unknown'])).toMatchObject({ top1: 1, images: 1 });
+    expect((await rig.run(['evaluate', 'nowhere'])).code).toBe(2);
+    mkdirSync(join(rig.dir, 'empty'));
+    expect((await rig.run(['evaluate', 'empty'])).code).toBe(2);
+  });
+
+  it('puts two models side by side on the same images', async () => {
+    // The same network with its labels in another order is wrong wherever the first is right but for blue.
+    const other = writeColorModel(join(rig.dir, 'other'), 'swapped', ['green', 'red', 'blue']);
+    const env = { VISIONSCALE_MODEL: '' };
+    const args = ['evaluate', 'labelled', '--compare', `${model},${other}`, '--out', 'both'];
+    const found = JSON.parse((await rig.run([...args, '--json'], env)).stdout) as Evaluated;
+    expect(found).toMatchObject({
+      top1: 22 / 24,
+      model: 'colors',
+      compared: { top1: 10 / 24, model: 'swapped' },
+    });
+    // 14 against 2 of 16: twice (1 + 16 + 120) / 2^16.
+    expect(found.comparison).toMatchObject({ images: 24, onlyFirst: 14, onlySecond: 2 });
+    expect(found.comparison!.p).toBeCloseTo((2 * 137) / 2 ** 16, 9);
+    expect(found.comparison!.words).toContain('colors is better');
+    expect(readFileSync(join(rig.dir, 'both/report.html'), 'utf8')).toContain('Only colors is right (14)');
+    const wrong = await rig.run(['evaluate', 'labelled', '--compare', 'one'], env);
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('two models')]);
+  });
+});

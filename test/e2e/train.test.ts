@@ -1,0 +1,167 @@
+/** `train` as a user runs it: on small drawn sets with a parent of chance weights; on photographs where they are there. */
+import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Rig } from '../support/binary.ts';
+import { openFolders, writeColours, type Folders } from '../support/class-folders.ts';
+import { presentEngines } from '../support/engines.ts';
+import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
+import { writeTinyModel } from '../support/tiny-models.ts';
+
+interface Trained {
+  top1: number;
+  top5: number;
+  model: string;
+  version: string;
+  digest: string;
+  active: boolean;
+  reused: boolean;
+  images: { train: number; held: number };
+  unreadable: { path: string }[];
+  unjudged: string[];
+  decision: { active: boolean; reason: string; formerTop1?: number };
+  report: string;
+}
+
+describe('train --mode head', () => {
+  let rig: Rig;
+  let folders: Folders;
+  let parent: Awaited<ReturnType<typeof writeTinyModel>>;
+  const args = (...more: string[]) => [
+    'train',
+    folders.path,
+    '--name',
+    'colours',
+    '--from',
+    parent.path,
+    ...more,
+  ];
+  beforeAll(async () => {
+    rig = await Rig.open({ VISIONSCALE_WORKERS: '2' });
+    folders = await openFolders();
+    await writeColours(folders, 12);
+    await folders.write('red/notes.txt', 'not an image');
+    parent = await writeTinyModel('mean', {
+      ...squeezeNetFiles(chanceSqueezeNet(10)),
+      'labels.txt': 'a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n',
+    });
+  });
+  afterAll(async () => {
+    await parent?.[Symbol.asyncDispose]();
+    await folders?.[Symbol.asyncDispose]();
+    await rig?.[Symbol.asyncDispose]();
+  });
+
+  it('makes a model that is active, judged and reported', async () => {
+    const made = await rig.json<Trained>(args('--out', 'report'));
+    expect(made).toMatchObject({ model: 'colours', active: true, reused: false, unjudged: [] });
+    expect(made.images).toEqual({ train: 30, held: 6 });
+    expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/notes.txt')]);
+    expect(made.top1).toBe(1);
+    const html = await readFile(join(rig.dir, 'report', 'report.html'), 'utf8');
+    expect(html).toContain('colours');
+    const metrics = JSON.parse(await readFile(join(rig.dir, 'report', 'metrics.json'), 'utf8')) as object;
+    expect(JSON.stringify(metrics)).toContain(made.digest);
+    const manifest = JSON.parse(
+      await readFile(join(rig.env.VISIONSCALE_MODELS!, 'colours', made.version, 'model.json'), 'utf8'),
+    ) as Record<string, unknown>;
+    const digest = expect.stringMatching(/^sha256:[0-9a-f]{64}$/) as string;
+    expect(manifest).toMatchObject({
+      parent: digest,
+      metrics: { top1: 1 },
+      training: { mode: 'head', data: digest, heldOut: digest, seed: 1 },
+    });
+  });
+
+  it.each(presentEngines)('leaves a model that the engine %s runs', async (engine) => {
+    const ended = await rig.run(['classify', folders.path, '--local', '--engine', engine, '--json']);
+    const rows = ended.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { image: string; category: string });
+    expect(rows).toHaveLength(36);
+    for (const { image, category } of rows) expect(image.startsWith(`${category}/`)).toBe(true);
+  });
+
+  it('takes the model that is there, and says so', async () => {
+    const again = await rig.run(args());
+    expect(again.code, again.stderr).toBe(0);
+    expect(again.stdout).toMatch(/colours@\w+ is there already \(top-1 100\.0 %\): nothing was trained/);
+    expect(again.stdout).toContain('--retrain');
+  });
+
+  it('keeps a version that is no better, but does not use it without --force', async () => {
+    const kept = await rig.json<Trained>(args('--retrain', '--classes', 'red,green,blue'));
+    expect(kept).toMatchObject({ active: false, decision: { active: false, formerTop1: 1 } });
+    const active = await rig.json<{ name: string; version: string }>(['model', 'show']);
+    expect(active.version).not.toBe(kept.version);
+    const forced = await rig.json<Trained>(args('--retrain', '--force', '--classes', 'red,green,blue'));
+    expect(forced.decision.reason).toMatch(/--force|bit for bit/);
+    expect(forced.active).toBe(true);
+  });
+
+  it.each([
+    [['--classes', 'red,violet'], 1, /no folder for the class "violet"/],
+    [['--classes', 'red'], 1, /one class only, "red"/],
+    [['--val', 'absent'], 2, /no such file or directory: absent/],
+    [['--val-split', '1'], 2, /between 0 and 1/],
+    [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
+    [['--input-size', '112'], 2, /--mode scratch/],
+    [['--from', 'nothing'], 1, /there is no model "nothing"/],
+  ])('refuses %j', async (more, code, message) => {
+    const refused = await rig.run([...args('--retrain'), ...more]);
+    expect([refused.code, refused.stdout]).toEqual([code, '']);
+    expect(refused.stderr).toMatch(message);
+  });
+
+  it('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
+    expect((await rig.run(['train'])).code).toBe(2);
+    const made = await rig.json<Trained & { classes: number }>(
+      ['train', '--name', 'two', '--from', parent.path],
+      {
+        TRAINING_DATA_DIR: folders.path,
+        CLASS_NAMES: 'red, blue',
+      },
+    );
+    expect(made).toMatchObject({ model: 'two', classes: 2, active: true });
+  });
+
+  it('is interrupted without a trace while there is nothing to keep', async () => {
+    const running = rig.start(['train', folders.path, '--name', 'cut', '--from', parent.path]);
+    await running.said(/classes, \d+ images to learn from/);
+    running.process.kill('SIGINT');
+    const ended = await running.ended;
+    expect(ended.code).toBe(130);
+    expect(ended.stderr).toContain('interrupted before there was anything to keep');
+    expect((await rig.run(['model', 'list', '--json'])).stdout).not.toContain('"cut"');
+  });
+});
+
+const shared = process.env['VISIONSCALE_TEST_DATA'];
+
+describe.skipIf(shared === undefined)('train --mode head on photographs [VISIONSCALE_TEST_DATA]', () => {
+  it('learns ten kinds of groceries', async () => {
+    await using rig = await Rig.open();
+    const grocery = join(shared!, 'images', 'grocery');
+    for (const set of ['train', 'val']) {
+      for (const label of (await readdir(join(grocery, 'val'))).slice(7, 17)) {
+        await mkdir(join(rig.dir, set, label), { recursive: true });
+        const files = (await readdir(join(grocery, set, label))).slice(0, 16);
+        for (const file of files) await cp(join(grocery, set, label, file), join(rig.dir, set, label, file));
+      }
+    }
+    const parent = join(shared!, 'models', 'squeezenet1_1-imagenet');
+    const made = await rig.json<Trained>([
+      'train',
+      'train',
+      '--val',
+      'val',
+      '--name',
+      'ten',
+      '--from',
+      parent,
+    ]);
+    expect(made.images.train).toBe(160);
+    expect(made.top1).toBeGreaterThan(0.7);
+  }, 120_000);
+});
