@@ -2,13 +2,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { describeThorough } from '../support/thorough.ts';
 
 const preload = fileURLToPath(new URL('../support/crash-on-marker.mjs', import.meta.url));
 
-describe('an image that kills the process', () => {
+describeThorough('an image that kills the process', () => {
   it('is found among the others, and given up after three crashes alone', async () => {
     await using rig = await Rig.open({ VISIONSCALE_WORKERS: '1', VISIONSCALE_PARTITIONS: '1' });
     rig.env['VISIONSCALE_MODEL'] = writeColorModel(join(rig.dir, 'model'));

@@ -11,6 +11,7 @@ import { openDatabase } from '../../src/lib/database/open.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { keeperOf, postgresOf, startGuest, until, untilGone, watchdogOf } from '../support/guest.ts';
 import type { Guest } from '../support/guest.ts';
+import { itThorough } from '../support/thorough.ts';
 
 /** On one data directory, so that it is initialised once; each test finds it stopped. */
 describe('the embedded PostgreSQL', () => {
@@ -40,7 +41,7 @@ describe('the embedded PostgreSQL', () => {
   });
   afterAll(() => rm(dataDir, { recursive: true, force: true }));
 
-  it('recovers when its user, or everything, is killed during the first start', async () => {
+  itThorough('recovers when its user, or everything, is killed during the first start', async () => {
     const { root } = filesIn(dataDir);
     const drafts = async () =>
       (await readdir(root).catch(() => [])).filter((name) => name.startsWith('new-'));
@@ -101,7 +102,7 @@ describe('the embedded PostgreSQL', () => {
     },
   );
 
-  it('ends when its users and its keeper are killed together', async () => {
+  itThorough('ends when its users and its keeper are killed together', async () => {
     const all = [await started(), await started()];
     const [keeper, postgres] = await servers();
     process.kill(keeper, 'SIGKILL');
@@ -109,7 +110,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await untilGone(keeper, postgres)).toBeLessThan(10_000);
   });
 
-  it('comes back for an open pool when keeper or server is killed', async () => {
+  itThorough('comes back for an open pool when keeper or server is killed', async () => {
     await using database = await openDatabase({ kind: 'embedded', dataDir });
     const works = () =>
       database.pool.query('SELECT 1').then(
@@ -147,7 +148,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await guest.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  it('takes another port where its own is taken', async () => {
+  itThorough('takes another port where its own is taken', async () => {
     const first = await started();
     const { port } = await first.ready;
     await first.leave();
@@ -159,7 +160,7 @@ describe('the embedded PostgreSQL', () => {
     await new Promise((resolve) => other.close(resolve));
   });
 
-  it('lets a command in that comes while it is about to stop', async () => {
+  itThorough('lets a command in that comes while it is about to stop', async () => {
     for (let round = 0; round < 3; round++) {
       const guest = await started();
       const leaving = guest.leave();
@@ -170,7 +171,7 @@ describe('the embedded PostgreSQL', () => {
     }
   });
 
-  it('tells its guests to come back when the keeper is told to stop at once', async () => {
+  itThorough('tells its guests to come back when the keeper is told to stop at once', async () => {
     const guest = await started();
     const [keeper] = await servers();
     process.kill(keeper, 'SIGTERM');

@@ -23,6 +23,7 @@ import { findProgram } from '../../src/lib/database/embedded/program.ts';
 import type { EmbeddedOptions } from '../../src/lib/database/embedded/use.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { postgresOf, startGuest } from '../support/guest.ts';
+import { describeThorough } from '../support/thorough.ts';
 
 const nobody = { uid: 65534, gid: 65534 };
 const isRoot = process.getuid?.() === 0;
@@ -140,7 +141,7 @@ describe.runIf(process.platform === 'linux')('a disk', () => {
   });
 });
 
-describe.runIf(isRoot)(asRoot('root'), () => {
+(isRoot ? describeThorough : describe.skip)(asRoot('root'), () => {
   it('runs it in a user namespace: the files stay root’s', async () => {
     const dataDir = await mkdtemp(join(temporary, 'namespace-'));
     expect(await works({ dataDir })).toMatchObject({ dataOwner: 0, processOwner: 0 });
@@ -219,7 +220,7 @@ describe.runIf(isRoot)(asRoot('root'), () => {
   });
 });
 
-describe('an ordinary user', () => {
+describeThorough('an ordinary user', () => {
   const user = isRoot ? nobody : undefined;
 
   it('runs it as themselves', async () => {
