@@ -155,13 +155,13 @@ describe('pull', () => {
     const atFirstBytes = (event: DownloadEvent) => event.kind === 'received' && stop.abort();
     await rejection(pull(server.url, { signal: stop.signal, report: atFirstBytes }));
     expect(server.requests).toHaveLength(1);
-    expect(await store.list()).toEqual([]);
+    expect((await store.list()).filter(({ bundled }) => !bundled)).toEqual([]);
   });
 });
 
 describe('refused, and nothing is installed', () => {
   afterEach(async () => {
-    expect(await store.list()).toEqual([]);
+    expect((await store.list()).filter(({ bundled }) => !bundled)).toEqual([]);
     expect(
       (await readdir(store.directory).catch(() => [])).filter((name) => name.startsWith('.inst')),
     ).toEqual([]);
@@ -277,7 +277,7 @@ describe.skipIf(!canMount)('a full disk [needs root and tmpfs]', () => {
       const error = await rejection(pull(server.url));
       expect(error).toMatchObject({ code: 'disk_full', hint: expect.stringContaining('--models') as string });
       expect(server.requests).toHaveLength(1);
-      expect(await store.list()).toEqual([]);
+      expect((await store.list()).filter(({ bundled }) => !bundled)).toEqual([]);
       expect(await downloads()).toEqual([]);
     }),
   );
@@ -289,7 +289,7 @@ describe.skipIf(!canMount)('a full disk [needs root and tmpfs]', () => {
       const path = join(dir, 'x.pth');
       await writeFile(path, file);
       await expect(pull(path)).rejects.toMatchObject({ code: 'disk_full' });
-      expect(await store.list()).toEqual([]);
+      expect((await store.list()).filter(({ bundled }) => !bundled)).toEqual([]);
       const left = await readdir(disk, { recursive: true });
       const sizes = await Promise.all(left.map(async (name) => (await stat(join(disk, name))).isFile()));
       expect(sizes).not.toContain(true);

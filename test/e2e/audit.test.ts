@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { describeWith } from '../support/servers.ts';
+import { describeThorough } from '../support/thorough.ts';
 import { auditSuite } from './audit.ts';
 
-auditSuite('audit, embedded', () => ({}));
+describeThorough('audit on the embedded stack', () => {
+  auditSuite('audit, embedded', () => ({}));
+});
 
 describeWith('Kafka', 'audit on real servers', (brokers) => {
   describeWith('PostgreSQL', 'all three', (postgres) => {

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { BenchResult } from '../../src/lib/bench.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 async function benchRig(): Promise<Rig> {
   const rig = await Rig.open();
@@ -57,7 +58,7 @@ describe('bench', () => {
     expect(readdirSync(rig.dir)).not.toContain('data');
   }, 180_000);
 
-  it('draws images where no folder is given, and runs the stages asked for', async () => {
+  itThorough('draws images where no folder is given, and runs the stages asked for', async () => {
     await using rig = await benchRig();
     const args = ['bench', '--stages', 'preprocess,decode', '--seconds', '0.1'];
     const result = await rig.json<BenchResult>(args);

@@ -1,10 +1,13 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { describeWith } from '../support/servers.ts';
+import { describeThorough } from '../support/thorough.ts';
 import { killedSuite } from './killed.ts';
 
 const seed = Number(process.env['VISIONSCALE_TEST_SEED'] ?? randomInt(2 ** 31));
 
-killedSuite('killed, embedded', seed, () => ({}));
+describeThorough('killed on the embedded stack', () => {
+  killedSuite('killed, embedded', seed, () => ({}));
+});
 
 describeWith('Kafka', 'killed, on real servers', (brokers) => {
   describeWith('PostgreSQL', 'all three', (postgres) => {

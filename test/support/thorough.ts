@@ -3,15 +3,16 @@ import { describe, it } from 'vitest';
 
 export const thorough = Boolean(process.env['CI']) || process.env['VISIONSCALE_TEST_THOROUGH'] === '1';
 
-const skipped = (name: string) =>
+/** A name, with the reason where it is skipped. */
+export const thoroughTitle = (name: string) =>
   thorough ? name : `${name} [skipped: VISIONSCALE_TEST_THOROUGH=1 runs it, as CI does]`;
 
 /** A suite; elsewhere it is skipped by name. */
 export function describeThorough(name: string, run: () => void): void {
-  describe.runIf(thorough)(skipped(name), run);
+  describe.runIf(thorough)(thoroughTitle(name), run);
 }
 
 /** A test; elsewhere it is skipped by name. */
 export function itThorough(name: string, run: () => void | Promise<void>, timeout?: number): void {
-  it.runIf(thorough)(skipped(name), run, timeout);
+  it.runIf(thorough)(thoroughTitle(name), run, timeout);
 }
