@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { auditCommand } from './commands/audit.ts';
 import { benchCommand } from './commands/bench.ts';
+import { binsCommand } from './commands/bins.ts';
 import { classifyCommand } from './commands/classify.ts';
 import { consumeCommand } from './commands/consume.ts';
 import { correctCommand } from './commands/correct.ts';
@@ -14,9 +15,12 @@ import { initCommand } from './commands/init.ts';
 import { modelCommand } from './commands/model.ts';
 import { produceCommand } from './commands/produce.ts';
 import { resultsCommand } from './commands/results.ts';
+import { serveCommand } from './commands/serve.ts';
 import { statusCommand } from './commands/status.ts';
 import { trainCommand } from './commands/train.ts';
+import { upCommand } from './commands/up.ts';
 import { uploadCommand } from './commands/upload.ts';
+import { watchCommand } from './commands/watch.ts';
 
 export function buildProgram(): Command {
   const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
@@ -31,13 +35,17 @@ export function buildProgram(): Command {
     .configureHelp({ showGlobalOptions: false });
   for (const command of [
     demoCommand(),
+    upCommand(),
     initCommand(),
     doctorCommand(),
     uploadCommand(),
     produceCommand(),
+    watchCommand(),
     consumeCommand(),
+    serveCommand(),
     statusCommand(),
     resultsCommand(),
+    binsCommand(),
     correctCommand(),
     deadLettersCommand(),
     auditCommand(),

@@ -6,8 +6,10 @@ import type { Classifier } from './lib/classifier/classifier.ts';
 import type { LoadedModel } from './lib/classifier/model.ts';
 import type { Database } from './lib/database/open.ts';
 import { VisionscaleError } from './lib/errors.ts';
+import type { Buckets } from './lib/objects/buckets.ts';
 import type { StorePatience } from './lib/objects/open.ts';
 import type { ObjectStore } from './lib/objects/store.ts';
+import type { ResultTopics } from './lib/results/topics.ts';
 import type { Topic } from './lib/topic/topic.ts';
 
 export interface ComposeOptions {
@@ -58,11 +60,40 @@ export async function openTopic(options: ComposeOptions, database: Database): Pr
   return open({ ...topic, onNotice: options.onNotice });
 }
 
+/** Null where the settings want none. Connects when something is published. */
+export async function openResultTopics(
+  options: ComposeOptions,
+  database: Database,
+  source: Topic,
+): Promise<ResultTopics | null> {
+  const { topic, resultsTopic } = options.config;
+  if (!resultsTopic) return null;
+  const [{ openTopic: open }, { ResultTopics }] = await Promise.all([
+    import('./lib/topic/open.ts'),
+    import('./lib/results/topics.ts'),
+  ]);
+  return new ResultTopics(source, (name) =>
+    topic.kind === 'embedded'
+      ? // Nobody has to read them: then their retention goes by age and size alone.
+        open({ kind: 'embedded', pool: database.pool, name, expireUnread: true })
+      : open({ ...topic, name, onNotice: options.onNotice }),
+  );
+}
+
 export async function openStore(options: ComposeOptions, patience: StorePatience = {}): Promise<ObjectStore> {
   // The SDK would print a warning about Node 20 into the middle of our own output; package.json says what is supported.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
   const { openStore: open } = await import('./lib/objects/open.ts');
   return open(options.config.store, patience);
+}
+
+/** Buckets other than the store's, as `store` is patient. */
+export async function openBuckets(
+  { config }: ComposeOptions,
+  patience: StorePatience = {},
+): Promise<Buckets> {
+  const { openBuckets: open } = await import('./lib/objects/buckets.ts');
+  return open({ ...config.s3, ...patience });
 }
 
 /** The model that the settings name, else the store's active one; throws where there is none or it cannot be used. */

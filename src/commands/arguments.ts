@@ -1,5 +1,6 @@
 /** Parses the values of flags; a wrong one is told by commander with the flag's name. */
 import { InvalidArgumentError } from 'commander';
+import { durationMs } from '../lib/config/duration.ts';
 
 export function positive(text: string): number {
   const value = Number(text);
@@ -84,4 +85,20 @@ export function rowId(text: string): number {
 /** For an argument that may be repeated. */
 export function rowIds(text: string, before: number[] = []): number[] {
   return [...before, rowId(text)];
+}
+
+export function tokenName(text: string): string {
+  if (!/^[A-Za-z0-9._-]{1,100}$/.test(text)) {
+    throw new InvalidArgumentError('A name is 1 to 100 of the characters a-z A-Z 0-9 . _ -');
+  }
+  return text;
+}
+
+/** A length of time, in milliseconds: at least 50 ms, at most a day. */
+export function durationOf(text: string): number {
+  const ms = durationMs(text);
+  if (ms === undefined || ms < 50 || ms > 86_400_000) {
+    throw new InvalidArgumentError('It must be a time such as 200ms, 5s or 1m, from 50ms to 1d.');
+  }
+  return ms;
 }

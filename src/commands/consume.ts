@@ -5,6 +5,7 @@ import { wholeNumber } from './arguments.ts';
 import {
   consumeSettings,
   infrastructure,
+  metricsSettings,
   modelSettings,
   offersModel,
   run,
@@ -23,7 +24,7 @@ export function consumeCommand(): Command {
     .option('--skip-expired', 'go on where the topic deleted messages before they were read')
     .addOption(whileStdin())
     .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
-  const settings = [...infrastructure, ...modelSettings, ...consumeSettings];
+  const settings = [...infrastructure, ...modelSettings, ...consumeSettings, ...metricsSettings];
   return offersModel(withSettings(command, settings)).action((options: ConsumeFlags, self: Command) =>
     run(self, () => import('./actions/consume.ts'), options),
   );

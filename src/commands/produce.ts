@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { beltName, countAbove0, positive } from './arguments.ts';
 import type { ProduceFlags } from './actions/produce.ts';
-import { infrastructure, run, whileStdin, withSettings } from './run.ts';
+import { infrastructure, metricsSettings, run, whileStdin, withSettings } from './run.ts';
 
 export function produceCommand(): Command {
   return withSettings(
@@ -12,9 +12,10 @@ export function produceCommand(): Command {
       .option('--limit <n>', 'most keys to send', countAbove0)
       .option('--rate <n>', 'most keys a second', positive)
       .option('--belt <name>', 'belt the images come from; kept in the rows', beltName)
+      .option('--follow', 'go on with the keys of images that are inserted later, until it is told to stop')
       .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale produce --rate 100'),
-    [...infrastructure, 'VISIONSCALE_PARTITIONS'],
+    [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS'],
   ).action((options: ProduceFlags, command: Command) =>
     run(command, () => import('./actions/produce.ts'), options),
   );

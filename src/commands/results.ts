@@ -14,6 +14,7 @@ export function resultsCommand(): Command {
       .enablePositionalOptions()
       .option('--key <key>', 'of this image')
       .option('--category <name>', 'of this category')
+      .option('--bin <name>', 'in this bin')
       .option('--since <when>', 'a time ago (15m, 2h, 7d) or a date')
       .option('--limit <n>', 'most rows', countAbove0, 20)
       .addOption(new Option('--csv', 'comma-separated values with a header line').conflicts('json'))

@@ -69,10 +69,19 @@ export const modelSettings = [
   'VISIONSCALE_PREPROCESS',
 ] as const satisfies readonly SettingName[];
 
+export const metricsSettings = [
+  'VISIONSCALE_METRICS_PORT',
+  'VISIONSCALE_METRICS_HOST',
+] as const satisfies readonly SettingName[];
+
 export const consumeSettings = [
+  'VISIONSCALE_DEADLINE',
+  'VISIONSCALE_RESULTS_TOPIC',
   'VISIONSCALE_STALL_TIMEOUT',
   'VISIONSCALE_NOT_FOUND_GRACE',
   'VISIONSCALE_GIVE_UP_AFTER',
+  'VISIONSCALE_BUCKETS',
+  'VISIONSCALE_S3_EVENT_KEYS',
 ] as const satisfies readonly SettingName[];
 
 /** A command's action: a module of its own, so that its imports are loaded only when it runs. */
@@ -127,7 +136,8 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const json = command.opts<{ json?: boolean }>().json === true;
   const say = (text: string) => void process.stderr.write(`${text}\n`);
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
-  const isService = command.name() === 'consume';
+  const isService =
+    ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
   return {
     config,
     env,

@@ -14,6 +14,7 @@ import {
 import { compareObjects, type ObjectCounts } from './audit/objects.ts';
 import { compareRequests } from './audit/requests.ts';
 import { openSession, type Session } from './audit/session.ts';
+import type { MessageRules } from './message/rules.ts';
 import type { ObjectStore } from './objects/store.ts';
 import type { Topic } from './topic/topic.ts';
 
@@ -29,6 +30,8 @@ export interface AuditDeps {
 
 export interface AuditOptions {
   pipeline: string;
+  /** How the consumers read messages; default: as they do without settings. */
+  rules?: MessageRules;
   /** Most names of each class. */
   limit: number;
   /** An object that nothing names is orphaned. */
@@ -81,13 +84,14 @@ export interface AuditResult {
  */
 export async function audit(deps: AuditDeps, options: AuditOptions): Promise<AuditResult> {
   const { topic, store, report } = deps;
-  const { pipeline, limit, nameUnlisted, signal } = options;
+  const { pipeline, rules, limit, nameUnlisted, signal } = options;
   const began = performance.now();
   // What is wrong with the store shows now, not after a million messages.
   if (store !== null) for await (const _ of store.list()) break;
   await using session = await openSession(deps.pool, signal);
   const messages = await copyTopic(session, topic, {
     pipeline,
+    rules,
     signal,
     onTotal: (offsets) => report({ kind: 'topic', offsets }),
     onRead: (offsets) => report({ kind: 'read', offsets }),

@@ -79,13 +79,17 @@ export async function* classify(
 }
 
 /** How many files `classify` will look at; undefined when aborted. */
-export async function countFiles(options: ClassifyOptions): Promise<number | undefined> {
+export async function countFiles(options: Omit<ClassifyOptions, 'maxBytes'>): Promise<number | undefined> {
   let files = 0;
   for await (const _ of filesOf(options, options.signal)) files++;
   return options.signal.aborted ? undefined : files;
 }
 
-async function* filesOf(options: ClassifyOptions, signal: AbortSignal): AsyncGenerator<Found> {
+/** The files that are meant, up to the limit. Throws a UsageError where there is no such path. */
+export async function* filesOf(
+  options: Omit<ClassifyOptions, 'maxBytes'>,
+  signal: AbortSignal,
+): AsyncGenerator<Found> {
   const { path, include, exclude, limit = Infinity } = options;
   await checkPaths([path]);
   let files = 0;

@@ -4,7 +4,9 @@ import { ByteBudget } from './consume/byte-budget.ts';
 import { CrashGuard } from './consume/crash-guard.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
 import { consumeAsGroup } from './consume/group.ts';
+import { noLoad } from './consume/load.ts';
 import { consumeOne } from './consume/one.ts';
+import { ActiveBins } from './database/active-bins.ts';
 import { isRetryable, TopicError } from './errors.ts';
 
 export type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
@@ -15,6 +17,8 @@ export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } |
 export interface ConsumeResult {
   predicted: number;
   deadLettered: number;
+  /** What asked for nothing: test and delete events of an object store. */
+  ignored: number;
   seconds: number;
   imagesPerSecond: number;
 }
@@ -46,10 +50,18 @@ export async function consume(
     });
   }
   const count = new Count();
+  const report = (event: ConsumeEvent) => deps.report(count.see(event));
+  const tellBins = (version: number | null) => report({ kind: 'bins', partition: null, version });
   const counted = {
     ...deps,
-    report: (event: ConsumeEvent) => deps.report(count.see(event)),
+    report,
+    sorting: {
+      bins: new ActiveBins(options.pipeline, tellBins),
+      deadlineMs: options.deadlineMs ?? null,
+      publish: deps.results !== undefined,
+    },
     budget: new ByteBudget(options.imageMemoryBytes),
+    load: deps.load ?? noLoad(),
     crashGuard: new CrashGuard(deps.pool, options),
   };
   const candidates = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
@@ -66,6 +78,7 @@ export async function consume(
 class Count {
   #predicted = 0;
   #deadLettered = 0;
+  #ignored = 0;
   #began: number | undefined;
   #ended = 0;
 
@@ -74,6 +87,7 @@ class Count {
     if (event.kind === 'recorded') {
       this.#predicted += event.predicted;
       this.#deadLettered += event.deadLettered;
+      this.#ignored += event.ignored;
       this.#ended = performance.now();
     }
     return event;
@@ -85,6 +99,7 @@ class Count {
     return {
       predicted: this.#predicted,
       deadLettered: this.#deadLettered,
+      ignored: this.#ignored,
       seconds: rounded(seconds),
       imagesPerSecond: seconds > 0 ? rounded(this.#predicted / seconds) : 0,
     };

@@ -62,6 +62,8 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
     ...deps.env,
     VISIONSCALE_LOG_LEVEL: 'warn',
     VISIONSCALE_WORKERS: deps.env['VISIONSCALE_WORKERS'] || '1',
+    // One port is not enough for all of them.
+    VISIONSCALE_METRICS_PORT: '',
   };
   const consumers = [...Array(partitions).keys()].map(
     (partition) =>

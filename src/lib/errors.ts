@@ -57,6 +57,11 @@ export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** The code of an expected failure; `unexpected` for anything else. */
+export function faultCode(error: unknown): string {
+  return error instanceof VisionscaleError ? error.code : 'unexpected';
+}
+
 export function isRetryable(error: unknown): boolean {
   return error instanceof VisionscaleError && error.retryable;
 }

@@ -4,17 +4,21 @@ import { createDatabaseIfMissing } from './database/create.ts';
 import { migrate } from './database/migrate.ts';
 import type { Database } from './database/open.ts';
 import type { ObjectStore } from './objects/store.ts';
+import type { ResultTopics } from './results/topics.ts';
 import type { Topic } from './topic/topic.ts';
 
 export interface InitDeps {
   openDatabase(): Promise<Database>;
   openTopic(database: Database): Promise<Topic>;
+  openResultTopics(database: Database, topic: Topic): Promise<ResultTopics | null>;
   openStore(): Promise<ObjectStore>;
 }
 
 export interface InitResult {
   database: { where: string; created: boolean; applied: string[] };
   topic: { name: string; created: boolean; partitions: number };
+  /** Of results and dead letters; none where the settings want none. */
+  resultTopics: { name: string; created: boolean; partitions: number }[];
   store: { url: string; created: boolean };
   warnings: string[];
 }
@@ -28,12 +32,23 @@ export async function init(config: Config, deps: InitDeps): Promise<InitResult> 
   const { applied } = await migrate(database.pool);
   await using topic = await deps.openTopic(database);
   const topicState = await topic.create(config.topic.partitions);
+  await using results = await deps.openResultTopics(database, topic);
+  const resultTopics = results === null ? [] : await results.create();
   await using store = await deps.openStore();
   const storeState = await store.create();
-  const warnings = partitionWarning(topic.name, topicState, config.topic.partitions);
+  const warnings = [
+    ...partitionWarning(topic.name, topicState, config.topic.partitions),
+    ...resultTopics
+      .filter(({ partitions }) => partitions !== topicState.partitions)
+      .map(
+        ({ name, partitions }) =>
+          `topic ${name} exists with ${partitions} partitions, ${topic.name} has ${topicState.partitions}: results of one partition come in other ones`,
+      ),
+  ];
   return {
     database: { where: database.describe, created, applied },
     topic: { name: topic.name, ...topicState },
+    resultTopics,
     store: { url: store.url, created: storeState.created },
     warnings,
   };

@@ -10,11 +10,11 @@ import {
   pendingPage,
   type PendingImage,
 } from './database/images.ts';
-import { header, keyContentType } from './message/headers.ts';
-import { producedRequestId } from './message/request.ts';
-import { errorMessage } from './errors.ts';
+import { Bell } from './database/bell.ts';
+import { errorMessage, faultCode, isRetryable } from './errors.ts';
+import { keyMessage } from './message/key-message.ts';
 import { outageMs, retry } from './retry.ts';
-import type { OutgoingRecord, Producer, Topic } from './topic/topic.ts';
+import type { Producer, Topic } from './topic/topic.ts';
 
 export interface ProduceDeps {
   pool: Pool;
@@ -32,6 +32,8 @@ export interface ProduceOptions {
   /** Partitions of the topic where it has to be created. */
   partitions: number;
   belt?: string;
+  /** Go on with what is inserted later, until the signal; whatever is away is waited for. */
+  follow?: boolean;
   signal: AbortSignal;
 }
 
@@ -40,8 +42,10 @@ export type ProduceEvent =
   | { kind: 'round'; images: number; resumed: boolean }
   | { kind: 'pending'; images: number }
   | { kind: 'produced'; images: number }
+  /** Everything there was is produced; what comes is waited for (again, where something was away). */
+  | { kind: 'following' }
   /** Something is away; the step is tried again. */
-  | { kind: 'waiting'; reason: string };
+  | { kind: 'waiting'; reason: string; code: string };
 
 export interface ProduceResult {
   produced: number;
@@ -57,6 +61,10 @@ export interface ProduceResult {
 
 /** Images a page: what is in memory, on its way, and marked in one statement. */
 const pageSize = 1000;
+/** Rung by a trigger of image_info. */
+const imagesChannel = 'visionscale_images';
+/** How often a follower looks though nothing rang, in milliseconds. */
+const pollMs = 1000;
 
 /**
  * A key is marked produced only after the topic has acknowledged it. Killed in between, the next run sends it again
@@ -64,13 +72,27 @@ const pageSize = 1000;
  */
 export async function produce(deps: ProduceDeps, options: ProduceOptions): Promise<ProduceResult> {
   const { pool, topic, report } = deps;
+  const { follow = false, limit = Infinity, signal } = options;
   const began = performance.now();
-  const { created, partitions } = await topic.create(options.partitions);
-  report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });
+  let waited = true;
+  // Sent twice under the same request ids is sent once.
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal,
+      forMs: follow ? Infinity : outageMs,
+      onWait: (error) => {
+        waited = true;
+        report({ kind: 'waiting', reason: errorMessage(error), code: faultCode(error) });
+      },
+    });
+  // A person who waits is told at once what is away; a service that starts before its servers waits for them.
+  const atStart = <T>(step: () => Promise<T>): Promise<T> => (follow ? patiently(step) : step());
 
-  const round = options.again ? await beginRound(pool) : await openRound(pool);
+  const { created, partitions } = await atStart(() => topic.create(options.partitions));
+  report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });
+  const round = await atStart(() => (options.again ? beginRound(pool) : openRound(pool)));
   if (round) report({ kind: 'round', images: round.images, resumed: round.resumed });
-  const counts = await countImages(pool);
+  const counts = await atStart(() => countImages(pool));
   report({ kind: 'pending', images: Math.min(counts.images - counts.produced, options.limit ?? Infinity) });
 
   const result: ProduceResult = {
@@ -81,38 +103,57 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
     left: counts.images - counts.produced,
     seconds: 0,
   };
-  await using producer = await topic.producer();
-  // Sent twice under the same request ids is sent once.
-  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
-    retry(step, {
-      signal: options.signal,
-      forMs: outageMs,
-      onWait: (error) => report({ kind: 'waiting', reason: errorMessage(error) }),
-    });
-  let marking: Promise<void> = Promise.resolve();
-  let ended = false;
-  for await (const page of pages(
-    (after, limit) => patiently(() => pendingPage(pool, after, limit)),
-    options,
-    () => (ended = true),
-  )) {
-    const placements = await patiently(() => send(producer, page, options.belt));
-    // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
+  await using producer = await atStart(() => topic.producer());
+  let taken = 0;
+  /** From the first key to the last; true where it came to the end. */
+  const pass = async (): Promise<boolean> => {
+    let marking: Promise<void> = Promise.resolve();
+    let ended = false;
+    for await (const page of pages(
+      (after, limit) => patiently(() => pendingPage(pool, after, limit)),
+      { ...options, limit: limit - taken },
+      () => (ended = true),
+    )) {
+      const placements = await patiently(() => send(producer, page, options.belt));
+      taken += page.length;
+      // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
+      await marking;
+      marking = patiently(() => markProduced(pool, page)).then((marked) => {
+        result.produced += marked;
+        result.left -= marked;
+        report({ kind: 'produced', images: marked });
+      });
+      marking.catch(() => undefined);
+      for (const { partition } of placements)
+        result.partitions[partition] = (result.partitions[partition] ?? 0) + 1;
+    }
     await marking;
-    marking = patiently(() => markProduced(pool, page)).then((marked) => {
-      result.produced += marked;
-      result.left -= marked;
-      report({ kind: 'produced', images: marked });
-    });
-    marking.catch(() => undefined);
-    for (const { partition } of placements)
-      result.partitions[partition] = (result.partitions[partition] ?? 0) + 1;
+    return ended;
+  };
+  try {
+    await using bell = follow ? new Bell(pool, imagesChannel) : null;
+    let rung = bell?.rings('') ?? 0;
+    // A pass that reached the end has produced everything that was due when the round was opened.
+    if ((await pass()) && round) await patiently(() => completeRound(pool, round.id));
+    while (bell && !signal.aborted && taken < limit) {
+      if (waited) report({ kind: 'following' });
+      waited = false;
+      await bell.wait('', rung, pollMs, signal);
+      rung = bell.rings('');
+      await pass();
+    }
+    if (follow) result.left = await pendingCount(pool);
+  } catch (error) {
+    // Told to stop while something was away: the next run goes on from there.
+    if (!(follow && signal.aborted && isRetryable(error))) throw error;
   }
-  await marking;
-  // A pass that reached the end has produced everything that was due when the round was opened.
-  if (ended && round) await completeRound(pool, round.id);
   result.seconds = (performance.now() - began) / 1000;
   return result;
+}
+
+async function pendingCount(pool: Pool): Promise<number> {
+  const { images, produced } = await countImages(pool);
+  return images - produced;
 }
 
 /** Keyset pages in key order: no cursor is held open, and what was marked meanwhile does not shift the next page. */
@@ -140,18 +181,8 @@ async function* pages(
 }
 
 async function send(producer: Producer, page: PendingImage[], belt: string | undefined) {
-  const capturedAt = new Date().toISOString();
-  const records = page.map(({ key, round }): OutgoingRecord => {
-    const bytes = Buffer.from(key);
-    const headers: Record<string, string> = {
-      [header.requestId]: producedRequestId(key, round),
-      [header.contentType]: keyContentType,
-      [header.capturedAt]: capturedAt,
-    };
-    if (belt !== undefined) headers[header.belt] = belt;
-    return { key: bytes, value: bytes, headers };
-  });
-  return producer.send(records);
+  const capturedAt = new Date();
+  return producer.send(page.map(({ key, round }) => keyMessage({ key, round, capturedAt, belt })));
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

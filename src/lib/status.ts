@@ -1,8 +1,10 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
 import type { Pool } from 'pg';
 import { countOpenByCode } from './database/dead-letters.ts';
+import { readActiveBins } from './database/bins.ts';
 import { countImages, openRound } from './database/images.ts';
 import { readActiveModel } from './database/models.ts';
+import { type Backlog, readBacklog } from './database/outbox.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
 import { readPosition } from './database/positions.ts';
 import { errorMessage, VisionscaleError } from './errors.ts';
@@ -41,10 +43,16 @@ export interface Status {
   produced: number;
   predictions: number;
   deadLetters: number;
+  /** What asked for nothing: test and delete events. */
+  ignored: number;
   /** Open ones by error code, the most frequent first. */
   deadLettersByCode: Record<string, number>;
   partitions: PartitionStatus[];
   model: ModelStatus;
+  /** The version of the rules in force; null: results have no bin. */
+  bins: { version: number; source: string } | null;
+  /** What is recorded and not published yet. */
+  unpublished: Backlog;
   /** A round of `produce --again` that is not finished, and how many keys it still has to bring. */
   round: { images: number; left: number } | null;
   /** What could not be asked. */
@@ -58,12 +66,14 @@ export async function status(
   topic: Topic | VisionscaleError,
   pipeline: string,
 ): Promise<Status> {
-  const [images, outcomes, deadLettersByCode, owners, active] = await Promise.all([
+  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished] = await Promise.all([
     countImages(pool),
     countOutcomes(pool, pipeline),
     countOpenByCode(pool, pipeline),
     readOwners(pool, pipeline, topicName),
     readActiveModel(pool, pipeline),
+    readActiveBins(pool, pipeline),
+    readBacklog(pool, pipeline, topicName),
   ]);
   const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
   const model = {
@@ -96,6 +106,8 @@ export async function status(
     deadLettersByCode,
     partitions,
     model,
+    bins,
+    unpublished,
     round: round === null ? null : { images: round.images, left: images.images - images.produced },
     problems,
   };

@@ -4,32 +4,19 @@
  * whatever is killed, no row lacks its object; where it replaces another, the row first forgets that one's digest, so
  * no row vouches for an object it does not know. The next run finishes what this one did not.
  */
-import { createHash } from 'node:crypto';
-import {
-  errorMessage,
-  ImageError,
-  isRetryable,
-  ObjectError,
-  UsageError,
-  VisionscaleError,
-} from './errors.ts';
+import { errorMessage, ImageError, isRetryable, ObjectError, VisionscaleError } from './errors.ts';
 import { checkPaths } from './files/check-paths.ts';
 import { pathFilter } from './files/filter.ts';
 import { readImageFile } from './files/read-file.ts';
 import type { Rejection } from './files/walk.ts';
-import { objectKeyFault } from './objects/key.ts';
-import type { ObjectStore } from './objects/store.ts';
 import { outageMs, retry } from './retry.ts';
 import type { UploadEvent } from './upload/events.ts';
 import { forEachConcurrently } from './upload/for-each.ts';
-import type { ImageTable } from './upload/image-table.ts';
+import { keyPrefix } from './upload/key-prefix.ts';
 import { type Candidate, plan } from './upload/plan.ts';
+import { uploadImage, type UploadImageDeps } from './upload/upload-image.ts';
 
-export interface UploadDeps {
-  store: ObjectStore;
-  images: ImageTable;
-  /** Says what kind of image it is; throws an ImageError where it is none, or one that cannot be classified. */
-  check: (bytes: Buffer) => Promise<{ contentType: string }>;
+export interface UploadDeps extends Omit<UploadImageDeps, 'patiently'> {
   report: (event: UploadEvent) => void;
   /** Aborted: nothing new is begun, what is in flight is finished, and the result says `interrupted`. */
   signal: AbortSignal;
@@ -105,28 +92,24 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     const { path, file, key, knownSha256 } = candidate;
     const content = await readImageFile(file, maxBytes);
     const bytes = content.length;
-    const sha256 = createHash('sha256').update(content).digest('hex');
-    const same = sha256 === knownSha256;
-    if (same && !(recheck && (await patiently(() => store.head(key)))?.bytes !== bytes)) {
-      result.skipped++;
-      report({ type: 'skipped', path, key, bytes });
-      return;
-    }
-    const { contentType } = await check(content);
     const outcome = { path, key, bytes, replaced: knownSha256 !== null };
-    if (dryRun) {
-      result.wouldUpload = (result.wouldUpload ?? 0) + 1;
-      report({ type: 'would_upload', ...outcome });
-      return;
+    const steps = { store, images, check, patiently };
+    const type = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
+    switch (type) {
+      case 'skipped':
+        result.skipped++;
+        report({ type, path, key, bytes });
+        return;
+      case 'would_upload':
+        result.wouldUpload = (result.wouldUpload ?? 0) + 1;
+        report({ type, ...outcome });
+        return;
+      case 'uploaded':
+        result.uploaded++;
+        if (outcome.replaced) result.replaced++;
+        result.bytes += bytes;
+        report({ type, ...outcome });
     }
-    // Killed behind the put, the row would vouch for an object that is another by now, should the old file come back.
-    if (knownSha256 !== null && !same) await patiently(() => images.forget(key));
-    await patiently(() => store.put(key, content, { contentType }));
-    await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
-    result.uploaded++;
-    if (outcome.replaced) result.replaced++;
-    result.bytes += bytes;
-    report({ type: 'uploaded', ...outcome });
   }
 
   async function uploadOrReject(candidate: Candidate): Promise<void> {
@@ -172,14 +155,6 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
 /** Faults of the one file, not of the run. */
 function isRejection(error: unknown): error is VisionscaleError {
   return error instanceof ImageError || (error instanceof ObjectError && error.code === 'bad_key');
-}
-
-function keyPrefix(text: string): string {
-  const folder = text.replace(/^\/+|\/+$/g, '');
-  if (folder === '') return '';
-  const fault = objectKeyFault(folder);
-  if (fault !== undefined) throw new UsageError(`the prefix cannot begin keys: ${fault}`);
-  return `${folder}/`;
 }
 
 function stopped(error: unknown, uploaded: number): unknown {

@@ -17,18 +17,21 @@ async function leaseOf(
   return found.lease;
 }
 
+const asked = { bucket: null, inline: null, capturedAt: null, belt: null, traceparent: null, alone: null };
+
 function prediction(offset: number): Prediction {
   const model = { name: 'm', version: '1', digest: `sha256:${'0'.repeat(64)}`, labels: ['thing'] };
   return {
     kind: 'prediction',
     record: { ...id, offset, timestamp: 1, key: null, value: Buffer.from('k'), headers: {} },
-    request: { id: `r${offset}`, imageKey: 'k', capturedAt: null, belt: null },
+    request: { ...asked, id: `r${offset}`, imageKey: 'k' },
     classification: {
       model,
       top: [{ category: 'thing', confidence: 9 }],
       stages: { decode: 0, preprocess: 0, infer: 0 },
     },
     fetchMs: 0,
+    times: { received: 0, fetching: 0, fetched: 0, classified: 0 },
   };
 }
 

@@ -1,9 +1,10 @@
 /** The demo: everything on this machine, once; and nothing of it left behind, however it ends. */
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { nothingLeft, processesOf } from '../support/processes.ts';
 import { describeWith, testData } from '../support/servers.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 
@@ -37,28 +38,6 @@ async function demoRig(): Promise<Rig> {
   rig.env['VISIONSCALE_MODEL'] = writeColorModel(join(rig.dir, 'model'));
   await writeImages(join(rig.dir, 'images'), 30);
   return rig;
-}
-
-/** The processes whose command line or environment names this directory. */
-function processesOf(dir: string): string[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid);
-  return pids.flatMap((pid) => {
-    try {
-      const [args, env] = ['cmdline', 'environ'].map((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8'));
-      return `${args}${env}`.includes(dir) ? [`${pid} ${args?.replaceAll('\0', ' ')}`] : [];
-    } catch {
-      return []; // it has ended meanwhile
-    }
-  });
-}
-
-async function nothingLeft(dir: string): Promise<void> {
-  if (process.platform !== 'linux') return;
-  const deadline = Date.now() + 20_000;
-  while (processesOf(dir).length > 0) {
-    if (Date.now() > deadline) expect(processesOf(dir)).toEqual([]);
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
 }
 
 describe('demo', () => {

@@ -187,7 +187,9 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       ]);
       expect(red.map((r) => r.category)).toEqual(['red', 'red', 'red']);
       const csv = await rig.run(['results', '--key', 'red 0.png', '--csv']);
-      expect(csv.stdout.split('\n')[0]).toBe('imageKey,category,confidence,hostname,time,model,latencyMs');
+      expect(csv.stdout.split('\n')[0]).toBe(
+        'imageKey,category,confidence,hostname,time,model,latencyMs,bin,binReason',
+      );
       expect(
         csv.stdout
           .trim()

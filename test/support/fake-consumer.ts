@@ -2,7 +2,12 @@
 import { onTestFinished } from 'vitest';
 import type { Classification, Classifier } from '../../src/lib/classifier/classifier.ts';
 import { consume } from '../../src/lib/consume.ts';
-import { type ConsumeEvent, type ConsumeOptions, defaultEndurance } from '../../src/lib/consume/deps.ts';
+import {
+  type ConsumeDeps,
+  type ConsumeEvent,
+  type ConsumeOptions,
+  defaultEndurance,
+} from '../../src/lib/consume/deps.ts';
 import { ObjectError } from '../../src/lib/errors.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
@@ -74,7 +79,7 @@ export async function setUp(keys: string[], given?: Topic) {
       listeners.add(look);
       events.forEach(look);
     });
-  const run = (options: Partial<ConsumeOptions> = {}) =>
+  const run = (options: Partial<ConsumeOptions> = {}, deps: Partial<ConsumeDeps> = {}) =>
     consume(
       {
         pool,
@@ -85,6 +90,7 @@ export async function setUp(keys: string[], given?: Topic) {
           events.push(event);
           listeners.forEach((look) => look(event));
         },
+        ...deps,
       },
       {
         pipeline: 'p',

@@ -7,6 +7,10 @@ const sources = {
   Kafka: ['VISIONSCALE_TEST_KAFKA', 'broker addresses, host:port[,host:port]'],
   PostgreSQL: ['VISIONSCALE_TEST_POSTGRES', 'the URL of a server where this user may create databases'],
   S3: ['VISIONSCALE_TEST_S3', 'the endpoint of an S3-compatible server; credentials from AWS_*'],
+  'S3 events': [
+    'VISIONSCALE_TEST_S3_EVENTS',
+    'a command that, given a Kafka topic, starts an S3 server which tells it of every object, and prints the endpoint; credentials from AWS_*',
+  ],
   'test data': ['VISIONSCALE_TEST_DATA', 'a directory with models/ and images/'],
 } as const;
 

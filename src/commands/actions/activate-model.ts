@@ -18,6 +18,6 @@ export async function activateInPipeline(context: Context, path: string): Promis
 }
 
 /** Whoever only classifies directories has no database, and needs none started for this. */
-function hasPipeline({ config }: Context): boolean {
+export function hasPipeline({ config }: Context): boolean {
   return config.database.kind === 'server' || existsSync(join(config.dataDir, 'postgres'));
 }

@@ -21,6 +21,7 @@ export default async function (context: Context, options: AuditFlags): Promise<n
     { pool: database.pool, topic, store, report: (event) => shown.see(event) },
     {
       pipeline: context.config.pipeline,
+      rules: context.config.messages,
       limit: options.limit,
       nameUnlisted: options.objects === true,
       signal: context.signal,

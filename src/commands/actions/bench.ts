@@ -42,6 +42,7 @@ export default async function (
         return {
           openDatabase: () => compose.openDatabase(other, 'any'),
           openTopic: (database) => compose.openTopic(other, database),
+          openResultTopics: (database, topic) => compose.openResultTopics(other, database, topic),
           openStore: () => compose.openStore(other),
         };
       },

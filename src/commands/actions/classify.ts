@@ -1,13 +1,5 @@
-/** What `classify` does: prints a line for each image, and the bad files at the end. */
-import { once } from 'node:events';
-import { openClassifier } from '../../compose.ts';
-import { type ClassifiedImage, classify, countFiles } from '../../lib/classify.ts';
+/** What `classify` does: through a server, or on this machine. Each way loads its own parts. */
 import { UsageError } from '../../lib/errors.ts';
-import { checkPaths } from '../../lib/files/check-paths.ts';
-import type { Rejection } from '../../lib/files/walk.ts';
-import { ensureModel } from '../../lib/models/offer.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable, table } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
 
 export interface ClassifyFlags {
@@ -15,6 +7,10 @@ export interface ClassifyFlags {
   include: string[];
   exclude: string[];
   limit?: number;
+  concurrency?: number;
+  rate?: number;
+  out?: string;
+  again?: boolean;
 }
 
 export default async function (
@@ -22,65 +18,26 @@ export default async function (
   given: string | undefined,
   flags: ClassifyFlags,
 ): Promise<number> {
-  const { config, interactive, json, say, signal } = context;
+  const { config } = context;
   const path = given ?? config.imageDir;
   if (path === undefined) {
     throw new UsageError(
       'classify needs a directory of images',
-      'visionscale classify <dir> --local --model <file.onnx>, or set IMG_DIR',
+      'visionscale classify <dir> --server <url>, or --local --model <file.onnx>; or set IMG_DIR',
     );
   }
-  if (flags.local !== true) {
+  if (flags.local === true) {
+    const only = (['out', 'again', 'rate', 'concurrency'] as const).find((name) => flags[name] !== undefined);
+    if (only !== undefined) throw new UsageError(`--${only} goes with --server, not with --local`);
+    const local = await import('./classify-local.ts');
+    return local.default(context, path, flags);
+  }
+  if (config.remote.server === undefined) {
     throw new UsageError(
-      'classifying through a server is not there yet',
-      'Add --local to classify on this machine.',
+      'classify needs to know where: which server, or here',
+      'Name one with --server <url> (VISIONSCALE_SERVER), or add --local to classify on this machine.',
     );
   }
-  await checkPaths([path]);
-  await ensureModel(context);
-  const options = { ...flags, path, maxBytes: config.limits.maxBytes, signal };
-  await using classifier = await openClassifier(context);
-  using progress = new Progress({ label: 'classify', unit: 'files', interactive, line: say });
-  // Beside the work: what cannot be walked is told by the work itself.
-  void countFiles(options).then(
-    (files) => files !== undefined && progress.expect(files),
-    () => undefined,
-  );
-  const began = performance.now();
-  const rows: ClassifiedImage[] = [];
-  const rejected: Rejection[] = [];
-  let classified = 0;
-  for await (const outcome of classify(classifier, options)) {
-    progress.advance(1);
-    if (outcome.kind === 'rejected') {
-      rejected.push(outcome.rejection);
-      continue;
-    }
-    classified++;
-    if (json) await writeLine(JSON.stringify(outcome.result));
-    else rows.push(outcome.result);
-  }
-  progress[Symbol.dispose]();
-  if (rows.length > 0) await writeLine(resultTable(rows));
-  const lines = rejected.map((r) => `rejected  ${printable(r.path)}: ${printable(r.reason)}`);
-  if (json) lines.forEach(say);
-  else if (lines.length > 0) await writeLine(lines.join('\n'));
-  const seconds = (performance.now() - began) / 1000;
-  const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
-  say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected.length} files`);
-  if (signal.aborted) say('interrupted');
-  return signal.aborted || rejected.length > 0 ? 1 : 0;
-}
-
-function resultTable(rows: readonly ClassifiedImage[]): string {
-  return table(rows, [
-    { title: 'image', value: (r) => r.image },
-    { title: 'category', value: (r) => r.category },
-    { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
-  ]);
-}
-
-/** Waits while the reader of our output is slower than we are. */
-async function writeLine(text: string): Promise<void> {
-  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+  const remote = await import('./classify-remote.ts');
+  return remote.default(context, path, config.remote.server, flags);
 }

@@ -1,14 +1,21 @@
-/** What `consume` logs: what happens to its partitions, and now and then how far they have come. */
-import type { ConsumeEvent } from '../../lib/consume/deps.ts';
+/** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
+import type { Logger } from 'pino';
+import type { ConsumeEvent, Recording } from '../../lib/consume/deps.ts';
 import type { Context } from '../run.ts';
+import { DeadLetterLog } from './dead-letter-log.ts';
 
 /** How long a stalled process may take to end in good order, in milliseconds. */
 const exitMs = 5000;
-/** How often the log says how far a partition has come, in milliseconds. */
+/** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
 const sayEvery = 5000;
+
+const published = { result: 'results', dead: 'dead letters' };
 
 export function reporter({ log }: Context): (event: ConsumeEvent) => void {
   const counts = new Map<number, { predicted: number; said: number }>();
+  const letters = new DeadLetterLog(log);
+  /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
+  const waits = new Map<number | null, { said: number; open: boolean }>();
   return (event) => {
     const { partition } = event;
     switch (event.kind) {
@@ -22,32 +29,54 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         const count = counts.get(event.partition) ?? { predicted: 0, said: performance.now() };
         counts.set(event.partition, count);
         count.predicted += event.predicted;
-        log.debug(
-          { partition, predicted: event.predicted, deadLettered: event.deadLettered, lag: event.lag },
-          'recorded',
-        );
+        if (log.isLevelEnabled('debug')) logRows(log, event);
         if (performance.now() - count.said < sayEvery) break;
         count.said = performance.now();
         log.info({ partition, predicted: count.predicted, lag: event.lag }, 'going on');
         break;
       }
       case 'dead letter':
-        log.warn(
-          { partition, offset: event.offset, imageKey: event.imageKey, code: event.code },
-          `dead letter: ${event.message}`,
-        );
+        letters.hear(event);
         break;
-      case 'waiting':
-        log.warn({ partition }, `waiting: ${event.reason}`);
+      case 'waiting': {
+        // Where every image is refused the reason names another one each time.
+        const isNews = performance.now() - (waits.get(partition)?.said ?? -Infinity) >= sayEvery;
+        log[isNews ? 'warn' : 'debug']({ partition }, `waiting: ${event.reason}`);
+        if (isNews) waits.set(partition, { said: performance.now(), open: true });
         break;
-      case 'going on':
-        log.info({ partition }, 'going on');
+      }
+      case 'going on': {
+        const told = waits.get(partition);
+        log[told?.open ? 'info' : 'debug']({ partition }, 'going on');
+        if (told) told.open = false;
+        break;
+      }
+      case 'retrying':
+        log.debug({ partition, stage: event.stage, code: event.code }, 'trying again');
+        break;
+      case 'lag':
         break;
       case 'commit failed':
         log.warn(
           { partition },
           `offset not committed to the topic (the database's position counts): ${event.reason}`,
         );
+        break;
+      case 'bins':
+        if (event.version === null) log.info('bins are not used any more');
+        else log.info({ version: event.version }, `now sorts by version ${event.version} of the bins`);
+        break;
+      case 'published':
+        log.debug({ partition, what: event.what, messages: event.messages }, 'published');
+        break;
+      case 'not published':
+        log.warn(
+          { partition },
+          `${published[event.what]} wait to be published, recording goes on: ${event.reason}`,
+        );
+        break;
+      case 'publishing again':
+        log.info({ partition }, `${published[event.what]} are published again`);
         break;
       case 'another topic':
         log.warn(
@@ -82,8 +111,19 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         );
         break;
       case 'released':
+        letters.flush();
         log.info({ partition }, 'released');
         break;
     }
   };
+}
+
+function logRows(
+  log: Logger,
+  { partition, predictions, predicted, deadLettered, ignored, lag }: Recording,
+): void {
+  for (const { requestId, bin, latencyMs } of predictions) {
+    log.debug({ partition, requestId, bin, latencyMs }, 'predicted');
+  }
+  log.debug({ partition, predicted, deadLettered, ignored, lag }, 'recorded');
 }

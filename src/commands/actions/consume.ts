@@ -1,10 +1,22 @@
 /** What `consume` does: owns partitions until it is told to stop, and logs what happens. */
 import { hostname } from 'node:os';
-import { openClassifier, openDatabase, openStore, openTopic, ownerName } from '../../compose.ts';
+import type { Pool } from 'pg';
+import {
+  openBuckets,
+  openClassifier,
+  openDatabase,
+  openResultTopics,
+  openStore,
+  openTopic,
+  ownerName,
+} from '../../compose.ts';
+import type { Classifier } from '../../lib/classifier/classifier.ts';
 import { SwitchingClassifier } from '../../lib/classifier/switching.ts';
 import { consume, type Share } from '../../lib/consume.ts';
 import { atStart } from '../../lib/consume/at-start.ts';
 import { followModel } from '../../lib/consume/follow-model.ts';
+import { noLoad } from '../../lib/consume/load.ts';
+import { oldestInOutbox } from '../../lib/database/outbox-age.ts';
 import { isRetryable } from '../../lib/errors.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { loadByDigest, loadPipelineModel } from '../../lib/models/pipeline-model.ts';
@@ -12,6 +24,8 @@ import { openModelStore } from '../../lib/models/store.ts';
 import { supervised } from '../../lib/service-manager/supervised.ts';
 import type { Context } from '../run.ts';
 import { reporter } from './consume-log.ts';
+import { showConsumer } from './metrics.ts';
+import { traced } from './tracing.ts';
 
 export interface ConsumeFlags {
   partition?: number;
@@ -34,11 +48,25 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const { service, signal, onNotice } = context;
   const readyAtOnce = options.group === true;
   await using supervisor = supervised(service, { signal, onNotice, readyAtOnce });
-  const report = both(reporter(context), supervisor.hear);
+  const load = noLoad();
+  let inUse: Classifier | null = null;
+  let pool: Pool | null = null;
+  await using metrics = await showConsumer(context, {
+    load,
+    classifier: () => inUse,
+    oldestUnpublished: async () =>
+      pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
+    group: readyAtOnce,
+  });
+  await using tracing = await traced(context);
+  const report = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear);
   const patiently = atStart(signal, report);
   await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
+  pool = database.pool;
   await using topic = await patiently(() => openTopic(context, database));
+  await using results = await openResultTopics(context, database, topic);
   await using store = await openStore(context, storePatience);
+  await using buckets = await openBuckets(context, storePatience);
   const models = openModelStore(config.models);
   const published = { pool: database.pool, store };
   // A model that the settings name is pinned; else the pipeline's row decides, and the consumer follows it.
@@ -46,6 +74,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const chosen = pinned ? null : await patiently(() => loadPipelineModel(published, models, config.pipeline));
   if (chosen === null) await ensureModel(context);
   await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
+  inUse = classifier;
   let modelProblem: string | null = null;
   const stopFollowing = new AbortController();
   const following = pinned
@@ -75,8 +104,11 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         pool: database.pool,
         topic,
         store,
+        buckets,
         classifier,
+        ...(results !== null && { results }),
         modelProblem: () => modelProblem,
+        load,
         report,
       },
       {
@@ -84,7 +116,9 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         owner: ownerName(),
         hostname: hostname(),
         maxImageBytes: config.limits.maxBytes,
+        messages: config.messages,
         imageMemoryBytes: config.imageMemoryBytes,
+        ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
         ...config.endurance,
         untilDrained: options.untilDrained === true,
         skipExpired: options.skipExpired === true,
@@ -114,9 +148,6 @@ function shareOf(options: ConsumeFlags, configured: number | undefined): Share {
   return partition === undefined ? { kind: 'any' } : { kind: 'partition', partition };
 }
 
-function both<T>(first: (event: T) => void, second: (event: T) => void): (event: T) => void {
-  return (event) => {
-    first(event);
-    second(event);
-  };
+function toAll<T>(...listeners: ((event: T) => void)[]): (event: T) => void {
+  return (event) => listeners.forEach((hear) => hear(event));
 }

@@ -41,6 +41,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   await init(config, {
     openDatabase: () => compose.openDatabase(context, 'any'),
     openTopic: (opened) => compose.openTopic(context, opened),
+    openResultTopics: (opened, source) => compose.openResultTopics(context, opened, source),
     openStore: () => compose.openStore(context),
   });
   await using database = await compose.openDatabase(context);

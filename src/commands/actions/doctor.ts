@@ -3,6 +3,7 @@ import * as compose from '../../compose.ts';
 import { doctor } from '../../lib/doctor.ts';
 import { Opened } from '../../lib/doctor/opened.ts';
 import * as packages from '../../lib/doctor/packages.ts';
+import { resultsCheck } from '../../lib/doctor/results.ts';
 import * as servers from '../../lib/doctor/servers.ts';
 import type { Context } from '../run.ts';
 
@@ -11,6 +12,9 @@ export default async function (context: Context): Promise<number> {
   await using opened = new Opened();
   const database = opened.once(() => compose.openDatabase(context, 'any'));
   const topic = opened.once(async () => compose.openTopic(context, await database()));
+  const results = opened.once(
+    async () => (await compose.openResultTopics(context, await database(), await topic()))!,
+  );
   const store = opened.once(() => compose.openStore(context));
   const result = await doctor(
     [
@@ -20,6 +24,7 @@ export default async function (context: Context): Promise<number> {
       packages.packageCheck(packages.tfjsPackage, config.engine === 'tfjs'),
       ...servers.databaseChecks(database),
       servers.topicCheck(topic, config.topic.partitions),
+      ...(config.resultsTopic ? [resultsCheck({ topic, results, database }, config.pipeline)] : []),
       servers.storeCheck(store, config.limits.maxBytes),
       servers.modelCheck(() => compose.openClassifier(context), config.model !== undefined),
     ],

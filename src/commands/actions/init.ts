@@ -1,5 +1,5 @@
 /** What `init` does: sets everything up and says what was there already. */
-import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { openDatabase, openResultTopics, openStore, openTopic } from '../../compose.ts';
 import { init } from '../../lib/init.ts';
 import type { Context } from '../run.ts';
 
@@ -7,12 +7,15 @@ export default async function (context: Context): Promise<void> {
   const result = await init(context.config, {
     openDatabase: () => openDatabase(context, 'any'),
     openTopic: (database) => openTopic(context, database),
+    openResultTopics: (database, topic) => openResultTopics(context, database, topic),
     openStore: () => openStore(context),
   });
   context.print(result, () =>
     [
       `database  ${result.database.where}: ${done(result.database.created)}, ${migrations(result.database.applied)}`,
-      `topic     ${result.topic.name}: ${done(result.topic.created)}, ${result.topic.partitions} partitions`,
+      ...[result.topic, ...result.resultTopics].map(
+        ({ name, created, partitions }) => `topic     ${name}: ${done(created)}, ${partitions} partitions`,
+      ),
       `store     ${result.store.url}: ${done(result.store.created)}`,
       ...result.warnings.map((warning) => `warning   ${warning}`),
     ].join('\n'),

@@ -7,13 +7,19 @@ import { VisionscaleError } from '../../lib/errors.ts';
 import type { Context } from '../run.ts';
 
 /** Null where no model has been chosen. */
-export async function modelLabels({ config }: Context, pool: Pool): Promise<readonly string[] | null> {
+export async function modelLabels(context: Context, pool: Pool): Promise<readonly string[] | null> {
+  const { config } = context;
   if (config.model === undefined) {
     const digest = await readActiveDigest(pool, config.pipeline);
     const published = digest === null ? null : await readPublished(pool, digest);
     const labels = published && parseManifest(JSON.stringify(published.manifest)).labels;
     if (labels) return labels;
   }
+  return localLabels(context);
+}
+
+/** Of the model that this host runs by itself. */
+export async function localLabels({ config }: Context): Promise<readonly string[] | null> {
   try {
     return (await loadModel(config)).info.labels;
   } catch (error) {

@@ -1,65 +1,63 @@
-/** What `produce` does: sends the keys, showing how far it is. */
+/** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
+import { isRetryable } from '../../lib/errors.ts';
 import { partitionWarning } from '../../lib/init.ts';
 import { produce, type ProduceResult } from '../../lib/produce.ts';
-import { Progress } from '../../lib/report/progress.ts';
 import type { Context } from '../run.ts';
+import { showProducer } from './metrics.ts';
+import { patientStart } from './patient-start.ts';
+import { followLog, progressBar } from './produce-log.ts';
 
 export interface ProduceFlags {
   again?: boolean;
   limit?: number;
   rate?: number;
   belt?: string;
+  follow?: boolean;
 }
 
 export default async function (context: Context, options: ProduceFlags): Promise<number> {
-  const { say, config, interactive, signal } = context;
-  await using database = await openDatabase(context);
-  await using topic = await openTopic(context, database);
-  using progress = new Progress({
-    label: 'produce',
-    unit: 'keys',
-    interactive,
-    line: say,
-  });
-  const result = await produce(
-    {
-      pool: database.pool,
-      topic,
-      report(event) {
-        switch (event.kind) {
-          case 'topic':
-            if (event.created) say(`created topic ${event.name} with ${event.partitions} partitions`);
-            partitionWarning(event.name, event, event.wanted).forEach(say);
-            break;
-          case 'round':
-            say(`${event.resumed ? 'finishing' : 'opened'} a round of ${event.images} images`);
-            break;
-          case 'pending':
-            progress.expect(event.images);
-            break;
-          case 'waiting':
-            say(`waiting: ${event.reason}`);
-            break;
-          case 'produced':
-            progress.advance(event.images);
-            break;
-        }
+  const { signal, say, onNotice } = context;
+  const follow = options.follow === true;
+  try {
+    await using metrics = await showProducer(context);
+    const start = follow ? patientStart(context) : <T>(step: () => Promise<T>) => step();
+    await using database = await start(() => openDatabase(context));
+    await using topic = await start(() => openTopic(context, database));
+    using shown = follow ? followLog(context) : progressBar(context);
+    const result = await produce(
+      {
+        pool: database.pool,
+        topic,
+        report(event) {
+          metrics.hear(event);
+          if (event.kind === 'topic') {
+            if (event.created) onNotice(`created topic ${event.name} with ${event.partitions} partitions`);
+            partitionWarning(event.name, event, event.wanted).forEach(onNotice);
+          }
+          shown.hear(event);
+        },
       },
-    },
-    {
-      again: options.again === true,
-      partitions: config.topic.partitions,
-      signal,
-      ...(options.limit !== undefined && { limit: options.limit }),
-      ...(options.rate !== undefined && { rate: options.rate }),
-      ...(options.belt !== undefined && { belt: options.belt }),
-    },
-  );
-  progress[Symbol.dispose]();
-  context.print(result, () => summary(result, signal.aborted));
-  if (signal.aborted) say('interrupted; run it again to go on');
-  return signal.aborted ? 1 : 0;
+      {
+        again: options.again === true,
+        partitions: context.config.topic.partitions,
+        follow,
+        signal,
+        ...(options.limit !== undefined && { limit: options.limit }),
+        ...(options.rate !== undefined && { rate: options.rate }),
+        ...(options.belt !== undefined && { belt: options.belt }),
+      },
+    );
+    shown[Symbol.dispose]();
+    const interrupted = signal.aborted && !follow;
+    context.print(result, () => summary(result, signal.aborted));
+    if (interrupted) say('interrupted; run it again to go on');
+    return interrupted ? 1 : 0;
+  } catch (error) {
+    // Told to stop while something was away: what was not acknowledged is sent by the next run.
+    if (follow && signal.aborted && isRetryable(error)) return 0;
+    throw error;
+  }
 }
 
 function summary(result: ProduceResult, interrupted: boolean): string {

@@ -9,6 +9,7 @@ import type { Context } from '../run.ts';
 export interface ResultsFlags {
   key?: string;
   category?: string;
+  bin?: string;
   since?: string;
   limit: number;
   csv?: boolean;
@@ -20,12 +21,23 @@ export default async function (context: Context, options: ResultsFlags): Promise
     limit: options.limit,
     ...(options.key !== undefined && { key: options.key }),
     ...(options.category !== undefined && { category: options.category }),
+    ...(options.bin !== undefined && { bin: options.bin }),
     ...(options.since !== undefined && { since: parseSince(options.since) }),
   };
   await using database = await openDatabase(context);
   const rows = await latestResults(database.pool, filter);
   if (options.csv) {
-    const columns = ['imageKey', 'category', 'confidence', 'hostname', 'time', 'model', 'latencyMs'];
+    const columns = [
+      'imageKey',
+      'category',
+      'confidence',
+      'hostname',
+      'time',
+      'model',
+      'latencyMs',
+      'bin',
+      'binReason',
+    ];
     process.stdout.write(
       stringify(rows, {
         header: true,
@@ -44,6 +56,8 @@ export default async function (context: Context, options: ResultsFlags): Promise
           { title: 'image', value: (r) => r.imageKey },
           { title: 'category', value: (r) => r.category },
           { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
+          { title: 'bin', value: (r) => r.bin },
+          { title: 'why', value: (r) => (r.binReason === 'mapped' ? '' : r.binReason) },
           { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right' },
           { title: 'host', value: (r) => r.hostname },
         ]),

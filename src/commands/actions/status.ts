@@ -2,7 +2,7 @@
 import { openDatabase, openTopic } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/errors.ts';
 import { table } from '../../lib/report/table.ts';
-import { status } from '../../lib/status.ts';
+import { type Status, status } from '../../lib/status.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<number> {
@@ -16,9 +16,10 @@ export default async function (context: Context): Promise<number> {
   const result = await status(database.pool, config.topic.name, topic ?? opened, config.pipeline);
   context.print(result, () =>
     [
-      `images ${result.images}, produced ${result.produced}, predictions ${result.predictions}, dead letters ${result.deadLetters}`,
+      `images ${result.images}, produced ${result.produced}, predictions ${result.predictions}, dead letters ${result.deadLetters}${result.ignored > 0 ? `, ignored ${result.ignored}` : ''}`,
       ...deadLetterLine(result.deadLettersByCode),
-      `topic ${result.topic}, pipeline ${result.pipeline}${result.model.active === null ? '' : `, model ${result.model.active}`}`,
+      `topic ${result.topic}, pipeline ${result.pipeline}${result.model.active === null ? '' : `, model ${result.model.active}`}${result.bins === null ? '' : `, bins version ${result.bins.version}`}`,
+      ...unpublishedLine(result.unpublished),
       ...(result.round === null
         ? []
         : [
@@ -43,6 +44,14 @@ export default async function (context: Context): Promise<number> {
     ].join('\n'),
   );
   return result.problems.length > 0 ? 1 : 0;
+}
+
+function unpublishedLine({ results, deadLetters, oldestSeconds }: Status['unpublished']): string[] {
+  if (oldestSeconds === null) return [];
+  const age = Math.max(0, Math.round(oldestSeconds));
+  return [
+    `${results} results and ${deadLetters} dead letters are not published yet, the oldest for ${age} s`,
+  ];
 }
 
 function deadLetterLine(byCode: Record<string, number>): string[] {

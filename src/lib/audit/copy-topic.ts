@@ -1,5 +1,6 @@
 /** Copies what the topic's messages ask for into a temporary table: ids and places, not the messages. */
 import { parseMessage } from '../message/parse.ts';
+import type { MessageRules } from '../message/rules.ts';
 import { TopicError } from '../errors.ts';
 import { topicMissing } from '../topic/limits.ts';
 import type { Topic, TopicRecord } from '../topic/topic.ts';
@@ -7,6 +8,8 @@ import { type Session, throwIfInterrupted } from './session.ts';
 
 export interface CopyOptions {
   pipeline: string;
+  /** How the consumers read messages. */
+  rules: MessageRules | undefined;
   signal: AbortSignal;
   /** How many offsets there are to read, once. */
   onTotal: (offsets: number) => void;
@@ -70,7 +73,7 @@ async function copyPartition(
   let messages = 0;
   let next = place.first;
   while (next < place.end) {
-    const batch = new Batch(session);
+    const batch = new Batch(session, options.rules);
     const silence = new Silence(options.signal);
     const read = (to: number) => {
       options.onRead(to - next);
@@ -120,14 +123,16 @@ async function copyPartition(
 /** Collects requests and writes them by the thousand. */
 class Batch {
   readonly #session: Session;
+  readonly #rules: MessageRules | undefined;
   #columns: [number[], number[], number[], number[], (string | null)[], (string | null)[]] = empty();
 
-  constructor(session: Session) {
+  constructor(session: Session, rules: MessageRules | undefined) {
     this.#session = session;
+    this.#rules = rules;
   }
 
   async add(record: TopicRecord): Promise<void> {
-    requestsOf(record).forEach(([id, key], nth) => {
+    requestsOf(record, this.#rules).forEach(([id, key], nth) => {
       const row = [record.partition, record.offset, record.timestamp, nth, id, key] as const;
       row.forEach((value, column) => (this.#columns[column] as unknown[]).push(value));
     });
@@ -151,11 +156,22 @@ function empty(): [number[], number[], number[], number[], (string | null)[], (s
 }
 
 /** Id and image key; a message that asks for nothing still holds its place. */
-function requestsOf(record: TopicRecord): [id: string | null, key: string | null][] {
-  const message = parseMessage(record);
-  if (message.kind === 'unreadable') return [[message.requestId, null]];
-  const requests = message.kind === 'requests' ? message.requests : [];
-  return requests.length === 0 ? [[null, null]] : requests.map(({ id, imageKey }) => [id, imageKey]);
+function requestsOf(
+  record: TopicRecord,
+  rules: MessageRules | undefined,
+): [id: string | null, key: string | null][] {
+  const message = parseMessage(record, rules);
+  switch (message.kind) {
+    case 'unreadable':
+      return [[message.requestId, null]];
+    case 'ignored':
+      return [[null, null]];
+    case 'requests':
+      return [
+        ...message.requests.map(({ id, imageKey }): [string, string] => [id, imageKey]),
+        ...message.refused.map(({ requestId, imageKey }): [string, string | null] => [requestId, imageKey]),
+      ];
+  }
 }
 
 /** Aborts with `signal`, or when nothing has come for a while; the time that the taker needs does not count. */

@@ -116,7 +116,7 @@ async function exists(store: ObjectStore, key: string): Promise<boolean> {
 async function saveUnlisted(session: Session, options: CompareObjectsOptions): Promise<number> {
   await session.query(
     `delete from audit_unlisted u where exists (select from image_info i where i.image_key = u.image_key)
-       or u.image_key in (select image_key from prediction_results where pipeline = $1)
+       or u.image_key in (select image_key from prediction_results where pipeline = $1 and bucket is null)
        or u.image_key in (select image_key from dead_letters where pipeline = $1 and image_key is not null)
        or u.image_key in (select image_key from audit_topic where image_key is not null)`,
     [options.pipeline],

@@ -19,14 +19,17 @@ export const consumeStage: Stage = async (input) => {
   const classifier = instantClassifier(input);
   const figures: Figure[] = [];
   let round = 0;
-  const stores = [
-    { name: `no store, no model (${topic.kind} topic, rows)`, store: memoryStore(scratch.store, input) },
-    { name: `no model (${scratch.store.kind} store)`, store: scratch.store },
+  await using results = await scratch.results(topic);
+  const memory = memoryStore(scratch.store, input);
+  const runs = [
+    { name: `no store, no model (${topic.kind} topic, rows)`, store: memory, results: null },
+    ...(results === null ? [] : [{ name: 'the same, results published too', store: memory, results }]),
+    { name: `no model (${scratch.store.kind} store)`, store: scratch.store, results },
   ];
-  for (const { name, store } of stores) {
+  for (const { name, store, results } of runs) {
     const run = async (messages: number) => {
       await sendKeys(topic, keys, messages, ++round);
-      return drain({ scratch, topic, store, classifier }, input);
+      return drain({ scratch, topic, store, classifier, results }, input);
     };
     const { rate } = await run(firstMessages);
     const measured = await run(Math.max(1, Math.min(mostMessages, Math.round(rate * seconds))));

@@ -5,6 +5,7 @@ import { consume, type ConsumeEvent } from '../consume.ts';
 import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import type { ResultTopics } from '../results/topics.ts';
 import type { Topic } from '../topic/topic.ts';
 import { startClock, type Measured } from './measure.ts';
 import type { Scratch } from './scratch.ts';
@@ -15,14 +16,16 @@ export interface DrainDeps {
   topic: Topic;
   store: ObjectStore;
   classifier: Classifier;
+  /** Where results are published meanwhile; null: nowhere. */
+  results: ResultTopics | null;
 }
 
-/** From the moment the first partition is owned to the last row. Throws where anything but predictions came out. */
+/** From the moment the first partition is owned to the last row, or the last result published. Throws where anything but predictions came out. */
 export async function drain(
   deps: DrainDeps,
   { limits, signal }: StageInput,
 ): Promise<Omit<Measured, 'medianMs' | 'p99Ms'>> {
-  const { scratch, topic, store, classifier } = deps;
+  const { scratch, topic, store, classifier, results } = deps;
   let clock: ReturnType<typeof startClock> | undefined;
   let measured: ReturnType<ReturnType<typeof startClock>> | undefined;
   let predicted = 0;
@@ -45,7 +48,14 @@ export async function drain(
   await Promise.all(
     partitions.map((partition) =>
       consume(
-        { pool: scratch.database.pool, topic, store, classifier, report },
+        {
+          pool: scratch.database.pool,
+          topic,
+          store,
+          classifier,
+          report,
+          ...(results !== null && { results }),
+        },
         {
           pipeline: scratch.pipeline,
           owner: `bench:${process.pid}`,
@@ -61,6 +71,7 @@ export async function drain(
       ),
     ),
   );
+  if (results !== null) measured = clock?.(predicted);
   signal.throwIfAborted();
   // A request that was answered before costs its work and counts for nothing: the rate would be wrong.
   if (measured === undefined || predicted !== asked)

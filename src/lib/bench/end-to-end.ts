@@ -30,9 +30,10 @@ export const endToEndStage: Stage = async (input) => {
   const keys = input.images.all.map(({ name }) => name);
   await sendKeys(topic, keys, Math.max(0, Math.round(before * seconds) - produced), 1);
 
+  await using results = await scratch.results(topic);
   await using classifier = await input.openClassifier({ engine, workers });
   const { result: consumed, delay } = await withEventLoopDelay(() =>
-    drain({ scratch, topic, store: scratch.store, classifier }, input),
+    drain({ scratch, topic, store: scratch.store, classifier, results }, input),
   );
   const latencies = await latency(scratch.pipeline);
   const after = await roofline(input);

@@ -7,6 +7,7 @@ import { dropDatabase } from '../database/create.ts';
 import type { Database } from '../database/open.ts';
 import { init, type InitDeps } from '../init.ts';
 import type { ObjectStore } from '../objects/store.ts';
+import type { ResultTopics } from '../results/topics.ts';
 import type { Topic } from '../topic/topic.ts';
 
 export interface Scratch extends AsyncDisposable {
@@ -18,6 +19,8 @@ export interface Scratch extends AsyncDisposable {
   readonly describe: string;
   /** A topic for one stage. In Kafka it stays, and the next benchmark goes on behind its end. */
   topic(stage: string): Promise<Topic>;
+  /** Where the results of such a topic are published; null where the settings want none. To be closed by the caller. */
+  results(topic: Topic): Promise<ResultTopics | null>;
 }
 
 export interface ScratchDeps {
@@ -89,6 +92,7 @@ export async function openScratch(config: Config, deps: ScratchDeps): Promise<Sc
       await startAtEnd(topic, own.pipeline);
       return topic;
     },
+    results: (topic) => open.openResultTopics(database, topic),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
 }

@@ -3,8 +3,12 @@ import type { Endurance } from '../consume/deps.ts';
 import type { Device, EngineName } from '../classifier/classifier.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import type { ImageLimits } from '../images/limits.ts';
+import type { MessageRules } from '../message/rules.ts';
 import type { PreprocessMode } from '../images/prepare.ts';
 import type { StoreSettings } from '../objects/open.ts';
+import type { S3Connection } from '../objects/s3-client.ts';
+import type { HttpSettings, RemoteSettings } from './http.ts';
+import type { TracingSettings } from './tracing.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
@@ -19,6 +23,12 @@ export interface ProxySettings {
   none?: string;
 }
 
+/** Where a process shows its metrics; port undefined: nowhere, 0: any free one. */
+export interface MetricsSettings {
+  host: string;
+  port: number | undefined;
+}
+
 export interface Config {
   dataDir: string;
   pipeline: string;
@@ -26,6 +36,8 @@ export interface Config {
   database: DatabaseSettings;
   topic: TopicSettings;
   store: StoreSettings;
+  /** Endpoint and credentials for buckets other than the store's. */
+  s3: S3Connection;
   /** A path, or a name, version or digest in the store; undefined: the store's active model. */
   model: string | undefined;
   /** Directory of the model store. */
@@ -44,8 +56,21 @@ export interface Config {
   /** The classes to train, in their order; undefined: all folders. */
   classNames: string[] | undefined;
   partition: number | undefined;
+  /** How `consume` and `audit` read messages. */
+  messages: MessageRules;
+  /** From capture to row, in milliseconds: what takes longer goes to the manual bin; undefined: no deadline. */
+  deadlineMs: number | undefined;
+  /** Whether results and dead letters are published too. */
+  resultsTopic: boolean;
   /** How long `consume` waits for what. */
   endurance: Endurance;
   /** Most bytes of images that a consumer holds. */
   imageMemoryBytes: number;
+  /** What `serve` offers, where and to whom. */
+  http: HttpSettings;
+  metrics: MetricsSettings;
+  /** Null: no traces are sent. */
+  tracing: TracingSettings | null;
+  /** The server that `classify` talks to. */
+  remote: RemoteSettings;
 }

@@ -36,7 +36,9 @@ export function withSecretsFromFiles(env: Environment, faults: string[]): Enviro
 
 /** Misspelt settings of our own prefix are refused, so that a typo is not silently the default. */
 export function unknownSettings(env: Environment): string[] {
-  const known = settings.map((s) => s.env as string).filter((name) => name.startsWith('VISIONSCALE_'));
+  const known = settings
+    .flatMap((s): string[] => ('secret' in s ? [s.env, `${s.env}_FILE`] : [s.env]))
+    .filter((name) => name.startsWith('VISIONSCALE_'));
   return Object.keys(env)
     .filter(
       (name) =>

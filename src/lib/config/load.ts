@@ -9,11 +9,16 @@ import { devices, engineNames } from '../classifier/classifier.ts';
 import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
-import { parseStoreUrl, type StoreSettings } from '../objects/open.ts';
+import { eventKeyForms, messageRules } from '../message/rules.ts';
+import { isBucketName, parseStoreUrl, type StoreSettings } from '../objects/open.ts';
+import type { S3Connection } from '../objects/s3-client.ts';
 import type { Config, ProxySettings, TopicSettings } from './config.ts';
 import { type Environment, kafkaProperty, unknownSettings, withSecretsFromFiles } from './given.ts';
+import { longestTopicName } from '../results/topics.ts';
 import { durationMs } from './duration.ts';
+import { httpSettings, remoteSettings, parseOrigins, parseServerUrl, parseTokens } from './http.ts';
 import { settings } from './settings.ts';
+import { tracingSettings } from './tracing.ts';
 
 export type { Environment } from './given.ts';
 
@@ -28,6 +33,17 @@ const duration = z
   .string()
   .refine((text) => durationMs(text) !== undefined, 'must be a duration such as 500ms, 30s, 15m or 1h')
   .transform((text) => durationMs(text)!);
+
+/** A value with a grammar of its own, whose parser throws an Error that says what is wrong without repeating a secret. */
+const parsedBy = <T>(parse: (text: string) => T) =>
+  z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: errorMessage(error) });
+      return z.NEVER;
+    }
+  });
 
 const oneOf = (names: readonly string[]) => names.join(', ').replace(/, ([^,]*)$/, ' or $1');
 
@@ -107,10 +123,37 @@ const schema = z.object({
     .refine((names) => !names.includes(''), 'must be names separated by commas')
     .optional(),
   VISIONSCALE_PARTITION: wholeNumber(0, 999_999).optional(),
+  VISIONSCALE_DEADLINE: duration.refine((ms) => ms > 0, 'must be above 0').optional(),
+  VISIONSCALE_RESULTS_TOPIC: z
+    .enum(['true', 'false'], { error: 'must be true or false' })
+    .default('true')
+    .transform((text) => text === 'true'),
   VISIONSCALE_NOT_FOUND_GRACE: duration.default(defaultEndurance.notFoundGraceMs),
   VISIONSCALE_GIVE_UP_AFTER: duration.default(defaultEndurance.giveUpAfterMs),
   VISIONSCALE_STALL_TIMEOUT: duration.default(defaultEndurance.stallTimeoutMs),
   VISIONSCALE_IMAGE_MEMORY_BYTES: wholeNumber(1, 2 ** 40).default(defaultImageMemoryBytes),
+  VISIONSCALE_BUCKETS: z
+    .string()
+    .transform((text) => text.split(',').map((name) => name.trim()))
+    .refine((names) => names.every(isBucketName), 'must be bucket names separated by commas')
+    .default([]),
+  VISIONSCALE_S3_EVENT_KEYS: z
+    .enum(eventKeyForms, { error: `must be ${oneOf(eventKeyForms)}` })
+    .default('auto'),
+  VISIONSCALE_METRICS_PORT: wholeNumber(0, 65535).optional(),
+  VISIONSCALE_METRICS_HOST: z.string().default('127.0.0.1'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
+  VISIONSCALE_HTTP_HOST: z.string().default('127.0.0.1'),
+  VISIONSCALE_HTTP_PORT: wholeNumber(0, 65535).default(8080),
+  VISIONSCALE_TOKENS: parsedBy(parseTokens).default([]),
+  VISIONSCALE_CORS: parsedBy(parseOrigins).default([]),
+  VISIONSCALE_RATE_LIMIT: wholeNumber(0, 1_000_000).default(0),
+  VISIONSCALE_INGEST: z.enum(['store', 'inline'], { error: 'must be store or inline' }).default('store'),
+  VISIONSCALE_MAX_INLINE: wholeNumber(1, 100_000_000).default(900_000),
+  VISIONSCALE_MAX_IN_FLIGHT: wholeNumber(1, 10_000).default(64),
+  VISIONSCALE_DRAIN_DELAY: duration.default(0),
+  VISIONSCALE_SERVER: parsedBy(parseServerUrl).optional(),
+  VISIONSCALE_TOKEN: z.string().optional(),
 });
 
 type Parsed = z.infer<typeof schema>;
@@ -131,6 +174,14 @@ export function loadConfig(env: Environment): Config {
       faults.push(`${label('VISIONSCALE_STORE')}: ${errorMessage(error)}`);
     }
   }
+  if (parsed.success && parsed.data.VISIONSCALE_RESULTS_TOPIC) {
+    const { length } = parsed.data.KAFKA_TOPIC;
+    if (length > longestTopicName) {
+      faults.push(
+        `${label('KAFKA_TOPIC')} has ${length} characters; with <topic>.results ${longestTopicName} are the most (or --no-results-topic)`,
+      );
+    }
+  }
   if (!parsed.success || store === undefined || faults.length > 0) {
     throw new UsageError(
       faults.length === 1
@@ -147,6 +198,7 @@ export function loadConfig(env: Environment): Config {
     database: databaseSettings(data, dataDir),
     topic: topicSettings(data, given),
     store,
+    s3: s3Connection(data),
     model: data.VISIONSCALE_MODEL,
     models: data.VISIONSCALE_MODELS
       ? resolve(data.VISIONSCALE_MODELS)
@@ -162,31 +214,43 @@ export function loadConfig(env: Environment): Config {
     trainingDir: data.TRAINING_DATA_DIR,
     classNames: data.CLASS_NAMES,
     partition: data.VISIONSCALE_PARTITION,
+    deadlineMs: data.VISIONSCALE_DEADLINE,
+    resultsTopic: data.VISIONSCALE_RESULTS_TOPIC,
     endurance: {
       notFoundGraceMs: data.VISIONSCALE_NOT_FOUND_GRACE,
       giveUpAfterMs: data.VISIONSCALE_GIVE_UP_AFTER,
       stallTimeoutMs: data.VISIONSCALE_STALL_TIMEOUT,
     },
     imageMemoryBytes: data.VISIONSCALE_IMAGE_MEMORY_BYTES,
+    messages: messageRules(store, {
+      buckets: data.VISIONSCALE_BUCKETS,
+      eventKeys: data.VISIONSCALE_S3_EVENT_KEYS,
+    }),
+    tracing: tracingSettings(given),
+    metrics: { host: data.VISIONSCALE_METRICS_HOST, port: data.VISIONSCALE_METRICS_PORT },
+    http: httpSettings(data),
+    remote: remoteSettings(data),
   };
 
   function storeSettings(values: Parsed): StoreSettings {
     const url = values.VISIONSCALE_STORE ?? pathToFileURL(join(dataDirectory(values, env), 'images')).href;
     const place = parseStoreUrl(url);
-    if (place.kind === 'file') return place;
-    const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = values;
-    const { AWS_SESSION_TOKEN: sessionToken } = values;
-    return {
-      ...place,
-      ...(values.S3_ENDPOINT !== undefined && { endpoint: values.S3_ENDPOINT }),
-      ...(values.AWS_REGION !== undefined && { region: values.AWS_REGION }),
-      // Without both the SDK searches the usual places.
-      ...(accessKeyId !== undefined &&
-        secretAccessKey !== undefined && {
-          credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
-        }),
-    };
+    return place.kind === 'file' ? place : { ...place, ...s3Connection(values) };
   }
+}
+
+function s3Connection(values: Parsed): Pick<S3Connection, 'endpoint' | 'region' | 'credentials'> {
+  const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = values;
+  const { AWS_SESSION_TOKEN: sessionToken } = values;
+  return {
+    ...(values.S3_ENDPOINT !== undefined && { endpoint: values.S3_ENDPOINT }),
+    ...(values.AWS_REGION !== undefined && { region: values.AWS_REGION }),
+    // Without both the SDK searches the usual places.
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && {
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
+      }),
+  };
 }
 
 function dataDirectory(data: Parsed, env: Environment): string {

@@ -6,7 +6,18 @@ export interface Setting {
   flag?: string;
   /** Placeholder of the flag's value in `--help`. */
   value?: string;
-  section: 'General' | 'PostgreSQL' | 'Topic' | 'Object store' | 'Model' | 'Upload' | 'Train' | 'Consume';
+  section:
+    | 'General'
+    | 'PostgreSQL'
+    | 'Topic'
+    | 'Object store'
+    | 'Model'
+    | 'Upload'
+    | 'Train'
+    | 'Consume'
+    | 'Metrics'
+    | 'Serve'
+    | 'Classify';
   description: string;
   /** As shown to people; undefined where there is none. */
   default?: string;
@@ -252,6 +263,24 @@ export const settings = [
     example: '0',
   },
   {
+    env: 'VISIONSCALE_DEADLINE',
+    flag: '--deadline',
+    value: 'time',
+    section: 'Consume',
+    description:
+      'From the capture of an image to its row: what takes longer goes to the manual bin, whatever it is.',
+    default: 'none',
+    example: '1500ms',
+  },
+  {
+    env: 'VISIONSCALE_RESULTS_TOPIC',
+    flag: '--no-results-topic',
+    section: 'Consume',
+    description:
+      'Publish every result to <topic>.results and every dead letter to <topic>.dead (true or false).',
+    default: 'true',
+  },
+  {
     env: 'VISIONSCALE_STALL_TIMEOUT',
     flag: '--stall-timeout',
     value: 'time',
@@ -281,6 +310,141 @@ export const settings = [
     section: 'Consume',
     description: 'Most bytes of encoded images in memory at once.',
     default: '268435456',
+  },
+  {
+    env: 'VISIONSCALE_BUCKETS',
+    flag: '--buckets',
+    value: 'a,b',
+    section: 'Consume',
+    description:
+      'Buckets besides the store’s whose images S3 events may ask for; they are read with the same S3 settings. Others’ are dead letters.',
+    default: 'none',
+    example: 'camera-1,camera-2',
+  },
+  {
+    env: 'VISIONSCALE_S3_EVENT_KEYS',
+    flag: '--s3-event-keys',
+    value: 'form',
+    section: 'Consume',
+    description:
+      'How S3 events write keys: encoded (percent and plus, as AWS and MinIO do), raw, or auto (raw from versitygw, else encoded).',
+    default: 'auto',
+  },
+  {
+    env: 'VISIONSCALE_METRICS_PORT',
+    flag: '--metrics-port',
+    value: 'n',
+    section: 'Metrics',
+    description:
+      'Show Prometheus metrics at /metrics, and /healthz and /readyz, on this port; 0: any free one. One for each process of a host.',
+    example: '9464',
+  },
+  {
+    env: 'VISIONSCALE_METRICS_HOST',
+    flag: '--metrics-host',
+    value: 'address',
+    section: 'Metrics',
+    description: 'Address on which metrics are shown.',
+    default: '127.0.0.1',
+  },
+  {
+    env: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+    section: 'Metrics',
+    description:
+      'Where consumers send traces, by OpenTelemetry, which is installed beside visionscale (@opentelemetry/sdk-node); the rest of its environment holds too.',
+    example: 'http://127.0.0.1:4318',
+  },
+  {
+    env: 'VISIONSCALE_HTTP_HOST',
+    flag: '--host',
+    value: 'address',
+    section: 'Serve',
+    description:
+      'Where `serve` listens. Without tokens it takes images only on a loopback address; elsewhere it is read-only.',
+    default: '127.0.0.1',
+  },
+  {
+    env: 'VISIONSCALE_HTTP_PORT',
+    flag: '--port',
+    value: 'n',
+    section: 'Serve',
+    description: 'Port of `serve`; 0: any free one.',
+    default: '8080',
+  },
+  {
+    env: 'VISIONSCALE_TOKENS',
+    section: 'Serve',
+    description:
+      'Who may use `serve`: name:sha256 pairs, separated by commas or lines, as `serve --new-token NAME` prints them.',
+    example: 'belt-1:<64 hex digits>',
+    secret: true,
+  },
+  {
+    env: 'VISIONSCALE_CORS',
+    flag: '--cors',
+    value: 'origin,…',
+    section: 'Serve',
+    description: 'Origins of web pages that may call `serve`; without it none.',
+    example: 'https://dashboard.example',
+  },
+  {
+    env: 'VISIONSCALE_RATE_LIMIT',
+    flag: '--rate-limit',
+    value: 'n',
+    section: 'Serve',
+    description:
+      'Most requests a second of one token, or of one address where there are no tokens; 0: no limit.',
+    default: '0',
+  },
+  {
+    env: 'VISIONSCALE_INGEST',
+    flag: '--ingest',
+    value: 'way',
+    section: 'Serve',
+    description:
+      'Where posted images go: store (the object store, their keys through the topic) or inline (through the topic themselves).',
+    default: 'store',
+  },
+  {
+    env: 'VISIONSCALE_MAX_INLINE',
+    flag: '--max-inline',
+    value: 'bytes',
+    section: 'Serve',
+    description: 'Largest image sent inline; larger ones go to the store. Keep it below the broker’s limit.',
+    default: '900000',
+  },
+  {
+    env: 'VISIONSCALE_MAX_IN_FLIGHT',
+    flag: '--max-in-flight',
+    value: 'n',
+    section: 'Serve',
+    description: 'Most images between received and acknowledged; beyond it senders are told to wait (429).',
+    default: '64',
+  },
+  {
+    env: 'VISIONSCALE_DRAIN_DELAY',
+    flag: '--drain-delay',
+    value: 'time',
+    section: 'Serve',
+    description:
+      'How long `serve` goes on answering after SIGTERM while /readyz says 503, so that load balancers notice.',
+    default: '0',
+  },
+  {
+    env: 'VISIONSCALE_SERVER',
+    flag: '--server',
+    value: 'url',
+    section: 'Classify',
+    description: 'The server that `classify` sends images to.',
+    example: 'http://127.0.0.1:8080',
+  },
+  {
+    env: 'VISIONSCALE_TOKEN',
+    flag: '--token',
+    value: 'token',
+    section: 'Classify',
+    description: 'The token for that server; better given in VISIONSCALE_TOKEN_FILE than as a flag.',
+    secret: true,
   },
 ] as const satisfies readonly Setting[];
 

@@ -2,9 +2,10 @@
 import { setMaxListeners } from 'node:events';
 import { OwnershipLostError } from '../database/record.ts';
 import type { Lease, OwnerReport } from '../database/owners.ts';
+import { Publication } from '../results/publication.ts';
 import { retry } from '../retry.ts';
 import type { Committer } from '../topic/topic.ts';
-import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from './deps.ts';
 import { holdLease } from './hold-lease.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits } from './waits.ts';
@@ -20,6 +21,8 @@ export interface PartitionTask {
 
 /** How long a fetch under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;
+/** How long what was recorded may still take to be published at the end, in milliseconds: told to stop, and drained. */
+const publishMs = { stopped: 2000, drained: 10_000 };
 
 export type PartitionEnd = 'drained' | 'stopped' | 'lost';
 
@@ -57,6 +60,20 @@ export async function consumePartition(
     engine: classifier.engine,
   });
   const held = holdLease(pool, lease, ownerReport, () => lost.abort());
+  const { results: topics } = deps;
+  const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
+  const heard = (event: ConsumeEvent) => {
+    if (event.kind === 'recorded') publication?.recorded(event);
+    report(event);
+  };
+  const published = () =>
+    publication?.finish(
+      AbortSignal.any([
+        lost.signal,
+        after(options.signal, publishMs.stopped),
+        AbortSignal.timeout(publishMs.drained),
+      ]),
+    );
 
   try {
     // The topic may be away: the partition is kept meanwhile, and `status` says why.
@@ -70,19 +87,25 @@ export async function consumePartition(
       ),
     );
     report({ kind: 'owning', partition, epoch: lease.epoch, from, lag: Math.max(0, end - from) });
-    if (task.until !== null && from >= task.until) return 'drained';
+    if (task.until !== null && from >= task.until) {
+      await published();
+      return 'drained';
+    }
     const onStall = (reason: string | null) => {
       stalled = reason;
       report({ kind: 'stalled', partition, reason });
       held.tell();
     };
-    await workThrough(deps, options, task, { from, end, signal, hardStop, waits, onStall });
+    const work = { from, end, signal, hardStop, waits, onStall };
+    await workThrough({ ...deps, report: heard }, options, task, work);
     if (lost.signal.aborted) return lostTo(deps, lease);
+    await published();
     return options.signal.aborted ? 'stopped' : 'drained';
   } catch (error) {
     if (error instanceof OwnershipLostError || lost.signal.aborted) return lostTo(deps, lease);
     throw error;
   } finally {
+    publication?.abandon();
     await held[Symbol.asyncDispose]();
     report({ kind: 'released', partition });
   }

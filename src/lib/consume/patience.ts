@@ -71,6 +71,19 @@ export class Patience {
   }
 }
 
+/** One for every bucket that is asked for; null is the configured store. */
+export function patienceByBucket(
+  options: Omit<PatienceOptions, 'probe'>,
+  probe: (bucket: string | null, imageKey: string) => Promise<boolean>,
+): (bucket: string | null) => Patience {
+  const known = new Map<string | null, Patience>();
+  return (bucket) => {
+    const patience = known.get(bucket) ?? new Patience({ ...options, probe: (key) => probe(bucket, key) });
+    known.set(bucket, patience);
+    return patience;
+  };
+}
+
 /** One request's attempts. */
 class Trial {
   readonly #patience: Patience;

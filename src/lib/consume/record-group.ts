@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { databaseCode } from '../database/database-error.ts';
 import type { Lease } from '../database/owners.ts';
-import { type DeadLetter, record, type Recorded } from '../database/record.ts';
+import { type DeadLetter, type Outcome, record, type Recorded, type Recording } from '../database/record.ts';
 import { errorMessage, isRetryable } from '../errors.ts';
 import { requestIdOf } from '../database/settle.ts';
 import { header } from '../message/headers.ts';
@@ -19,27 +19,32 @@ export interface GroupRecorded extends Recorded {
 export async function recordGroup(
   pool: Pool,
   lease: Lease,
-  hostname: string,
+  by: Pick<Recording, 'hostname' | 'sorting'>,
   group: readonly Answered[],
 ): Promise<GroupRecorded> {
   const outcomes = group.flatMap((answered) => answered.outcomes);
+  const ignored = group.reduce((sum, answered) => sum + answered.ignored, 0);
   try {
-    const recorded = await record(pool, lease, { outcomes, last: group.at(-1)!.record, hostname });
+    const recorded = await record(pool, lease, { outcomes, ignored, last: group.at(-1)!.record, ...by });
     return { ...recorded, deadLetters: outcomes.filter((outcome) => outcome.kind === 'dead letter') };
   } catch (error) {
     if (!isDataFault(error)) throw error;
     if (group.length === 1) {
-      const letter = notRecordable(group[0]!, error);
-      const recorded = await record(pool, lease, { outcomes: [letter], last: letter.record, hostname });
-      return { ...recorded, deadLetters: [letter] };
+      if (outcomes.length === 0) throw error;
+      const letters = notRecordable(outcomes, error);
+      const last = group[0]!.record;
+      const recorded = await record(pool, lease, { outcomes: letters, ignored, last, ...by });
+      return { ...recorded, deadLetters: letters };
     }
     const middle = Math.ceil(group.length / 2);
-    const before = await recordGroup(pool, lease, hostname, group.slice(0, middle));
-    const after = await recordGroup(pool, lease, hostname, group.slice(middle));
+    const before = await recordGroup(pool, lease, by, group.slice(0, middle));
+    const after = await recordGroup(pool, lease, by, group.slice(middle));
     return {
       predicted: before.predicted + after.predicted,
       deadLettered: before.deadLettered + after.deadLettered,
       deadLetters: [...before.deadLetters, ...after.deadLetters],
+      predictions: [...before.predictions, ...after.predictions],
+      ignored: before.ignored + after.ignored,
     };
   }
 }
@@ -53,16 +58,20 @@ function isDataFault(error: unknown): boolean {
  * Nothing of the message goes into text: its place names it, and its bytes are kept as bytes. A retry keeps the request
  * id, which the database has taken before: it is the same dead letter once more.
  */
-function notRecordable({ record, outcomes }: Answered, error: unknown): DeadLetter {
-  const retried = retryNumber(record.headers);
-  const known = retried !== null && outcomes[0] !== undefined ? requestIdOf(outcomes[0]) : null;
-  return {
-    kind: 'dead letter',
-    record: { ...record, headers: known === null ? {} : { [header.retry]: `${retried}` } },
-    requestId: known ?? positionRequestId(record.topic, record.partition, record.offset, record.timestamp),
-    imageKey: null,
-    stage: 'record',
-    code: 'not_recordable',
-    message: `the database refused the outcome: ${errorMessage(error)}`.slice(0, 1000),
-  };
+function notRecordable(outcomes: readonly Outcome[], error: unknown): DeadLetter[] {
+  return outcomes.map((outcome, nth) => {
+    const { record } = outcome;
+    const retried = retryNumber(record.headers);
+    const place = positionRequestId(record.topic, record.partition, record.offset, record.timestamp);
+    const own = outcomes.length === 1 ? place : `${place}#${nth}`;
+    return {
+      kind: 'dead letter',
+      record: { ...record, headers: retried === null ? {} : { [header.retry]: `${retried}` } },
+      requestId: retried === null ? own : requestIdOf(outcome),
+      imageKey: null,
+      stage: 'record',
+      code: 'not_recordable',
+      message: `the database refused the outcome: ${errorMessage(error)}`.slice(0, 1000),
+    };
+  });
 }

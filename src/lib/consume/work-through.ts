@@ -1,14 +1,18 @@
 /** The messages of an owned partition: read → fetch → decode → preprocess → infer → record → commit. */
 import { skipGap } from '../database/positions.ts';
+import { faultCode } from '../errors.ts';
+import { defaultRules } from '../message/rules.ts';
 import { retry } from '../retry.ts';
 import { answer, type AnswerDeps } from './answer.ts';
+import { epochMs } from './clock.ts';
 import type { Guard } from './crash-guard.ts';
 import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type Shared } from './deps.ts';
 import { InHand } from './in-hand.ts';
 import { LatestCommit } from './latest-commit.ts';
 import { orderedGroups } from './ordered-groups.ts';
 import type { PartitionTask } from './partition.ts';
-import { Patience } from './patience.ts';
+import type { StoreOf } from './image-of.ts';
+import { patienceByBucket } from './patience.ts';
 import { recordGroup } from './record-group.ts';
 import { Source } from './source.ts';
 import type { Waits } from './waits.ts';
@@ -45,14 +49,22 @@ export async function workThrough(
   const { lease } = task;
   const { partition } = lease;
   const { signal, hardStop, waits } = work;
-  const { maxImageBytes } = options;
+  const { maxImageBytes, hostname } = options;
+  const by = { hostname, sorting: deps.sorting };
   const inHand = new InHand();
-  const probe = (key: string) =>
-    store.get(key, { maxBytes: maxImageBytes, signal }).then(
+  const storeOf: StoreOf = async (bucket) => {
+    if (bucket === null) return store;
+    if (deps.buckets === undefined)
+      throw new TypeError('a bucket is allowed, but there is nothing to open it');
+    return deps.buckets.of(bucket);
+  };
+  const patienceOf = patienceByBucket(options, async (bucket, key) => {
+    const other = await storeOf(bucket);
+    return other.get(key, { maxBytes: maxImageBytes, signal }).then(
       () => true,
       () => false,
     );
-  const patience = new Patience({ ...options, probe });
+  });
   let next = work.from;
   let die: (error: StalledError) => void = () => undefined;
   const dead = new Promise<never>((_, reject) => (die = reject));
@@ -72,14 +84,26 @@ export async function workThrough(
       report({ kind: 'giving up', partition, reason: error.message });
       die(error);
     },
-    onTick: () => void overGap().catch(() => undefined),
+    onTick: () => {
+      tellLag();
+      void overGap().catch(() => undefined);
+    },
   });
   const commits = new LatestCommit(task.committer ?? reader, partition, (reason) =>
     report({ kind: 'commit failed', partition, reason }),
   );
 
+  let toldLag = work.end - work.from;
+  const tellLag = () => {
+    const lag = watch.end - next;
+    if (lag !== toldLag) report({ kind: 'lag', partition, lag });
+    toldLag = lag;
+  };
+
   const through = async ({ until, inFlight, guard }: Stretch): Promise<void> => {
-    const answerDeps: AnswerDeps = { ...deps, maxImageBytes, waits, inHand, patience, guard, hardStop };
+    const rules = options.messages ?? defaultRules;
+    const work = { rules, maxImageBytes, storeOf, patienceOf, waits, inHand, guard, hardStop };
+    const answerDeps: AnswerDeps = { ...deps, ...work };
     const groups = orderedGroups(
       (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
       (message, s) => answer(message, answerDeps, s),
@@ -87,14 +111,25 @@ export async function workThrough(
     );
     for await (const group of groups) {
       const { offset } = group.at(-1)!.record;
+      const began = epochMs();
       const { deadLetters, ...recorded } = await waits.during((onWait) =>
-        retry(() => recordGroup(pool, lease, options.hostname, group), { signal, onWait }),
+        retry(() => recordGroup(pool, lease, by, group), {
+          signal,
+          onWait: (error) => {
+            report({ kind: 'retrying', partition, stage: 'record', code: faultCode(error) });
+            onWait(error);
+          },
+        }),
       );
       next = offset + 1;
       commits.commit(next);
       for (const { record, imageKey, code, message } of deadLetters)
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
-      report({ kind: 'recorded', partition, ...recorded, lag: watch.end - next });
+      const outcomes = group.flatMap((answered) => answered.outcomes);
+      const times = { began, ended: epochMs() };
+      const lag = watch.end - next;
+      report({ kind: 'recorded', partition, ...recorded, lag, outcomes, ...times });
+      toldLag = lag;
     }
   };
 

@@ -42,7 +42,7 @@ export interface FullLetter extends LetterRow {
   value: Buffer | null;
 }
 
-/** What `retry` needs of a letter; key and value only where there is no image key. */
+/** What `retry` needs of a letter. */
 export interface RetryRow extends Retried {
   id: number;
 }
@@ -125,12 +125,10 @@ export async function retryPage(
 ): Promise<RetryRow[]> {
   const { rows } = await pool.query<RetryRow>(
     `with page as (
-       select id, image_key is null as unreadable,
-         sum(case when image_key is null then coalesce(octet_length(message_value), 0) + coalesce(octet_length(message_key), 0)
-           else 0 end) over (order by id) as bytes, row_number() over (order by id) as nth
+       select id, row_number() over (order by id) as nth,
+         sum(coalesce(octet_length(message_value), 0) + coalesce(octet_length(message_key), 0)) over (order by id) as bytes
        from (select * from dead_letters where ${selected} and id > $8 and id <= $9 order by id limit $10) as first)
-     select d.id, d.request_id as "requestId", d.attempts, d.image_key as "imageKey", d.headers,
-       case when page.unreadable then d.message_key end as key, case when page.unreadable then d.message_value end as value
+     select d.id, d.request_id as "requestId", d.attempts, d.headers, d.message_key as key, d.message_value as value
      from page join dead_letters d using (id) where page.bytes <= $11 or page.nth = 1 order by d.id`,
     [...parameters({ ...selection, state: 'open' }), after, lastId, limit, maxBytes],
   );

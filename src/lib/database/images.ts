@@ -58,6 +58,15 @@ export async function pendingPage(pool: Pool, after: string, limit: number): Pro
   return rows.map((row) => ({ key: row.image_key, round: row.round }));
 }
 
+/** Of these keys, the images not yet produced in their round. */
+export async function pendingAmong(pool: Pool, keys: readonly string[]): Promise<PendingImage[]> {
+  const { rows } = await pool.query<PendingImage>(
+    'select image_key as key, round from image_info where produced_at is null and image_key = any($1)',
+    [keys],
+  );
+  return rows;
+}
+
 /** Marks what the topic has acknowledged; an image replaced meanwhile stays pending. Returns how many were marked. */
 export async function markProduced(pool: Pool, images: readonly PendingImage[]): Promise<number> {
   const { rowCount } = await pool.query(

@@ -4,15 +4,18 @@ import type { Pool } from 'pg';
 export interface OutcomeCounts {
   predictions: number;
   deadLetters: number;
+  /** Parts of messages that asked for nothing. */
+  ignored: number;
 }
 
 export async function countOutcomes(pool: Pool, pipeline: string): Promise<OutcomeCounts> {
   const { rows } = await pool.query<OutcomeCounts>(
     `select (select count(*)::int8 from prediction_results where pipeline = $1) as predictions,
-       (select count(*)::int8 from dead_letters where pipeline = $1 and state = 'open') as "deadLetters"`,
+       (select count(*)::int8 from dead_letters where pipeline = $1 and state = 'open') as "deadLetters",
+       (select coalesce(sum(ignored), 0)::int8 from positions where pipeline = $1) as ignored`,
     [pipeline],
   );
-  return rows[0] ?? { predictions: 0, deadLetters: 0 };
+  return rows[0] ?? { predictions: 0, deadLetters: 0, ignored: 0 };
 }
 
 export interface OwnerRow {

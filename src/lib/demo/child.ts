@@ -1,6 +1,7 @@
 /** A process of this same binary that ends with its parent, however the parent ends. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from '../config/load.ts';
 import { VisionscaleError } from '../errors.ts';
@@ -16,10 +17,18 @@ export class Child implements AsyncDisposable {
   /** Rejects when the process fails; resolves to its stdout when it ends with 0. */
   readonly ended: Promise<string>;
   readonly #process;
+  readonly #onLine: (line: string) => void;
   #stopping = false;
 
-  constructor(name: string, args: readonly string[], env: Environment) {
+  /** `onLine` hears what it writes to stderr. */
+  constructor(
+    name: string,
+    args: readonly string[],
+    env: Environment,
+    onLine: (line: string) => void = () => undefined,
+  ) {
     this.name = name;
+    this.#onLine = onLine;
     // Its own process group: Ctrl-C reaches the parent alone, which then stops its children in order.
     this.#process = spawn(process.execPath, [binary, ...args], {
       env: env,
@@ -46,10 +55,12 @@ export class Child implements AsyncDisposable {
 
   async #end(): Promise<string> {
     const out: Buffer[] = [];
-    let errorLines: string[] = [];
+    const errorLines: string[] = [];
     this.#process.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    this.#process.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-      errorLines = (errorLines.join('\n') + chunk).split('\n').slice(-keptErrorLines);
+    createInterface({ input: this.#process.stderr }).on('line', (line) => {
+      errorLines.push(line);
+      if (errorLines.length > keptErrorLines) errorLines.shift();
+      this.#onLine(line);
     });
     const [code, signal] = (await once(this.#process, 'close')) as [number | null, NodeJS.Signals | null];
     if (code === 0 || this.#stopping) return Buffer.concat(out).toString();

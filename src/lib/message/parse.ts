@@ -1,77 +1,190 @@
 /** Turns a record into what it asks for, or says why it is unreadable; never throws. */
+import { isUtf8 } from 'node:buffer';
 import { objectKeyFault } from '../objects/key.ts';
 import type { TopicRecord } from '../topic/topic.ts';
+import { isEnvelope, readEnvelope } from './envelope.ts';
+import { beltOf, plainText, timeOf, traceparentOf } from './fields.ts';
 import { header } from './headers.ts';
-import { plausibleTime } from './time.ts';
-import { maxRequestIdBytes, positionRequestId, type Request } from './request.ts';
+import { looksLikeImage } from './looks-like-image.ts';
+import { maxRequestIdBytes, positionRequestId, type Refused, type Request } from './request.ts';
+import { defaultRules, type MessageRules } from './rules.ts';
+import { type Around, isS3Event, readS3Event } from './s3-event.ts';
 
 export type Message =
-  | { kind: 'requests'; requests: Request[] }
+  /** At least one of the two is there. `ignored`: parts of the message that ask for nothing. */
+  | { kind: 'requests'; requests: Request[]; refused: Refused[]; ignored: number }
   /** Can never be read. `requestId` identifies the dead letter. */
-  | { kind: 'unreadable'; requestId: string; code: string; reason: string };
+  | ({ kind: 'unreadable' } & Omit<Refused, 'imageKey' | 'alone'>)
+  /** Asks for nothing: no row and no dead letter. `events`: how many parts it has. */
+  | { kind: 'ignored'; reason: string; events: number };
 
-const maxBeltBytes = 256;
+const maxKeyBytes = 1024;
+const maxJsonBytes = 1024 * 1024;
 
-/** An image key as value, everything else in headers. */
-export function parseMessage(record: TopicRecord): Message {
-  const requestId = idOf(record);
-  const unreadable = (reason: string): Message => ({
-    kind: 'unreadable',
-    requestId,
-    code: 'unreadable_message',
-    reason,
-  });
-  if (record.value === null || record.value.length === 0) return unreadable('the message has no value');
-  const type = mediaType(record.headers[header.contentType]);
-  if (type !== undefined && type !== 'text/plain')
-    return unreadable(`messages of type ${JSON.stringify(type.slice(0, 100))} are not understood`);
-  if (record.value.length > 1024) {
-    return unreadable(`the value is ${record.value.length} bytes long; an image key has at most 1024`);
+/** Told apart by the content-type header, then by the content: a JSON object, an image key, an image. */
+export function parseMessage(record: TopicRecord, rules: MessageRules = defaultRules): Message {
+  return new Parser(record, rules).parse();
+}
+
+class Parser {
+  readonly #record: TopicRecord;
+  readonly #rules: MessageRules;
+  readonly #around: Around;
+
+  constructor(record: TopicRecord, rules: MessageRules) {
+    const { headers, topic, partition, offset, timestamp } = record;
+    this.#record = record;
+    this.#rules = rules;
+    this.#around = {
+      requestId: plainText(headers[header.requestId], maxRequestIdBytes),
+      positionId: positionRequestId(topic, partition, offset, timestamp),
+      timestamp,
+      capturedAt: timeOf(headers[header.capturedAt]),
+      belt: beltOf(headers[header.belt]),
+      traceparent: traceparentOf(headers[header.traceparent]),
+    };
   }
-  const imageKey = utf8(record.value);
-  if (imageKey === undefined) return unreadable('the value is not UTF-8 text, so it is no image key');
-  const fault = objectKeyFault(imageKey);
-  if (fault !== undefined) return unreadable(`the value is no image key: ${fault}`);
-  const request: Request = {
-    id: requestId,
-    imageKey,
-    capturedAt: time(record.headers[header.capturedAt]),
-    belt: text(record.headers[header.belt], maxBeltBytes),
-  };
-  return { kind: 'requests', requests: [request] };
-}
 
-function idOf(record: TopicRecord): string {
-  const given = text(record.headers[header.requestId], maxRequestIdBytes);
-  return given ?? positionRequestId(record.topic, record.partition, record.offset, record.timestamp);
-}
-
-/** A header's text; null where it is absent, empty, too long holds control characters, or is not valid Unicode. */
-function text(value: string | undefined, maxBytes: number): string | null {
-  if (
-    value === undefined ||
-    value === '' ||
-    Buffer.byteLength(value) > maxBytes ||
-    /[\p{Cc}\p{Cs}]/u.test(value)
-  ) {
-    return null;
+  parse(): Message {
+    const { value, headers } = this.#record;
+    if (value === null || value.length === 0) return this.#unreadable('the message has no value');
+    const type = mediaType(headers[header.contentType]);
+    if (type === undefined || type === 'application/octet-stream') return this.#byContent(value);
+    if (type === 'text/plain') return this.#key(value);
+    if (type === 'application/json')
+      return this.#json(value) ?? this.#unreadable('the value is no JSON object');
+    if (type.startsWith('image/')) return this.#inline(value);
+    return this.#unreadable(`messages of type ${JSON.stringify(type.slice(0, 100))} are not understood`);
   }
-  return value;
-}
 
-function time(value: string | undefined): number | null {
-  if (value === undefined) return null;
-  return plausibleTime(/^\d{1,16}$/.test(value) ? Number(value) : Date.parse(value));
+  #byContent(value: Buffer): Message {
+    // A key may begin with a brace too.
+    const json = beginsLikeJson(value) ? this.#json(value) : undefined;
+    if (json) return json;
+    if (isUtf8(value) && !hasControls(value)) return this.#key(value);
+    if (looksLikeImage(value)) return this.#inline(value);
+    const what = isUtf8(value) ? 'text with control characters' : 'not UTF-8 text';
+    return this.#unreadable(
+      `the value is ${what}, so it is no image key; it is no event or envelope and no image either`,
+    );
+  }
+
+  #key(value: Buffer): Message {
+    if (value.length > maxKeyBytes) {
+      return this.#unreadable(
+        `the value is ${value.length} bytes long; an image key has at most ${maxKeyBytes}`,
+      );
+    }
+    if (!isUtf8(value)) return this.#unreadable('the value is not UTF-8 text, so it is no image key');
+    const imageKey = value.toString();
+    const fault = objectKeyFault(imageKey);
+    return fault === undefined
+      ? this.#request({ imageKey })
+      : this.#unreadable(`the value is no image key: ${fault}`);
+  }
+
+  /** Named by the header, else by the message key. */
+  #inline(value: Buffer): Message {
+    const { key, headers } = this.#record;
+    const named = headers[header.name] ?? (key !== null && isUtf8(key) ? key.toString() : '');
+    const fault = objectKeyFault(named);
+    if (fault === undefined) return this.#request({ imageKey: named, inline: value });
+    return this.#unreadable(
+      `the image in the message has no name: neither its header ${header.name} nor the message key is an image key: ${fault}`,
+    );
+  }
+
+  /** Undefined where it is no JSON object. */
+  #json(value: Buffer): Message | undefined {
+    if (value.length > maxJsonBytes) {
+      return this.#unreadable(`the value is JSON of ${value.length} bytes; at most ${maxJsonBytes} are read`);
+    }
+    const json = parseObject(value);
+    if (json === undefined) return undefined;
+    if (isEnvelope(json)) return this.#envelope(json);
+    if (isS3Event(json)) {
+      const { reason, ...asked } = readS3Event(json, this.#around, this.#rules);
+      if (asked.requests.length + asked.refused.length > 0) return { kind: 'requests', ...asked };
+      return { kind: 'ignored', reason, events: asked.ignored };
+    }
+    return this.#unreadable('the value is JSON, but neither an envelope nor an S3 event');
+  }
+
+  #envelope(json: Record<string, unknown>): Message {
+    const envelope = readEnvelope(json, this.#rules);
+    if (typeof envelope === 'string') return this.#unreadable(envelope);
+    const { place, ...said } = envelope;
+    const around = this.#around;
+    const told = {
+      id: around.requestId ?? said.id ?? around.positionId,
+      capturedAt: around.capturedAt ?? said.capturedAt,
+      belt: around.belt ?? said.belt,
+      traceparent: around.traceparent ?? said.traceparent,
+    };
+    switch (place.kind) {
+      case 'image':
+        return this.#request({ ...told, imageKey: place.imageKey, bucket: place.bucket });
+      case 'ignored':
+        return { kind: 'ignored', reason: place.reason, events: 1 };
+      case 'refused': {
+        const { code, reason, imageKey } = place;
+        const { id: requestId, belt, traceparent } = told;
+        const refused = { requestId, imageKey, code, reason, belt, traceparent, alone: null };
+        return { kind: 'requests', requests: [], refused: [refused], ignored: 0 };
+      }
+    }
+  }
+
+  #request(asked: Partial<Request> & Pick<Request, 'imageKey'>): Message {
+    const { requestId, positionId, capturedAt, belt, traceparent } = this.#around;
+    const request: Request = {
+      id: requestId ?? positionId,
+      bucket: null,
+      inline: null,
+      capturedAt,
+      belt,
+      traceparent,
+      alone: null,
+      ...asked,
+    };
+    return { kind: 'requests', requests: [request], refused: [], ignored: 0 };
+  }
+
+  #unreadable(reason: string): Message {
+    const { requestId, positionId, belt, traceparent } = this.#around;
+    return {
+      kind: 'unreadable',
+      requestId: requestId ?? positionId,
+      code: 'unreadable_message',
+      reason,
+      belt,
+      traceparent,
+    };
+  }
 }
 
 function mediaType(value: string | undefined): string | undefined {
   return value?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-function utf8(bytes: Buffer): string | undefined {
+/** The first byte that is not white space is a brace. */
+function beginsLikeJson(value: Buffer): boolean {
+  const first = value.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  return first === 0x7b;
+}
+
+function parseObject(value: Buffer): Record<string, unknown> | undefined {
+  if (!isUtf8(value)) return undefined;
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    const json: unknown = JSON.parse(value.toString());
+    return typeof json === 'object' && json !== null && !Array.isArray(json)
+      ? (json as Record<string, unknown>)
+      : undefined;
   } catch {
     return undefined;
   }
+}
+
+function hasControls(text: Buffer): boolean {
+  return /\p{Cc}/u.test(text.toString());
 }

@@ -61,9 +61,13 @@ export function parseStoreUrl(text: string): StoreSettings {
 }
 
 /** AWS's rules for new buckets, and what other servers and older buckets have: capitals and underscores. */
+export function isBucketName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i.test(text);
+}
+
 function checkBucket(bucket: string): string {
   if (bucket === '') throw new UsageError('the store URL names no bucket', forms);
-  if (!/^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i.test(bucket)) {
+  if (!isBucketName(bucket)) {
     throw new UsageError(
       `"${bucket}" cannot be a bucket`,
       'Buckets are 3 to 63 letters, digits, dots and hyphens.',

@@ -9,7 +9,10 @@ interface Owned {
 
 export class ConsumerStatus {
   readonly #owned = new Map<number, Owned>();
+  /** What it does while it owns nothing. */
   #without: string | null = null;
+  #standingBy = false;
+  #waiting = false;
   #predicted = 0;
   #deadLettered = 0;
 
@@ -23,26 +26,44 @@ export class ConsumerStatus {
       if (owned) owned.lag = event.lag;
       return false;
     }
+    if (event.kind === 'lag') {
+      const owned = this.#owned.get(event.partition);
+      if (owned) owned.lag = event.lag;
+      return false;
+    }
     if (event.kind === 'standing by') {
       const what = partition === null ? 'any partition' : `partition ${partition}`;
       this.#without = `standing by for ${what}, owned by ${event.holder}`;
+      this.#standingBy = true;
+      this.#waiting = false;
     } else if (event.kind === 'owning') {
       this.#without = null;
+      this.#waiting = false;
       this.#owned.set(event.partition, { lag: event.lag, waiting: null });
     } else if (event.kind === 'waiting' && event.partition === null) {
       this.#without = `waiting: ${event.reason}`;
+      this.#waiting = true;
     } else if (event.kind === 'waiting' || event.kind === 'going on' || event.kind === 'stalled') {
       const waiting = event.kind === 'going on' ? null : event.reason;
       if (event.partition === null) return false;
       const owned = this.#owned.get(event.partition);
       if (owned) owned.waiting = waiting;
-      else this.#without = waiting === null ? null : `partition ${partition}: waiting: ${waiting}`;
+      else {
+        this.#without = waiting === null ? null : `partition ${partition}: waiting: ${waiting}`;
+        this.#waiting = waiting !== null;
+      }
     } else if (event.kind === 'lost' || event.kind === 'released') {
       return this.#owned.delete(event.partition);
     } else {
       return false;
     }
     return true;
+  }
+
+  /** Whether it does its work or stands by for it, and waits for nothing; `idle` is what a consumer without a partition is. */
+  isReady(idle: boolean): boolean {
+    if (this.#owned.size > 0) return [...this.#owned.values()].every(({ waiting }) => waiting === null);
+    return this.#waiting ? false : this.#standingBy || idle;
   }
 
   line(): string {

@@ -23,6 +23,14 @@ export interface Placement {
   offset: number;
 }
 
+/** For Kafka, where a record may be long under way; in milliseconds. */
+export interface ProducerOptions {
+  /** Not acknowledged within so long, a record is given up as not sent; two minutes unless told. */
+  timeoutMs?: number;
+  /** How long closing waits for what is under way; ten seconds unless told. */
+  flushMs?: number;
+}
+
 /** Sends records, keyed as Kafka's default partitioner does (murmur2 of the key; no key: spread). */
 export interface Producer extends AsyncDisposable {
   /**
@@ -104,7 +112,7 @@ export interface Topic extends AsyncDisposable {
   bounds(partition: number): Promise<PartitionBounds>;
   /** The committed offset of a group, null where it has none. */
   committed(group: string, partition: number): Promise<number | null>;
-  producer(): Promise<Producer>;
+  producer(options?: ProducerOptions): Promise<Producer>;
   reader(options: ReaderOptions): Promise<Reader>;
   /** Joins a group. `member` names this process uniquely (host:pid). */
   join(group: string, member: string, handler: GroupHandler): Promise<Membership>;

@@ -1,75 +1,206 @@
-import fc from 'fast-check';
+/** What each kind of message asks for, told apart in the order that the design fixes. */
 import { describe, expect, it } from 'vitest';
+import { header } from '../../../src/lib/message/headers.ts';
 import { parseMessage } from '../../../src/lib/message/parse.ts';
 import { producedRequestId } from '../../../src/lib/message/request.ts';
+import type { MessageRules } from '../../../src/lib/message/rules.ts';
 import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
 
-function record(value: Buffer | string | null, headers: Record<string, string> = {}): TopicRecord {
-  const bytes = typeof value === 'string' ? Buffer.from(value) : value;
+const asked = {
+  id: 't/1/7@1700000000000',
+  bucket: null,
+  inline: null,
+  capturedAt: null,
+  belt: null,
+  traceparent: null,
+  alone: null,
+};
+
+function record(
+  value: Buffer | string | null,
+  headers: Record<string, string> = {},
+  key: string | null = null,
+): TopicRecord {
   return {
     topic: 't',
     partition: 1,
     offset: 7,
     timestamp: 1_700_000_000_000,
-    key: null,
-    value: bytes,
+    key: key === null ? null : Buffer.from(key),
+    value: typeof value === 'string' ? Buffer.from(value) : value,
     headers,
   };
 }
 
-describe('parseMessage', () => {
-  it('takes a bare key, as any tool sends it', () => {
-    expect(parseMessage(record('BMW/1.jpg'))).toEqual({
-      kind: 'requests',
-      requests: [{ id: 't/1/7@1700000000000', imageKey: 'BMW/1.jpg', capturedAt: null, belt: null }],
-    });
+const one = (request: object) => ({
+  kind: 'requests',
+  requests: [{ ...asked, ...request }],
+  refused: [],
+  ignored: 0,
+});
+const jpeg = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 16, 74, 70, 73, 70, 0, 1]);
+
+describe('a bare key', () => {
+  it.each(['BMW/1.jpg', 'a b+c %25.png', 'größe/図.webp', '{belt}.jpg', '[1].jpg', 'II*x.png', '%PDF'])(
+    'is taken as any tool sends it: %s',
+    (key) => expect(parseMessage(record(key))).toEqual(one({ imageKey: key })),
+  );
+
+  it('comes with what produce says in headers', () => {
+    const headers = {
+      [header.requestId]: producedRequestId('a b.jpg', 2),
+      [header.capturedAt]: '2026-11-22T10:00:00.000Z',
+      [header.belt]: 'north',
+      [header.traceparent]: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      [header.contentType]: 'text/plain; charset=utf-8',
+    };
+    expect(parseMessage(record('a b.jpg', headers))).toEqual(
+      one({
+        id: 'p:2:a b.jpg',
+        imageKey: 'a b.jpg',
+        capturedAt: Date.parse('2026-11-22T10:00:00Z'),
+        belt: 'north',
+        traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      }),
+    );
   });
 
-  it('takes what produce says in headers', () => {
-    const headers = {
-      'visionscale-request-id': producedRequestId('a b.jpg', 2),
-      'visionscale-captured-at': '2026-11-22T10:00:00.000Z',
-      'visionscale-belt': 'north',
-      'content-type': 'text/plain; charset=utf-8',
+  it('stays one where the content-type says so, though it is JSON', () => {
+    expect(parseMessage(record('{"Records":[]}', { [header.contentType]: 'text/plain' }))).toEqual(
+      one({ imageKey: '{"Records":[]}' }),
+    );
+  });
+});
+
+describe('a traceparent', () => {
+  const [trace, span] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
+  it.each([
+    [`00-${trace}-${span}-01`, `00-${trace}-${span}-01`],
+    [`cc-${trace}-${span}-01-what-comes-later`, `cc-${trace}-${span}-01`],
+    [`00-${trace}-${span}-01-more`, null],
+    [`ff-${trace}-${span}-01`, null],
+    [`00-${'0'.repeat(32)}-${span}-01`, null],
+    [`00-${trace}-${'0'.repeat(16)}-01`, null],
+    [`00-${trace.toUpperCase()}-${span}-01`, null],
+    [`00-${trace}-${span}-01\n`, `00-${trace}-${span}-01`],
+    ['', null],
+  ])('%j is taken as %j', (given, taken) => {
+    expect(parseMessage(record('k', { traceparent: given }))).toEqual(
+      one({ imageKey: 'k', traceparent: taken }),
+    );
+  });
+});
+
+describe('an image', () => {
+  it('is told by its content and named by the message key', () => {
+    const message = record(jpeg, {}, 'BMW/1.jpg');
+    expect(parseMessage(message)).toEqual(one({ imageKey: 'BMW/1.jpg', inline: message.value }));
+  });
+
+  it('is named by its header where there is one', () => {
+    const message = record(jpeg, { [header.name]: 'line 1/7.jpg' }, 'line 1');
+    expect(parseMessage(message)).toEqual(one({ imageKey: 'line 1/7.jpg', inline: message.value }));
+  });
+
+  it('may be called one by its content-type, whatever it turns out to be', () => {
+    const message = record('not an image', { [header.contentType]: 'image/jpeg' }, 'x.jpg');
+    expect(parseMessage(message)).toEqual(one({ imageKey: 'x.jpg', inline: message.value }));
+  });
+
+  it('is looked at as if nothing were said where the type says nothing', () => {
+    const message = record(jpeg, { [header.contentType]: 'application/octet-stream' }, 'x.jpg');
+    expect(parseMessage(message)).toEqual(one({ imageKey: 'x.jpg', inline: message.value }));
+    expect(parseMessage(record('x.jpg', { [header.contentType]: 'application/octet-stream' }))).toEqual(
+      one({ imageKey: 'x.jpg' }),
+    );
+  });
+
+  it.each([null, '', '../../x', 'a\0b', 'x'.repeat(1025), '/etc/passwd'])(
+    'is a dead letter where it is named %j',
+    (key) => expect(parseMessage(record(jpeg, {}, key))).toMatchObject({ kind: 'unreadable' }),
+  );
+});
+
+describe('our envelope', () => {
+  const envelope = (fields: object) =>
+    record(JSON.stringify({ visionscale: 1, imageKey: 'a.jpg', ...fields }));
+
+  it('asks for one image, with what headers would say', () => {
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const said = { id: 'mine', belt: 'b', capturedAt: '2026-01-02T03:04:05.678Z', traceparent, later: {} };
+    expect(parseMessage(envelope(said))).toEqual(
+      one({
+        id: 'mine',
+        imageKey: 'a.jpg',
+        belt: 'b',
+        capturedAt: Date.parse('2026-01-02T03:04:05.678Z'),
+        traceparent,
+      }),
+    );
+    expect(parseMessage(envelope({ capturedAt: 1_700_000_000_123 }))).toEqual(
+      one({ imageKey: 'a.jpg', capturedAt: 1_700_000_000_123 }),
+    );
+  });
+
+  it('yields to headers, which a gateway may have added', () => {
+    const message = envelope({ id: 'inner', belt: 'inner' });
+    message.headers = { [header.requestId]: 'outer', [header.belt]: 'outer' };
+    expect(parseMessage(message)).toEqual(one({ imageKey: 'a.jpg', id: 'outer', belt: 'outer' }));
+  });
+
+  it('may name a bucket', () => {
+    const rules: MessageRules = {
+      store: { bucket: 'own', prefix: 'in' },
+      buckets: ['other'],
+      eventKeys: 'auto',
     };
-    expect(parseMessage(record('a b.jpg', headers))).toEqual({
+    expect(parseMessage(envelope({ bucket: 'own', imageKey: 'in/a.jpg' }), rules)).toEqual(
+      one({ imageKey: 'a.jpg' }),
+    );
+    expect(parseMessage(envelope({ bucket: 'other' }), rules)).toEqual(
+      one({ imageKey: 'a.jpg', bucket: 'other' }),
+    );
+    expect(parseMessage(envelope({ bucket: 'third' }), rules)).toMatchObject({
       kind: 'requests',
-      requests: [
-        {
-          id: 'p:2:a b.jpg',
-          imageKey: 'a b.jpg',
-          capturedAt: Date.parse('2026-11-22T10:00:00Z'),
-          belt: 'north',
-        },
-      ],
+      requests: [],
+      refused: [{ code: 'bucket_not_allowed', imageKey: 'a.jpg' }],
     });
   });
 
   it.each([
+    [{ visionscale: 2 }, 'version 1'],
+    [{ imageKey: undefined }, 'no imageKey'],
+    [{ imageKey: 7 }, 'no imageKey'],
+    [{ imageKey: '../a' }, 'imageKey cannot be an image key'],
+    [{ bucket: 7 }, 'bucket is no text'],
+  ])('is a dead letter with %j', (fields, reason) => {
+    expect(parseMessage(envelope(fields))).toMatchObject({
+      kind: 'unreadable',
+      reason: expect.stringContaining(reason) as string,
+    });
+  });
+});
+
+describe('anything else', () => {
+  it.each([
     ['no value', record(null)],
     ['an empty value', record('')],
     ['a path out of the store', record('../../etc/passwd')],
-    ['a control character', record('a\nb')],
-    ['bytes that are not UTF-8', record(Buffer.from([0xff, 0xd8, 0xff, 0xe0]))],
-    ['a key too long', record('k'.repeat(1025))],
-    ['another content type', record('a.jpg', { 'content-type': 'application/x-thing' })],
-  ])('calls %s unreadable', (_, unreadable) => {
-    expect(parseMessage(unreadable)).toMatchObject({ kind: 'unreadable', requestId: 't/1/7@1700000000000' });
-  });
-
-  it('never throws, whatever comes', () => {
-    fc.assert(
-      fc.property(
-        fc.option(fc.uint8Array({ maxLength: 2000 })),
-        fc.dictionary(
-          fc.constantFrom('visionscale-request-id', 'visionscale-captured-at', 'content-type', 'x'),
-          fc.string(),
-        ),
-        (value, headers) => {
-          const message = parseMessage(record(value === null ? null : Buffer.from(value), headers));
-          expect(['requests', 'unreadable']).toContain(message.kind);
-        },
-      ),
-    );
+    ['a control character', record('a\nb', {}, 'k')],
+    ['bytes that are no image', record(Buffer.from([0xfe, 0xd8, 0xff, 0xe0]), {}, 'k')],
+    ['a key too long', record('k'.repeat(1025), {}, 'k')],
+    ['another content type', record('a.jpg', { [header.contentType]: 'application/x-thing' }, 'k')],
+    ['JSON of another kind', record('{"foo": 1}', {}, 'k')],
+    ['JSON that is cut off', record('{"Records": [\n', {}, 'k')],
+    ['no JSON where it should be', record('x', { [header.contentType]: 'application/json' }, 'k')],
+    ['JSON larger than is read', record(`{"Records":[${' '.repeat(1024 * 1024)}]}`, {}, 'k')],
+    ['JSON nested deeply', record(`{"a":${'['.repeat(500_000)}`, {}, 'k')],
+    ['white space', record(' '.repeat(5000), {}, 'k')],
+  ])('is unreadable: %s', (_, unreadable) => {
+    expect(parseMessage(unreadable)).toMatchObject({
+      kind: 'unreadable',
+      requestId: 't/1/7@1700000000000',
+      code: 'unreadable_message',
+    });
   });
 });

@@ -1,6 +1,23 @@
 /** The line that `systemctl status` shows. */
 import { describe, expect, it } from 'vitest';
+import type { Recording } from '../../../src/lib/consume/deps.ts';
 import { ConsumerStatus } from '../../../src/lib/service-manager/consumer-status.ts';
+
+function recorded(
+  partition: number,
+  counts: Pick<Recording, 'predicted' | 'deadLettered' | 'lag'>,
+): Recording {
+  return {
+    kind: 'recorded',
+    partition,
+    ignored: 0,
+    outcomes: [],
+    predictions: [],
+    began: 0,
+    ended: 1,
+    ...counts,
+  };
+}
 
 describe('the status line of a consumer', () => {
   it('follows a consumer from standing by to released', () => {
@@ -12,7 +29,8 @@ describe('the status line of a consumer', () => {
     );
     expect(status.see({ kind: 'owning', partition: 1, epoch: 2, from: 5, lag: 9 })).toBe(true);
     expect(status.line()).toBe('partition 1: consuming, lag 9; 0 predictions, 0 dead letters');
-    expect(status.see({ kind: 'recorded', partition: 1, predicted: 3, deadLettered: 1, lag: 5 })).toBe(false);
+    expect(status.see(recorded(1, { predicted: 3, deadLettered: 1, lag: 6 }))).toBe(false);
+    expect(status.see({ kind: 'lag', partition: 1, lag: 5 })).toBe(false);
     expect(status.line()).toBe('partition 1: consuming, lag 5; 3 predictions, 1 dead letters');
     expect(status.see({ kind: 'waiting', partition: 1, reason: 'access denied' })).toBe(true);
     expect(status.line()).toContain('partition 1: waiting: access denied, lag 5');

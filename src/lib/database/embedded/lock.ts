@@ -1,5 +1,5 @@
 /**
- * Who keeps the server of a data directory: a lock of numbered files that survives every crash.
+ * Who keeps the server of a data directory: a lock of numbered files that survives every crash. `up` has another one.
  *
  * `keeper.<n>.json` with the highest n names the holder. A new one takes over by creating n + 1, which the file system
  * grants to one process only, and then looks again: only the highest is the holder. The highest is never removed, so
@@ -32,26 +32,33 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-const fileName = /^keeper\.(\d+)\.json$/;
+/** How to reach a keeper. */
+interface Address {
+  port: number;
+  token: string;
+}
+
+const keeper = 'keeper';
 /** How often a holder touches its file, and the silence after which one in another container counts as gone, ms. */
 const signOfLife = 2_000;
 const longSilence = 10_000;
 
-async function generations(root: string): Promise<number[]> {
+async function generations(root: string, name: string): Promise<number[]> {
   const names = await readdir(root);
+  const fileName = new RegExp(`^${name}\\.(\\d+)\\.json$`);
   return names.map((name) => Number(fileName.exec(name)?.[1] ?? 0)).filter((generation) => generation > 0);
 }
 
-function pathOf(root: string, generation: number): string {
-  return join(root, `keeper.${generation}.json`);
+function pathOf(root: string, name: string, generation: number): string {
+  return join(root, `${name}.${generation}.json`);
 }
 
-/** The latest holder, alive or not; null where there never was one. */
-export async function findHolder(root: string): Promise<FoundHolder | null> {
+/** The latest holder, alive or not; null where there never was one. `name`: letters. */
+export async function findHolder(root: string, name = keeper): Promise<FoundHolder | null> {
   for (;;) {
-    const generation = Math.max(0, ...(await generations(root)));
+    const generation = Math.max(0, ...(await generations(root, name)));
     if (generation === 0) return null;
-    const path = pathOf(root, generation);
+    const path = pathOf(root, name, generation);
     try {
       const { mtimeMs } = await stat(path);
       const holder = parseHolder(await readFile(path, 'utf8'));
@@ -83,8 +90,8 @@ export async function isGone(holder: FoundHolder): Promise<boolean> {
 }
 
 /** Null where another process holds it or was quicker. */
-export async function takeLock(root: string, address: { port: number; token: string }): Promise<Lock | null> {
-  const previous = await findHolder(root);
+export async function takeLock(root: string, address: Address, name = keeper): Promise<Lock | null> {
+  const previous = await findHolder(root, name);
   if (previous && !(await isGone(previous))) return null;
 
   const holder: Holder = {
@@ -95,8 +102,8 @@ export async function takeLock(root: string, address: { port: number; token: str
     released: false,
   };
   const generation = (previous?.generation ?? 0) + 1;
-  const path = pathOf(root, generation);
-  const draft = join(root, `keeper.${randomBytes(6).toString('hex')}.tmp`);
+  const path = pathOf(root, name, generation);
+  const draft = join(root, `${name}.${randomBytes(6).toString('hex')}.tmp`);
   await createPrivate(draft, JSON.stringify(holder));
   try {
     await link(draft, path); // appears whole or not at all
@@ -106,12 +113,12 @@ export async function takeLock(root: string, address: { port: number; token: str
   } finally {
     await rm(draft, { force: true });
   }
-  const all = await generations(root);
+  const all = await generations(root, name);
   if (Math.max(...all) > generation) {
     await rm(path, { force: true });
     return null;
   }
-  await Promise.all(all.filter((n) => n < generation).map((n) => rm(pathOf(root, n), { force: true })));
+  await Promise.all(all.filter((n) => n < generation).map((n) => rm(pathOf(root, name, n), { force: true })));
 
   const touch = () => utimes(path, new Date(), new Date()).catch(() => undefined);
   const heartbeat = setInterval(() => void touch(), signOfLife).unref();

@@ -1,7 +1,7 @@
 /** The one statement that appends: offsets from the head rows, records by unnest, one NOTIFY. */
 import type pg from 'pg';
 import type { OutgoingRecord } from '../topic.ts';
-import { channel } from './bell.ts';
+import { channel } from './channel.ts';
 
 export interface Placed {
   record: OutgoingRecord;

@@ -1,8 +1,8 @@
 /** Membership of a group on the embedded topic: a heartbeat, and one loop that moves partitions, a step at a time. */
 import { isRetryable } from '../../errors.ts';
+import type { Bell } from '../../database/bell.ts';
 import type { Committer, GroupHandler, Membership } from '../topic.ts';
 import { pause } from '../waiting.ts';
-import type { Bell } from './bell.ts';
 import { memberTtlMs } from './group-store.ts';
 import type { GroupStore } from './group-store.ts';
 

@@ -21,13 +21,15 @@ export class EmbeddedProducer implements Producer {
   readonly #pool: pg.Pool;
   readonly #topic: string;
   readonly #partitions: number;
+  readonly #onSent: () => void;
   readonly #sending = new Set<Promise<unknown>>();
   #spread: number;
 
-  constructor(pool: pg.Pool, topic: string, partitions: number) {
+  constructor(pool: pg.Pool, topic: string, partitions: number, onSent: () => void = () => undefined) {
     this.#pool = pool;
     this.#topic = topic;
     this.#partitions = partitions;
+    this.#onSent = onSent;
     this.#spread = Math.floor(Math.random() * partitions);
   }
 
@@ -41,6 +43,7 @@ export class EmbeddedProducer implements Producer {
     const settled = sending.catch(() => undefined).finally(() => this.#sending.delete(settled));
     this.#sending.add(settled);
     const placements = await sending;
+    this.#onSent();
     if (tooLarge.length > 0) throw messageTooLarge(tooLarge, defaultMaxRecordBytes);
     return placements;
   }

@@ -1,9 +1,9 @@
 /** Reads one partition of the log in PostgreSQL, a page at a time. */
 import type pg from 'pg';
+import type { Bell } from '../../database/bell.ts';
 import { outOfRange, topicMissing } from '../limits.ts';
 import type { Committer, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
 import { pause, unlessAborted } from '../waiting.ts';
-import type { Bell } from './bell.ts';
 import { toTopicError } from './topic-error.ts';
 
 interface Row {

@@ -1,4 +1,4 @@
-/** Deletes old records, but never one that a known group has not read. */
+/** Deletes old records, but never one that a known group has not read. A topic that no group reads keeps all, unless told. */
 import type pg from 'pg';
 import { withTransaction } from '../../database/transaction.ts';
 
@@ -7,6 +7,8 @@ export interface RetentionSettings {
   bytes: number;
   /** How long a partition keeps what has been read, ms. */
   ms: number;
+  /** While no group is known, everything counts as read. */
+  expireUnread: boolean;
 }
 
 const intervalMs = 60_000;
@@ -66,8 +68,12 @@ export class Retention {
   }
 
   async #run(): Promise<number> {
-    const { rows } = await this.#pool.query<{ partition: number; floor: string | number | null }>(
-      `select partition, (
+    const { rows } = await this.#pool.query<{
+      partition: number;
+      end: number;
+      floor: string | number | null;
+    }>(
+      `select partition, next_offset as "end", (
          select min(coalesce(c.next_offset, 0))
          from (select distinct group_name from topic_commits where topic = h.topic) as g
          left join topic_commits as c on c.topic = h.topic and c.group_name = g.group_name and c.partition = h.partition
@@ -76,7 +82,8 @@ export class Retention {
       [this.#topic],
     );
     let total = 0;
-    for (const { partition, floor } of rows) {
+    for (const { partition, end, floor: read } of rows) {
+      const floor = read ?? (this.#settings.expireUnread ? end : null);
       if (floor === null) continue;
       for (;;) {
         const records = await this.#step(partition, Number(floor));

@@ -1,5 +1,6 @@
 /** The embedded topic: a durable, partitioned log in PostgreSQL, for one machine. */
 import type pg from 'pg';
+import { Bell } from '../../database/bell.ts';
 import { withTransaction } from '../../database/transaction.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
@@ -11,7 +12,7 @@ import type {
   ReaderOptions,
   Topic,
 } from '../topic.ts';
-import { Bell } from './bell.ts';
+import { channel } from './channel.ts';
 import { committedOffset, GroupCommits } from './commits.ts';
 import { GroupStore } from './group-store.ts';
 import { EmbeddedMembership } from './membership.ts';
@@ -28,6 +29,8 @@ export interface EmbeddedTopicOptions {
   retentionBytes?: number;
   /** How long a partition keeps what every group has read, ms; 7 days unless told. */
   retentionMs?: number;
+  /** While no group has read anything, retention takes everything for read; else such a topic keeps all. */
+  expireUnread?: boolean;
   /** How long a reader waits at most before it looks again though nothing rang, ms; 1000 unless told. */
   pollMs?: number;
 }
@@ -53,17 +56,27 @@ class PostgresTopic implements EmbeddedTopic {
   readonly #bell: Bell;
   readonly #retention: Retention;
   readonly #pollMs: number;
+  readonly #expireUnread: boolean;
   #closed: Promise<void> | undefined;
 
-  constructor({ pool, name, retentionBytes, retentionMs, pollMs }: EmbeddedTopicOptions) {
+  constructor({
+    pool,
+    name,
+    retentionBytes,
+    retentionMs,
+    expireUnread = false,
+    pollMs,
+  }: EmbeddedTopicOptions) {
     this.name = name;
     this.#pool = pool;
-    this.#bell = new Bell(pool);
+    this.#bell = new Bell(pool, channel);
     this.#pollMs = pollMs ?? 1_000;
     this.#retention = new Retention(pool, name, {
       bytes: retentionBytes ?? 1024 ** 3,
       ms: retentionMs ?? 7 * 24 * 3_600_000,
+      expireUnread,
     });
+    this.#expireUnread = expireUnread;
   }
 
   async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
@@ -118,7 +131,9 @@ class PostgresTopic implements EmbeddedTopic {
   async producer(): Promise<Producer> {
     const partitions = await this.partitions();
     if (partitions === 0) throw topicMissing(this.name);
-    return new EmbeddedProducer(this.#pool, this.name, partitions);
+    // Where nobody reads, nobody's commits would set it going.
+    const onSent = () => this.#expireUnread && this.#retention.runOccasionally();
+    return new EmbeddedProducer(this.#pool, this.name, partitions, onSent);
   }
 
   async reader(options: ReaderOptions): Promise<Reader> {

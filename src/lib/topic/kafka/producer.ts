@@ -12,8 +12,8 @@ import { codes, errorCode, toTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
-/** Longest wait on closing for what is still under way, ms. */
-const flushMs = 10_000;
+/** Longest wait on closing for what is still under way, unless told, ms. */
+const longestFlushMs = 10_000;
 
 /** Travels through librdkafka with its record and comes back in the delivery report. */
 type Ticket = (error: unknown, placement: Placement) => void;
@@ -22,24 +22,32 @@ export class KafkaProducer implements Producer {
   readonly #topic: string;
   readonly #properties: ClientProperties;
   readonly #surroundings: Surroundings;
+  readonly #flushMs: number;
   readonly #closing = new AbortController();
   #client: Promise<RdkafkaProducer> | undefined;
   readonly #underWay = new Set<Ticket>();
   #polling: Promise<void> | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(topic: string, properties: ClientProperties, surroundings: Surroundings) {
+  private constructor(
+    topic: string,
+    properties: ClientProperties,
+    surroundings: Surroundings,
+    flushMs: number,
+  ) {
     this.#topic = topic;
     this.#properties = properties;
     this.#surroundings = surroundings;
+    this.#flushMs = flushMs;
   }
 
   static async open(
     topic: string,
     properties: ClientProperties,
     surroundings: Surroundings,
+    flushMs = longestFlushMs,
   ): Promise<KafkaProducer> {
-    const producer = new KafkaProducer(topic, properties, surroundings);
+    const producer = new KafkaProducer(topic, properties, surroundings, flushMs);
     await producer.#connected();
     return producer;
   }
@@ -68,11 +76,11 @@ export class KafkaProducer implements Producer {
 
   async #close(): Promise<void> {
     const client = await this.#client?.catch(() => undefined);
-    const giveUp = setTimeout(() => this.#closing.abort(), flushMs);
+    const giveUp = setTimeout(() => this.#closing.abort(), this.#flushMs);
     await this.#polling;
     clearTimeout(giveUp);
     for (const ticket of this.#underWay) ticket(closed(), nowhere);
-    if (client) await disconnect(client);
+    if (client) await disconnect(client, this.#flushMs);
   }
 
   /** Hands everything to librdkafka, waiting while its queue is full. One outcome a record, in order. */
@@ -150,7 +158,10 @@ export class KafkaProducer implements Producer {
       // An idempotent producer that lost its place cannot go on; a new one can.
       const broken = this.#client;
       this.#client = undefined;
-      void broken?.then(disconnect, () => undefined);
+      void broken?.then(
+        (client) => disconnect(client, this.#flushMs),
+        () => undefined,
+      );
       return new TopicError('Kafka’s idempotent producer had to be given up', {
         code: 'producer_fatal',
         retryable: true,
@@ -183,7 +194,7 @@ function produce(client: RdkafkaProducer, topic: string, record: OutgoingRecord,
   }
 }
 
-function disconnect(client: RdkafkaProducer): Promise<void> {
+function disconnect(client: RdkafkaProducer, flushMs: number): Promise<void> {
   hush(client);
   return new Promise((resolve) => client.disconnect(flushMs, () => resolve()));
 }

@@ -38,14 +38,14 @@ const synonyms = new Set([
 /** All brokers, all clients. A broker that comes back is found within seconds. */
 const common: Properties = { 'socket.keepalive.enable': true, 'reconnect.backoff.max.ms': 2_000 };
 
-export function producerProperties(connection: Connection): ClientProperties {
+export function producerProperties(connection: Connection, timeoutMs = 120_000): ClientProperties {
   return merge(
     connection,
     {
       'linger.ms': 2,
       'sticky.partitioning.linger.ms': 0, // records without a key are spread one by one
       'message.max.bytes': 1_048_576,
-      'message.timeout.ms': 120_000,
+      'message.timeout.ms': timeoutMs,
       'compression.type': 'none', // images are compressed already
     },
     { 'enable.idempotence': true, acks: 'all', partitioner: 'murmur2_random' },

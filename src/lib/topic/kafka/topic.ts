@@ -6,6 +6,7 @@ import type {
   Membership,
   PartitionBounds,
   Producer,
+  ProducerOptions,
   Reader,
   ReaderOptions,
   Topic,
@@ -87,9 +88,10 @@ class KafkaTopic implements Topic {
     return (await this.#group(group)).committed(partition);
   }
 
-  async producer(): Promise<Producer> {
+  async producer({ timeoutMs, flushMs }: ProducerOptions = {}): Promise<Producer> {
     if ((await this.partitions()) === 0) throw topicMissing(this.name);
-    return KafkaProducer.open(this.name, producerProperties(this.#connection), this.#surroundings);
+    const properties = producerProperties(this.#connection, timeoutMs);
+    return KafkaProducer.open(this.name, properties, this.#surroundings, flushMs);
   }
 
   async reader(options: ReaderOptions): Promise<Reader> {

@@ -1,19 +1,19 @@
-/** Wakes readers and group members when something was written: LISTEN on one connection, polling where it is lost. */
+/** Wakes who waits for something to be written: LISTEN on one connection, polling where it is lost. */
 import pg from 'pg';
-import { pause } from '../waiting.ts';
-
-/** All topics of a database share it; the payload says which topic, or which group of it. */
-export const channel = 'visionscale_topic';
+import { pause } from '../topic/waiting.ts';
 
 export class Bell implements AsyncDisposable {
   readonly #pool: pg.Pool;
+  readonly #channel: string;
   readonly #closing = new AbortController();
   readonly #rings = new Map<string, number>();
   readonly #waiting = new Set<{ payload: string; wake: () => void }>();
   #listening: Promise<void> | undefined;
 
-  constructor(pool: pg.Pool) {
+  /** `channel` is an identifier: it is not quoted. */
+  constructor(pool: pg.Pool, channel: string) {
     this.#pool = pool;
+    this.#channel = channel;
   }
 
   /** Take it before looking for news, hand it to `wait` after: what rang in between is then not missed. */
@@ -61,7 +61,7 @@ export class Bell implements AsyncDisposable {
     client.on('notification', ({ payload }) => this.#ring(payload ?? ''));
     try {
       await client.connect();
-      await client.query(`listen ${channel}`);
+      await client.query(`listen ${this.#channel}`);
       // Whatever was written while nobody listened.
       for (const { wake } of this.#waiting) wake();
       await pause(2 ** 31 - 1, AbortSignal.any([lost.signal, this.#closing.signal]));

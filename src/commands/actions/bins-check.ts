@@ -1,0 +1,34 @@
+/** What `bins check` does: reads rules and holds them to the labels of the active model. */
+import { openDatabase } from '../../compose.ts';
+import { checkRules, hasFaults } from '../../lib/bins/check.ts';
+import { readRules } from '../../lib/bins/read-file.ts';
+import { noModel } from '../../lib/models/no-model.ts';
+import { openModelStore } from '../../lib/models/store.ts';
+import type { Context } from '../run.ts';
+import { hasPipeline } from './activate-model.ts';
+import { faultLines, noteLines } from './bins-faults.ts';
+import { localLabels, modelLabels } from './model-labels.ts';
+
+export default async function (context: Context, file: string): Promise<number> {
+  const rules = await readRules(file);
+  const labels = await labelsOf(context);
+  if (labels === null) throw noModel(await openModelStore(context.config.models).list());
+  const checked = checkRules(rules, labels);
+  const ok = !hasFaults(checked);
+  context.print({ ok, ...checked }, () => {
+    const mapped = labels.length - checked.unmapped.length;
+    return [
+      `${file}: ${rules.bins.length} bins for ${mapped} of ${labels.length} labels${ok ? '' : ', with faults'}`,
+      ...faultLines(checked).map((line) => `fault  ${line}`),
+      ...noteLines(checked, rules.manual).map((line) => `note   ${line}`),
+    ].join('\n');
+  });
+  return ok ? 0 : 1;
+}
+
+/** Whoever has no database yet needs none started for this. */
+async function labelsOf(context: Context): Promise<readonly string[] | null> {
+  if (!hasPipeline(context)) return localLabels(context);
+  await using database = await openDatabase(context);
+  return modelLabels(context, database.pool);
+}

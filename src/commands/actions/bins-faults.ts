@@ -1,0 +1,39 @@
+/** What `bins check` and `bins use` tell of rules that were held to a model's labels. */
+import type { Checked, PatternFault } from '../../lib/bins/check.ts';
+import { printable } from '../../lib/report/table.ts';
+
+/** Labels named in a line at most. */
+const mostNamed = 8;
+
+/** One line each: what names nothing. */
+export function faultLines({ unknown, empty }: Checked): string[] {
+  return [
+    ...unknown.map((fault) => `${fault.bin}: the model has no label ${quoted(fault.pattern)}${meant(fault)}`),
+    ...empty.map((fault) => `${fault.bin}: no label matches ${quoted(fault.pattern)}${meant(fault)}`),
+  ];
+}
+
+/** One line each: what is allowed, and may not be meant. */
+export function noteLines({ shadowed, unmapped }: Checked, manual: string): string[] {
+  return [
+    ...shadowed.map(
+      ({ bin, pattern }) => `${bin}: ${quoted(pattern)} decides nothing, other rules have all its labels`,
+    ),
+    ...(unmapped.length === 0
+      ? []
+      : [`${manual}: ${unmapped.length} labels that no bin has: ${some(unmapped)}`]),
+  ];
+}
+
+function meant({ near }: PatternFault): string {
+  return near.length === 0 ? '' : ` (did you mean ${near.map(quoted).join(' or ')}?)`;
+}
+
+function some(labels: readonly string[]): string {
+  const named = labels.slice(0, mostNamed).map(quoted).join(', ');
+  return labels.length > mostNamed ? `${named}, …` : named;
+}
+
+function quoted(text: string): string {
+  return printable(JSON.stringify(text));
+}

@@ -1,0 +1,66 @@
+/** The table outbox: messages about new rows, written with them and deleted when a topic has them. */
+import type { Pool } from 'pg';
+import type { PartitionId } from './owners.ts';
+
+export const outboxKinds = ['result', 'dead'] as const;
+export type OutboxKind = (typeof outboxKinds)[number];
+
+export interface OutboxMessage {
+  id: number;
+  /** The image key; null where nobody could read it. */
+  key: string | null;
+  payload: unknown;
+}
+
+/** As `Date.toISOString` writes it, whatever time zone the session has. */
+const iso = (time: string) => `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
+
+/** Of a row of prediction_results; docs/result.schema.json describes it. */
+export const resultMessage = `jsonb_build_object('id', request_id, 'imageKey', image_key, 'category', category,
+  'confidence', confidence, 'top', top, 'bin', bin, 'binReason', bin_reason, 'binVersion', bin_version,
+  'model', jsonb_build_object('name', model, 'version', model_version, 'digest', model_digest),
+  'latencyMs', round(latency_ms::numeric, 3), 'capturedAt', ${iso('captured_at')}, 'processedAt', ${iso('time')},
+  'belt', belt, 'hostname', hostname, 'pipeline', pipeline, 'traceparent', traceparent)`;
+
+/** Of a row of dead_letters, without what was in the message; docs/dead.schema.json describes it. */
+export const deadMessage = `jsonb_build_object('id', request_id, 'imageKey', image_key, 'stage', stage, 'code', code,
+  'message', left(message, 2000), 'topic', topic, 'partition', partition, 'offset', "offset", 'failedAt', ${iso('first_at')},
+  'belt', belt, 'hostname', hostname, 'pipeline', pipeline, 'traceparent', traceparent)`;
+
+/**
+ * Deletes what was acknowledged and reads what comes next. An owner records one transaction after the other, so the ids
+ * of a partition come in the order of their commits: nothing new appears up to `after`, where dead rows may lie in heaps.
+ */
+export async function nextMessages(
+  pool: Pool,
+  id: PartitionId & { kind: OutboxKind },
+  { acknowledged, after, limit }: { acknowledged: readonly number[]; after: number; limit: number },
+): Promise<OutboxMessage[]> {
+  const { rows } = await pool.query<OutboxMessage>(
+    `with gone as (delete from outbox where id = any($5::int8[]))
+     select id, record_key as key, payload from outbox
+     where pipeline = $1 and topic = $2 and partition = $3 and kind = $4 and id > $6
+     order by id limit $7`,
+    [id.pipeline, id.topic, id.partition, id.kind, acknowledged, after, limit],
+  );
+  return rows;
+}
+
+/** What no topic has yet. */
+export interface Backlog {
+  results: number;
+  deadLetters: number;
+  /** How long the oldest has been waiting, in seconds; null where nothing waits. */
+  oldestSeconds: number | null;
+}
+
+export async function readBacklog(pool: Pool, pipeline: string, topic: string): Promise<Backlog> {
+  const { rows } = await pool.query<Backlog>(
+    `select count(*) filter (where kind = 'result')::int8 as results,
+       count(*) filter (where kind = 'dead')::int8 as "deadLetters",
+       extract(epoch from clock_timestamp() - min(created_at))::float8 as "oldestSeconds"
+     from outbox where pipeline = $1 and topic = $2`,
+    [pipeline, topic],
+  );
+  return rows[0]!;
+}

@@ -1,0 +1,153 @@
+/** S3 event notifications, as AWS, MinIO and versitygw write them: what their records ask for. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { plainText, timeOf } from './fields.ts';
+import { placeOf } from './place.ts';
+import type { Refused, Request } from './request.ts';
+import { maxRequestIdBytes } from './request.ts';
+import type { EventKeyForm, MessageRules } from './rules.ts';
+
+export interface Asked {
+  requests: Request[];
+  refused: Refused[];
+  /** Records that ask for nothing. */
+  ignored: number;
+  /** Why the last of these does not. */
+  reason: string;
+}
+
+/** What the message around the event says. */
+export interface Around {
+  /** Of the message's header; null where there is none. */
+  requestId: string | null;
+  /** An id that only this message has. */
+  positionId: string;
+  /** When the message was sent, in milliseconds since the epoch. */
+  timestamp: number;
+  capturedAt: number | null;
+  belt: string | null;
+  traceparent: string | null;
+}
+
+const some = z.string().nullish().catch(null);
+/** What is used of a record; the rest of it may be anything. */
+const shape = z.object({
+  eventSource: some,
+  eventTime: some,
+  s3: z.object({
+    configurationId: some,
+    bucket: z.object({ name: z.string() }),
+    object: z.object({ key: z.string(), sequencer: some, versionId: some, eTag: some }),
+  }),
+});
+type EventRecord = z.infer<typeof shape>;
+
+/** Changes of what is known of an object, which MinIO reports like new objects. */
+const notNew = /^(put|delete)(retention|legalhold|tagging)$/i;
+
+/** Whether a JSON object is such a notification. */
+export function isS3Event(json: Record<string, unknown>): boolean {
+  return Array.isArray(json['Records']) || json['Event'] === 's3:TestEvent';
+}
+
+/** Every record for itself: one that cannot be read keeps no other from being answered. */
+export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): Asked {
+  const asked: Asked = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
+  const records = Array.isArray(json['Records']) ? (json['Records'] as unknown[]) : [];
+  if (records.length === 0) return { ...asked, ignored: 1 };
+  const ids = new Set<string>();
+  records.forEach((record, nth) => {
+    const ignored = (reason: string) => {
+      asked.ignored++;
+      asked.reason = reason;
+    };
+    const name = eventName(record);
+    const created = name === undefined ? null : /^(?:s3:)?ObjectCreated:(.*)$/.exec(name);
+    if (name !== undefined && (created === null || notNew.test(created[1]!))) {
+      return ignored(`an event ${name.slice(0, 100)}`);
+    }
+    const single = records.length === 1;
+    const parsed = shape.safeParse(record);
+    const own = parsed.success ? eventId(parsed.data) : null;
+    const id = single
+      ? (around.requestId ?? own ?? around.positionId)
+      : (own ?? `${around.positionId}#${nth}`);
+    const { belt, traceparent } = around;
+    const alone = single ? null : eventOf(record, { eventName: name, ...parsed.data });
+    const refuse = (code: string, reason: string, imageKey: string | null = null) =>
+      void asked.refused.push({ requestId: id, imageKey, code, reason, belt, traceparent, alone });
+    if (name === undefined || !parsed.success) {
+      return refuse('unreadable_message', 'a record of the S3 event names no event, bucket or key');
+    }
+    const key = decodeKey(parsed.data, rules.eventKeys);
+    if (key === null) {
+      return refuse(
+        'unreadable_message',
+        'the key in the S3 event is not percent-encoded: for senders that write it as it is, set VISIONSCALE_S3_EVENT_KEYS=raw',
+      );
+    }
+    const place = placeOf(parsed.data.s3.bucket.name, key, rules);
+    switch (place.kind) {
+      case 'ignored':
+        return ignored(place.reason);
+      case 'refused':
+        return refuse(place.code, place.reason, place.imageKey);
+      case 'image': {
+        // The same event twice in one message.
+        if (ids.has(id)) return;
+        ids.add(id);
+        const { imageKey, bucket } = place;
+        const capturedAt = around.capturedAt ?? eventTime(parsed.data.eventTime, around.timestamp);
+        asked.requests.push({ id, imageKey, bucket, inline: null, capturedAt, belt, traceparent, alone });
+      }
+    }
+  });
+  return asked;
+}
+
+/** An event of this record alone; of its essentials where it is nested too deeply to be written. */
+function eventOf(record: unknown, essentials: object): Buffer {
+  try {
+    return Buffer.from(JSON.stringify({ Records: [record] }));
+  } catch {
+    return Buffer.from(JSON.stringify({ Records: [essentials] }));
+  }
+}
+
+function eventName(record: unknown): string | undefined {
+  if (typeof record !== 'object' || record === null || !('eventName' in record)) return undefined;
+  return plainText(record.eventName, 1000) ?? undefined;
+}
+
+/** AWS and MinIO write keys percent-encoded, a space as +; versitygw, known by its configuration's name, writes them as they are. */
+function decodeKey({ s3 }: EventRecord, form: EventKeyForm): string | null {
+  const { key } = s3.object;
+  const isRaw = form === 'raw' || (form === 'auto' && s3.configurationId?.endsWith('-global') === true);
+  if (isRaw) return key;
+  try {
+    return decodeURIComponent(key.replaceAll('+', ' '));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The same for every delivery of one event, whatever the settings, for the key is taken as it stands there. versitygw's
+ * sequencers count from 1 at every start of it, so the time and the ETag go with so short a one.
+ */
+function eventId({ eventTime, s3: { bucket, object } }: EventRecord): string | null {
+  const { sequencer, versionId, eTag } = object;
+  const short = sequencer != null && sequencer.length < 12;
+  const which = short ? [sequencer, eventTime, eTag].join(' ') : (sequencer ?? versionId ?? eTag);
+  if (which == null || which === '') return null;
+  const id = `s3:${bucket.name}/${object.key}/${which}`;
+  if (plainText(id, maxRequestIdBytes) !== null) return id;
+  return `s3:sha256:${createHash('sha256').update(JSON.stringify(id)).digest('hex')}`;
+}
+
+/** A time in whole seconds, as some write it, says less than the message's own where that lies within that second. */
+function eventTime(text: string | null | undefined, timestamp: number): number | null {
+  const time = timeOf(text);
+  const isWhole = time !== null && !/\.\d/.test(text ?? '');
+  return isWhole && timestamp >= time && timestamp < time + 1000 ? timestamp : time;
+}

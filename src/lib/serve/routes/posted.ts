@@ -1,0 +1,85 @@
+/** One image from a request to its acknowledgement, whichever route it came by. */
+import type { FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
+import { beltOf, timeOf, traceparentOf } from '../../message/fields.ts';
+import type { Shared } from '../context.ts';
+import { invite } from '../expect-continue.ts';
+import { headerText } from '../image-name.ts';
+import { ingest, type Ingested } from '../ingest.ts';
+import { Problem } from '../problem.ts';
+import { receiveImage, tooLarge } from '../receive.ts';
+
+/** What the headers of a request say about its images. */
+export interface Said {
+  name: string | undefined;
+  belt: string | null;
+  capturedAt: number;
+  traceparent: string | null;
+  idempotencyKey: string | null;
+}
+
+/** Throws a 400 for what cannot be meant. */
+export function saidBy({ headers, arrived }: FastifyRequest): Said {
+  const belt = textOf(headers['visionscale-belt']);
+  const captured = textOf(headers['visionscale-captured-at']);
+  const said = {
+    name: textOf(headers['visionscale-image-name']),
+    belt: belt === undefined ? null : beltOf(belt),
+    capturedAt: captured === undefined ? arrived.at : timeOf(captured),
+    traceparent: traceparentOf(headers['traceparent']),
+    idempotencyKey: textOf(headers['idempotency-key']) ?? null,
+  };
+  if (belt !== undefined && said.belt === null)
+    throw invalid('visionscale-belt', 'a name of up to 256 bytes');
+  if (said.capturedAt === null)
+    throw invalid('visionscale-captured-at', 'ISO 8601 or milliseconds since 1970');
+  return { ...said, capturedAt: said.capturedAt };
+}
+
+export interface Source {
+  stream: Readable;
+  /** In bytes, as far as the sender says. */
+  declaredBytes?: number | undefined;
+  /** Which image of the request. */
+  index: number;
+}
+
+/** Holds the memory of the image until it is in the topic. */
+export async function takeImage(
+  { deps, options, admission }: Shared,
+  request: FastifyRequest,
+  said: Said,
+  { stream, declaredBytes, index }: Source,
+): Promise<Ingested> {
+  const { http, limits, pipeline } = options;
+  if (declaredBytes !== undefined && declaredBytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+  admission.check();
+  using memory = admission.memory();
+  invite(request.raw);
+  const bytes = await receiveImage(stream, { maxBytes: limits.maxBytes, memory, declaredBytes });
+  using _place = admission.enter();
+  const ingested = await ingest(
+    deps,
+    { pipeline, limits, mode: http.ingest, maxInlineBytes: http.maxInlineBytes },
+    { ...said, bytes, index, token: request.token },
+  );
+  const { id, way } = ingested;
+  const ms = performance.now() - request.arrived.tick;
+  deps.report({ kind: 'accepted', id, way, bytes: bytes.length, ms });
+  return ingested;
+}
+
+/** Undefined where the body is sent in chunks. */
+export function declaredLength({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length'];
+  return length === undefined ? undefined : Number(length);
+}
+
+function textOf(value: string | string[] | undefined): string | undefined {
+  const text = Array.isArray(value) ? value[0] : value;
+  return text === undefined || text === '' ? undefined : headerText(text);
+}
+
+function invalid(name: string, meant: string): Problem {
+  return new Problem(400, 'invalid_request', `${name}: must be ${meant}`);
+}

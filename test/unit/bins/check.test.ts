@@ -1,0 +1,48 @@
+/** Rules held to a model's labels. */
+import { expect, it } from 'vitest';
+import { checkRules, hasFaults } from '../../../src/lib/bins/check.ts';
+import { parseRules } from '../../../src/lib/bins/parse.ts';
+
+const labels = ['red circle', 'red square', 'blue circle', 'blue square', 'tabby, tabby cat'];
+const check = (bins: string) => checkRules(parseRules(`bins: ${bins}`), labels);
+
+it('counts what each bin has, and names what none has', () => {
+  const checked = check('{left: ["red *"], right: [red square, "*cat"], never: ["* square"]}');
+  expect(hasFaults(checked)).toBe(false);
+  expect(checked.labels).toEqual([
+    { bin: 'left', labels: 1 },
+    { bin: 'right', labels: 2 },
+    { bin: 'never', labels: 1 },
+  ]);
+  expect(checked.unmapped).toEqual(['blue circle']);
+});
+
+it.each([
+  ['a typo', 'rde circle', ['red circle']],
+  ['another case', 'Red Circle', ['red circle']],
+  ['a part', 'tabby', ['tabby, tabby cat']],
+  ['nothing near', 'aeroplane', []],
+])('suggests labels for %s', (_, pattern, near) => {
+  const checked = check(`{a: [${JSON.stringify(pattern)}]}`);
+  expect(checked.unknown).toEqual([{ bin: 'a', pattern, near }]);
+  expect(hasFaults(checked)).toBe(true);
+});
+
+it.each([
+  ['a typo', 'rde *', ['red circle', 'red square']],
+  ['another case', 'RED *', ['red circle', 'red square']],
+  ['a wrong place of the star', 'circle*', ['red circle', 'blue circle']],
+  ['nothing near', 'aeroplane*', []],
+])('suggests labels for a glob with %s', (_, pattern, near) => {
+  const checked = check(`{a: [${JSON.stringify(pattern)}]}`);
+  expect(checked.empty).toEqual([{ bin: 'a', pattern, near }]);
+});
+
+it('notes a glob that other rules leave nothing', () => {
+  const checked = check('{a: ["red *"], b: ["red s*"], c: [blue square], d: ["blue s*"]}');
+  expect(checked.shadowed).toEqual([
+    { bin: 'b', pattern: 'red s*' },
+    { bin: 'd', pattern: 'blue s*' },
+  ]);
+  expect(hasFaults(checked)).toBe(false);
+});

@@ -1,0 +1,112 @@
+/** Where a classification goes, and why: the table of cases that a sorter lives by. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { BinTable, decideBin } from '../../../src/lib/bins/decide.ts';
+import { globMatcher, isGlob } from '../../../src/lib/bins/glob.ts';
+import { parseRules } from '../../../src/lib/bins/parse.ts';
+import type { BinReason } from '../../../src/lib/bins/rules.ts';
+
+const rules = parseRules(`
+manual: by hand
+defaults: {confidence: 50, margin: 10}
+bins:
+  10: ["red *"]
+  left: [blue circle, "green *"]
+  right:
+    classes: ["blue *", red star, "*, tabby cat"]
+    confidence: 80
+    margin: 5
+  loose: {classes: white cross, confidence: 0, margin: 0}
+  waste: {classes: "crane (*)", confidence: 100}
+`);
+const table = new BinTable(rules);
+
+const manual = 'by hand';
+/** The first class and its confidence, the second's confidence (null: there is none), lateness in ms. */
+type Case = [string, string | null, number, number | null, number, bin: string, reason: BinReason];
+
+describe('decideBin', () => {
+  it.each<Case>([
+    ['a glob', 'red circle', 90, 5, 0, '10', 'mapped'],
+    ['a name', 'blue circle', 90, 5, 0, 'left', 'mapped'],
+    ['a name before an earlier glob', 'red star', 90, 5, 0, 'right', 'mapped'],
+    ['a name before a later glob', 'blue circle', 55, 5, 0, 'left', 'mapped'],
+    ['what the name leaves to the glob', 'blue square', 85, 5, 0, 'right', 'mapped'],
+    ['a name with commas', 'tabby, tabby cat', 85, 5, 0, 'right', 'mapped'],
+    ['a name with parentheses', 'crane (bird)', 100, 0, 0, 'waste', 'mapped'],
+    ['a class that no bin has', 'black square', 99, 1, 0, manual, 'unmapped'],
+    ['a label of another model', 'Red circle', 99, 1, 0, manual, 'unmapped'],
+    ['no class at all', null, 0, null, 0, manual, 'unmapped'],
+    ['a confidence below the default', 'red circle', 49.9, 1, 0, manual, 'low_confidence'],
+    ['a confidence as high as asked', 'red circle', 50, 40, 0, '10', 'mapped'],
+    ['a confidence below the bin’s own', 'red star', 79, 1, 0, manual, 'low_confidence'],
+    ['a bin that asks for nothing', 'white cross', 0.1, 0.1, 0, 'loose', 'mapped'],
+    ['a close second', 'red circle', 54, 45, 0, manual, 'low_margin'],
+    ['a margin as wide as asked', 'red circle', 70.1, 60.1, 0, '10', 'mapped'],
+    ['a margin below the default and enough here', 'red star', 90, 84, 0, 'right', 'mapped'],
+    ['unsure and close: the confidence is told', 'red circle', 30, 29, 0, manual, 'low_confidence'],
+    ['no second: it is its confidence ahead', 'red circle', 60, null, 0, '10', 'mapped'],
+    ['a sure one that is late', 'red circle', 99, 1, 0.1, manual, 'missed_deadline'],
+    ['an unmapped one that is late', 'black square', 99, null, 2000, manual, 'missed_deadline'],
+    ['one that is just in time', 'red circle', 99, 1, -0.1, '10', 'mapped'],
+  ])('%s', (_, category, first, second, lateBy, bin, reason) => {
+    const top = [
+      ...(category === null ? [] : [{ category, confidence: first }]),
+      ...(second === null ? [] : [{ category: 'another', confidence: second }]),
+    ];
+    expect(decideBin(table, { top, lateBy })).toEqual({ bin, reason });
+    // A class that was looked up before is no other one.
+    expect(decideBin(table, { top, lateBy })).toEqual({ bin, reason });
+  });
+
+  it('never maps what falls short, whatever is asked', () => {
+    const percent = fc.double({ min: 0, max: 100, noNaN: true });
+    fc.assert(
+      fc.property(percent, percent, percent, percent, (first, second, confidence, margin) => {
+        const one = new BinTable({ manual, bins: [{ bin: 'b', classes: ['*'], confidence, margin }] });
+        const top = [first, second].map((value) => ({ category: 'x', confidence: value }));
+        const { reason } = decideBin(one, { top, lateBy: 0 });
+        if (first < confidence - 1e-6) expect(reason).toBe('low_confidence');
+        else if (first - second < margin - 1e-6) expect(reason).not.toBe('mapped');
+        if (first >= confidence && first - second >= margin) expect(reason).toBe('mapped');
+      }),
+    );
+  });
+});
+
+describe('globs', () => {
+  it.each([
+    ['red *', 'red circle', true],
+    ['red *', 'dark red circle', false],
+    ['*', 'a/b, .c', true],
+    ['.*', '.hidden', true],
+    ['!red *', 'blue x', false],
+    ['!red *', '!red x', true],
+    ['{red,blue} *', 'blue x', true],
+    ['{red,blue} *', 'green x', false],
+    ['[ab]?c', 'bxc', true],
+    ['[!ab]?c', 'bxc', false],
+    ['* (a+b)', 'z (a+b)', true],
+    ['* (a+b)', 'z aab', false],
+    ['a|b*', 'a', false],
+    ['*\\*', 'a\\b', true],
+    ['*’s $^', 'Tom’s $^', true],
+    ['RED*', 'red', false],
+  ])('%j on %j: %s', (glob, name, expected) => {
+    expect(isGlob(glob)).toBe(true);
+    expect(globMatcher(glob)(name)).toBe(expected);
+  });
+
+  it('take everything but their own characters literally', () => {
+    const letter = fc.constantFrom(...'ab .,;:()+|^$@!#%&=~-_/\\"\'é');
+    const literal = fc.string({ unit: letter, minLength: 1, maxLength: 12 });
+    fc.assert(
+      fc.property(literal, fc.string({ unit: letter, maxLength: 4 }), literal, (start, middle, other) => {
+        const matches = globMatcher(`${start}*`);
+        expect(matches(`${start}${middle}x`)).toBe(true);
+        expect(matches(`${other}x`)).toBe(`${other}x`.startsWith(start));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

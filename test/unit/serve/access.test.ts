@@ -1,0 +1,116 @@
+/** Who may do what: tokens, loopback with Host and Origin, and read-only elsewhere. */
+import { describe, expect, it } from 'vitest';
+import { parseOrigins, parseServerUrl, parseTokens, tokenEntry } from '../../../src/lib/config/http.ts';
+import { loadConfig } from '../../../src/lib/config/load.ts';
+import { type AccessOptions, accessPolicy, type Asking, type Right } from '../../../src/lib/serve/access.ts';
+import type { Problem } from '../../../src/lib/serve/problem.ts';
+import { bearerOf, newToken } from '../../../src/lib/serve/tokens.ts';
+
+const rights: Right[] = ['none', 'read', 'write'];
+
+/** What each right comes to: a status, or the name of the token. */
+function answers(options: Partial<AccessOptions>, asking: Partial<Asking>): unknown[] {
+  const access = accessPolicy({ tokens: [], host: '127.0.0.1', corsOrigins: [], ...options });
+  const nobody = { method: 'GET', authorization: undefined, host: 'localhost:8080', origin: undefined };
+  return rights.map((right) => {
+    try {
+      return access(right, { ...nobody, ...asking });
+    } catch (error) {
+      return (error as Problem).status;
+    }
+  });
+}
+
+describe('without tokens', () => {
+  it('allows everything on loopback, to those who mean loopback', () => {
+    for (const host of ['localhost', 'localhost:8080', '127.0.0.1:1', '[::1]:8080', 'LOCALHOST:8080']) {
+      expect(answers({}, { host })).toEqual([null, null, null]);
+    }
+    for (const host of [
+      'evil.example',
+      'evil.example:8080',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '',
+      undefined,
+    ]) {
+      expect(answers({}, { host })).toEqual([403, 403, 403]);
+    }
+  });
+
+  it('refuses pages of other origins, unless they are allowed', () => {
+    const host = 'localhost:8080';
+    expect(answers({}, { host, origin: 'http://localhost:8080' })).toEqual([null, null, null]);
+    for (const origin of ['http://evil.example', 'http://localhost:3000', 'https://localhost:8080', 'null']) {
+      expect(answers({}, { host, origin })).toEqual([403, 403, 403]);
+    }
+    const corsOrigins = ['http://localhost:3000'];
+    expect(answers({ corsOrigins }, { host, origin: 'http://localhost:3000' })).toEqual([null, null, null]);
+  });
+
+  it('is read-only on any other address', () => {
+    for (const host of ['0.0.0.0', '::', '192.0.2.7', 'belt.example']) {
+      expect(answers({ host }, { host: 'belt.example:8080' })).toEqual([null, null, 403]);
+    }
+  });
+});
+
+describe('with tokens', () => {
+  const token = newToken();
+  const tokens = parseTokens(`${tokenEntry('other', newToken())},\n ${tokenEntry('belt-1', token)}`);
+
+  it('asks for one that is known, wherever it listens', () => {
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      const access = (authorization: string | undefined) => answers({ tokens, host }, { authorization });
+      expect(access(`Bearer ${token}`)).toEqual([null, 'belt-1', 'belt-1']);
+      expect(access(`bearer  ${token} `)).toEqual([null, 'belt-1', 'belt-1']);
+      for (const wrong of [
+        undefined,
+        '',
+        'Bearer',
+        'Bearer x',
+        `Basic ${token}`,
+        `Bearer ${token}x`,
+        `Bearer ${token} x`,
+      ]) {
+        expect(access(wrong)).toEqual([null, 401, 401]);
+      }
+    }
+  });
+
+  it('makes tokens that are long and never the same', () => {
+    expect(newToken()).toMatch(/^vs_[\w-]{43}$/);
+    expect(newToken()).not.toBe(newToken());
+    expect(bearerOf(`Bearer ${newToken()}`, tokens)).toBeUndefined();
+  });
+});
+
+describe('the settings', () => {
+  const hex = 'ab'.repeat(32);
+
+  it('take tokens, and refuse others without repeating them', () => {
+    expect(parseTokens(`a:${hex}`)).toEqual([{ name: 'a', sha256: Buffer.from(hex, 'hex') }]);
+    expect(
+      loadConfig({ VISIONSCALE_TOKENS: `a:${hex},b:${hex}` }).http.tokens.map(({ name }) => name),
+    ).toEqual(['a', 'b']);
+    expect(loadConfig({}).http.tokens).toEqual([]);
+    for (const wrong of ['secret', `a:${hex}0`, `:${hex}`, `a:${hex},a:${hex}`, ' , ']) {
+      const attempt = () => loadConfig({ VISIONSCALE_TOKENS: wrong });
+      expect(attempt).toThrow(/VISIONSCALE_TOKENS/);
+      expect(attempt).not.toThrow(/secret|abab/);
+    }
+  });
+
+  it('take origins and the address of a server', () => {
+    expect(parseOrigins('https://a.example, http://localhost:3000')).toEqual([
+      'https://a.example',
+      'http://localhost:3000',
+    ]);
+    for (const wrong of ['*', 'a.example', 'https://a.example/page', 'ftp://a', '']) {
+      expect(() => parseOrigins(wrong)).toThrow(/origins such as/);
+    }
+    expect(parseServerUrl('http://a.example:8080/x/')).toBe('http://a.example:8080/x');
+    expect(() => parseServerUrl('http://u:geheim@a')).toThrow(/VISIONSCALE_TOKEN/);
+    expect(() => parseServerUrl('http://u:geheim@a')).not.toThrow(/geheim/);
+  });
+});
