@@ -60,8 +60,11 @@ function pour(socket, total, wrap = (chunk) => chunk) {
     socket.write(`${head}content-length: 2000000000\r\n\r\n`);
     sent = pour(socket, 2e9);
   });
-  assert.equal(await declared.status(), 413);
+  // Whoever goes on sending may lose the answer to the connection's reset.
+  assert.ok([413, 0].includes(await declared.status()));
   assert.ok(sent() < 100e6, `${sent()} bytes of a body of 2 GB were taken`);
+  const patient = raw((socket) => socket.write(`${head}content-length: 2000000000\r\n\r\n`));
+  assert.equal(await patient.status(), 413);
   say(`2 GB, declared: 413 after ${seconds(began)} s`);
   const chunked = raw((socket) => {
     socket.write(`${head}transfer-encoding: chunked\r\n\r\n`);
@@ -69,7 +72,7 @@ function pour(socket, total, wrap = (chunk) => chunk) {
     socket.write('4\r\n\xff\xd8\xff\xe0\r\n', 'latin1');
     pour(socket, 2e9, (chunk) => Buffer.concat([Buffer.from('10000\r\n'), chunk, Buffer.from('\r\n')]));
   });
-  assert.equal(await chunked.status(), 413);
+  assert.ok([413, 0].includes(await chunked.status()));
   say(`2 GB, in chunks: 413 after ${seconds(began)} s; memory ${memory('VmRSS')} MB`);
 }
 
