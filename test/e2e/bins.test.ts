@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { describeWith } from '../support/servers.ts';
+import { describeThorough } from '../support/thorough.ts';
 import { binsSuite } from './bins.ts';
 
-binsSuite('bins, embedded', () => ({}));
+describeThorough('bins on the embedded stack', () => {
+  binsSuite('bins, embedded', () => ({}));
+});
 
 describeWith('Kafka', 'bins on real servers', (brokers) => {
   describeWith('PostgreSQL', 'all three', (postgres) => {

@@ -4,13 +4,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/lib/database/open.ts';
 import { readOwners } from '../../src/lib/database/overview.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { until } from '../support/guest.ts';
 import { nothingLeft, processesOf } from '../support/processes.ts';
+import { describeThorough } from '../support/thorough.ts';
 
 const binary = fileURLToPath(new URL('../../bin/visionscale.js', import.meta.url));
 const images = 12;
@@ -40,7 +41,7 @@ async function isUp(running: Running): Promise<{ state: string; pid: number; ser
   return JSON.parse(stdout.split('\n')[0]!) as { state: string; pid: number; server: string | null };
 }
 
-describe('up', () => {
+describeThorough('up', () => {
   it('works for other terminals, restarts what dies, and leaves nothing when it is stopped', async () => {
     await using rig = await upRig();
     const running = rig.start(['up', '--json', '--metrics-port', '0']);
