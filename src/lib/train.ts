@@ -3,6 +3,7 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Classifier, Device, EngineName } from './classifier/classifier.ts';
 import type { LoadedModel } from './classifier/model.ts';
+import { inSharedMemory } from './classifier/shared-memory.ts';
 import type { CorrectedDataset } from './corrections.ts';
 import { VisionscaleError } from './errors.ts';
 import { findDuplicates } from './evaluate/duplicates.ts';
@@ -271,11 +272,9 @@ function inMemory(
   labels: string[],
   preprocessing: Preprocessing,
 ): LoadedModel {
-  const weights = new Uint8Array(new SharedArrayBuffer(onnx.length));
-  weights.set(onnx);
   return {
     info: { name, version: 'new', digest: 'sha256:', labels },
-    weights,
+    weights: inSharedMemory(onnx),
     preprocessing,
     output: 'logits',
   };

@@ -1,9 +1,8 @@
 /** The roofline: decode, preprocess and infer in a bare loop on every core, with nothing around it. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { VisionscaleError } from '../errors.ts';
+import { inSharedMemory } from '../classifier/shared-memory.ts';
+import { compiledFile } from '../compiled-file.ts';
 import type { RooflineAnswer, RooflineSetup } from './roofline-thread.ts';
 import type { StageInput } from './stage.ts';
 
@@ -12,7 +11,8 @@ export async function roofline(input: StageInput): Promise<number> {
   const { images, model, engine, workers, limits, autoOrient, preprocess, seconds, signal } = input;
   const shared = images.all.map(({ bytes }) => inSharedMemory(bytes));
   const setup: RooflineSetup = { images: shared, model, engine, limits, autoOrient, preprocess, seconds };
-  const threads = Array.from({ length: workers }, () => new Worker(threadFile(), { workerData: setup }));
+  const file = compiledFile(import.meta.url, './roofline-thread.js');
+  const threads = Array.from({ length: workers }, () => new Worker(file, { workerData: setup }));
   try {
     await Promise.all(threads.map((thread) => once(thread, 'message', { signal }))); // warm
     const began = performance.now();
@@ -24,24 +24,4 @@ export async function roofline(input: StageInput): Promise<number> {
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
-}
-
-function inSharedMemory(bytes: Uint8Array): Uint8Array {
-  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  copy.set(bytes);
-  return copy;
-}
-
-/** Threads run compiled code: run from source (tests), it is the build beside it. */
-function threadFile(): string {
-  const source = import.meta.url.endsWith('.ts');
-  const place = source ? '../../../dist/lib/bench/roofline-thread.js' : './roofline-thread.js';
-  const path = fileURLToPath(new URL(place, import.meta.url));
-  if (!existsSync(path)) {
-    throw new VisionscaleError(`${path} is missing`, {
-      code: 'not_built',
-      hint: 'Build the project: npm run build',
-    });
-  }
-  return path;
 }

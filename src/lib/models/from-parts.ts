@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { parseManifest } from '../classifier/manifest.ts';
 import type { LoadedModel } from '../classifier/model.ts';
 import { invalidModel } from '../classifier/model-files.ts';
+import { inSharedMemory } from '../classifier/shared-memory.ts';
 
 /** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
 export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
@@ -20,8 +21,7 @@ export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedMode
     });
   }
   // Shared, so that every worker thread reads the very bytes that were verified.
-  const weights = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  weights.set(bytes);
+  const weights = inSharedMemory(bytes);
   const info = { name, version, digest, labels };
   return {
     info,

@@ -1,14 +1,10 @@
 /** Threads that compute features on every core, with the engine and the preprocessing that inference has. */
-import { fileURLToPath } from 'node:url';
-import { existsSync } from 'node:fs';
-import { Piscina } from 'piscina';
 import { chooseEngine } from '../../classifier/choose-engine.ts';
 import type { Device, EngineName } from '../../classifier/classifier.ts';
 import { newLock } from '../../classifier/lock.ts';
 import { usableCores } from '../../classifier/parallelism.ts';
-import { fromPlainError } from '../../classifier/protocol.ts';
-import { prepareOnnxRuntime, prepareTensorFlow } from '../../config/native-environment.ts';
-import { errorMessage, VisionscaleError } from '../../errors.ts';
+import { openWarmPool } from '../../classifier/warm-pool.ts';
+import { compiledFile } from '../../compiled-file.ts';
 import type { ImageLimits } from '../../images/limits.ts';
 import type { Preprocessing } from '../../images/preprocess.ts';
 import type { FeatureReply, FeatureSetup, FeatureTask } from './protocol.ts';
@@ -37,64 +33,35 @@ export async function openExtractor(options: ExtractorOptions): Promise<Extracto
   const { device, workers: threads = usableCores(), onNotice } = options;
   const { weights, preprocessing, limits, autoOrient } = options; // nothing else can move to a thread
   const { opened } = await chooseEngine({ engine: options.engine, device }, onNotice, (engine) =>
-    openThreads({ weights, preprocessing, limits, autoOrient, engine, device, lock: newLock() }, threads),
+    openThreads(
+      { weights, preprocessing, limits, autoOrient, engine, device, lock: newLock() },
+      threads,
+      onNotice,
+    ),
   );
   return opened;
 }
 
-async function openThreads(setup: FeatureSetup, threads: number): Promise<Extractor> {
-  if (setup.engine === 'tfjs') prepareTensorFlow();
-  if (setup.engine === 'onnx') prepareOnnxRuntime();
-  const pool = new Piscina<FeatureTask, FeatureReply>({
-    filename: workerFile(),
-    workerData: setup,
-    minThreads: threads,
-    maxThreads: threads,
-    idleTimeout: Infinity,
-    concurrentTasksPerWorker: 1,
-    recordTiming: false,
+async function openThreads(
+  setup: FeatureSetup,
+  threads: number,
+  onNotice: (text: string) => void,
+): Promise<Extractor> {
+  const pool = await openWarmPool<FeatureTask, FeatureReply>({
+    filename: compiledFile(import.meta.url, './worker.js'),
+    setup,
+    threads,
+    called: 'a feature thread',
+    hint: 'Run the same command again: what was computed is kept.',
+    onNotice,
   });
-
-  async function run(task: FeatureTask, transferList: ArrayBuffer[] = []): Promise<FeatureReply> {
-    const reply = await pool.run(task, { transferList }).catch((cause: unknown) => {
-      throw new VisionscaleError(`a feature thread ended: ${errorMessage(cause)}`, {
-        code: 'worker_crashed',
-        retryable: true,
-        hint: 'Run the same command again: what was computed is kept.',
-        cause,
-      });
-    });
-    if (reply.kind === 'failed') throw fromPlainError(reply.error);
-    return reply;
-  }
-
-  // All are waited for also when one fails: a runtime that is ended while it opens a session aborts the process.
-  const warmed = await Promise.allSettled(Array.from({ length: threads }, () => run({ kind: 'warm-up' })));
-  const failed = warmed.find((warm) => warm.status === 'rejected');
-  if (failed) {
-    await pool.destroy();
-    throw failed.reason;
-  }
-  let closing: Promise<void> | undefined;
   return {
     workers: threads,
     async features(image, views) {
-      const reply = await run({ kind: 'image', image, views }, [image.buffer]);
+      const reply = await pool.run({ kind: 'image', image, views }, [image.buffer]);
       if (reply.kind !== 'features') throw new Error(`unexpected reply ${reply.kind}`);
       return reply.features;
     },
-    [Symbol.asyncDispose]: () => (closing ??= pool.destroy()),
+    [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
   };
-}
-
-/** Threads run compiled code: run from source (tests), it is the build beside it. */
-function workerFile(): string {
-  const source = import.meta.url.endsWith('.ts');
-  const file = source ? '../../../../dist/lib/train/features/worker.js' : './worker.js';
-  const path = fileURLToPath(new URL(file, import.meta.url));
-  if (existsSync(path)) return path;
-  throw new VisionscaleError(`${path} is missing`, {
-    code: 'not_built',
-    hint: 'Build the project: npm run build',
-  });
 }

@@ -1,4 +1,5 @@
 /** SqueezeNet without its classifier: a network whose scores are the 512 features that the classifier is given. */
+import { inSharedMemory } from '../../classifier/shared-memory.ts';
 import { serializeOnnx } from '../../onnx/onnx.ts';
 import { buildSqueezeNet11, type SqueezeNetWeights } from '../../onnx/squeezenet.ts';
 
@@ -16,9 +17,5 @@ export function featureNetwork(parent: SqueezeNetWeights, inputSize: number): Ui
   for (let i = 0; i < featureCount; i++) identity[i * featureCount + i] = 1;
   weights.set('classifier.1.weight', { dims: [featureCount, featureCount, 1, 1], data: identity });
   weights.set('classifier.1.bias', { dims: [featureCount], data: new Float32Array(featureCount) });
-  const bytes = serializeOnnx(buildSqueezeNet11(weights, { finalRelu: false, inputSize }));
-  // In shared memory: every worker thread reads the same bytes.
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  shared.set(bytes);
-  return shared;
+  return inSharedMemory(serializeOnnx(buildSqueezeNet11(weights, { finalRelu: false, inputSize })));
 }

@@ -1,8 +1,6 @@
 /** Threads that fit heads beside each other, so that the caller's event loop stays free. */
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
-import { VisionscaleError } from '../../errors.ts';
+import { compiledFile } from '../../compiled-file.ts';
 import type { FitReply, FitTask } from './protocol.ts';
 
 export interface Fitters extends AsyncDisposable {
@@ -12,7 +10,7 @@ export interface Fitters extends AsyncDisposable {
 /** When `signal` aborts, fits under way return what they have. */
 export function openFitters(threads: number, signal: AbortSignal): Fitters {
   const pool = new Piscina<FitTask, FitReply>({
-    filename: workerFile(),
+    filename: compiledFile(import.meta.url, './worker.js'),
     maxThreads: threads,
     recordTiming: false,
   });
@@ -28,16 +26,4 @@ export function openFitters(threads: number, signal: AbortSignal): Fitters {
       return (closing ??= pool.destroy());
     },
   };
-}
-
-/** Threads run compiled code: run from source (tests), it is the build beside it. */
-function workerFile(): string {
-  const source = import.meta.url.endsWith('.ts');
-  const file = source ? '../../../../dist/lib/train/head/worker.js' : './worker.js';
-  const path = fileURLToPath(new URL(file, import.meta.url));
-  if (existsSync(path)) return path;
-  throw new VisionscaleError(`${path} is missing`, {
-    code: 'not_built',
-    hint: 'Build the project: npm run build',
-  });
 }
