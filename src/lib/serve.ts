@@ -7,6 +7,7 @@ import { isLoopback } from './serve/access.ts';
 import { openApp } from './serve/app.ts';
 import type { App } from './serve/context.ts';
 import type { ServeDeps, ServeOptions } from './serve/deps.ts';
+import { aborted } from './waiting.ts';
 
 export interface ServeResult {
   /** Images that were acknowledged. */
@@ -81,11 +82,4 @@ async function finish(app: App, closing: Promise<void>, report: ServeDeps['repor
 function urlOf(host: string, app: App): string {
   const { port } = app.server.address() as AddressInfo;
   return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -6,6 +6,7 @@ import { readOwners } from './database/overview.ts';
 import { Child } from './demo/child.ts';
 import type { Topic } from './topic/topic.ts';
 import { type Ended, keepRunning } from './up/keep-running.ts';
+import { aborted } from './waiting.ts';
 
 export interface UpDeps {
   database: Database;
@@ -142,11 +143,4 @@ function serveEnv(env: Environment, server: string): Environment {
     VISIONSCALE_DRAIN_DELAY: '',
     VISIONSCALE_METRICS_PORT: '',
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -6,9 +6,9 @@ import type { Judged } from '../../lib/demo/accuracy.ts';
 import { writeGallery } from '../../lib/demo/gallery.ts';
 import { demoParts, type DrawnParts, drawDemoParts, knowsParts } from '../../lib/demo/parts.ts';
 import { VisionscaleError } from '../../lib/errors.ts';
-import { partsModelDirectory } from '../../lib/models/bundled.ts';
 import { Progress } from '../../lib/report/progress.ts';
 import type { Context } from '../run.ts';
+import { withBundledModel } from './bundled-model.ts';
 
 /** The same context with a model that knows the parts: the one that the settings name, else the bundled one. */
 export async function withPartsModel(context: Context): Promise<Context> {
@@ -18,11 +18,7 @@ export async function withPartsModel(context: Context): Promise<Context> {
     const { name } = chosen.info;
     context.say(`${name} has no names for parts on a belt: taking the model that comes with visionscale`);
   }
-  return {
-    ...context,
-    config: { ...context.config, model: partsModelDirectory },
-    env: { ...context.env, VISIONSCALE_MODEL: partsModelDirectory },
-  };
+  return withBundledModel(context);
 }
 
 export async function draw({ config, interactive, say, signal }: Context): Promise<DrawnParts> {

@@ -6,6 +6,7 @@ import { openModelStore, type NewManifest } from '../../lib/models/store.ts';
 import { Progress } from '../../lib/report/progress.ts';
 import { printable } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
+import { percent } from '../../lib/report/percent.ts';
 
 export interface QuantizeFlags {
   images: string;
@@ -92,7 +93,6 @@ function isEligible({ comparison }: Quantized, { minAgreement }: QuantizeFlags):
 
 function summary(entry: ModelEntry, parentBytes: number, made: Quantized, flags: QuantizeFlags): string {
   const { comparison, milliseconds, labelled, calibrated, reduceRange, weights } = made;
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
   const label = entryLabel(entry);
   const lines = [

@@ -6,6 +6,7 @@ import { zooms } from '../../lib/train/features/views.ts';
 import { Progress } from '../../lib/report/progress.ts';
 import { printable } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
+import { percent } from '../../lib/report/percent.ts';
 
 type Output = Pick<Context, 'interactive' | 'say'>;
 
@@ -127,8 +128,4 @@ function setLines({ labels, train, held, unreadable, leftOut, unjudged }: Sets):
   if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
   lines.push(`${labels.length} classes, ${train.length} images to learn from, ${held.length} to judge by`);
   return lines;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

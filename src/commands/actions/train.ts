@@ -15,6 +15,7 @@ import type { Context } from '../run.ts';
 import { activateInPipeline } from './activate-model.ts';
 import { trainNetwork } from './load-network-training.ts';
 import { TrainProgress } from './train-progress.ts';
+import { percent } from '../../lib/report/percent.ts';
 
 export interface TrainFlags {
   val?: string;
@@ -195,8 +196,4 @@ function summary(result: TrainResult, active: ModelEntry | undefined): string {
 
 function isActive(entry: ModelEntry, active: ModelEntry | undefined): boolean {
   return active?.name === entry.name && active.version === entry.version;
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(1)} %`;
 }

@@ -5,10 +5,11 @@ import { partsModelDirectory } from '../../lib/models/bundled.ts';
 import { readEntry } from '../../lib/models/entry.ts';
 import { openModelStore } from '../../lib/models/store.ts';
 import type { Context } from '../run.ts';
+import { withBundledModel } from './bundled-model.ts';
 
 /** Chosen is what the settings name, what `model use` made the pipeline's, or the active one of this user's store. */
 export async function withAnyModel(context: Context, pool: Pool): Promise<Context> {
-  const { config, env, say } = context;
+  const { config, say } = context;
   if (config.model !== undefined) return context;
   if ((await readActiveDigest(pool, config.pipeline)) !== null) return context;
   if ((await openModelStore(config.models).active()) !== undefined) return context;
@@ -18,9 +19,5 @@ export async function withAnyModel(context: Context, pool: Pool): Promise<Contex
     `no model is chosen: taking ${bundled?.name ?? 'the one that comes with visionscale'}` +
       `${knows === undefined ? '' : `, which knows ${knows}`} (another: --model, or visionscale model use and up again)`,
   );
-  return {
-    ...context,
-    config: { ...config, model: partsModelDirectory },
-    env: { ...env, VISIONSCALE_MODEL: partsModelDirectory },
-  };
+  return withBundledModel(context);
 }

@@ -7,6 +7,7 @@ import { claimPatiently } from './claim.ts';
 import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { Ends } from './drained.ts';
 import { consumeUntilAway } from './until-away.ts';
+import { aborted } from '../waiting.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;
@@ -112,11 +113,4 @@ async function everythingRecorded(
     for (const p of ends.left) if (!isOurs(p)) await ends.reachedByOwner(p).catch(() => undefined);
     await sleep(drainedPollMs, undefined, { signal }).catch(() => undefined);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

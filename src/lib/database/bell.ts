@@ -1,6 +1,6 @@
 /** Wakes who waits for something to be written: LISTEN on one connection, polling where it is lost. */
 import pg from 'pg';
-import { pause } from '../topic/waiting.ts';
+import { pause } from '../waiting.ts';
 
 export class Bell implements AsyncDisposable {
   readonly #pool: pg.Pool;

@@ -4,6 +4,7 @@ import { VisionscaleError } from '../errors.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { entryLabel, type ModelEntry } from './entry.ts';
 import type { ModelStore } from './store.ts';
+import { percent } from '../report/percent.ts';
 
 export interface VerifyResult extends InferenceCheck {
   name: string;
@@ -41,7 +42,6 @@ export async function useModel(store: ModelStore, entry: ModelEntry, force: bool
 export function requireAgreement(entry: Pick<ModelEntry, 'name' | 'version' | 'manifest'>): void {
   const { agreement, minAgreement } = entry.manifest?.metrics ?? {};
   if (agreement === undefined || minAgreement === undefined || agreement >= minAgreement) return;
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   throw new VisionscaleError(
     `${entryLabel(entry)} gives the same answer as its parent for ${percent(agreement)} of the images, ` +
       `less than ${percent(minAgreement)}`,

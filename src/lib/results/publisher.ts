@@ -7,6 +7,7 @@ import { header } from '../message/headers.ts';
 import { retry } from '../retry.ts';
 import type { OutgoingRecord } from '../topic/topic.ts';
 import type { ResultTopics } from './topics.ts';
+import { aborted } from '../waiting.ts';
 
 export type PublishEvent =
   | { kind: 'published'; partition: number; what: OutboxKind; messages: number }
@@ -146,11 +147,4 @@ function toRecord({ key, payload }: OutboxMessage): OutgoingRecord {
       ...(traceparent !== null && { [header.traceparent]: traceparent }),
     },
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

@@ -84,21 +84,14 @@ export async function readClassFolders(dir: string, options: DatasetOptions): Pr
   return { labels, examples, unreadable, leftOut };
 }
 
-/** How many files `readClassFolders` will look at, at most. */
-export async function countClassFiles(dir: string, signal: AbortSignal): Promise<number> {
-  let files = 0;
-  for await (const _ of walk(dir, onlyClasses(undefined), signal)) files++;
-  return files;
-}
-
 function classOf(relative: string): string {
   return relative.slice(0, relative.indexOf('/'));
 }
 
-function onlyClasses(classes: ReadonlySet<string> | undefined): PathFilter {
+function onlyClasses(classes: ReadonlySet<string>): PathFilter {
   return {
     wants: (relative) => relative.includes('/'),
-    enters: (relative) => relative.includes('/') || classes === undefined || classes.has(relative),
+    enters: (relative) => relative.includes('/') || classes.has(relative),
   };
 }
 

@@ -2,6 +2,7 @@
 import { loadModel, type LoadedModel } from '../classifier/model.ts';
 import { entryLabel, type ModelEntry } from '../models/entry.ts';
 import type { ModelStore } from '../models/store.ts';
+import { percent } from '../report/percent.ts';
 
 /** The versions of this name that were there before; the active one of them, else the newest. */
 export async function formerVersion(store: ModelStore, name: string): Promise<ModelEntry | undefined> {
@@ -40,7 +41,6 @@ export async function decide(
     return { active: true, reason: `It is ${entryLabel(former)} again, bit for bit.` };
   const formerTop1 =
     knownTop1(former, candidate.heldOut) ?? (await judgeFormer(await loadModel(former.path)));
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const figures = `${percent(candidate.top1)} of the hold-out right, ${entryLabel(former)} ${percent(formerTop1)}`;
   if (candidate.top1 > formerTop1) return { active: true, formerTop1, reason: `It is better: ${figures}.` };
   if (force)

@@ -1,6 +1,5 @@
 /** A training set of folders together with corrected images of the pipeline: what a person said last counts. */
-import type { Dataset } from './dataset.ts';
-import { inByteOrder, invalid, list } from './dataset.ts';
+import { inByteOrder, invalid, list, type Dataset } from './dataset.ts';
 
 /**
  * An image that is in both has the corrected label. Where there are no folders, `classes` chooses among the corrected

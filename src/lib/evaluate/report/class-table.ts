@@ -3,7 +3,7 @@ import { confusedPairs } from '../metrics.ts';
 import type { ReportInput } from '../report.ts';
 import { classCounts, leastImages } from './counts.ts';
 import { html, type Html } from './html.ts';
-import { percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
 
 const low = 0.8;
 

@@ -4,7 +4,7 @@ import type { Judgement } from '../judge.ts';
 import { answerLines, picture } from './gallery.ts';
 import { html, type Html } from './html.ts';
 import type { Thumbnails } from './thumbnails.ts';
-import { percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
 
 const mostImages = 12;
 const mostClasses = 10;

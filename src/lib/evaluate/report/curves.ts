@@ -1,7 +1,7 @@
 /** The curves of a training: loss and accuracy of both sets, epoch by epoch. */
 import type { HistoryPoint } from '../report.ts';
 import { html, type Html } from './html.ts';
-import { percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
 
 interface Curve {
   name: string;

@@ -4,7 +4,7 @@ import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';
 import type { ReportInput } from '../report.ts';
 import { html, type Html } from './html.ts';
 import type { Thumbnails } from './thumbnails.ts';
-import { percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
 
 const mostMistakes = 36;
 const mostDuplicates = 12;

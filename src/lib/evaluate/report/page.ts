@@ -11,7 +11,8 @@ import { confusedPairs } from '../metrics.ts';
 import { style } from './style.ts';
 import { summaryTiles, verdictCard } from './summary.ts';
 import { Thumbnails } from './thumbnails.ts';
-import { images, percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
+import { images } from './words.ts';
 
 const styleElement = new Html(`<style>${style}</style>`);
 const mostPairs = 15;

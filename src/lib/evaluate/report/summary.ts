@@ -4,7 +4,7 @@ import { worstMistakes } from '../judge.ts';
 import type { ReportInput } from '../report.ts';
 import { html, type Html } from './html.ts';
 import { verdict } from './verdict.ts';
-import { percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
 
 export function verdictCard(input: ReportInput): Html {
   const { grade, answer, because, next } = verdict(input);

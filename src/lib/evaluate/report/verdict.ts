@@ -4,7 +4,8 @@ import { worstMistakes, type Judgement } from '../judge.ts';
 import { confusedPairs, type ClassMetrics } from '../metrics.ts';
 import type { ReportInput } from '../report.ts';
 import { smallestClasses } from './counts.ts';
-import { images, list, percent } from './words.ts';
+import { percent } from '../../report/percent.ts';
+import { images, list } from './words.ts';
 
 export interface Verdict {
   grade: 'yes' | 'nearly' | 'no' | 'unknown';

@@ -1,10 +1,5 @@
 /** Numbers as the report writes them. */
 
-/** `94.2 %`; of a share of 1. */
-export function percent(share: number | null, digits = 1): string {
-  return share === null || !Number.isFinite(share) ? '–' : `${(100 * share).toFixed(digits)} %`;
-}
-
 /** `3 images`, `1 image`. */
 export function images(count: number): string {
   return count === 1 ? '1 image' : `${count} images`;

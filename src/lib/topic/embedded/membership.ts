@@ -2,7 +2,7 @@
 import { isRetryable } from '../../errors.ts';
 import type { Bell } from '../../database/bell.ts';
 import type { Committer, GroupHandler, Membership } from '../topic.ts';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import { memberTtlMs } from './group-store.ts';
 import type { GroupStore } from './group-store.ts';
 

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { Bell } from '../../database/bell.ts';
 import { outOfRange, topicMissing } from '../limits.ts';
 import type { Committer, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
-import { pause, unlessAborted } from '../waiting.ts';
+import { pause, unlessAborted } from '../../waiting.ts';
 import { toTopicError } from './topic-error.ts';
 
 interface Row {

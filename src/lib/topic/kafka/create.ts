@@ -1,7 +1,7 @@
 /** Creates a Kafka topic; safe from two hosts at once. */
 import type { Metadata } from 'node-rdkafka';
 import { TopicError } from '../../errors.ts';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import { askMs, call, construct } from './client.ts';
 import type { Surroundings } from './client.ts';
 import type { GroupClient } from './group-client.ts';

@@ -1,6 +1,6 @@
 /** A consumer without an assignment, for what concerns a group or the whole topic: committed offsets, commits, bounds. */
 import type { Metadata, TopicPartitionOffset, WatermarkOffsets } from 'node-rdkafka';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import type { Committer, PartitionBounds } from '../topic.ts';
 import { askMs, call } from './client.ts';
 import type { Surroundings } from './client.ts';

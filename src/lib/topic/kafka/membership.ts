@@ -2,7 +2,7 @@
 import type { KafkaConsumer, LibrdKafkaError, TopicPartition } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../errors.ts';
 import type { GroupHandler, Membership } from '../topic.ts';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import type { Surroundings } from './client.ts';
 import { Consumer } from './consumer.ts';
 import { codes, errorCode, toTopicError } from './kafka-error.ts';

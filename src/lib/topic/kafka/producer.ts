@@ -4,7 +4,7 @@ import type { ProducerTopicConfig } from 'node-rdkafka';
 import { TopicError } from '../../errors.ts';
 import { checkHeaders, messageTooLarge } from '../limits.ts';
 import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import { connect, construct, hush } from './client.ts';
 import type { Surroundings } from './client.ts';
 import { toKafkaHeaders } from './headers.ts';

@@ -2,7 +2,7 @@
 import type { KafkaConsumer, Message } from 'node-rdkafka';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
-import { pause } from '../waiting.ts';
+import { pause } from '../../waiting.ts';
 import type { Consumer } from './consumer.ts';
 import { fromKafkaHeaders } from './headers.ts';
 import { codes, errorCode, toTopicError } from './kafka-error.ts';
