@@ -1,7 +1,7 @@
 /** The verb `train`: labelled folders in, a judged version of a model in the store out. */
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Classifier, Device, EngineName } from './classifier/classifier.ts';
+import type { Classifier } from './classifier/classifier.ts';
 import type { LoadedModel } from './classifier/model.ts';
 import { inSharedMemory } from './classifier/shared-memory.ts';
 import type { CorrectedDataset } from './corrections.ts';
@@ -9,26 +9,19 @@ import { VisionscaleError } from './errors.ts';
 import { findDuplicates } from './evaluate/duplicates.ts';
 import { judge, type Judgement } from './evaluate/judge.ts';
 import { writeReport, type DuplicatePair, type ReportFiles, type ReportInput } from './evaluate/report.ts';
-import type { ImageLimits } from './images/limits.ts';
-import { imagenetPreprocessing, type Preprocessing } from './images/preprocess.ts';
+import type { Preprocessing } from './images/preprocess.ts';
 import { entryLabel, type ModelEntry } from './models/entry.ts';
 import type { ModelStore, NewManifest } from './models/store.ts';
 import { serializeOnnx } from './onnx/onnx.ts';
-import { buildSqueezeNet11, type SqueezeNetWeights } from './onnx/squeezenet.ts';
+import { buildSqueezeNet11 } from './onnx/squeezenet.ts';
 import { countsOf } from './train/dataset.ts';
 import { dataDigest } from './train/data-digest.ts';
-import type { EpochMetrics, TrainEvent } from './train/events.ts';
-import { zooms } from './train/features/views.ts';
-import { trainHead, type HeadEvent } from './train/head.ts';
-import type { NetworkTraining, TrainedNetwork } from './train/network.ts';
+import { trainMode, type ModeEvent, type ModeOptions } from './train/modes.ts';
 import { readParent } from './train/parent.ts';
 import { decide, formerVersion, type Decision } from './train/promote.ts';
 import { readSets, type Sets } from './train/sets.ts';
 
-export const trainModes = ['head', 'full', 'scratch'] as const;
-export type TrainMode = (typeof trainModes)[number];
-
-export interface TrainOptions {
+export interface TrainOptions extends ModeOptions {
   /** May be absent where there are corrections. */
   dir?: string | undefined;
   /** Fetches corrected images to learn from as well. */
@@ -39,44 +32,23 @@ export interface TrainOptions {
   valSplit: number;
   /** What the model is called in the store. */
   name: string;
-  mode: TrainMode;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */
   parent: () => Promise<LoadedModel>;
-  /** Width and height of the network's input in mode `scratch`, in pixels; default 224. */
-  inputSize?: number | undefined;
-  epochs: number;
-  /** Images in a step; default: the recipe's. */
-  batchSize?: number | undefined;
-  seed: number;
   /** Train though there is a model of that name. */
   retrain: boolean;
   /** Make it active though it is no better. */
   force: boolean;
-  resume: boolean;
   /** Directory of the report. */
   out: string;
   store: ModelStore;
-  /** For features and checkpoints. */
-  workDir: string;
-  engine: EngineName | 'auto';
-  device: Device;
-  workers?: number | undefined;
-  limits: ImageLimits;
-  autoOrient: boolean;
   openClassifier: (model: LoadedModel) => Promise<Classifier>;
-  /** Modes `full` and `scratch`. */
-  trainNetwork: (options: NetworkTraining) => Promise<TrainedNetwork>;
   /** Makes it the active one. */
   activate: (entry: ModelEntry) => Promise<void>;
-  /** Aborted: the best so far is kept where there is one. */
-  signal: AbortSignal;
   onEvent: (event: TrainingEvent) => void;
-  onNotice: (text: string) => void;
 }
 
 export type TrainingEvent =
-  | HeadEvent
-  | TrainEvent
+  | ModeEvent
   | { kind: 'reading'; files: number }
   | { kind: 'sets'; sets: Sets }
   | { kind: 'comparing'; done: number; total: number }
@@ -131,7 +103,8 @@ function checkpoints({ workDir, name }: TrainOptions): string {
 async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
   const { mode, seed, limits, signal, onEvent, store, out } = options;
   const parent = mode === 'scratch' ? undefined : await options.parent();
-  const network = parent && readParent(parent); // before any image is looked at
+  // Before any image is looked at.
+  const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
   const corrected = await options.corrections?.();
   const sets = await readSets({
     ...options,
@@ -146,10 +119,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     onProgress: (done) => onEvent({ kind: 'comparing', done, total }),
   });
   const digests = { data: dataDigest(sets.labels, sets.train), heldOut: dataDigest(sets.labels, sets.held) };
-  const trained =
-    mode === 'head'
-      ? await headOf(options, sets, parent!)
-      : await networkOf(options, mode, sets, parent, network);
+  const trained = await trainMode(options, sets, from, checkpoints(options));
   const interrupted = signal.aborted;
   if (interrupted) onEvent({ kind: 'interrupted' });
 
@@ -204,66 +174,6 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   const report = await writeReport(out, input);
   if (!interrupted) await rm(checkpoints(options), { recursive: true, force: true });
   return { kind: 'trained', entry, judgement: named, decision, sets, duplicates, input, report, interrupted };
-}
-
-interface Trained {
-  weights: SqueezeNetWeights;
-  finalRelu: boolean;
-  preprocessing: Preprocessing;
-  /** For the manifest. */
-  details: Record<string, unknown>;
-  history?: EpochMetrics[];
-}
-
-async function headOf(options: TrainOptions, sets: Sets, parent: LoadedModel): Promise<Trained> {
-  const { weights, preprocessing, chosen } = await trainHead({
-    ...options,
-    ...sets,
-    parent: { weights: readParent(parent).weights, preprocessing: parent.preprocessing },
-    cacheDir: join(options.workDir, 'features'),
-  });
-  const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
-  return { weights, finalRelu: false, preprocessing, details: { crossValidation } };
-}
-
-async function networkOf(
-  options: TrainOptions,
-  mode: 'full' | 'scratch',
-  sets: Sets,
-  parent: LoadedModel | undefined,
-  network: ReturnType<typeof readParent> | undefined,
-): Promise<Trained> {
-  const preprocessing = preprocessingOf(options, parent);
-  const { autoOrient, limits } = options;
-  const made = await options.trainNetwork({
-    ...options,
-    ...sets,
-    mode,
-    initial: network?.weights ?? null,
-    // From scratch without it: a class whose ReLU is dead at the start gets no gradient and never comes to life.
-    finalRelu: network?.finalRelu ?? false,
-    ...(options.batchSize !== undefined && { recipe: { batchSize: options.batchSize } }),
-    inputSize: preprocessing.crop,
-    preprocessing,
-    workDir: checkpoints(options),
-    decode: { autoOrient, limits },
-  });
-  const { weights, finalRelu, history, bestEpoch, stoppedEarly } = made;
-  return {
-    weights,
-    finalRelu,
-    preprocessing,
-    history,
-    details: { epochs: history.length, bestEpoch, stoppedEarly },
-  };
-}
-
-/** The parent's; from scratch, ImageNet's in proportion to the size wanted. */
-function preprocessingOf({ inputSize }: TrainOptions, parent: LoadedModel | undefined): Preprocessing {
-  if (parent !== undefined) return parent.preprocessing;
-  const { resize, crop } = imagenetPreprocessing;
-  const side = inputSize ?? crop;
-  return { ...imagenetPreprocessing, resize: Math.round((side * resize) / crop), crop: side };
 }
 
 function inMemory(
