@@ -31,7 +31,7 @@ describeEngines((engine) => {
 
   async function open(model: TinyModel, other: ModelFiles = {}, workers = 2) {
     await using directory = await writeTinyModel(model, { ...files, ...other });
-    return openClassifier({ model: await loadModel(directory.path), engine, workers });
+    return await openClassifier({ model: await loadModel(directory.path), engine, workers });
   }
 
   it('ranks the categories of an image and times its stages', async () => {

@@ -38,6 +38,11 @@ itThorough(
     await rig.json(['init']);
     await rig.json(['upload', 'images']);
     await rig.json(['model', 'use', 'english']);
+    // Bins are held to the labels of the model that is published, whatever this host runs by itself.
+    writeFileSync(join(rig.dir, 'bins.json'), JSON.stringify({ bins: { left: ['red'], right: ['rot'] } }));
+    const checked = await rig.run(['bins', 'check', 'bins.json']);
+    expect([checked.code, checked.stderr]).toEqual([1, expect.not.stringMatching(/\n\s+at /)]);
+    expect(checked.stdout).toContain('right: the model has no label "rot"');
     const consumers = [0, 1, 2].map((partition) => rig.start(['consume', '--partition', `${partition}`]));
     await Promise.all(consumers.map((consumer) => consumer.said(/"consuming"|consuming/)));
 

@@ -30,5 +30,5 @@ export default async function (context: Context, file: string): Promise<number> 
 async function labelsOf(context: Context): Promise<readonly string[] | null> {
   if (!hasPipeline(context)) return localLabels(context);
   await using database = await openDatabase(context);
-  return modelLabels(context, database.pool);
+  return await modelLabels(context, database.pool);
 }
