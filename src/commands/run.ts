@@ -6,6 +6,8 @@ import type { Environment } from '../lib/config/load.ts';
 import { type ServiceSettings, takeServiceSettings } from '../lib/config/service.ts';
 import { settings, type SettingName } from '../lib/config/settings.ts';
 import { errorMessage, UsageError, VisionscaleError } from '../lib/errors.ts';
+import { printableLines } from '../lib/printable.ts';
+import { jsonText } from './write-line.ts';
 
 export interface Context extends ComposeOptions {
   /** The settings in force by the name of their variable: what a child process is given. */
@@ -134,7 +136,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const interactive = process.stderr.isTTY === true;
   const log = openLog(config.logLevel, interactive);
   const json = command.opts<{ json?: boolean }>().json === true;
-  const say = (text: string) => void process.stderr.write(`${text}\n`);
+  const say = (text: string) => void process.stderr.write(`${printableLines(text)}\n`);
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
   const isService =
     ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
@@ -149,7 +151,8 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
     signal,
     onNotice: isService ? (text) => log.info(text) : say,
     say,
-    print: (document, text) => void process.stdout.write(`${json ? JSON.stringify(document) : text()}\n`),
+    print: (document, text) =>
+      void process.stdout.write(`${json ? jsonText(document) : printableLines(text())}\n`),
   };
 }
 
@@ -178,11 +181,14 @@ function stopWithStdin(interruption: AbortController): void {
 
 /** Message and hint for what was expected; for the rest, where it happened too, since that is ours to mend. */
 export function tellError(error: unknown): void {
+  process.stderr.write(`${printableLines(errorLines(error).join('\n'))}\n`);
+}
+
+function errorLines(error: unknown): string[] {
   if (error instanceof VisionscaleError) {
-    process.stderr.write(`visionscale: ${error.message}\n`);
-    if (error.hint !== undefined) process.stderr.write(`${error.hint.replaceAll(/^/gm, '  ')}\n`);
-    return;
+    const hint = error.hint === undefined ? [] : [error.hint.replaceAll(/^/gm, '  ')];
+    return [`visionscale: ${error.message}`, ...hint];
   }
-  process.stderr.write(`visionscale: unexpected error: ${errorMessage(error)}\n`);
-  if (error instanceof Error && error.stack) process.stderr.write(`${error.stack}\n`);
+  const stack = error instanceof Error && error.stack ? [error.stack] : [];
+  return [`visionscale: unexpected error: ${errorMessage(error)}`, ...stack];
 }

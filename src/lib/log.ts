@@ -2,17 +2,31 @@
 import { pino, type Logger } from 'pino';
 import { PinoPretty } from 'pino-pretty';
 import type { LogLevel } from './config/config.ts';
+import { printableJson, printableLines } from './printable.ts';
 
-/** Synchronous, so that nothing said is lost when the process ends. */
+/** Synchronous, so that nothing said is lost when the process ends. What comes from outside cannot steer a terminal. */
 export function openLog(level: LogLevel, interactive: boolean): Logger {
   if (interactive) {
     return pino(
-      { level, base: null },
+      { level, base: null, hooks: { streamWrite: printableValues } },
       PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' }),
     );
   }
   return pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: printableJson },
+    },
     pino.destination({ dest: 2, sync: true }),
   );
+}
+
+/** Of a line that is about to be laid out for people: escapes in JSON would be undone there. */
+export function printableValues(line: string): string {
+  const document = JSON.parse(line, (_key, value: unknown) =>
+    typeof value === 'string' ? printableLines(value) : value,
+  ) as unknown;
+  return `${JSON.stringify(document)}\n`;
 }

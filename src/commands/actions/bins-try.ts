@@ -7,7 +7,7 @@ import { readBins } from '../../lib/database/bins.ts';
 import type { Database } from '../../lib/database/open.ts';
 import { latestResults } from '../../lib/database/predictions.ts';
 import { VisionscaleError } from '../../lib/errors.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
 export interface TryFlags {

@@ -5,9 +5,10 @@ import { checkPaths } from '../../lib/files/check-paths.ts';
 import type { Rejection } from '../../lib/files/walk.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable, table } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
+import { table } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
-import { writeLine } from '../write-line.ts';
+import { writeJsonLine, writeLine } from '../write-line.ts';
 import type { ClassifyFlags } from './classify.ts';
 
 export default async function (context: Context, path: string, flags: ClassifyFlags): Promise<number> {
@@ -33,7 +34,7 @@ export default async function (context: Context, path: string, flags: ClassifyFl
       continue;
     }
     classified++;
-    if (json) await writeLine(JSON.stringify(outcome.result));
+    if (json) await writeJsonLine(outcome.result);
     else rows.push(outcome.result);
   }
   progress[Symbol.dispose]();

@@ -7,9 +7,10 @@ import { checkPaths } from '../../lib/files/check-paths.ts';
 import { compareKeys } from '../../lib/objects/key.ts';
 import type { Rejection } from '../../lib/files/walk.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable, table } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
+import { table } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
-import { writeLine } from '../write-line.ts';
+import { writeJsonLine, writeLine } from '../write-line.ts';
 import type { ClassifyFlags } from './classify.ts';
 
 const defaultConcurrency = 8;
@@ -50,7 +51,7 @@ export default async function (
         progress.advance(1);
         classified++;
         if (event.before) before++;
-        if (json) await writeLine(JSON.stringify(event.result));
+        if (json) await writeJsonLine(event.result);
         else rows.push(event.result);
     }
   };

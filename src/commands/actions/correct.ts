@@ -3,7 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import { openDatabase } from '../../compose.ts';
 import { correctFromDirectory, correctImage } from '../../lib/correct.ts';
 import { UsageError } from '../../lib/errors.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 import { modelLabels } from './model-labels.ts';
 

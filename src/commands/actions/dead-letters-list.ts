@@ -4,6 +4,7 @@ import { letterPage, type LetterRow, type LetterState } from '../../lib/database
 import { table } from '../../lib/report/table.ts';
 import { letterSelection, type SelectionFlags } from './letter-selection.ts';
 import type { Context } from '../run.ts';
+import { jsonText } from '../write-line.ts';
 
 export interface ListFlags extends SelectionFlags {
   state: LetterState | 'all';
@@ -26,7 +27,7 @@ export default async function (context: Context, ids: number[], options: ListFla
     const last = page.at(-1);
     if (last === undefined) break;
     // One JSON array, written in parts.
-    const json = () => `${listed === 0 ? '[' : ','}${page.map((row) => JSON.stringify(row)).join(',\n')}`;
+    const json = () => `${listed === 0 ? '[' : ','}${page.map(jsonText).join(',\n')}`;
     await write(context.json ? json() : `${asTable(page)}\n`);
     listed += page.length;
     before = last.id;

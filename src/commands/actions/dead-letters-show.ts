@@ -4,7 +4,7 @@ import { type FullLetter, readLetter } from '../../lib/database/dead-letters.ts'
 import { letterMissing } from '../../lib/dead-letters.ts';
 import { type Content, readable } from '../../lib/message/readable.ts';
 import { formatBytes } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
 /** Characters of a key, a header or a value in the plain output; --json has them whole. */

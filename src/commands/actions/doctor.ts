@@ -5,6 +5,7 @@ import { Opened } from '../../lib/doctor/opened.ts';
 import * as packages from '../../lib/doctor/packages.ts';
 import { resultsCheck } from '../../lib/doctor/results.ts';
 import * as servers from '../../lib/doctor/servers.ts';
+import { printableLines } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<number> {
@@ -31,8 +32,9 @@ export default async function (context: Context): Promise<number> {
     (check) => {
       if (context.json) return;
       const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[check.state];
-      process.stdout.write(`${mark}  ${check.name.padEnd(22)} ${check.detail}\n`);
-      if (check.hint !== undefined) process.stdout.write(`${check.hint.replaceAll(/^/gm, ' '.repeat(11))}\n`);
+      const lines = [`${mark}  ${check.name.padEnd(22)} ${check.detail}`];
+      if (check.hint !== undefined) lines.push(check.hint.replaceAll(/^/gm, ' '.repeat(11)));
+      process.stdout.write(`${printableLines(lines.join('\n'))}\n`);
     },
   );
   context.print(result, () =>

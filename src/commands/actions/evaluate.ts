@@ -8,7 +8,8 @@ import type { Judgement } from '../../lib/evaluate/judge.ts';
 import { verdict } from '../../lib/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles, type ReportInput } from '../../lib/evaluate/report.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable, table } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
+import { table } from '../../lib/report/table.ts';
 import type { Context } from '../run.ts';
 
 export interface EvaluateFlags {

@@ -4,7 +4,7 @@ import { entryLabel, type ModelEntry } from '../../lib/models/entry.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize.ts';
 import { openModelStore, type NewManifest } from '../../lib/models/store.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 import { percent } from '../../lib/report/percent.ts';
 

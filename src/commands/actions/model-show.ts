@@ -3,7 +3,7 @@ import { VisionscaleError } from '../../lib/errors.ts';
 import { loadModel } from '../../lib/classifier/model.ts';
 import { chosenEntry } from '../../lib/models/chosen.ts';
 import { openModelStore } from '../../lib/models/store.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context, reference: string | undefined): Promise<void> {

@@ -2,7 +2,7 @@
 import { openDatabase, openStore } from '../../compose.ts';
 import { exportUnsure, type ExportEvent } from '../../lib/export.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import { parseSince } from '../../lib/since.ts';
 import type { Context } from '../run.ts';
 

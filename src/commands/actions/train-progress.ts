@@ -4,7 +4,7 @@ import { countsOf } from '../../lib/train/dataset.ts';
 import type { Sets } from '../../lib/train/sets.ts';
 import { zooms } from '../../lib/train/features/views.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 import { percent } from '../../lib/report/percent.ts';
 

@@ -9,7 +9,7 @@ import { checkModelName } from '../../lib/models/names.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { openModelStore } from '../../lib/models/store.ts';
 import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import { train, type TrainResult } from '../../lib/train.ts';
 import type { TrainMode } from '../../lib/train/modes.ts';
 import type { Context } from '../run.ts';

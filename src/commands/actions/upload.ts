@@ -2,7 +2,7 @@
 import { openDatabase, openStore } from '../../compose.ts';
 import { UsageError } from '../../lib/errors.ts';
 import { formatBytes, Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import { upload } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
 import { uploader } from './uploader.ts';

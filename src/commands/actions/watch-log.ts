@@ -1,6 +1,7 @@
 /** What `watch` tells: lines of JSON on stdout with --json, and a log that has a line an image only at debug. */
 import type { WatchEvent } from '../../lib/watch.ts';
 import type { Context } from '../run.ts';
+import { jsonText } from '../write-line.ts';
 
 export interface WatchLog extends Disposable {
   hear(event: WatchEvent): void;
@@ -18,7 +19,7 @@ export function watchLog({ json, log }: Context): WatchLog {
   const timer = setInterval(say, sayEvery).unref();
   return {
     hear(event) {
-      if (json) process.stdout.write(`${JSON.stringify(event)}\n`);
+      if (json) process.stdout.write(`${jsonText(event)}\n`);
       switch (event.kind) {
         case 'watching':
           log.info({ dir: event.dir }, 'watching');

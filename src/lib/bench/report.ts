@@ -1,7 +1,8 @@
 /** The benchmark's report for people. */
 import type { BenchResult } from '../bench.ts';
 import { formatBytes } from '../report/progress.ts';
-import { printable, table } from '../report/table.ts';
+import { printable } from '../printable.ts';
+import { table } from '../report/table.ts';
 
 export function benchReport(result: BenchResult): string {
   const { machine, model, images, figures, findings, notes } = result;

@@ -1,5 +1,6 @@
 /** Rules as a file that says the same. */
 import { Document, Scalar } from 'yaml';
+import { printableJson } from '../printable.ts';
 import type { BinRules } from './rules.ts';
 
 /** YAML; put in force again it is the same version. */
@@ -17,7 +18,7 @@ export function writeRules({ manual, bins }: BinRules): string {
       ]),
     ),
   });
-  return document.toString({ lineWidth: 0 });
+  return printableJson(document.toString({ lineWidth: 0 }));
 }
 
 /** Names may look like numbers, and globs like aliases. */

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import type { Result } from '../database/results.ts';
 import { errorMessage, ImageError, VisionscaleError } from '../errors.ts';
+import { printable } from '../printable.ts';
 
 export interface ClientOptions {
   /** `http://host:port`, perhaps with a path. */
@@ -39,6 +40,9 @@ const patienceMs = 5 * 60_000;
 /** Longest wait that a server is believed to mean, in milliseconds. */
 const longestRetryAfterMs = 60_000;
 
+/** Characters of what a server says about a fault. */
+const mostTold = 500;
+
 interface Answer {
   status: number;
   retryAfter: string | undefined;
@@ -69,15 +73,13 @@ export class ServerClient implements AsyncDisposable {
     for (;;) {
       const { status, body } = answer;
       if (status === 200) {
-        const state = body as Partial<{
-          status: string;
-          result: Result;
-          failure: { code: string; message: string };
-        }>;
+        const state = body as Partial<{ status: string; result: Result; failure: unknown }>;
         if (state.status === undefined) return body as Result;
         if (state.status === 'done') return state.result!;
         if (state.status === 'failed')
-          throw new ImageError(state.failure!.message, { code: state.failure!.code });
+          throw new ImageError(told(state.failure, 'message') ?? 'the server could not classify it', {
+            code: told(state.failure, 'code') ?? 'failed',
+          });
       } else if (status !== 202) throw this.#refusal(answer);
       if (performance.now() > giveUpAt) {
         throw new ServerError('no result came within 5 minutes', 'no_result', {
@@ -118,18 +120,12 @@ export class ServerClient implements AsyncDisposable {
   }
 
   #refusal({ status, retryAfter, body }: Answer): VisionscaleError {
-    const {
-      code = `http_${status}`,
-      detail = `status ${status}`,
-      hint,
-    } = (body ?? {}) as {
-      code?: string;
-      detail?: string;
-      hint?: string;
-    };
-    const told = `${this.#where} answers: ${detail}`;
+    const code = told(body, 'code') ?? `http_${status}`;
+    const detail = told(body, 'detail') ?? `status ${status}`;
+    const hint = told(body, 'hint');
+    const answer = `${this.#where} answers: ${detail}`;
     if ([408, 425, 429, 500, 502, 503, 504].includes(status)) {
-      return new ServerError(told, code, { retryAfterMs: retryAfterMs(retryAfter) });
+      return new ServerError(answer, code, { retryAfterMs: retryAfterMs(retryAfter) });
     }
     if (status === 400 || status === 413 || status === 415 || status === 422) {
       return new ImageError(detail, { code, ...(hint !== undefined && { hint }) });
@@ -138,7 +134,7 @@ export class ServerClient implements AsyncDisposable {
       401: 'Give the token in VISIONSCALE_TOKEN or VISIONSCALE_TOKEN_FILE.',
       404: 'Is this the address of a visionscale server?',
     };
-    return new ServerError(told, code, { retryable: false, hint: hint ?? hints[status] ?? '' });
+    return new ServerError(answer, code, { retryable: false, hint: hint ?? hints[status] ?? '' });
   }
 }
 
@@ -163,6 +159,12 @@ function parsed(text: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** One line of at most 500 characters, whatever a server sends; undefined where it says nothing. */
+function told(body: unknown, name: string): string | undefined {
+  const value = (body as Record<string, unknown> | null | undefined)?.[name];
+  return typeof value === 'string' && value !== '' ? printable(value.slice(0, mostTold)) : undefined;
 }
 
 /** Seconds, or a date. */

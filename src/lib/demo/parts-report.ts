@@ -1,7 +1,8 @@
 /** The part of the demo's report that only drawn parts have: how many were named right, and a table of them. */
 import { colours } from '../parts/colours.ts';
 import { shapeNames } from '../parts/shapes.ts';
-import { printable, table } from '../report/table.ts';
+import { printable } from '../printable.ts';
+import { table } from '../report/table.ts';
 import type { Accuracy } from './accuracy.ts';
 
 const shownMistakes = 8;

@@ -1,6 +1,7 @@
 /** The demo's report for people. */
 import type { DemoResult } from '../demo.ts';
-import { printable, table } from '../report/table.ts';
+import { printable } from '../printable.ts';
+import { table } from '../report/table.ts';
 import { partsReport } from './parts-report.ts';
 
 const shownCategories = 12;

@@ -1,5 +1,6 @@
 /** Asks the person at the terminal a question, on stderr. */
 import { createInterface } from 'node:readline/promises';
+import { printableLines } from '../printable.ts';
 
 /** Enter alone means `fallback`; the end of input, or Ctrl-C, means no. */
 export async function ask(question: string, fallback: boolean, signal: AbortSignal): Promise<boolean> {
@@ -8,7 +9,7 @@ export async function ask(question: string, fallback: boolean, signal: AbortSign
   lines.once('close', () => left.abort()).once('SIGINT', () => left.abort());
   try {
     const choices = fallback ? '[Y/n]' : '[y/N]';
-    const answer = await lines.question(`${question} ${choices} `, {
+    const answer = await lines.question(`${printableLines(question)} ${choices} `, {
       signal: AbortSignal.any([signal, left.signal]),
     });
     const word = answer.trim().toLowerCase();

@@ -1,5 +1,5 @@
 /** Plain aligned tables for people. */
-import { stripVTControlCharacters } from 'node:util';
+import { printable } from '../printable.ts';
 
 export interface Column<Row> {
   title: string;
@@ -24,9 +24,4 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
         .trimEnd(),
     )
     .join('\n');
-}
-
-/** Control characters of names and messages from outside shown, not obeyed. */
-export function printable(value: string | number): string {
-  return stripVTControlCharacters(String(value)).replaceAll(/\p{Cc}/gu, '·');
 }

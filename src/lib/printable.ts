@@ -1,0 +1,27 @@
+/** Text from outside made harmless for a terminal: shown, not obeyed. Everything that is printed goes through here. */
+import { stripVTControlCharacters } from 'node:util';
+
+/**
+ * What steers a terminal or rearranges what stands on it: control characters (C0, C1), bidirectional marks, overrides and
+ * isolates, line and paragraph separators, and characters that cannot be seen. Joiners stay: names of many scripts need them.
+ */
+const hidden = /[\p{Cc}\p{Bidi_Control}\u00ad\u180e\u200b\u2028\u2029\u2060-\u206f\ufeff\ufff9-\ufffb]/gu;
+
+/** One line: escape sequences go, the rest of what is hidden becomes a mark. */
+export function printable(value: string | number): string {
+  return stripVTControlCharacters(String(value)).replaceAll(hidden, '·');
+}
+
+/** Several lines, laid out by us, that hold text from outside: their breaks and tabs stay. */
+export function printableLines(text: string): string {
+  return stripVTControlCharacters(text)
+    .replaceAll('\r\n', '\n')
+    .replaceAll(hidden, (char) => (char === '\n' || char === '\t' ? char : '·'));
+}
+
+/** A JSON text (or one of double-quoted YAML) that means the same, with what is hidden escaped. */
+export function printableJson(json: string): string {
+  return json.replaceAll(hidden, (char) =>
+    char === '\n' || char === '\t' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
