@@ -121,13 +121,15 @@ export async function run<Arguments extends unknown[]>(
 }
 
 async function openContext(command: Command, signal: AbortSignal): Promise<Context> {
-  const [dotenv, { loadConfig }, { openLog }] = await Promise.all([
-    import('dotenv'),
+  const [{ passedOverLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
+    import('../lib/config/env-file.ts'),
     import('../lib/config/load.ts'),
     import('../lib/log.ts'),
   ]);
-  // The one place that reads the environment. The S3 SDK reads AWS_* from it by itself, so `.env` goes into it.
-  dotenv.config({ quiet: true });
+  // The one place that reads the environment. The S3 SDK reads AWS_* from it by itself, so what may come from `.env` goes
+  // into it, and so do flags: either goes to child processes.
+  const file = readEnvFile();
+  const fromFile = file === null ? [] : putInForce(file.values, process.env);
   // ONNX Runtime 1.30 reports its use to its maker, and leaves files about it in the temporary directory: not from here.
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
   const service = takeServiceSettings(process.env, process.pid);
@@ -140,6 +142,12 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
   const isService =
     ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
+  // A child has it all from its parent, which has said so.
+  if (file !== null && command.opts<{ whileStdin?: boolean }>().whileStdin !== true) {
+    log.info({ file: file.path, settings: fromFile }, `settings are taken from ${file.path}`);
+    const line = passedOverLine(file);
+    if (line !== undefined) (isService ? (text: string) => log.warn(text) : say)(line);
+  }
   return {
     config,
     env,
@@ -163,6 +171,8 @@ function settingsFromFlags(command: Command): Record<string, string> {
     const option = command.options.find((o) => o.long === setting.flag);
     if (!option || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
     given[setting.env] = String(command.getOptionValue(option.attributeName()));
+    // Empty counts as absent: the flag wins over a file that the environment names, too.
+    if ('secret' in setting) given[`${setting.env}_FILE`] = '';
   }
   return given;
 }

@@ -10,7 +10,7 @@ import { faultLines, noteLines } from './bins-faults.ts';
 import { localLabels, modelLabels } from './model-labels.ts';
 
 export default async function (context: Context, file: string): Promise<number> {
-  const rules = await readRules(file);
+  const rules = readRules(file);
   const labels = await labelsOf(context);
   if (labels === null) throw noModel(await openModelStore(context.config.models).list());
   const checked = checkRules(rules, labels);

@@ -24,7 +24,7 @@ interface Tried {
 /** The deadline plays no part: an image that was late may be in time the next time. */
 export default async function (context: Context, { key, file }: TryFlags): Promise<void> {
   const { pipeline } = context.config;
-  const given: Tried | null = file === undefined ? null : { rules: await readRules(file), version: null };
+  const given: Tried | null = file === undefined ? null : { rules: readRules(file), version: null };
   await using database = await openDatabase(context);
   const [row] = await latestResults(database.pool, { pipeline, key, limit: 1 });
   if (row === undefined) {

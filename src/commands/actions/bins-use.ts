@@ -11,7 +11,7 @@ import { modelLabels } from './model-labels.ts';
 
 export default async function (context: Context, file: string, options: { force?: boolean }): Promise<void> {
   const { pipeline } = context.config;
-  const rules = await readRules(file);
+  const rules = readRules(file);
   await using database = await openDatabase(context);
   const labels = await modelLabels(context, database.pool);
   const checked = labels === null ? null : checkRules(rules, labels);

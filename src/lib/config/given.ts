@@ -1,6 +1,6 @@
 /** What is given to be parsed: the environment, with secrets from files, and without misspelt names. */
-import { readFileSync } from 'node:fs';
 import { errorMessage } from '../errors.ts';
+import { readTextFile } from '../files/text-file.ts';
 import { nearest } from './nearest.ts';
 import { settings } from './settings.ts';
 
@@ -9,6 +9,14 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What begins a librdkafka property. */
 export const kafkaProperty = 'KAFKA_CONF_';
+
+/** As librdkafka calls what a variable sets. */
+export function propertyName(variable: string): string {
+  return variable.slice(kafkaProperty.length).toLowerCase().replaceAll('_', '.');
+}
+
+/** Far more than any password, certificate chain or list of tokens has. */
+const mostSecretBytes = 1024 * 1024;
 
 /** An empty variable counts as absent: that is what an emptied line in `.env` means. */
 export function withSecretsFromFiles(env: Environment, faults: string[]): Environment {
@@ -25,10 +33,12 @@ export function withSecretsFromFiles(env: Environment, faults: string[]): Enviro
     const target = name.slice(0, -'_FILE'.length);
     if (!name.endsWith('_FILE') || !(secrets.has(target) || target.startsWith(kafkaProperty))) continue;
     try {
-      given[target] = readFileSync(path, 'utf8').trimEnd();
+      const secret = readTextFile(path, { mostBytes: mostSecretBytes }).trimEnd();
+      if (secret === '') throw new Error('is empty');
+      given[target] = secret;
       if (target.startsWith(kafkaProperty)) delete given[name];
     } catch (error) {
-      faults.push(`${name}: cannot read the file: ${errorMessage(error)}`);
+      faults.push(`${name}: cannot read the file ${path}: it ${errorMessage(error)}`);
     }
   }
   return given;

@@ -1,5 +1,4 @@
 /** Parses flags over environment into a Config; every fault in one message. */
-import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,11 +8,18 @@ import { devices, engineNames } from '../classifier/classifier.ts';
 import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
+import { readTextFile } from '../files/text-file.ts';
 import { eventKeyForms, messageRules } from '../message/rules.ts';
 import { isBucketName, parseStoreUrl, type StoreSettings } from '../objects/open.ts';
 import type { S3Connection } from '../objects/s3-client.ts';
 import type { Config, ProxySettings, TopicSettings } from './config.ts';
-import { type Environment, kafkaProperty, unknownSettings, withSecretsFromFiles } from './given.ts';
+import {
+  type Environment,
+  kafkaProperty,
+  propertyName,
+  unknownSettings,
+  withSecretsFromFiles,
+} from './given.ts';
 import { longestTopicName } from '../results/topics.ts';
 import { durationMs } from './duration.ts';
 import { httpSettings, remoteSettings, parseOrigins, parseServerUrl, parseTokens } from './http.ts';
@@ -327,11 +333,14 @@ function sslSettings(data: Parsed): Pick<ClientConfig, 'ssl'> {
   }
 }
 
+/** The bundle of all authorities that a system trusts has a quarter of a megabyte. */
+const mostCertificateBytes = 16 * 1024 * 1024;
+
 function certificate(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readTextFile(path, { mostBytes: mostCertificateBytes });
   } catch (error) {
-    throw new UsageError(`PGSSLROOTCERT: cannot read the file: ${errorMessage(error)}`);
+    throw new UsageError(`PGSSLROOTCERT: cannot read the file ${path}: it ${errorMessage(error)}`);
   }
 }
 
@@ -341,7 +350,7 @@ function topicSettings(data: Parsed, env: Environment): TopicSettings {
   const properties: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith(kafkaProperty) || value === undefined) continue;
-    properties[name.slice(kafkaProperty.length).toLowerCase().replaceAll('_', '.')] = value;
+    properties[propertyName(name)] = value;
   }
   return { kind: 'kafka', ...base, brokers: data.KAFKA_BROKERS.replaceAll(/\s/g, ''), properties };
 }
