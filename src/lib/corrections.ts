@@ -115,9 +115,7 @@ async function cached(
     await replaceFile(pathOf(digest), body);
     return { path: pathOf(digest), sha256: digest };
   } catch (error) {
-    const own =
-      error instanceof ImageError ||
-      (error instanceof ObjectError && ['not_found', 'too_large', 'bad_key'].includes(error.code));
+    const own = error instanceof ImageError || (error instanceof ObjectError && error.ofObject);
     if (own && !isRetryable(error)) return error.message;
     throw error;
   }

@@ -41,7 +41,16 @@ export class ImageError extends VisionscaleError {
 /** A fault of the object store. The codes are named in `objects/store.ts`; only `unavailable` is retryable. */
 export class ObjectError extends VisionscaleError {
   override readonly name = 'ObjectError';
+  /** Whether it speaks of the one object that was asked for: no setting, right or server is at fault. */
+  readonly ofObject: boolean;
+
+  constructor(message: string, details: ErrorDetails & { ofObject?: boolean }) {
+    super(message, details);
+    this.ofObject = details.ofObject ?? ofOneObject.has(details.code);
+  }
 }
+
+const ofOneObject = new Set(['not_found', 'too_large', 'bad_key', 'archived']);
 
 /** A fault of the topic: broker away, topic missing, message refused. */
 export class TopicError extends VisionscaleError {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { claim } from '../../src/lib/database/owners.ts';
 import { VisionscaleError } from '../../src/lib/errors.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
+import { listing, S3Stub, s3Fault, type StubAnswer } from '../support/s3-stub.ts';
 
 describe('an object that is not there', () => {
   it('is waited for a little, for a message can outrun it, and is a dead letter then', async () => {
@@ -223,5 +224,48 @@ describe('after an owner that ended abnormally', () => {
     await pool.query('update owners set owner = null');
     await run();
     expect(events.map((event) => event.kind)).not.toContain('careful');
+  });
+});
+
+describe('what a store answers about one object', () => {
+  const answers: Record<string, StubAnswer> = {
+    gone1: { status: 404 },
+    gone2: { status: 404, type: 'text/html', body: '<html><p>Not <br>found</html>' },
+    cold1: s3Fault(403, 'InvalidObjectState'),
+    cold2: s3Fault(403, 'InvalidObjectState'),
+    locked1: s3Fault(400, 'KMS.DisabledException'),
+    locked2: s3Fault(400, 'InvalidRequest', 'The object was stored using a form of Server Side Encryption.'),
+    odd1: s3Fault(400, 'ObjectIsHaunted'),
+    odd2: s3Fault(422, 'ObjectIsHaunted'),
+  };
+
+  it('is a dead letter at once, however many there are, and stops nothing', async () => {
+    const keys = ['good1', ...Object.keys(answers), 'good2', 'good3'];
+    const { run, outcomes, events } = await setUp(keys);
+    await using stub = await S3Stub.open();
+    stub.object = (key) => answers[key] ?? { status: 200, body: key };
+    await using store = stub.store();
+    await run({ notFoundGraceMs: 100 }, { store });
+    expect(await outcomes()).toEqual({
+      ...{ good1: null, good2: null, good3: null },
+      ...{ gone1: 'not_found', gone2: 'not_found', cold1: 'archived', cold2: 'archived' },
+      ...{ locked1: 'refused', locked2: 'refused', odd1: 'refused', odd2: 'refused' },
+    });
+    expect(events.filter((event) => event.kind === 'waiting')).toEqual([]);
+  });
+
+  it('is waited for where the bucket is gone, and nothing is given up', async () => {
+    const { run, outcomes, events, seen } = await setUp(['a', 'b', 'c']);
+    await using stub = await S3Stub.open();
+    stub.object = () => ({ status: 404 });
+    // It is there when the consumer starts.
+    stub.bucket = () => (stub.asked.some((key) => key !== '') ? s3Fault(404, 'NoSuchBucket') : listing);
+    await using store = stub.store();
+    const running = run({ notFoundGraceMs: 0, giveUpAfterMs: 0 }, { store });
+    await seen((event) => event.kind === 'waiting' && event.reason.includes('does not exist'));
+    expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
+    stub.object = (key) => ({ status: 200, body: key });
+    await running;
+    expect(await outcomes()).toEqual({ a: null, b: null, c: null });
   });
 });

@@ -14,6 +14,9 @@ export interface PatienceOptions {
 /** Deaths of the thread that worked on one image; each thread works on one at a time. */
 const mostThreadDeaths = 3;
 
+/** What is denied to one object for want of a right is likely to be denied to many. */
+const ofRights = new Set(['access_denied', 'no_credentials', 'bucket_missing']);
+
 export class Patience {
   readonly #options: PatienceOptions;
   readonly #now: () => number;
@@ -58,14 +61,14 @@ export class Patience {
 
   /**
    * Whether the fault is this object's own: it has failed for long, others came meanwhile, and one of them comes now.
-   * Where access is denied or the server refuses, only while it is the only one: rights are a setting, and a belt's
-   * worth of images must not be given up for it.
+   * Where access is denied, only while it is the only one: rights are a setting, and a belt's worth of images must not
+   * be given up for it.
    * @internal
    */
   async isOnlyThisOne(trial: Trial, error: ObjectError): Promise<boolean> {
     if (this.#now() - trial.failingSince < this.#options.giveUpAfterMs) return false;
     const others = this.#succeeded - trial.successesBefore;
-    const allowed = error.code === 'unavailable' ? others : Math.min(others, 1);
+    const allowed = ofRights.has(error.code) ? Math.min(others, 1) : others;
     if (others === 0 || this.#failing.size > allowed || this.#lastGood === undefined) return false;
     return this.#options.probe(this.#lastGood);
   }
@@ -112,8 +115,8 @@ class Trial {
     if (!(error instanceof VisionscaleError) || error instanceof DatabaseError) return false;
     if (error.code === 'worker_crashed') return ++this.#threadDeaths >= mostThreadDeaths;
     if (!(error instanceof ObjectError)) return !isRetryable(error);
-    if (error.code === 'too_large' || error.code === 'bad_key') return true;
-    if (error.code === 'not_found') return this.#patience.now() >= this.#graceEnds;
+    // It may come a little after its message; whatever else a store says of one object stays so.
+    if (error.ofObject) return error.code !== 'not_found' || this.#patience.now() >= this.#graceEnds;
     if (this.failingSince === Infinity) {
       this.failingSince = this.#patience.now();
       this.successesBefore = this.#patience.successes;

@@ -1,4 +1,4 @@
-/** The ObjectErrors that every store raises in the same words. */
+/** The ObjectErrors that speak of one object, in the same words for every store. */
 import { ObjectError } from '../errors.ts';
 
 export function badKey(key: string, fault: string, cause?: unknown): ObjectError {
@@ -13,6 +13,24 @@ export function notFound(key: string, url: string): ObjectError {
   return new ObjectError(`no object ${quoteKey(key)} in ${url}`, {
     code: 'not_found',
     hint: 'Upload it, or check that VISIONSCALE_STORE is the store it was uploaded to.',
+  });
+}
+
+/** `said`: the server's words. */
+export function archived(key: string, url: string, said: string, cause?: unknown): ObjectError {
+  return new ObjectError(`object ${quoteKey(key)} in ${url} is archived and cannot be read: ${said}`, {
+    code: 'archived',
+    hint: 'Restore it to a tier that can be read, then `visionscale dead-letters retry --code archived`.',
+    cause,
+  });
+}
+
+export function refusedObject(key: string, url: string, said: string, cause?: unknown): ObjectError {
+  return new ObjectError(`${url} does not give object ${quoteKey(key)}: ${said}`, {
+    code: 'refused',
+    hint: 'Other objects of that store can be had. Where it is encrypted: enable its key, or upload it without one.',
+    cause,
+    ofObject: true,
   });
 }
 

@@ -1,6 +1,7 @@
 /** What S3 and the way to it say, as ObjectErrors. Nothing of a request's headers gets into them. */
-import { ObjectError, VisionscaleError } from '../errors.ts';
-import { badKey, quoteKey } from './object-errors.ts';
+import { isRetryable, ObjectError, VisionscaleError } from '../errors.ts';
+import { archived, badKey, notFound, quoteKey, refusedObject } from './object-errors.ts';
+import { verdictOf } from './s3-answers.ts';
 
 export interface S3Place {
   bucket: string;
@@ -27,6 +28,42 @@ export function bucketNameTaken(place: S3Place, error: unknown): ObjectError {
     hint: 'Bucket names are shared by all accounts: choose another in VISIONSCALE_STORE, or get access to this one.',
     cause: withoutRequest(error),
   });
+}
+
+/**
+ * What GET of one object was answered. `answers`: whether the bucket itself does, to the same credentials; it throws
+ * where the bucket cannot be asked.
+ */
+export async function objectError(
+  error: unknown,
+  place: S3Place,
+  key: string,
+  answers: () => Promise<boolean>,
+): Promise<unknown> {
+  const known = s3Error(error, place, key);
+  if (!(known instanceof ObjectError) || known.ofObject || !(error instanceof Error)) return known;
+  const said = describe(error);
+  const cause = withoutRequest(error);
+  const verdict = verdictOf(statusOf(error), error.name, error.message);
+  switch (verdict) {
+    case 'not found':
+      return notFound(key, place.url);
+    case 'archived':
+      return archived(key, place.url, said, cause);
+    case 'refused':
+      return refusedObject(key, place.url, said, cause);
+    case 'missing':
+    case 'unclear': {
+      const answered = await answers().catch((thrown: unknown) => thrown);
+      if (answered === true)
+        return verdict === 'missing' ? notFound(key, place.url) : refusedObject(key, place.url, said, cause);
+      if (answered === false) return verdict === 'missing' ? bucketMissing(place, cause) : known;
+      // A server that is away now says more than its last words; a listing that is denied says nothing of this.
+      return isRetryable(answered) ? answered : known;
+    }
+    case 'wait':
+      return known;
+  }
 }
 
 /** Errors that are ours already stay as they are. */
@@ -120,8 +157,9 @@ const refusedKeys = new Set([
 
 /** Answers below 500 that pass by themselves. */
 function passing(error: Error): boolean {
-  return /^(SlowDown|Throttling|RequestTimeout|TooManyRequests|RequestLimitExceeded|OperationAborted)/.test(
-    error.name,
+  return (
+    /^(SlowDown|Throttl|RequestTimeout|TooManyRequests|RequestLimit|OperationAborted)/.test(error.name) ||
+    /KMS.*(Throttl|Limit|Internal|Unavailable|Timeout)/i.test(error.name)
   );
 }
 
@@ -130,9 +168,10 @@ function statusOf(error: Error): number | undefined {
   return metadata?.httpStatusCode;
 }
 
-/** An SDK error's message may be empty, or the word UnknownError where the answer had no body. */
+/** An SDK error's message may be empty, or the word UnknownError where the answer had no body, or of a page's syntax. */
 function describe(error: Error): string {
   const status = statusOf(error);
+  if (status !== undefined && error.message.includes('parse error')) return `HTTP status ${status}`;
   if (error instanceof AggregateError) {
     return error.errors.map((each) => (each instanceof Error ? each.message : String(each))).join('; ');
   }

@@ -7,15 +7,23 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   type BucketLocationConstraint,
+  type ListObjectsV2CommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
 import { checkKey, objectKeyFault } from './key.ts';
-import { notFound, tooLarge } from './object-errors.ts';
+import { tooLarge } from './object-errors.ts';
 import { readBody } from './s3-body.ts';
 import { s3Client, type S3Connection } from './s3-client.ts';
-import { bucketMissing, bucketNameTaken, isMissing, s3Error, type S3Place } from './s3-errors.ts';
+import {
+  bucketMissing,
+  bucketNameTaken,
+  isMissing,
+  objectError,
+  s3Error,
+  type S3Place,
+} from './s3-errors.ts';
 import { decodeListedKey } from './s3-listing.ts';
 import type { GetOptions, ObjectInfo, ObjectStore, PutOptions } from './store.ts';
 
@@ -79,15 +87,34 @@ class S3Store implements ObjectStore {
   async exists(): Promise<boolean> {
     return this.#guard(async () => {
       try {
-        // HeadBucket wants the same right, and its answer has no body that says what is wrong.
-        const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#base, MaxKeys: 1 });
-        await this.#client.send(command);
+        await this.#first();
         return true;
       } catch (error) {
         if (isMissing(error)) return false;
         throw error;
       }
     });
+  }
+
+  /** Whether what answers is the bucket: not a page that is there whatever is asked for. */
+  async #answers(signal?: AbortSignal): Promise<boolean> {
+    return this.#guard(async () => {
+      try {
+        const { Name, KeyCount, IsTruncated } = await this.#first(signal);
+        return (Name ?? KeyCount ?? IsTruncated) !== undefined;
+      } catch (error) {
+        if (isMissing(error)) return false;
+        // Denied by a store that says so in its own words, which a page has not: it is there, and has looked for the key.
+        if (error instanceof Error && error.name === 'AccessDenied') return true;
+        throw error;
+      }
+    });
+  }
+
+  #first(signal?: AbortSignal): Promise<ListObjectsV2CommandOutput> {
+    // HeadBucket wants the same right, and its answer has no body that says what is wrong.
+    const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: this.#base, MaxKeys: 1 });
+    return this.#client.send(command, signal && { abortSignal: signal });
   }
 
   async put(key: string, body: Buffer, { contentType }: PutOptions): Promise<void> {
@@ -123,9 +150,9 @@ class S3Store implements ObjectStore {
       return read;
     } catch (error) {
       signal?.throwIfAborted();
-      throw error instanceof Error && error.name === 'NoSuchKey'
-        ? notFound(key, this.url)
-        : s3Error(error, this.#place, key);
+      const judged = await objectError(error, this.#place, key, () => this.#answers(signal));
+      signal?.throwIfAborted();
+      throw judged;
     }
   }
 

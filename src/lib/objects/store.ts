@@ -24,9 +24,10 @@ export interface GetOptions {
  * leaves its directory (`key.ts`). `a` and `a/b` are both good keys; a server that keeps objects as files may refuse
  * the second with `bad_key`.
  *
- * Errors are ObjectError, never with a secret in them: `not_found`, `too_large`, `bad_key`; `access_denied`,
- * `no_credentials`, `bucket_missing` (the bucket or directory itself; not an answer about the object), `refused`
- * (anything else the server will not do); `unavailable`, the only one that is retryable: away, slow, failing, full.
+ * Errors are ObjectError, never with a secret in them. Of the one object (`ofObject`): `not_found`, `too_large`,
+ * `bad_key`, `archived` (in a tier that cannot be read), `refused` (encrypted with a key that cannot be had, withheld).
+ * Of settings, rights and servers: `access_denied`, `no_credentials`, `bucket_missing`, `refused` (anything else the
+ * server will not do); `unavailable`, the only one that is retryable: away, slow, failing, full.
  */
 export interface ObjectStore extends AsyncDisposable {
   readonly kind: 'file' | 's3';
