@@ -84,6 +84,7 @@ export const consumeSettings = [
   'VISIONSCALE_GIVE_UP_AFTER',
   'VISIONSCALE_BUCKETS',
   'VISIONSCALE_S3_EVENT_KEYS',
+  'VISIONSCALE_MESSAGE_REQUESTS',
 ] as const satisfies readonly SettingName[];
 
 /** A command's action: a module of its own, so that its imports are loaded only when it runs. */

@@ -1,14 +1,17 @@
 /** Messages of every kind through `consume`, on a real topic and database: what becomes of them, and of their retries. */
+import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { audit } from '../../src/lib/audit.ts';
-import type { ConsumeOptions } from '../../src/lib/consume/deps.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/consume/deps.ts';
 import { readLetter } from '../../src/lib/database/dead-letters.ts';
 import { retryDeadLetters } from '../../src/lib/dead-letters.ts';
 import { header } from '../../src/lib/message/headers.ts';
 import type { MessageRules } from '../../src/lib/message/rules.ts';
 import type { Buckets } from '../../src/lib/objects/buckets.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/objects/store.ts';
+import { ResultTopics } from '../../src/lib/results/topics.ts';
 import { status } from '../../src/lib/status.ts';
+import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
 import type { OutgoingRecord } from '../../src/lib/topic/topic.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 
@@ -55,7 +58,10 @@ async function belt(records: Partial<OutgoingRecord>[]) {
     ...consumer,
     asked,
     bucketFaults,
-    run: (options: Partial<ConsumeOptions> = {}) => consumer.run({ messages, ...options }, { buckets }),
+    run: (options: Partial<ConsumeOptions> = {}, deps: Partial<ConsumeDeps> = {}) =>
+      consumer.run({ messages, ...options }, { buckets, ...deps }),
+    /** Dead letters and results are published too. */
+    results: new ResultTopics(topic, (name) => openEmbeddedTopic({ pool, name })),
     rows: () =>
       query<{ key: string; bucket: string | null; id: string; at: Date | null }>(
         `select image_key as key, bucket, belt, traceparent, request_id as id, captured_at as at
@@ -207,6 +213,162 @@ describe('S3 events', () => {
     expect(await run()).toMatchObject({ predicted: 2 });
     expect((await rows()).map(({ key }) => key)).toEqual(['a', 'b']);
     expect(await letters()).toMatchObject([{ state: 'resolved' }, { state: 'resolved' }]);
+  });
+});
+
+describe('a message that asks for much', () => {
+  const nothings = (count: number) => ({
+    value: Buffer.from(`{"Records":[${Array(count).fill('{}').join()}]}`),
+  });
+  const images = (count: number) => event(...Array.from({ length: count }, (_, n) => put('own', `${n}.jpg`)));
+  const good = (key: string) => ({ value: Buffer.from(key) });
+  /** What all of it takes on disk, indexes and the outbox too. */
+  const bytesOf = async ({ pool }: { pool: Pool }) => {
+    const { rows } = await pool.query<{ bytes: number }>(
+      `select sum(pg_total_relation_size(t::regclass))::int8 as bytes
+       from unnest(array['dead_letters', 'prediction_results', 'outbox']) t`,
+    );
+    return rows[0]!.bytes;
+  };
+
+  it('is one dead letter beyond what is allowed, and good ones around it are answered', async () => {
+    const { run, pool, letters, rows, audited } = await belt([
+      good('a'), nothings(20_000), good('b'), nothings(20_000), nothings(20_000), good('c'),
+    ]); // prettier-ignore
+    const before = await bytesOf({ pool });
+    expect(await run()).toMatchObject({ predicted: 3, deadLettered: 3 });
+    expect((await rows()).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+    const codes = (await letters()).map(({ code }) => code);
+    expect(codes).toEqual(Array(3).fill('too_many_requests'));
+    expect((await bytesOf({ pool })) - before).toBeLessThan(300_000);
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0 });
+  });
+
+  it('and for nothing that can be told apart is one dead letter just below it', async () => {
+    const { run, pool, letters, results } = await belt([good('a'), nothings(1000), nothings(999), good('b')]);
+    const before = await bytesOf({ pool });
+    expect(await run({}, { results })).toMatchObject({ predicted: 2, deadLettered: 2 });
+    expect((await letters()).map(({ code }) => code)).toEqual(Array(2).fill('unreadable_message'));
+    // Two messages of 3 kB, their letters and what is to be published of it, in pages of 8 kB.
+    expect((await bytesOf({ pool })) - before).toBeLessThan(150_000);
+  });
+
+  it('is answered request by request once it is allowed and retried, and is known by the audit either way', async () => {
+    const { run, letters, rows, retryAll, audited } = await belt([images(5)]);
+    const few = { messages: { ...messages, messageRequests: 4 } };
+    expect(await run(few)).toMatchObject({ predicted: 0, deadLettered: 1 });
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0 });
+    expect(await retryAll()).toMatchObject({ retried: 1 });
+    expect(await run(few)).toMatchObject({ predicted: 0, deadLettered: 0 });
+    expect(await letters()).toMatchObject([{ code: 'too_many_requests', state: 'open' }]);
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0 });
+    // Sent twice, it counts once.
+    await retryAll();
+    await retryAll();
+    expect(await run()).toMatchObject({ predicted: 5, deadLettered: 0 });
+    expect(await letters()).toMatchObject([{ code: 'too_many_requests', state: 'resolved' }]);
+    expect(await rows()).toHaveLength(5);
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0, doubled: 0 });
+  });
+
+  it('keeps its headers and its key no more than once', async () => {
+    const headers = {
+      'x-large': 'h'.repeat(16_000),
+      [header.belt]: 'north',
+      [header.traceparent]: traceparent,
+    };
+    const { run, pool, letters, state, retryAll, results } = await belt([
+      { ...images(900), headers, key: Buffer.alloc(16_000, 'k') },
+    ]);
+    state.storeFault = () => fault('not_found');
+    const before = await bytesOf({ pool });
+    expect(await run({ notFoundGraceMs: 0 }, { results })).toMatchObject({ predicted: 0, deadLettered: 900 });
+    expect(await letters()).toHaveLength(900);
+    // Its value is 150 kB, and every image that is not there has its letter.
+    expect((await bytesOf({ pool })) - before).toBeLessThan(2_500_000);
+    expect((await pool.query('select distinct headers, message_key from dead_letters')).rows).toEqual([
+      { headers: { [header.belt]: 'north', [header.traceparent]: traceparent }, message_key: null },
+    ]);
+    state.storeFault = () => null;
+    expect(await retryAll()).toMatchObject({ retried: 900 });
+    expect(await run()).toMatchObject({ predicted: 900 });
+    expect((await pool.query('select distinct belt from prediction_results')).rows).toEqual([
+      { belt: 'north' },
+    ]);
+  });
+
+  it('takes one lock, whatever it asks for', async () => {
+    const { run, pool, seen, stop } = await belt([images(1000)]);
+    const holder = await pool.connect();
+    await holder.query('begin; lock table positions in share mode');
+    const running = run({ untilDrained: false });
+    const waiting = `select count(*) filter (where locktype = 'advisory')::int4 as n, bool_or(not granted) as waits
+      from pg_locks where pid <> pg_backend_pid() and database = (select oid from pg_database where datname = current_database())`;
+    let found: { n: number; waits: boolean | null };
+    do [found] = (await holder.query<{ n: number; waits: boolean | null }>(waiting)).rows as [typeof found];
+    while (found.waits !== true);
+    expect(found.n).toBe(1);
+    await holder.query('commit');
+    holder.release();
+    await seen((event) => event.kind === 'recorded' && event.predicted === 1000);
+    stop.abort();
+    await running;
+  });
+
+  /** As a server whose memory for locks is used up answers, `times` times (0: for ever) for this key. */
+  const outOfMemory = (pool: Pool, key: string, times: number) =>
+    pool.query(
+      `create sequence refusals;
+       create function refuse() returns trigger language plpgsql as $$ begin
+         if new.image_key = '${key}' and (${times} = 0 or nextval('refusals') <= ${times}) then
+           raise 'out of shared memory' using errcode = '53200';
+         end if;
+         return new; end $$;
+       create trigger refuse before insert on prediction_results for each row execute function refuse()`,
+    );
+
+  it('that the server has no memory for is tried again, and nothing is given up where that passes', async () => {
+    const { run, pool, rows, letters, events } = await belt(['a', 'b', 'c', 'd'].map(good));
+    await outOfMemory(pool, 'b', 6);
+    expect(await run()).toMatchObject({ predicted: 4, deadLettered: 0 });
+    expect(await rows()).toHaveLength(4);
+    expect(await letters()).toEqual([]);
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'retrying', stage: 'record' }));
+  });
+
+  it('that the server never has memory for is a dead letter, and no other message is', async () => {
+    const { run, pool, rows, letters } = await belt(['a', 'b', 'c', 'd'].map(good));
+    await outOfMemory(pool, 'b', 0);
+    expect(await run()).toMatchObject({ predicted: 3, deadLettered: 1 });
+    expect((await rows()).map(({ key }) => key).sort()).toEqual(['a', 'c', 'd']);
+    expect(await letters()).toMatchObject([{ code: 'not_recordable' }]);
+  });
+
+  it('is one dead letter where the server does not even take one for each of its requests', async () => {
+    const { run, pool, letters, retryAll, rows } = await belt([images(3), good('after')]);
+    await pool.query(
+      `alter table prediction_results add constraint odd check (image_key <> '1.jpg');
+       alter table dead_letters add constraint odd check (request_id not like '%#%')`,
+    );
+    expect(await run()).toMatchObject({ predicted: 1, deadLettered: 1 });
+    expect(await letters()).toMatchObject([{ code: 'not_recordable', state: 'open' }]);
+    await pool.query('alter table prediction_results drop constraint odd');
+    await retryAll();
+    expect(await run()).toMatchObject({ predicted: 3 });
+    expect(await rows()).toHaveLength(4);
+    expect(await letters()).toMatchObject([{ state: 'resolved' }]);
+  });
+
+  it('never moves a position back, though its group is recorded in parts', async () => {
+    const { run, pool, rows } = await belt(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(good));
+    await outOfMemory(pool, 'g', 12);
+    await pool.query(
+      `create function forth() returns trigger language plpgsql as $$ begin
+         if new.next_offset < old.next_offset then raise 'the position goes back'; end if; return new; end $$;
+       create trigger forth before update on positions for each row execute function forth()`,
+    );
+    expect(await run()).toMatchObject({ predicted: 8, deadLettered: 0 });
+    expect(await rows()).toHaveLength(8);
   });
 });
 

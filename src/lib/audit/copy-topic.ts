@@ -1,6 +1,7 @@
 /** Copies what the topic's messages ask for into a temporary table: ids and places, not the messages. */
 import { parseMessage } from '../message/parse.ts';
 import type { MessageRules } from '../message/rules.ts';
+import { messageId, retryNumber } from '../message/retry.ts';
 import { TopicError } from '../errors.ts';
 import { topicMissing } from '../topic/limits.ts';
 import type { Topic, TopicRecord } from '../topic/topic.ts';
@@ -124,7 +125,7 @@ async function copyPartition(
 class Batch {
   readonly #session: Session;
   readonly #rules: MessageRules | undefined;
-  #columns: [number[], number[], number[], number[], (string | null)[], (string | null)[]] = empty();
+  #columns = empty();
 
   constructor(session: Session, rules: MessageRules | undefined) {
     this.#session = session;
@@ -132,8 +133,10 @@ class Batch {
   }
 
   async add(record: TopicRecord): Promise<void> {
+    // What is no retry has its place for an id.
+    const whole = retryNumber(record.headers) === null ? null : messageId(record);
     requestsOf(record, this.#rules).forEach(([id, key], nth) => {
-      const row = [record.partition, record.offset, record.timestamp, nth, id, key] as const;
+      const row = [record.partition, record.offset, record.timestamp, nth, id, key, whole] as const;
       row.forEach((value, column) => (this.#columns[column] as unknown[]).push(value));
     });
     if (this.#columns[0].length >= batchSize) await this.flush();
@@ -144,15 +147,17 @@ class Batch {
     if (columns[0].length === 0) return;
     this.#columns = empty();
     await this.#session.query(
-      `insert into audit_topic (partition, "offset", timestamp_ms, nth, request_id, image_key)
-       select * from unnest($1::int[], $2::int8[], $3::int8[], $4::int[], $5::text[], $6::text[])`,
+      `insert into audit_topic (partition, "offset", timestamp_ms, nth, request_id, image_key, message_id)
+       select * from unnest($1::int[], $2::int8[], $3::int8[], $4::int[], $5::text[], $6::text[], $7::text[])`,
       columns,
     );
   }
 }
 
-function empty(): [number[], number[], number[], number[], (string | null)[], (string | null)[]] {
-  return [[], [], [], [], [], []];
+type Texts = (string | null)[];
+
+function empty(): [number[], number[], number[], number[], Texts, Texts, Texts] {
+  return [[], [], [], [], [], [], []];
 }
 
 /** Id and image key; a message that asks for nothing still holds its place. */

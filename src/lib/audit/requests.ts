@@ -16,6 +16,10 @@ const hasNoOutcome = (id: string) => `
   not exists (select from prediction_results r where r.pipeline = $1 and r.request_id = ${id})
   and not exists (select from dead_letters d where d.pipeline = $1 and d.request_id = ${id} and d.state <> 'resolved')`;
 
+/** As `messageId` makes it, of a row of audit_topic: the id under which a message may have ended as one dead letter. */
+const wholeId = (t: string) =>
+  `coalesce(${t}.message_id, $2 || '/' || ${t}.partition || '/' || ${t}."offset" || '@' || ${t}.timestamp_ms)`;
+
 /** A request is waiting as long as one of its messages lies behind the position; `waiting` counts those. */
 const missingMessages = `
 with behind as (
@@ -28,6 +32,7 @@ with behind as (
     bool_or(t."offset" >= behind.next_offset) as waiting
   from audit_topic t join behind using (partition)
   where t.request_id is not null and ${hasNoOutcome('t.request_id')}
+    and not exists (select from dead_letters w where w.pipeline = $1 and w.request_id = ${wholeId('t')})
   group by t.request_id
 ), found as (
   insert into audit_found (class, kind, image_key, request_id, partition, "offset")
@@ -72,6 +77,7 @@ group by image_key, round having count(*) > 1 order by image_key collate "C"`;
 const unasked = `
 create temporary table audit_unasked as
 select o.kind, o.image_key, o.request_id, o.partition, o."offset", case
+    when o.kind = 'dead_letter' and o.request_id = ${wholeId('a')} then 'asked'
     when l.since is null or o.time < l.since or o."offset" < l.first_offset then 'unverifiable'
     when o."offset" >= l.end_offset then
       case when o.time >= (select at from audit_began) then 'young' else 'unasked' end

@@ -9,7 +9,7 @@ import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import { readTextFile } from '../files/text-file.ts';
-import { eventKeyForms, messageRules } from '../message/rules.ts';
+import { defaultMessageRequests, eventKeyForms, messageRules } from '../message/rules.ts';
 import { isBucketName, parseStoreUrl, type StoreSettings } from '../objects/open.ts';
 import type { S3Connection } from '../objects/s3-client.ts';
 import type { Config, ProxySettings, TopicSettings } from './config.ts';
@@ -146,6 +146,7 @@ const schema = z.object({
   VISIONSCALE_S3_EVENT_KEYS: z
     .enum(eventKeyForms, { error: `must be ${oneOf(eventKeyForms)}` })
     .default('auto'),
+  VISIONSCALE_MESSAGE_REQUESTS: wholeNumber(1, 10_000).default(defaultMessageRequests),
   VISIONSCALE_METRICS_PORT: wholeNumber(0, 65535).optional(),
   VISIONSCALE_METRICS_HOST: z.string().default('127.0.0.1'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().optional(),
@@ -231,6 +232,7 @@ export function loadConfig(env: Environment): Config {
     messages: messageRules(store, {
       buckets: data.VISIONSCALE_BUCKETS,
       eventKeys: data.VISIONSCALE_S3_EVENT_KEYS,
+      messageRequests: data.VISIONSCALE_MESSAGE_REQUESTS,
     }),
     tracing: tracingSettings(given),
     metrics: { host: data.VISIONSCALE_METRICS_HOST, port: data.VISIONSCALE_METRICS_PORT },

@@ -331,6 +331,15 @@ export const settings = [
     default: 'auto',
   },
   {
+    env: 'VISIONSCALE_MESSAGE_REQUESTS',
+    flag: '--message-requests',
+    value: 'n',
+    section: 'Consume',
+    description:
+      'Most images that one message (an S3 event of several records) may ask for; beyond it the whole message is one dead letter.',
+    default: '1000',
+  },
+  {
     env: 'VISIONSCALE_METRICS_PORT',
     flag: '--metrics-port',
     value: 'n',

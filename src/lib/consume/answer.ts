@@ -1,7 +1,10 @@
 /** One record: what it asks for, answered. Ends in outcomes to record, never in an exception for bad input. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Outcome } from '../database/record.ts';
+import { header } from '../message/headers.ts';
 import { parseMessage } from '../message/parse.ts';
-import type { Request } from '../message/request.ts';
+import { maxRequestIdBytes, type Request } from '../message/request.ts';
+import { retryNumber } from '../message/retry.ts';
 import type { MessageRules } from '../message/rules.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import { forEachConcurrently } from '../upload/for-each.ts';
@@ -18,11 +21,14 @@ export interface Answered {
   ignored: number;
 }
 
+/** Bytes of JSON that are parsed in no time. A megabyte of it may take a tenth of a second. */
+const quicklyParsed = 32 * 1024;
 /** Of one message that asks for many images, those that are worked on at once. */
 const requestsAtOnce = 16;
 
 /** Waits out what may pass (store away, access denied). Rejects only when `signal` cuts such a wait short. */
 export async function answer(record: TopicRecord, deps: AnswerDeps, signal: AbortSignal): Promise<Answered> {
+  if ((record.value?.length ?? 0) > quicklyParsed) await turnOfItsOwn();
   const message = parseMessage(record, deps.rules);
   switch (message.kind) {
     case 'unreadable': {
@@ -63,7 +69,29 @@ async function answerAll(
 
 /** The record as it would be if it asked for this alone: what a dead letter keeps, and a retry sends once more. */
 function own(record: TopicRecord, { alone }: Pick<Request, 'alone'>): TopicRecord {
-  return alone === null ? record : { ...record, value: alone };
+  return alone === null ? record : { ...record, key: null, value: alone, headers: ofParts(record.headers) };
+}
+
+/** What holds for every part of a message. The rest, which may be large, is not kept a thousand times. */
+function ofParts(headers: Record<string, string>): Record<string, string> {
+  const names = retryNumber(headers) === null ? told : [...told, header.requestId, header.retry];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers[name];
+      return value !== undefined && value.length <= longestTold ? [[name, value]] : [];
+    }),
+  );
+}
+
+const told = [header.capturedAt, header.belt, header.traceparent];
+/** No longer one of them counts. */
+const longestTold = maxRequestIdBytes;
+
+let turn: Promise<unknown> = Promise.resolve();
+
+/** Large messages of all partitions take a turn of the event loop each, so that leases are renewed between them. */
+function turnOfItsOwn(): Promise<unknown> {
+  return (turn = turn.then(() => nextTurn()));
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- a source is asynchronous

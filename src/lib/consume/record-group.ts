@@ -7,7 +7,8 @@ import { errorMessage, isRetryable } from '../errors.ts';
 import { requestIdOf } from '../database/settle.ts';
 import { header } from '../message/headers.ts';
 import { positionRequestId } from '../message/request.ts';
-import { retryNumber } from '../message/retry.ts';
+import { messageId, retryNumber } from '../message/retry.ts';
+import { retry, type RetryOptions } from '../retry.ts';
 import type { Answered } from './answer.ts';
 
 export interface GroupRecorded extends Recorded {
@@ -15,43 +16,99 @@ export interface GroupRecorded extends Recorded {
   deadLetters: DeadLetter[];
 }
 
-/** Throws OwnershipLostError, and what is not the messages' fault. */
-export async function recordGroup(
+type Waiting = Pick<RetryOptions, 'signal' | 'onWait'>;
+
+/** Most outcomes of a transaction, unless one message alone has more. */
+const mostOutcomes = 2000;
+/** So often a message is tried alone before a server without memory for it counts as its own fault: some six seconds. */
+const attemptsAlone = 8;
+
+/**
+ * What it returns records the group and, called again after an error that may pass, goes on behind what is recorded. It
+ * throws OwnershipLostError, and what is not the messages' fault.
+ */
+export function groupRecorder(
   pool: Pool,
   lease: Lease,
   by: Pick<Recording, 'hostname' | 'sorting'>,
   group: readonly Answered[],
-): Promise<GroupRecorded> {
-  const outcomes = group.flatMap((answered) => answered.outcomes);
-  const ignored = group.reduce((sum, answered) => sum + answered.ignored, 0);
-  try {
-    const recorded = await record(pool, lease, { outcomes, ignored, last: group.at(-1)!.record, ...by });
-    return { ...recorded, deadLetters: outcomes.filter((outcome) => outcome.kind === 'dead letter') };
-  } catch (error) {
-    if (!isDataFault(error)) throw error;
-    if (group.length === 1) {
-      if (outcomes.length === 0) throw error;
-      const letters = notRecordable(outcomes, error);
-      const last = group[0]!.record;
-      const recorded = await record(pool, lease, { outcomes: letters, ignored, last, ...by });
-      return { ...recorded, deadLetters: letters };
+): (waiting: Waiting) => Promise<GroupRecorded> {
+  const sum: GroupRecorded = { predicted: 0, deadLettered: 0, ignored: 0, predictions: [], deadLetters: [] };
+  let left = group;
+  let most = group.length;
+
+  /** All of `some` in one transaction. */
+  const recordAll = async (some: readonly Answered[]): Promise<void> => {
+    const outcomes = some.flatMap((answered) => answered.outcomes);
+    const ignored = some.reduce((total, answered) => total + answered.ignored, 0);
+    const records = some.map((answered) => answered.record);
+    const retries = records.filter(({ headers }) => retryNumber(headers) !== null);
+    const recorded = await record(pool, lease, { outcomes, ignored, retries, last: records.at(-1)!, ...by });
+    left = left.slice(some.length);
+    sum.predicted += recorded.predicted;
+    sum.deadLettered += recorded.deadLettered;
+    sum.ignored += recorded.ignored;
+    sum.predictions.push(...recorded.predictions);
+    sum.deadLetters.push(...outcomes.filter((outcome) => outcome.kind === 'dead letter'));
+  };
+
+  /** As one dead letter for each of its requests, or one for all of it where the database takes no more. */
+  const recordAlone = async (alone: Answered, first: unknown, { signal, onWait }: Waiting): Promise<void> => {
+    let fault = first;
+    if (isOutOfMemory(fault)) {
+      const patience = { signal, shouldRetry: isOutOfMemory, attempts: attemptsAlone };
+      try {
+        return await retry(() => recordAll([alone]), { ...patience, ...(onWait && { onWait }) });
+      } catch (error) {
+        fault = error;
+      }
     }
-    const middle = Math.ceil(group.length / 2);
-    const before = await recordGroup(pool, lease, by, group.slice(0, middle));
-    const after = await recordGroup(pool, lease, by, group.slice(middle));
-    return {
-      predicted: before.predicted + after.predicted,
-      deadLettered: before.deadLettered + after.deadLettered,
-      deadLetters: [...before.deadLetters, ...after.deadLetters],
-      predictions: [...before.predictions, ...after.predictions],
-      ignored: before.ignored + after.ignored,
-    };
-  }
+    if (signal.aborted || alone.outcomes.length === 0 || !isMessagesFault(fault)) throw fault;
+    const letters = notRecordable(alone.outcomes, fault);
+    try {
+      return await recordAll([{ ...alone, outcomes: letters }]);
+    } catch (error) {
+      if (letters.length === 1 || !isMessagesFault(error)) throw error;
+      const whole = { ...letters[0]!, record: alone.record, requestId: messageId(alone.record) };
+      await recordAll([{ ...alone, outcomes: [whole] }]);
+    }
+  };
+
+  return async (waiting) => {
+    while (left.length > 0) {
+      const some = fitting(left.slice(0, most));
+      try {
+        await recordAll(some);
+        most *= 2;
+      } catch (error) {
+        if (!isMessagesFault(error)) throw error;
+        if (some.length === 1) await recordAlone(some[0]!, error, waiting);
+        else most = Math.ceil(some.length / 2);
+      }
+    }
+    return sum;
+  };
 }
 
-/** SQLSTATE classes 22 (data exception), 23 (constraint), 54 (a limit of the server). */
-function isDataFault(error: unknown): boolean {
-  return !isRetryable(error) && /^(22|23|54)...$/.test(databaseCode(error) ?? '');
+/** As many from the front as one transaction takes; one at least. */
+function fitting(group: readonly Answered[]): readonly Answered[] {
+  let outcomes = 0;
+  const end = group.findIndex((answered, nth) => {
+    outcomes += answered.outcomes.length;
+    return nth > 0 && outcomes > mostOutcomes;
+  });
+  return end === -1 ? group : group.slice(0, end);
+}
+
+/** SQLSTATE classes 22 (data exception), 23 (constraint), 54 (a limit of the server), and no memory for so much. */
+function isMessagesFault(error: unknown): boolean {
+  const code = databaseCode(error) ?? '';
+  return isOutOfMemory(error) || (!isRetryable(error) && /^(22|23|54)...$/.test(code));
+}
+
+/** Also of the memory for locks; it may pass, and it may be what one message asks for. */
+function isOutOfMemory(error: unknown): boolean {
+  return databaseCode(error) === '53200';
 }
 
 /**

@@ -13,7 +13,7 @@ import { orderedGroups } from './ordered-groups.ts';
 import type { PartitionTask } from './partition.ts';
 import type { StoreOf } from './image-of.ts';
 import { patienceByBucket } from './patience.ts';
-import { recordGroup } from './record-group.ts';
+import { groupRecorder } from './record-group.ts';
 import { Source } from './source.ts';
 import type { Waits } from './waits.ts';
 import { type StalledError, Watch } from './watch.ts';
@@ -112,15 +112,17 @@ export async function workThrough(
     for await (const group of groups) {
       const { offset } = group.at(-1)!.record;
       const began = epochMs();
-      const { deadLetters, ...recorded } = await waits.during((onWait) =>
-        retry(() => recordGroup(pool, lease, by, group), {
+      const { deadLetters, ...recorded } = await waits.during((onWait) => {
+        const waiting = {
           signal,
-          onWait: (error) => {
+          onWait: (error: unknown) => {
             report({ kind: 'retrying', partition, stage: 'record', code: faultCode(error) });
             onWait(error);
           },
-        }),
-      );
+        };
+        const recordGroup = groupRecorder(pool, lease, by, group);
+        return retry(() => recordGroup(waiting), waiting);
+      });
       next = offset + 1;
       commits.commit(next);
       for (const { record, imageKey, code, message } of deadLetters)

@@ -91,51 +91,71 @@ export async function insertPredictions(
   return added;
 }
 
-/** One by one: they are rare, and each may carry a large message. Returns how many were new. */
+/** Of the dead letters in one statement: as many, and together so many bytes of messages, or one letter. */
+const lettersAtOnce = 1000;
+const letterBytesAtOnce = 4 * 1024 * 1024;
+
+/** Returns how many were new. */
 export async function insertLetters(
   client: PoolClient,
   by: RecordedBy,
   letters: readonly DeadLetter[],
 ): Promise<number> {
   let inserted = 0;
-  for (const letter of letters) {
-    const { record } = letter;
+  for (const some of byBytes(letters)) {
+    const rows = some.map((letter) => ({
+      request_id: letter.requestId,
+      image_key: letter.imageKey,
+      partition: letter.record.partition,
+      offset: letter.record.offset,
+      message_key: letter.record.key?.toString('base64'),
+      message_value: letter.record.value?.toString('base64'),
+      headers: recordableHeaders(letter.record.headers),
+      stage: letter.stage,
+      code: letter.code,
+      message: recordable(letter.message),
+      belt: letter.belt,
+      traceparent: letter.traceparent,
+    }));
     const { rowCount } = await client.query(
       `with inserted as (
          insert into dead_letters (pipeline, request_id, image_key, topic, partition, "offset", message_key,
            message_value, headers, stage, code, message, hostname, belt, traceparent)
-         select $1, $2, $3, $4, $5::int, $6::int8, $7::bytea, $8::bytea, $9::jsonb, $10, $11, $12, $13, $14, $15
-         where not exists (select from prediction_results where pipeline = $1 and request_id = $2)
+         select $2, request_id, image_key, $3, partition, "offset", decode(message_key, 'base64'),
+           decode(message_value, 'base64'), headers, stage, code, message, $4, belt, traceparent
+         from json_to_recordset($1::json) as r (request_id text, image_key text, partition int, "offset" int8,
+           message_key text, message_value text, headers jsonb, stage text, code text, message text, belt text,
+           traceparent text)
+         where not exists (select from prediction_results p where p.pipeline = $2 and p.request_id = r.request_id)
          on conflict (pipeline, request_id) do nothing
          returning id, pipeline, request_id, image_key, topic, partition, "offset", stage, code, message, hostname,
            belt, traceparent, first_at
        ), told as (
          insert into outbox (pipeline, topic, partition, kind, record_key, payload)
-         select pipeline, topic, partition, 'dead', image_key, ${deadMessage} from inserted where $16
+         select pipeline, topic, partition, 'dead', image_key, ${deadMessage} from inserted where $5 order by id
        )
        select from inserted`,
-      [
-        by.pipeline,
-        letter.requestId,
-        letter.imageKey,
-        by.topic,
-        record.partition,
-        record.offset,
-        record.key,
-        record.value,
-        JSON.stringify(recordableHeaders(record.headers)),
-        letter.stage,
-        letter.code,
-        recordable(letter.message),
-        by.hostname,
-        letter.belt ?? null,
-        letter.traceparent ?? null,
-        by.publish,
-      ],
+      [JSON.stringify(rows), by.pipeline, by.topic, by.hostname, by.publish],
     );
     inserted += rowCount ?? 0;
   }
   return inserted;
+}
+
+function* byBytes(letters: readonly DeadLetter[]): Generator<DeadLetter[]> {
+  let some: DeadLetter[] = [];
+  let bytes = 0;
+  for (const letter of letters) {
+    const { key, value } = letter.record;
+    const own = (key?.length ?? 0) + (value?.length ?? 0);
+    if (some.length > 0 && (some.length === lettersAtOnce || bytes + own > letterBytesAtOnce)) {
+      yield some;
+      [some, bytes] = [[], 0];
+    }
+    some.push(letter);
+    bytes += own;
+  }
+  if (some.length > 0) yield some;
 }
 
 /** A retry became a prediction. */
@@ -158,14 +178,22 @@ export async function noteFailures(
   by: RecordedBy,
   failures: Settled['failedAgain'],
 ): Promise<void> {
+  if (failures.length === 0) return;
+  const latest = new Map<string, { times: number; image_key: string | null }>();
   for (const { requestId, stage, code, message, imageKey } of failures) {
-    await client.query(
-      `update dead_letters set attempts = attempts + 1, last_at = clock_timestamp(), stage = $3, code = $4, message = $5,
-         hostname = $6, image_key = coalesce($7, image_key)
-       where pipeline = $1 and request_id = $2`,
-      [by.pipeline, requestId, stage, code, recordable(message), by.hostname, imageKey],
-    );
+    const before = latest.get(requestId);
+    const row = { request_id: requestId, stage, code, message: recordable(message) };
+    const image_key = imageKey ?? before?.image_key ?? null;
+    latest.set(requestId, { ...row, image_key, times: (before?.times ?? 0) + 1 });
   }
+  await client.query(
+    `update dead_letters d set attempts = attempts + r.times, last_at = clock_timestamp(), stage = r.stage,
+       code = r.code, message = r.message, hostname = $3, image_key = coalesce(r.image_key, d.image_key)
+     from json_to_recordset($1::json) as r (request_id text, times int, stage text, code text, message text,
+       image_key text)
+     where d.pipeline = $2 and d.request_id = r.request_id`,
+    [JSON.stringify([...latest.values()]), by.pipeline, by.hostname],
+  );
 }
 
 function isoTime(ms: number | null): string | null {

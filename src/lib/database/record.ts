@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../errors.ts';
 import type { Classification } from '../classifier/classifier.ts';
 import type { Request } from '../message/request.ts';
+import { messageId } from '../message/retry.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import type { ActiveBins } from './active-bins.ts';
 import { lockRequests } from './lock-requests.ts';
@@ -51,6 +52,8 @@ export interface Recording {
   /** The last record taken: the position moves behind it. */
   last: TopicRecord;
   hostname: string;
+  /** Those of the records that are retries of dead letters. */
+  retries?: readonly TopicRecord[];
   /** How much of the messages asks for nothing. */
   ignored?: number;
   /** Absent: without bins, deadline and publication. */
@@ -104,8 +107,13 @@ export async function record(pool: Pool, lease: Lease, recording: Recording): Pr
     const { binVersion } = await checkOwner(client, lease);
     const { bins: active, deadlineMs = null, publish = false } = recording.sorting ?? {};
     const bins = (await active?.of(client, binVersion)) ?? null;
-    const letters = await lockRequests(client, lease.pipeline, recording.outcomes.map(requestIdOf));
-    const { predictions, newLetters, resolved, failedAgain } = settle(recording.outcomes, letters);
+    const { outcomes, retries = [] } = recording;
+    const letters = await lockRequests(client, lease.pipeline, {
+      requestIds: outcomes.map(requestIdOf),
+      messageIds: [...outcomes.map(({ record }) => record), ...retries].map(messageId),
+      retriedIds: retries.map(messageId),
+    });
+    const { predictions, newLetters, resolved, failedAgain } = settle(outcomes, letters, retries);
     const by = { pipeline: lease.pipeline, topic: lease.topic, hostname: recording.hostname, publish };
     const deadLettered = await insertLetters(client, by, newLetters);
     const added = await insertPredictions(client, by, predictions, { bins, deadlineMs });

@@ -7,8 +7,9 @@ import { beltOf, plainText, timeOf, traceparentOf } from './fields.ts';
 import { header } from './headers.ts';
 import { looksLikeImage } from './looks-like-image.ts';
 import { maxRequestIdBytes, positionRequestId, type Refused, type Request } from './request.ts';
-import { defaultRules, type MessageRules } from './rules.ts';
-import { type Around, isS3Event, readS3Event } from './s3-event.ts';
+import { messageId } from './retry.ts';
+import { defaultMessageRequests, defaultRules, type MessageRules } from './rules.ts';
+import { type Around, isS3Event, readS3Event, recordsOf } from './s3-event.ts';
 
 export type Message =
   /** At least one of the two is there. `ignored`: parts of the message that ask for nothing. */
@@ -38,6 +39,7 @@ class Parser {
     this.#around = {
       requestId: plainText(headers[header.requestId], maxRequestIdBytes),
       positionId: positionRequestId(topic, partition, offset, timestamp),
+      messageId: messageId(record),
       timestamp,
       capturedAt: timeOf(headers[header.capturedAt]),
       belt: beltOf(headers[header.belt]),
@@ -103,6 +105,9 @@ class Parser {
     if (json === undefined) return undefined;
     if (isEnvelope(json)) return this.#envelope(json);
     if (isS3Event(json)) {
+      const { messageRequests: most = defaultMessageRequests } = this.#rules;
+      const { length } = recordsOf(json);
+      if (length > most) return this.#tooMany(length, most);
       const { reason, ...asked } = readS3Event(json, this.#around, this.#rules);
       if (asked.requests.length + asked.refused.length > 0) return { kind: 'requests', ...asked };
       return { kind: 'ignored', reason, events: asked.ignored };
@@ -148,6 +153,15 @@ class Parser {
       ...asked,
     };
     return { kind: 'requests', requests: [request], refused: [], ignored: 0 };
+  }
+
+  /** Before anything is done for a single one of them. */
+  #tooMany(records: number, most: number): Message {
+    const { messageId: requestId, belt, traceparent } = this.#around;
+    const reason =
+      `the S3 event has ${records} records; at most ${most} of one message are answered: ` +
+      'let its sender put fewer into a message, or allow more (consume --message-requests, VISIONSCALE_MESSAGE_REQUESTS) and retry it';
+    return { kind: 'unreadable', requestId, code: 'too_many_requests', reason, belt, traceparent };
   }
 
   #unreadable(reason: string): Message {

@@ -1,6 +1,8 @@
 /** What `dead-letters retry` puts into the topic for a dead letter, and how a consumer knows it again. */
-import type { OutgoingRecord } from '../topic/topic.ts';
+import type { OutgoingRecord, TopicRecord } from '../topic/topic.ts';
+import { plainText } from './fields.ts';
 import { header } from './headers.ts';
+import { maxRequestIdBytes, positionRequestId } from './request.ts';
 
 /** Of a dead letter, what its retry is made of: the message, or as much of it as asked for this. */
 export interface Retried {
@@ -23,3 +25,15 @@ export function retryNumber(headers: Record<string, string>): number | null {
   const text = headers[header.retry];
   return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }
+
+/**
+ * The request id of a message as a whole, for one that asks for much and yet ends as one dead letter: its place, and of
+ * a retry the id that it was sent with. Where there is such a letter, only its retry counts for anything in the message.
+ */
+export function messageId({ topic, partition, offset, timestamp, headers }: MessagePlace): string {
+  const retried =
+    retryNumber(headers) === null ? null : plainText(headers[header.requestId], maxRequestIdBytes);
+  return retried ?? positionRequestId(topic, partition, offset, timestamp);
+}
+
+type MessagePlace = Pick<TopicRecord, 'topic' | 'partition' | 'offset' | 'timestamp' | 'headers'>;

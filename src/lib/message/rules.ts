@@ -11,18 +11,23 @@ export interface MessageRules {
   /** Other buckets whose images may be asked for. */
   buckets: readonly string[];
   eventKeys: EventKeyForm;
+  /** Most requests of one message; absent: `defaultMessageRequests`. */
+  messageRequests?: number;
 }
+
+export const defaultMessageRequests = 1000;
 
 /** A store in a directory, and no bucket. */
 export const defaultRules: MessageRules = { store: null, buckets: [], eventKeys: 'auto' };
 
 export function messageRules(
   store: StoreSettings,
-  { buckets, eventKeys }: Pick<MessageRules, 'buckets' | 'eventKeys'>,
+  { buckets, eventKeys, messageRequests }: Omit<Required<MessageRules>, 'store'>,
 ): MessageRules {
   return {
     store: store.kind === 's3' ? { bucket: store.bucket, prefix: store.prefix } : null,
     buckets,
     eventKeys,
+    messageRequests,
   };
 }

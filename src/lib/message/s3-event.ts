@@ -22,6 +22,8 @@ export interface Around {
   requestId: string | null;
   /** An id that only this message has. */
   positionId: string;
+  /** The request id of the message as a whole. */
+  messageId: string;
   /** When the message was sent, in milliseconds since the epoch. */
   timestamp: number;
   capturedAt: number | null;
@@ -50,12 +52,20 @@ export function isS3Event(json: Record<string, unknown>): boolean {
   return Array.isArray(json['Records']) || json['Event'] === 's3:TestEvent';
 }
 
-/** Every record for itself: one that cannot be read keeps no other from being answered. */
+export function recordsOf(json: Record<string, unknown>): readonly unknown[] {
+  return Array.isArray(json['Records']) ? (json['Records'] as unknown[]) : [];
+}
+
+/**
+ * Every record for itself: one that cannot be read keeps no other from being answered. Those that cannot be done and that
+ * nothing in them tells apart become one dead letter of each kind: a hostile event of little bytes makes few letters.
+ */
 export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): Asked {
   const asked: Asked = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
-  const records = Array.isArray(json['Records']) ? (json['Records'] as unknown[]) : [];
+  const records = recordsOf(json);
   if (records.length === 0) return { ...asked, ignored: 1 };
   const ids = new Set<string>();
+  const nameless: Nameless[] = [];
   records.forEach((record, nth) => {
     const ignored = (reason: string) => {
       asked.ignored++;
@@ -73,9 +83,12 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
       ? (around.requestId ?? own ?? around.positionId)
       : (own ?? `${around.positionId}#${nth}`);
     const { belt, traceparent } = around;
-    const alone = single ? null : eventOf(record, { eventName: name, ...parsed.data });
-    const refuse = (code: string, reason: string, imageKey: string | null = null) =>
-      void asked.refused.push({ requestId: id, imageKey, code, reason, belt, traceparent, alone });
+    const alone = () => (single ? null : eventOf([record], { eventName: name, ...parsed.data }));
+    const refuse = (code: string, reason: string, imageKey: string | null = null) => {
+      const one = { requestId: id, imageKey, code, reason, belt, traceparent, alone: null };
+      if (single || own !== null) asked.refused.push({ ...one, alone: alone() });
+      else nameless.push({ record, one });
+    };
     if (name === undefined || !parsed.success) {
       return refuse('unreadable_message', 'a record of the S3 event names no event, bucket or key');
     }
@@ -98,19 +111,41 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
         ids.add(id);
         const { imageKey, bucket } = place;
         const capturedAt = around.capturedAt ?? eventTime(parsed.data.eventTime, around.timestamp);
-        asked.requests.push({ id, imageKey, bucket, inline: null, capturedAt, belt, traceparent, alone });
+        const request = { id, imageKey, bucket, inline: null, capturedAt, belt, traceparent };
+        asked.requests.push({ ...request, alone: alone() });
       }
     }
   });
+  for (const code of new Set(nameless.map(({ one }) => one.code))) {
+    const alike = nameless.filter(({ one }) => one.code === code);
+    asked.refused.push(together(alike, alike.length === records.length, around.messageId));
+  }
   return asked;
 }
 
-/** An event of this record alone; of its essentials where it is nested too deeply to be written. */
-function eventOf(record: unknown, essentials: object): Buffer {
+/** A record that is refused, and that only its place in the message tells from others. */
+interface Nameless {
+  record: unknown;
+  one: Refused;
+}
+
+/** Refused for one cause. `all`: there is nothing else in the message, whose own value is what a letter keeps then. */
+function together(alike: Nameless[], all: boolean, messageId: string): Refused {
+  const { one } = alike[0]!;
+  const records = alike.map(({ record }) => record);
+  const alone = all ? null : eventOf(records, {});
+  if (records.length === 1) return { ...one, alone };
+  const requestId = all ? messageId : `${messageId}#${one.code}`;
+  const reason = `${one.reason} (and ${records.length - 1} more records like it)`;
+  return { ...one, requestId, imageKey: null, reason, alone };
+}
+
+/** An event of these records alone; of their essentials where they are nested too deeply to be written. */
+function eventOf(records: unknown[], essentials: object): Buffer {
   try {
-    return Buffer.from(JSON.stringify({ Records: [record] }));
+    return Buffer.from(JSON.stringify({ Records: records }));
   } catch {
-    return Buffer.from(JSON.stringify({ Records: [essentials] }));
+    return Buffer.from(JSON.stringify({ Records: records.map(() => essentials) }));
   }
 }
 

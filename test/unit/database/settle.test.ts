@@ -1,10 +1,12 @@
 /** What a group of outcomes changes, given the dead letters there are; held to a model that takes them one at a time. */
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { KnownLetter } from '../../../src/lib/database/lock-requests.ts';
 import type { Outcome, Prediction } from '../../../src/lib/database/record.ts';
 import { settle } from '../../../src/lib/database/settle.ts';
 import { header } from '../../../src/lib/message/headers.ts';
+import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
 
 function outcome(id: string, good: boolean, retry: number | null): Outcome {
   const headers: Record<string, string> = retry === null ? {} : { [header.retry]: `${retry}` };
@@ -69,6 +71,63 @@ describe('settle', () => {
   ])('changes nothing for %s', (_, retry, letter) => {
     const outcomes = [outcome('a', true, retry), outcome('a', false, retry)];
     expect(settle(outcomes, new Map([['a', letter]]))).toEqual(nothing);
+  });
+
+  describe('of a message that ended as one dead letter as a whole', () => {
+    const value = Buffer.from('{"Records":[{},{}]}');
+    const digest = createHash('sha256').update(value).digest('hex');
+    const place = 't/0/1@1';
+    const letters = (letter: Partial<KnownLetter> = {}) =>
+      new Map([[place, { ...open(1), digest, ...letter }]]);
+    const sent = (offset: number, more: Partial<TopicRecord> = {}): TopicRecord => ({
+      topic: 't',
+      partition: 0,
+      offset,
+      timestamp: 1,
+      key: null,
+      value,
+      headers: { [header.retry]: '1', [header.requestId]: place },
+      ...more,
+    });
+    const part = (id: string, record: TopicRecord, good = true): Outcome => ({
+      ...outcome(id, good, null),
+      record: { ...record, value: null },
+    });
+
+    it('counts what its retry brings, once, and resolves the letter', () => {
+      const [first, again] = [sent(8), sent(9)];
+      const outcomes = [part('a', first), part('b', first, false), part('c', again), part('d', again, false)];
+      const settled = settle(outcomes, letters(), [first, again]);
+      expect(settled).toEqual({
+        ...nothing,
+        predictions: [outcomes[0]],
+        newLetters: [outcomes[1]],
+        resolved: [place],
+      });
+    });
+
+    it('resolves the letter where the retry asks for nothing any more', () => {
+      expect(settle([], letters(), [sent(8)])).toEqual({ ...nothing, resolved: [place] });
+    });
+
+    it('keeps it where the retry fails as a whole', () => {
+      const again = part(place, sent(8), false);
+      expect(settle([again], letters(), [sent(8)])).toEqual({ ...nothing, failedAgain: [again] });
+    });
+
+    it.each([
+      ['the message itself, delivered again', sent(1, { headers: {} }), {}],
+      ['an old retry', sent(8), { attempts: 2 }],
+      ['a retry of a dropped letter', sent(8), { state: 'dropped' as const }],
+      ['a retry of a resolved letter', sent(8), { state: 'resolved' as const }],
+      ['what only says that it is a retry', sent(8, { value: Buffer.from('{"Records":[]}') }), {}],
+    ])('changes nothing for %s', (_, record, letter) => {
+      const retries = record.headers[header.retry] === undefined ? [] : [record];
+      expect(settle([part('a', record), part('b', record, false)], letters(letter), retries)).toEqual(
+        nothing,
+      );
+      expect(settle([], letters(letter), retries)).toEqual(nothing);
+    });
   });
 
   it('is the same for a group as for its parts, one after the other', () => {

@@ -1,7 +1,7 @@
 /** S3 events in the exact shapes of AWS, MinIO and versitygw 1.8. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { header } from '../../../src/lib/message/headers.ts';
-import { parseMessage } from '../../../src/lib/message/parse.ts';
+import { type Message, parseMessage } from '../../../src/lib/message/parse.ts';
 import { maxRequestIdBytes, type Request } from '../../../src/lib/message/request.ts';
 import { retryMessage } from '../../../src/lib/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/message/rules.ts';
@@ -313,8 +313,7 @@ describe('several records in one message', () => {
     ]);
     expect(parsed.refused.map(({ requestId, code, imageKey }) => [requestId, code, imageKey])).toEqual([
       ['s3:elsewhere/c.jpg/0055AED6DCD90281E5', 'bucket_not_allowed', 'c.jpg'],
-      [`t/0/5@${timestamp}#4`, 'unreadable_message', null],
-      [`t/0/5@${timestamp}#5`, 'unreadable_message', null],
+      [`t/0/5@${timestamp}#unreadable_message`, 'unreadable_message', null],
     ]);
     expect(parsed.ignored).toBe(1);
   });
@@ -346,13 +345,93 @@ describe('several records in one message', () => {
 
   it('make dead letters no larger together than the message', () => {
     const hostile = {
-      Records: Array.from({ length: 5000 }, (_, n) => ({ eventName: 'ObjectCreated:Put', n })),
+      Records: Array.from({ length: 900 }, (_, n) =>
+        n % 3 === 0
+          ? { eventName: 'ObjectCreated:Put', n }
+          : aws(n % 3 === 1 ? '../x' : '100%', { sequencer: `${n}` }),
+      ),
     };
     const value = message(hostile);
     const { refused } = parseMessage(value, rules) as { refused: { alone: Buffer }[] };
-    expect(refused).toHaveLength(5000);
+    // What has an id of its own, each for itself; the rest together.
+    expect(refused).toHaveLength(601);
     const kept = refused.reduce((sum, { alone }) => sum + alone.length, 0);
     expect(kept).toBeLessThan(2 * value.value!.length);
+  });
+
+  it('that nothing tells apart are one dead letter of each kind, with the records that it is about', () => {
+    const hostile = [{}, [], null, 7, 'x', { eventName: 'ObjectCreated:Put' }];
+    const nameless = (written: string) =>
+      aws(written, { sequencer: undefined, versionId: undefined, eTag: undefined });
+    const records = [...hostile, nameless('/x'), aws('a.jpg'), nameless('/y'), nameless('%')];
+    const found = parseMessage(message({ Records: records }), rules);
+    const place = `t/0/5@${timestamp}`;
+    const kept = (...some: unknown[]) => Buffer.from(JSON.stringify({ Records: some }));
+    expect(found).toMatchObject({ kind: 'requests', requests: [{ imageKey: 'a.jpg' }], ignored: 0 });
+    expect((found as { refused: object[] }).refused).toMatchObject([
+      {
+        requestId: `${place}#unreadable_message`,
+        imageKey: null,
+        code: 'unreadable_message',
+        reason: expect.stringContaining('(and 6 more records like it)') as string,
+        alone: kept(...hostile, nameless('%')),
+      },
+      { requestId: `${place}#bad_key`, code: 'bad_key', alone: kept(nameless('/x'), nameless('/y')) },
+    ]);
+  });
+
+  it('that nothing tells apart and are all there is are one dead letter with the message’s own value', () => {
+    const one = (value: TopicRecord) => parseMessage(value, rules) as Extract<Message, { kind: 'requests' }>;
+    const first = message({ Records: Array(999).fill({}) });
+    const { requests: none, refused } = one(first);
+    expect(none).toEqual([]);
+    expect(refused).toMatchObject([
+      { requestId: `t/0/5@${timestamp}`, code: 'unreadable_message', alone: null },
+    ]);
+    const { requestId } = refused[0]!;
+    const sent = retryMessage({ ...first, requestId, attempts: 1 });
+    expect(one({ ...first, ...sent, offset: 99 }).refused).toMatchObject([{ requestId, alone: null }]);
+  });
+
+  it('are one dead letter together where they are more than allowed, and nothing is done for a single one', () => {
+    const stringify = vi.spyOn(JSON, 'stringify');
+    onTestFinished(() => stringify.mockRestore());
+    const parsed = (count: number, most?: number) =>
+      parseMessage(
+        message(`{"Records":[${Array(count).fill('{"eventName":"ObjectCreated:Put"}').join()}]}`),
+        {
+          ...rules,
+          ...(most !== undefined && { messageRequests: most }),
+        },
+      );
+    expect(parsed(1001)).toEqual({
+      kind: 'unreadable',
+      requestId: `t/0/5@${timestamp}`,
+      code: 'too_many_requests',
+      reason: expect.stringMatching(
+        /has 1001 records; at most 1000 .*VISIONSCALE_MESSAGE_REQUESTS/,
+      ) as string,
+      belt: null,
+      traceparent: null,
+    });
+    expect(parsed(30_000)).toMatchObject({ code: 'too_many_requests' });
+    expect(parsed(3, 2)).toMatchObject({ code: 'too_many_requests' });
+    expect(stringify).not.toHaveBeenCalled();
+    expect(parsed(1000)).toMatchObject({ kind: 'requests', refused: [{ code: 'unreadable_message' }] });
+    expect(parsed(30_000, 30_000)).toMatchObject({ kind: 'requests' });
+    expect(parsed(2, 2)).toMatchObject({ kind: 'requests' });
+    // Whatever many records it has, its work does not grow with them.
+    expect(stringify).not.toHaveBeenCalled();
+  });
+
+  it('too many of them are known by the message’s place, whatever a header calls it, and by its own id as a retry', () => {
+    const records = { Records: Array(3).fill(aws('a.jpg')) };
+    const two = { ...rules, messageRequests: 2 };
+    const sent = { [header.requestId]: 'mine' };
+    expect(parseMessage(message(records, sent), two)).toMatchObject({ requestId: `t/0/5@${timestamp}` });
+    expect(parseMessage(message(records, { ...sent, [header.retry]: '1' }), two)).toMatchObject({
+      requestId: 'mine',
+    });
   });
 
   it('may be nested deeper than can be written again', () => {
