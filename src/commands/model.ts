@@ -139,7 +139,7 @@ function quantize(): Command {
         'after',
         '\nExample:\n  $ visionscale model quantize squeezenet1_1 --images ./photographs',
       ),
-    storeSettings,
+    [...storeSettings, 'VISIONSCALE_IMAGE_TIMEOUT'],
   ).action((model: string, options: QuantizeFlags, command: Command) =>
     run(command, () => import('./actions/model-quantize.ts'), model, options),
   );

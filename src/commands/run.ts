@@ -69,6 +69,7 @@ export const modelSettings = [
   'VISIONSCALE_WORKERS',
   'VISIONSCALE_AUTO_ORIENT',
   'VISIONSCALE_PREPROCESS',
+  'VISIONSCALE_IMAGE_TIMEOUT',
 ] as const satisfies readonly SettingName[];
 
 export const metricsSettings = [

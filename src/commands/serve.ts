@@ -28,6 +28,7 @@ export function serveCommand(): Command {
     'VISIONSCALE_RATE_LIMIT',
     'VISIONSCALE_CORS',
     'VISIONSCALE_DRAIN_DELAY',
+    'VISIONSCALE_IMAGE_TIMEOUT',
     ...infrastructure,
     ...metricsSettings,
   ]).action((options: ServeFlags, self: Command) => run(self, () => import('./actions/serve.ts'), options));

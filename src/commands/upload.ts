@@ -21,7 +21,7 @@ export function uploadCommand(): Command {
       .option('--dry-run', 'look and tell, write nothing')
       .option('--recheck', 'also ask the store whether what would be skipped is still there')
       .addHelpText('after', "\nExample:\n  $ visionscale upload ./photographs --exclude '**/thumbnails/**'"),
-    infrastructure,
+    [...infrastructure, 'VISIONSCALE_IMAGE_TIMEOUT'],
   ).action((paths: string[], options: UploadFlags, command: Command) =>
     run(command, () => import('./actions/upload.ts'), paths, options),
   );

@@ -40,7 +40,7 @@ export function watchCommand(): Command {
       .option('--concurrency <n>', 'images at a time (default: 4)', countAbove0)
       .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale watch /srv/camera-1 --belt north --delete-after'),
-    [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS'],
+    [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS', 'VISIONSCALE_IMAGE_TIMEOUT'],
   ).action((dir: string | undefined, options: WatchFlags, command: Command) =>
     run(command, () => import('./actions/watch.ts'), dir, options),
   );

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { correctionPage, type StoredCorrection } from './database/corrections.ts';
 import { ImageError, isRetryable, ObjectError, VisionscaleError } from './errors.ts';
-import { checkImage } from './images/check.ts';
+import { type ImagesApart, openImagesApart } from './images/apart.ts';
 import type { ImageLimits } from './images/limits.ts';
 import { replaceFile } from './models/disk.ts';
 import type { ObjectStore } from './objects/store.ts';
@@ -48,9 +48,10 @@ export async function correctedExamples(
   const contested = new Set<string>();
   let done = 0;
   await mkdir(cacheDir, { recursive: true });
+  await using looking = openImagesApart(deps.limits);
   await forEachConcurrently(corrections(pool, pipeline, signal), concurrency, async (correction) => {
     const { imageKey: key, label } = correction;
-    const content = await cached(deps, correction, cacheDir);
+    const content = await cached(deps, correction, cacheDir, looking);
     onProgress?.(++done);
     if (typeof content === 'string') {
       skipped.push({ key, reason: content });
@@ -101,6 +102,7 @@ async function cached(
   { store, limits, signal }: CorrectionDeps,
   { imageKey, sha256, currentSha256 }: StoredCorrection,
   cacheDir: string,
+  looking: ImagesApart,
 ): Promise<{ path: string; sha256: string } | string> {
   if (sha256 !== null && currentSha256 !== null && sha256 !== currentSha256) return replaced;
   const pathOf = (digest: string) => join(cacheDir, digest.slice(0, 2), digest);
@@ -110,7 +112,7 @@ async function cached(
     const body = await retry(get, { signal, attempts });
     const digest = createHash('sha256').update(body).digest('hex');
     if (sha256 !== null && digest !== sha256) return replaced;
-    await checkImage(body, limits);
+    await looking.check(body);
     await mkdir(join(cacheDir, digest.slice(0, 2)), { recursive: true });
     await replaceFile(pathOf(digest), body);
     return { path: pathOf(digest), sha256: digest };

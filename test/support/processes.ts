@@ -24,3 +24,17 @@ export async function nothingLeft(dir: string): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
+
+/** The processes that this one has started and that are there still, ended ones that nobody has waited for among them. */
+export function childrenOf(parent: number): number[] {
+  const threads = readdirSync(`/proc/${parent}/task`);
+  return threads.flatMap((thread) =>
+    readFileSync(`/proc/${parent}/task/${thread}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+  );
+}
+
+/** Memory in use, in bytes. */
+export function rssOf(pid: number): number {
+  const kilobytes = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kilobytes ?? 0) * 1024;
+}

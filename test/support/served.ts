@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool, PoolClient } from 'pg';
 import type { HttpSettings } from '../../src/lib/config/http.ts';
+import { openImagesApart } from '../../src/lib/images/apart.ts';
 import { openFileStore } from '../../src/lib/objects/file.ts';
 import type { ObjectStore } from '../../src/lib/objects/store.ts';
 import { type OpenApp, openApp } from '../../src/lib/serve/app.ts';
@@ -67,6 +68,7 @@ export async function served(): Promise<Served> {
   const topic = await openEmbeddedTopic({ pool, name: 'images' });
   await topic.create(3);
   const producer = await topic.producer();
+  const looking = openImagesApart({ maxBytes: 64e6, maxPixels: 1e6 });
   const events: ServeEvent[] = [];
   const opened: Opened[] = [];
   return {
@@ -77,7 +79,7 @@ export async function served(): Promise<Served> {
     events,
     async open(http = {}, deps = {}, maxBytes = 2_000_000) {
       const app = await openApp(
-        { pool, topic, producer, store, report: (event) => void events.push(event), ...deps },
+        { pool, topic, producer, store, looking, report: (event) => void events.push(event), ...deps },
         {
           http: { ...defaults, ...http },
           pipeline,
@@ -120,6 +122,7 @@ export async function served(): Promise<Served> {
     async [Symbol.asyncDispose]() {
       await Promise.all(opened.map((one) => one.close()));
       await producer[Symbol.asyncDispose]();
+      await looking[Symbol.asyncDispose]();
       await topic[Symbol.asyncDispose]();
       await database[Symbol.asyncDispose]();
       await rm(root, { recursive: true, force: true });

@@ -8,6 +8,7 @@ import { demoReport } from '../../lib/demo/report.ts';
 import { init } from '../../lib/init.ts';
 import { PartitionBars } from '../../lib/report/partition-bars.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
+import { openImagesApart } from '../../lib/images/apart.ts';
 import { checkPaths } from '../../lib/files/check-paths.ts';
 import { upload } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
@@ -47,6 +48,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   await using database = await compose.openDatabase(context);
   await using topic = await compose.openTopic(context, database);
   await using store = await compose.openStore(context);
+  await using looking = openImagesApart(config.limits, context.onNotice);
   using bars = new PartitionBars(context.interactive, say);
   const paths = [dir ?? drawn!.directory];
   const prefix = drawn === undefined ? {} : { prefix: demoParts.prefix };
@@ -58,7 +60,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
       topic,
       env: context.env,
       upload: async (onKey) =>
-        upload(uploader(context, database, store, onKey), {
+        upload(uploader(context, database, store, looking, onKey), {
           paths,
           ...prefix,
           maxBytes: config.limits.maxBytes,

@@ -4,6 +4,7 @@ import { openDatabase, openStore, openTopic } from '../../compose.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
 import { noLoad } from '../../lib/consume/load.ts';
 import { isRetryable } from '../../lib/errors.ts';
+import { openImagesApart } from '../../lib/images/apart.ts';
 import { Metrics } from '../../lib/metrics/metrics.ts';
 import { openMetricsServer } from '../../lib/metrics/server.ts';
 import { serve } from '../../lib/serve.ts';
@@ -43,6 +44,7 @@ async function run(context: Context): Promise<void> {
   if (store.kind === 'file') await store.create();
   await patiently(() => topic.create(config.topic.partitions));
   await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
+  await using looking = openImagesApart(config.limits, context.onNotice);
   using metrics = new Metrics('serve');
   const load = noLoad();
   const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
@@ -52,7 +54,7 @@ async function run(context: Context): Promise<void> {
     log(event);
   };
   const result = await serve(
-    { pool: database.pool, topic, producer, store, metrics, load, report },
+    { pool: database.pool, topic, producer, store, looking, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,

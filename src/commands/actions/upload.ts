@@ -1,6 +1,7 @@
 /** What `upload` does: uploads, showing how far it is, and lists what was rejected. */
 import { openDatabase, openStore } from '../../compose.ts';
 import { UsageError } from '../../lib/errors.ts';
+import { openImagesApart } from '../../lib/images/apart.ts';
 import { formatBytes, Progress } from '../../lib/report/progress.ts';
 import { printable } from '../../lib/printable.ts';
 import { upload } from '../../lib/upload.ts';
@@ -25,13 +26,14 @@ export default async function (context: Context, given: string[], options: Uploa
   await using store = await openStore(context);
   // A directory is simply made; a bucket is not: that is for `init`, with the rights it needs.
   if (store.kind === 'file') await store.create();
+  await using looking = openImagesApart(config.limits);
   using progress = new Progress({
     label: 'upload',
     unit: 'images',
     interactive,
     line: say,
   });
-  const deps = uploader(context, database, store);
+  const deps = uploader(context, database, store, looking);
   const result = await upload(
     {
       ...deps,

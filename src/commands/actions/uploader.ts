@@ -2,22 +2,23 @@
 import { imageTable } from '../../lib/database/images.ts';
 import type { Database } from '../../lib/database/open.ts';
 import { errorMessage } from '../../lib/errors.ts';
-import { checkImage } from '../../lib/images/check.ts';
+import type { ImagesApart } from '../../lib/images/apart.ts';
 import type { ObjectStore } from '../../lib/objects/store.ts';
 import type { UploadDeps } from '../../lib/upload.ts';
 import type { Context } from '../run.ts';
 
 /** `onKey` hears each key that is in the store. */
 export function uploader(
-  { config, log, signal }: Context,
+  { log, signal }: Context,
   database: Database,
   store: ObjectStore,
+  looking: ImagesApart,
   onKey: (key: string) => void = () => undefined,
 ): UploadDeps {
   return {
     store,
     images: imageTable(database.pool),
-    check: (bytes) => checkImage(bytes, config.limits),
+    check: (bytes) => looking.check(bytes),
     signal,
     report(event) {
       if (event.type === 'uploaded' || event.type === 'skipped') onKey(event.key);

@@ -2,7 +2,7 @@
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
 import { imageTable } from '../../lib/database/images.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/errors.ts';
-import { checkImage } from '../../lib/images/check.ts';
+import { openImagesApart } from '../../lib/images/apart.ts';
 import { formatBytes } from '../../lib/report/progress.ts';
 import { watch } from '../../lib/watch.ts';
 import type { Context } from '../run.ts';
@@ -40,13 +40,14 @@ export default async function (
     await using store = await openStore(context, storePatience);
     // A directory is simply made; a bucket is not: that is for `init`, with the rights it needs.
     if (store.kind === 'file') await store.create();
+    await using looking = openImagesApart(config.limits, context.onNotice);
     const result = await watch(
       {
         pool: database.pool,
         topic,
         store,
         images: imageTable(database.pool),
-        check: (bytes) => checkImage(bytes, config.limits),
+        check: (bytes) => looking.check(bytes),
         report(event) {
           log.hear(event);
           metrics.hear(event);

@@ -6,7 +6,7 @@ import { ImageError, UsageError } from '../errors.ts';
 import { pathFilter } from '../files/filter.ts';
 import { readImageFile } from '../files/read-file.ts';
 import { walk } from '../files/walk.ts';
-import { readHeader } from '../images/header.ts';
+import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
 
 export interface BenchImage {
@@ -35,6 +35,7 @@ export async function readImages(
 ): Promise<BenchImages> {
   const all = new Map<string, BenchImage>();
   let total = 0;
+  await using looking = openImagesApart(limits);
   for await (const found of walk(directory, pathFilter(), signal)) {
     if (!('file' in found)) continue;
     const { file, path } = found.file;
@@ -42,7 +43,8 @@ export async function readImages(
     if (all.has(name)) continue;
     try {
       const bytes = await readImageFile(file, limits.maxBytes);
-      await readHeader(bytes, limits);
+      // What is decoded in this process later ends: it has been decoded once.
+      await looking.check(bytes);
       total += bytes.length;
       if (total > mostBytes && all.size > 0) break;
       all.set(name, { path, name, bytes });

@@ -1,6 +1,6 @@
 /** Uploads the images of the benchmark to its scratch place, once. */
 import { imageTable } from '../database/images.ts';
-import { checkImage } from '../images/check.ts';
+import { openImagesApart } from '../images/apart.ts';
 import { upload, type UploadResult } from '../upload.ts';
 import type { Scratch } from './scratch.ts';
 import type { StageInput } from './stage.ts';
@@ -8,11 +8,12 @@ import type { StageInput } from './stage.ts';
 /** Their keys are their names. */
 export async function putImages(input: StageInput, scratch: Scratch): Promise<UploadResult> {
   const { images, limits, signal } = input;
-  return upload(
+  await using looking = openImagesApart(limits);
+  return await upload(
     {
       store: scratch.store,
       images: imageTable(scratch.database.pool),
-      check: (bytes) => checkImage(bytes, limits),
+      check: (bytes) => looking.check(bytes),
       report: () => undefined,
       signal,
     },

@@ -1,4 +1,4 @@
-/** A classifier: encoded image bytes in, ranked categories out. Implemented by a pool of worker threads. */
+/** A classifier: encoded image bytes in, ranked categories out. Implemented by a pool of worker processes. */
 
 /** Fastest first, which is the order in which `auto` tries them. */
 export const engineNames = ['onnx', 'tfjs', 'wasm'] as const;
@@ -25,7 +25,7 @@ export interface Score {
   confidence: number;
 }
 
-/** What a worker thread finds in an image. */
+/** What a worker process finds in an image. */
 export interface Findings {
   /** The five best, best first (fewer where the model has fewer classes). */
   top: Score[];
@@ -45,8 +45,9 @@ export interface Classifier extends AsyncDisposable {
   readonly workers: number;
   /**
    * Classifies one encoded image (jpeg, png, webp, gif, tiff, bmp). Rejects with an ImageError when the bytes are not
-   * an image it can read or exceed the limits; with a retryable VisionscaleError (`worker_crashed`) when the thread dies.
+   * an image it can read or exceed the limits (`too_slow`: its process was ended for it); with a retryable VisionscaleError
+   * (`worker_crashed`) when its process dies; with the signal's reason when that aborts: nobody waits for it then.
    * Takes over `image`'s memory when it owns its buffer: fetch the image again before a retry.
    */
-  classify(image: Uint8Array): Promise<Classification>;
+  classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification>;
 }

@@ -1,10 +1,9 @@
-/** A classifier over worker threads: the event loop of the caller stays free, every core classifies. */
+/** A classifier over worker processes: every core classifies, and what an image does to native code stays in its process. */
 import { VisionscaleError } from '../errors.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
 import type { PreprocessMode } from '../images/prepare.ts';
 import type { Classification, Classifier, Device, EngineName } from './classifier.ts';
 import { chooseEngine } from './choose-engine.ts';
-import { newLock } from './lock.ts';
 import type { LoadedModel } from './model.ts';
 import { usableCores } from './parallelism.ts';
 import { openWorkers } from './workers.ts';
@@ -15,7 +14,7 @@ export interface ClassifierOptions {
   engine: EngineName | 'auto';
   /** Where it computes. Default: `cpu`; another is the engine `onnx`'s, or an error: nothing falls back. */
   device?: Device | undefined;
-  /** Threads. Default: as many as there are cores that this process may use. */
+  /** Processes. Default: as many as there are cores that this one may use. */
   workers?: number | undefined;
   limits?: ImageLimits | undefined;
   /** Turn images upright by their EXIF orientation. Default: true. */
@@ -32,7 +31,7 @@ export interface ClassifierOptions {
  */
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
   const { model, device = 'cpu', onNotice = () => undefined } = options;
-  const threads = options.workers ?? usableCores();
+  const processes = options.workers ?? usableCores();
   const wanted = { engine: options.engine, device };
   const { engine, opened: workers } = await chooseEngine(wanted, onNotice, (engine) => {
     checkEngine(model, engine);
@@ -41,12 +40,11 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         model,
         engine,
         device,
-        lock: newLock(),
         limits: options.limits ?? defaultLimits,
         autoOrient: options.autoOrient ?? true,
         preprocess: options.preprocess ?? 'exact',
       },
-      threads,
+      processes,
       onNotice,
     });
   });
@@ -61,15 +59,15 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
   return {
     engine,
     model: model.info,
-    workers: threads,
-    async classify(image: Uint8Array): Promise<Classification> {
+    workers: processes,
+    async classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification> {
       if (closing !== undefined) {
         throw new VisionscaleError('the classifier is closed', {
           code: 'classifier_closed',
           retryable: true,
         });
       }
-      const answer = workers.classify(image);
+      const answer = workers.classify(image, signal);
       pending.add(answer);
       try {
         return { ...(await answer), model: model.info };

@@ -22,8 +22,8 @@ export class SwitchingClassifier implements Classifier {
     return this.#current.workers;
   }
 
-  classify(image: Uint8Array): Promise<Classification> {
-    return this.#current.classify(image);
+  classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification> {
+    return this.#current.classify(image, signal);
   }
 
   /** `next` is open and warm. What the former has accepted it still finishes, then it is closed. */

@@ -6,6 +6,7 @@ import type { ClientConfig } from 'pg';
 import { z } from 'zod';
 import { devices, engineNames } from '../classifier/classifier.ts';
 import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
+import { defaultMaxWorkMs } from '../images/limits.ts';
 import { errorMessage, UsageError } from '../errors.ts';
 import type { DatabaseSettings } from '../database/open.ts';
 import { readTextFile } from '../files/text-file.ts';
@@ -121,6 +122,7 @@ const schema = z.object({
   VISIONSCALE_PREPROCESS: z.enum(['exact', 'fast'], { error: 'must be exact or fast' }).default('exact'),
   VISIONSCALE_MAX_IMAGE_BYTES: wholeNumber(1, 1024 ** 3).default(64 * 1024 ** 2),
   VISIONSCALE_MAX_IMAGE_PIXELS: wholeNumber(1, 1_000_000_000).default(50_000_000),
+  VISIONSCALE_IMAGE_TIMEOUT: duration.refine((ms) => ms > 0, 'must be above 0').default(defaultMaxWorkMs),
   IMG_DIR: z.string().optional(),
   TRAINING_DATA_DIR: z.string().optional(),
   CLASS_NAMES: z
@@ -216,7 +218,11 @@ export function loadConfig(env: Environment): Config {
     workers: data.VISIONSCALE_WORKERS,
     autoOrient: data.VISIONSCALE_AUTO_ORIENT,
     preprocess: data.VISIONSCALE_PREPROCESS,
-    limits: { maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES, maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS },
+    limits: {
+      maxBytes: data.VISIONSCALE_MAX_IMAGE_BYTES,
+      maxPixels: data.VISIONSCALE_MAX_IMAGE_PIXELS,
+      maxWorkMs: data.VISIONSCALE_IMAGE_TIMEOUT,
+    },
     imageDir: data.IMG_DIR,
     trainingDir: data.TRAINING_DATA_DIR,
     classNames: data.CLASS_NAMES,

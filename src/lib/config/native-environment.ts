@@ -16,3 +16,11 @@ export function prepareTensorFlow(threads = 1): void {
 export function prepareOnnxRuntime(): void {
   process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
 }
+
+/** Names that tell how to reach servers, and as whom: nothing for processes that handle bytes from outside. */
+const secret = /^(AWS_|PG|DATABASE_URL|KAFKA_|S3_|VISIONSCALE_(?!DATA_DIR)|OTEL_)/i;
+
+/** This process's environment without that. */
+export function childEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !secret.test(name)));
+}

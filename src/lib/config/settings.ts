@@ -235,6 +235,15 @@ export const settings = [
     default: '50000000',
   },
   {
+    env: 'VISIONSCALE_IMAGE_TIMEOUT',
+    flag: '--image-timeout',
+    value: 'time',
+    section: 'Model',
+    description:
+      'Most work that decoding and classifying one image may take, in processor time; what takes more is rejected as too_slow.',
+    default: '10s',
+  },
+  {
     env: 'IMG_DIR',
     section: 'Upload',
     description: 'What `upload` and `demo` take when no path is given.',

@@ -3,8 +3,8 @@ import { realpath } from 'node:fs/promises';
 import { usableCores } from '../classifier/parallelism.ts';
 import { ImageError } from '../errors.ts';
 import { readImageFile } from '../files/read-file.ts';
+import { openImagesApart } from '../images/apart.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
-import { smallPixels } from '../images/small.ts';
 import { forEachConcurrently } from '../upload/for-each.ts';
 import type { LabelledImage } from './judge.ts';
 import type { DuplicatePair } from './report.ts';
@@ -66,10 +66,11 @@ async function fingerprints(
 ): Promise<(Fingerprint | undefined)[]> {
   const prints: (Fingerprint | undefined)[] = new Array<undefined>(images.length).fill(undefined);
   let done = 0;
+  await using looking = openImagesApart(limits);
   await forEachConcurrently(indexes(images.length, signal), usableCores() + 1, async (i) => {
     try {
       const bytes = await readImageFile(await realpath(images[i]!.path), limits.maxBytes);
-      prints[i] = fingerprint(await smallPixels(bytes, columns, rows, limits));
+      prints[i] = fingerprint(await looking.smallPixels(bytes, columns, rows));
     } catch (error) {
       const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
       if (!gone && !(error instanceof ImageError)) throw error;

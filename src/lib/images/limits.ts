@@ -1,4 +1,4 @@
-/** What an image may cost: limits on its file and on its pixels, checked before anything is decoded. */
+/** What an image may cost: limits on its file and its pixels, checked before anything is decoded, and on the work it makes. */
 import { ImageError } from '../errors.ts';
 
 export interface ImageLimits {
@@ -6,9 +6,15 @@ export interface ImageLimits {
   maxBytes: number;
   /** Largest width × height, in pixels of the (first) frame. */
   maxPixels: number;
+  /**
+   * Most work that decoding and classifying may take, in milliseconds of a processor's time. Held by the processes that do it
+   * (`src/lib/sandbox/`). Default: ten seconds.
+   */
+  maxWorkMs?: number;
 }
 
 export const defaultLimits: ImageLimits = { maxBytes: 64 * 2 ** 20, maxPixels: 50e6 };
+export const defaultMaxWorkMs = 10_000;
 
 /** Largest width and largest height, in pixels: what JPEG can express. */
 const maxSide = 65_535;

@@ -4,8 +4,8 @@ import type { LoadedModel } from '../classifier/model.ts';
 import { invalidModel } from '../classifier/model-files.ts';
 import { UsageError } from '../errors.ts';
 import type { FoundFile, Rejection } from '../files/walk.ts';
+import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
-import { openPrepare } from '../images/prepare.ts';
 import { parseOnnx, serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
 import { calibrate } from './quantize/calibrate.ts';
 import { compareAnswers, compareSpeed, type Comparison, type Speed } from './quantize/compare.ts';
@@ -60,7 +60,8 @@ export async function quantize(
   const { graph, plan } = readPlan(model.weights);
   const { calibration, comparison, labelled } = await chooseImages(model, options, signal);
   const rejected: Rejection[] = [];
-  const prepare = openPrepare({ ...options, preprocessing: model.preprocessing, mode: 'exact' });
+  await using looking = openImagesApart(options.limits);
+  const prepare = (bytes: Uint8Array) => looking.input(bytes, model.preprocessing, options.autoOrient);
   async function* inputs(
     type: 'calibrating' | 'comparing' | 'judging',
     files: readonly FoundFile[],

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import type { HttpSettings } from '../config/http.ts';
 import type { Load } from '../consume/load.ts';
+import type { ImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
 import type { Exposition } from '../metrics/metrics.ts';
 import type { ObjectStore } from '../objects/store.ts';
@@ -12,6 +13,7 @@ export interface ServeDeps {
   topic: Topic;
   producer: Producer;
   store: ObjectStore;
+  looking: Pick<ImagesApart, 'header'>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<Exposition> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */

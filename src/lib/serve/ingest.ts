@@ -4,8 +4,7 @@ import type { Pool } from 'pg';
 import { noteIngested } from '../database/ingested.ts';
 import { findOutcomes, type Outcome } from '../database/results.ts';
 import { TopicError } from '../errors.ts';
-import { readHeader } from '../images/header.ts';
-import type { ImageLimits } from '../images/limits.ts';
+import type { ImagesApart } from '../images/apart.ts';
 import { header, keyContentType } from '../message/headers.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { OutgoingRecord, Producer } from '../topic/topic.ts';
@@ -17,6 +16,7 @@ export interface IngestDeps {
   pool: Pool;
   store: ObjectStore;
   producer: Producer;
+  looking: Pick<ImagesApart, 'header'>;
 }
 
 export interface IngestOptions {
@@ -24,7 +24,6 @@ export interface IngestOptions {
   mode: 'store' | 'inline';
   /** Largest image sent inline, in bytes. */
   maxInlineBytes: number;
-  limits: ImageLimits;
 }
 
 /** An image as it came, with what its request said about it. */
@@ -62,9 +61,9 @@ export async function ingest(
   options: IngestOptions,
   posted: PostedImage,
 ): Promise<Ingested> {
-  const { pipeline, limits } = options;
+  const { pipeline } = options;
   const { bytes, token, index, idempotencyKey } = posted;
-  const { format, contentType } = await readHeader(bytes, limits);
+  const { format, contentType } = await deps.looking.header(bytes);
   const id =
     idempotencyKey === null ? freshRequestId() : keyedRequestId({ pipeline, token, index }, idempotencyKey);
   const sha256 = createHash('sha256').update(bytes).digest('hex');

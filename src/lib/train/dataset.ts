@@ -8,7 +8,7 @@ import { isLitter, type PathFilter } from '../files/filter.ts';
 import { readImageFile } from '../files/read-file.ts';
 import { walk, type Found, type Rejection } from '../files/walk.ts';
 import { usableCores } from '../classifier/parallelism.ts';
-import { checkImage } from '../images/check.ts';
+import { openImagesApart } from '../images/apart.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
 
 export interface Example {
@@ -56,12 +56,13 @@ export async function readClassFolders(dir: string, options: DatasetOptions): Pr
   const index = new Map(labels.map((label, i) => [label, i]));
   const examples: Example[] = [];
   const unreadable: Rejection[] = [];
+  await using looking = openImagesApart(limits);
   const look = async (found: Found): Promise<Example | Rejection> => {
     if ('rejected' in found) return found.rejected;
     const { file, path, relative } = found.file;
     try {
       const bytes = await readImageFile(file, limits.maxBytes);
-      await checkImage(bytes, limits);
+      await looking.check(bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
       return { path, label: index.get(classOf(relative))!, sha256 };
     } catch (error) {

@@ -1,6 +1,5 @@
-/** An engine: a runtime that executes a model's weights on one thread. */
+/** An engine: a runtime that executes a model's weights on one thread of a process. */
 import type { Device, EngineName } from '../classifier.ts';
-import type { Lock } from '../lock.ts';
 
 export interface Engine {
   readonly name: EngineName;
@@ -16,8 +15,6 @@ export interface SessionOptions {
   side: number;
   /** Default `cpu`; another for the engine `onnx` only. */
   device?: Device;
-  /** Shared by all threads that open a session: for what a runtime cannot do in two threads at once. */
-  lock?: Lock;
 }
 
 export interface Session extends AsyncDisposable {

@@ -2,7 +2,6 @@
 import { VisionscaleError } from '../../errors.ts';
 import { parseOnnx } from '../../onnx/onnx.ts';
 import { readSqueezeNet11, type SqueezeNet11 } from '../../onnx/squeezenet-read.ts';
-import { newLock, whileLocked } from '../lock.ts';
 import { invalidModel } from '../model-files.ts';
 import type { Engine } from './engine.ts';
 import { squeezeNetGraph } from './squeezenet-graph.ts';
@@ -10,7 +9,7 @@ import { loadTensorFlow } from './tensorflow.ts';
 
 export const tfjsEngine: Engine = {
   name: 'tfjs',
-  async open(weights, { side, lock = newLock() }) {
+  async open(weights, { side }) {
     const tf = await loadTensorFlow();
     const graph = squeezeNetGraph(tf, readNetwork(weights, side));
 
@@ -26,9 +25,6 @@ export const tfjsEngine: Engine = {
       }
     }
 
-    // The addon keeps the names of all operations' attributes in one unguarded set: one thread at a time adds to it here,
-    // afterwards all of them only find what is there.
-    whileLocked(lock, () => scores(new Float32Array(3 * side * side), 1));
     return {
       run: (images, count) => Promise.resolve(scores(images, count)),
       [Symbol.asyncDispose]: () => Promise.resolve(graph.dispose()),

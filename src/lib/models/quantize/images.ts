@@ -5,7 +5,6 @@ import { pathFilter } from '../../files/filter.ts';
 import { readImageFile } from '../../files/read-file.ts';
 import { walk, type FoundFile, type Rejection } from '../../files/walk.ts';
 import type { ImageLimits } from '../../images/limits.ts';
-import type { Prepare } from '../../images/prepare.ts';
 
 /** All files below `path`, in order; with `limit`, that many, evenly spread over them. Throws a UsageError without any. */
 export async function listImages(
@@ -33,7 +32,8 @@ export interface Input {
 }
 
 export interface InputOptions {
-  prepare: Prepare;
+  /** Rejects with an ImageError. */
+  prepare: (bytes: Uint8Array) => Promise<Float32Array>;
   limits: ImageLimits;
   onRejected: (rejection: Rejection) => void;
   signal: AbortSignal;
@@ -45,7 +45,7 @@ export async function* openInputs(files: readonly FoundFile[], options: InputOpt
   for (const file of files) {
     signal.throwIfAborted();
     try {
-      const { input } = await prepare(await readImageFile(file.file, limits.maxBytes));
+      const input = await prepare(await readImageFile(file.file, limits.maxBytes));
       yield { file, input };
     } catch (error) {
       if (!(error instanceof ImageError)) throw error;

@@ -60,7 +60,7 @@ export async function takeImage(
   using _place = admission.enter();
   const ingested = await ingest(
     deps,
-    { pipeline, limits, mode: http.ingest, maxInlineBytes: http.maxInlineBytes },
+    { pipeline, mode: http.ingest, maxInlineBytes: http.maxInlineBytes },
     { ...said, bytes, index, token: request.token },
   );
   const { id, way } = ingested;

@@ -1,31 +1,23 @@
-/** A worker thread that turns encoded images into features: one session, one image at a time, all of its views. */
-import { workerData } from 'node:worker_threads';
+/** A worker process that turns encoded images into features: one session, one image at a time, all of its views. */
+import { engines } from '../../classifier/engines/engines.ts';
 import { VisionscaleError } from '../../errors.ts';
 import { decodeImage } from '../../images/decode.ts';
-import type { Session } from '../../classifier/engines/engine.ts';
-import { engines } from '../../classifier/engines/engines.ts';
-import { toPlainError } from '../../classifier/protocol.ts';
+import type { OpenWork } from '../../sandbox/protocol.ts';
 import { featureCount } from './network.ts';
 import type { FeatureReply, FeatureSetup, FeatureTask } from './protocol.ts';
 import { openViews } from './views.ts';
 
-const { weights, engine, device, lock, preprocessing, limits, autoOrient } = workerData as FeatureSetup;
-const side = preprocessing.crop;
-const viewsOf = openViews(preprocessing);
-let opening: Promise<Session> | undefined;
-
-/** Answers one task. An error that is not expected ends it with that error. */
-export default async function answer(task: FeatureTask): Promise<FeatureReply> {
-  try {
-    const session = await (opening ??= engines[engine].open(weights, { side, device, lock }));
-    if (task.kind === 'warm-up') {
-      await session.run(new Float32Array(3 * side * side), 1);
-      return { kind: 'ready' };
-    }
-    const image = await decodeImage(task.image, { limits, autoOrient });
-    const features = new Float32Array(task.views * featureCount);
+const open: OpenWork<FeatureSetup, FeatureTask, FeatureReply> = async (setup) => {
+  const { weights, engine, device, preprocessing, limits, autoOrient } = setup;
+  const side = preprocessing.crop;
+  const viewsOf = openViews(preprocessing);
+  const session = await engines[engine].open(weights, { side, device });
+  await session.run(new Float32Array(3 * side * side), 1);
+  return async ({ views }, bytes) => {
+    const image = await decodeImage(bytes, { limits, autoOrient });
+    const features = new Float32Array(views * featureCount);
     let row = 0;
-    for (const input of viewsOf(image, task.views)) {
+    for (const input of viewsOf(image, views)) {
       features.set(await session.run(input, 1), featureCount * row++);
     }
     if (!features.every(Number.isFinite)) {
@@ -34,9 +26,7 @@ export default async function answer(task: FeatureTask): Promise<FeatureReply> {
         hint: 'Its weights are damaged: visionscale model verify',
       });
     }
-    return { kind: 'features', features };
-  } catch (error) {
-    if (error instanceof VisionscaleError) return { kind: 'failed', error: toPlainError(error) };
-    throw error;
-  }
-}
+    return features;
+  };
+};
+export default open;

@@ -1,0 +1,55 @@
+/** A child process that does work that may hang or crash; it ends with its parent, whatever its threads are doing. */
+import { Socket } from 'node:net';
+import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
+import { errorMessage, VisionscaleError } from '../errors.ts';
+import { onFrame, sendFrame } from './frames.ts';
+import { toPlainError } from './plain-error.ts';
+import type { Answer, Opening, OpenWork, Work } from './protocol.ts';
+
+const parentPid = Number(process.argv[2]);
+const parent = new Socket({ fd: 3, readable: true, writable: true });
+let work: Work<unknown, unknown> | undefined;
+
+// Nothing here is worth a good-bye, and an orderly exit would wait for what hangs in native code.
+const end = () => process.kill(process.pid, 'SIGKILL');
+parent.on('error', end).on('close', end);
+// While native code holds the main thread nobody hears that the parent is gone; this thread looks.
+const lookout = `const { workerData } = require('node:worker_threads');
+setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, 'SIGKILL'); }, 500);`;
+const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };
+new Worker(lookout, { eval: true, execArgv: [], env: {}, workerData: parentPid, resourceLimits }).unref();
+
+onFrame(parent, (message, bytes) => {
+  void (work === undefined ? open(message as Opening) : done(work, message, bytes)).then(tell);
+});
+
+async function open({ module, setup }: Opening): Promise<Answer> {
+  try {
+    const loaded = (await import(pathToFileURL(module).href)) as {
+      default: OpenWork<unknown, unknown, unknown>;
+    };
+    work = await loaded.default(setup);
+    return { kind: 'ready' };
+  } catch (error) {
+    return fault(error);
+  }
+}
+
+async function done(work: Work<unknown, unknown>, task: unknown, bytes: Buffer): Promise<Answer> {
+  try {
+    return { kind: 'done', reply: await work(task, bytes) };
+  } catch (error) {
+    return fault(error);
+  }
+}
+
+function fault(error: unknown): Answer {
+  if (error instanceof VisionscaleError) return { kind: 'failed', error: toPlainError(error) };
+  return { kind: 'broken', reason: errorMessage(error) };
+}
+
+function tell(answer: Answer): void {
+  sendFrame(parent, answer);
+  // The parent ends it when it has heard.
+}

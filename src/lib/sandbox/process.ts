@@ -1,0 +1,113 @@
+/** One child process of a sandbox: does a task at a time, and is killed when that takes more work than it may. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { compiledFile } from '../compiled-file.ts';
+import { childEnvironment } from '../config/native-environment.ts';
+import { onFrame, sendFrame } from './frames.ts';
+import { fromPlainError } from './plain-error.ts';
+import type { Answer, Opening } from './protocol.ts';
+import { WorkClock } from './work-clock.ts';
+
+/** The process ended while it opened, or did a task. */
+export class ProcessDied extends Error {}
+
+/** It was ended because its task took more work than it may. */
+export class Overrun extends Error {}
+
+interface Pending {
+  resolve: (reply: unknown) => void;
+  reject: (error: Error) => void;
+  clock: WorkClock;
+}
+
+export class SandboxProcess {
+  /** Rejects with what opening failed with: a VisionscaleError, ProcessDied or Overrun. */
+  readonly opened: Promise<unknown>;
+  /** Resolves, however it ends, to how. */
+  readonly ended: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #socket: Socket;
+  #pending: Pending | undefined;
+  /** Why it is being ended. */
+  #why: Error | undefined;
+  #killed = false;
+
+  constructor(opening: Opening, openLimitMs: number) {
+    // Out of the terminal's process group: Ctrl-C is for the parent, which may want to finish what is in work.
+    this.#child = spawn(process.execPath, [compiledFile(import.meta.url, './child.js'), `${process.pid}`], {
+      env: childEnvironment(),
+      stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
+      detached: true,
+    });
+    this.#socket = this.#child.stdio[3] as Socket;
+    this.#socket.on('error', () => undefined); // it has ended, which is heard below
+    onFrame(this.#socket, (message) => this.#hear(message as Answer));
+    this.ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('exit', (code, signal) =>
+        resolve(this.#why?.message ?? `ended with ${signal ?? `exit code ${code}`}`),
+      );
+    });
+    void this.ended.then((how) => this.#settle(this.#why ?? new ProcessDied(how)));
+    this.opened = this.#answer(opening, undefined, openLimitMs);
+    this.opened.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Only one at a time. Rejects with the VisionscaleError that the work threw, ProcessDied or Overrun. */
+  run(task: unknown, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
+    return this.#answer(task, bytes, limitMs);
+  }
+
+  kill(why?: Error): void {
+    this.#why ??= why;
+    this.#killed = true;
+    this.#child.ref(); // whoever waits for its end is not to end before
+    this.#child.kill('SIGKILL');
+  }
+
+  #answer(message: unknown, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { pid } = this.#child;
+      const clock = new WorkClock(pid, limitMs, {
+        onOverrun: () => this.kill(new Overrun(`was ended after ${limitMs / 1000} s of work`)),
+        onStandstill: (ms) => this.kill(new ProcessDied(`did nothing for ${ms / 1000} s`)),
+      });
+      this.#pending = { resolve, reject, clock };
+      // Only work keeps the parent from ending.
+      this.#child.ref();
+      this.#socket.ref();
+      sendFrame(this.#socket, message, bytes);
+    });
+  }
+
+  #hear(answer: Answer): void {
+    switch (answer.kind) {
+      case 'ready':
+        this.#settle(undefined);
+        break;
+      case 'done':
+        this.#settle(undefined, answer.reply);
+        break;
+      case 'failed':
+        this.#settle(fromPlainError(answer.error));
+        break;
+      case 'broken':
+        this.kill(new ProcessDied(`ended: ${answer.reason}`));
+        break;
+    }
+  }
+
+  #settle(error: Error | undefined, reply?: unknown): void {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    this.#socket.unref();
+    if (!this.#killed) this.#child.unref();
+    pending?.clock.stop();
+    if (error === undefined) pending?.resolve(reply);
+    else pending?.reject(error);
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Child processes for work on bytes from outside: native code that hangs is killed with its process, one that crashes takes
+ * its process along, and either is the fault of the one task that was being done.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, VisionscaleError } from '../errors.ts';
+import { Overrun, SandboxProcess } from './process.ts';
+
+export interface SandboxOptions {
+  /** Path of a compiled module whose default export is an `OpenWork`. */
+  module: string;
+  /** What that is opened with; anything that can be cloned. */
+  setup: unknown;
+  /** Most processes. */
+  processes: number;
+  /** Whether all of them are open before the first task; else they start as tasks come. */
+  eager: boolean;
+  /** Most work that one task may cost, in milliseconds of a processor's time. */
+  limitMs: number;
+  /** What one is called in messages, such as `a classifier process`. */
+  called: string;
+  /** What to do when one has died at work. */
+  hint?: string;
+  /** What a task is rejected with that took more. */
+  overrun: (limitMs: number) => VisionscaleError;
+  /** What opening is rejected with where the process died of it, or did not come to an end. */
+  cannotOpen: (how: string) => VisionscaleError;
+  onNotice: (text: string) => void;
+}
+
+export interface Sandbox<Task, Reply> extends AsyncDisposable {
+  /**
+   * Rejects with the VisionscaleError that the work threw, what `overrun` makes, `worker_crashed` (retryable) where the process
+   * died, or the signal's reason: then nobody waits for the task any more. `bytes` must stay as they are.
+   */
+  run(task: Task, bytes?: Uint8Array, signal?: AbortSignal): Promise<Reply>;
+}
+
+interface Job {
+  task: unknown;
+  bytes: Uint8Array | undefined;
+  resolve: (reply: unknown) => void;
+  reject: (error: unknown) => void;
+}
+
+/** Longest that opening may compute: a large model, on a slow machine. */
+const openLimitMs = 120_000;
+/** After a process could not be opened again: from, to. */
+const [firstDelayMs, longestDelayMs] = [250, 30_000];
+
+/** Resolves when the processes are open, with `eager`; rejects, with none left, when one cannot be. */
+export async function openSandbox<Task, Reply>(options: SandboxOptions): Promise<Sandbox<Task, Reply>> {
+  const pool = new Pool(options);
+  if (options.eager) await pool.openAll();
+  return {
+    run: (task, bytes, signal) => pool.run(task, bytes, signal) as Promise<Reply>,
+    [Symbol.asyncDispose]: () => pool.close(),
+  };
+}
+
+class Pool {
+  readonly #options: SandboxOptions;
+  readonly #all = new Set<SandboxProcess>();
+  readonly #idle: SandboxProcess[] = [];
+  readonly #queue: Job[] = [];
+  readonly #closing = new AbortController();
+  /** Processes that are there, or about to be. */
+  #count = 0;
+  #everOpen = false;
+
+  constructor(options: SandboxOptions) {
+    this.#options = options;
+  }
+
+  async openAll(): Promise<void> {
+    this.#count = this.#options.processes;
+    const opened = await Promise.allSettled(Array.from({ length: this.#count }, () => this.#open()));
+    const failed = opened.find((one) => one.status === 'rejected');
+    if (failed === undefined) return;
+    await this.close();
+    throw failed.reason;
+  }
+
+  run(task: unknown, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw signal.reason;
+      const job = { task, bytes, resolve, reject };
+      if (signal !== undefined) {
+        const leave = () => {
+          const at = this.#queue.indexOf(job);
+          if (at >= 0) this.#queue.splice(at, 1);
+          reject(signal.reason as Error);
+        };
+        signal.addEventListener('abort', leave, { once: true });
+        const settled =
+          <T>(settle: (value: T) => void) =>
+          (value: T) => {
+            signal.removeEventListener('abort', leave);
+            settle(value);
+          };
+        Object.assign(job, { resolve: settled(resolve), reject: settled(reject) });
+      }
+      this.#queue.push(job);
+      this.#next();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const job of this.#queue.splice(0)) job.reject(this.#died(new Error('was closed')));
+    for (const one of this.#all) one.kill();
+    await Promise.all([...this.#all].map((one) => one.ended));
+  }
+
+  #next(): void {
+    while (this.#queue.length > 0 && this.#idle.length > 0) {
+      // The one that was at work last has its caches warm.
+      void this.#do(this.#idle.pop()!, this.#queue.shift()!);
+    }
+    if (this.#queue.length > 0 && this.#count < this.#options.processes) {
+      this.#count++;
+      void this.#keepOpening();
+    }
+  }
+
+  async #do(one: SandboxProcess, { task, bytes, resolve, reject }: Job): Promise<void> {
+    try {
+      const reply = await one.run(task, bytes, this.#options.limitMs);
+      this.#free(one);
+      resolve(reply);
+    } catch (error) {
+      if (error instanceof VisionscaleError) {
+        this.#free(one);
+        reject(error);
+      } else {
+        reject(error instanceof Overrun ? this.#options.overrun(this.#options.limitMs) : this.#died(error));
+      }
+    }
+  }
+
+  #free(one: SandboxProcess): void {
+    if (this.#all.has(one)) this.#idle.push(one);
+    this.#next();
+  }
+
+  async #open(): Promise<void> {
+    const { module, setup, cannotOpen } = this.#options;
+    const one = new SandboxProcess({ module, setup }, openLimitMs);
+    this.#all.add(one);
+    let open = false;
+    void one.ended.then((how) => {
+      this.#all.delete(one);
+      const at = this.#idle.indexOf(one);
+      if (at >= 0) this.#idle.splice(at, 1);
+      if (open) this.#replace(how);
+    });
+    try {
+      await one.opened;
+    } catch (error) {
+      one.kill();
+      throw error instanceof VisionscaleError ? error : cannotOpen(errorMessage(error));
+    }
+    open = true;
+    this.#everOpen = true;
+    this.#free(one);
+  }
+
+  #replace(how: string): void {
+    if (this.#closing.signal.aborted) return;
+    this.#options.onNotice(`${this.#options.called} ${how} and is replaced`);
+    void this.#keepOpening();
+  }
+
+  /** What could be opened once is tried until it can be again; tasks wait meanwhile. */
+  async #keepOpening(): Promise<void> {
+    const { signal } = this.#closing;
+    for (let delayMs = firstDelayMs; !signal.aborted; delayMs = Math.min(longestDelayMs, 2 * delayMs)) {
+      try {
+        await this.#open();
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!this.#everOpen) {
+          this.#count--;
+          for (const job of this.#queue.splice(0)) job.reject(error);
+          return;
+        }
+        this.#options.onNotice(`${this.#options.called} cannot be started: ${errorMessage(error)}`);
+        await sleep(delayMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  #died(how: unknown): VisionscaleError {
+    const { called, hint } = this.#options;
+    return new VisionscaleError(`${called} ${errorMessage(how)}`, {
+      code: 'worker_crashed',
+      retryable: true,
+      ...(hint !== undefined && { hint }),
+      cause: how,
+    });
+  }
+}

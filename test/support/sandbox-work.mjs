@@ -1,0 +1,34 @@
+// Work for the tests of the sandbox: does what a hostile input would make of a decoder.
+import process from 'node:process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pbkdf2, randomBytes } from 'node:crypto';
+
+function compute(ms) {
+  const began = process.cpuUsage();
+  for (;;) {
+    const { user, system } = process.cpuUsage(began);
+    if (user + system > ms * 1000) return;
+  }
+}
+
+const tasks = {
+  echo: ({ value }, bytes) => ({ value, bytes: new Uint8Array(bytes), pid: process.pid }),
+  compute: ({ ms }) => compute(ms),
+  // The main thread is held, as by inference.
+  hang: () => compute(Infinity),
+  // The main thread is free, as while an image is decoded in libuv's pool.
+  'hang in the pool': () =>
+    new Promise((done) => pbkdf2('a', randomBytes(8), 2 ** 31 - 1, 64, 'sha512', done)),
+  sleep: ({ ms }) => sleep(ms),
+  crash: () => process.kill(process.pid, 'SIGSEGV'),
+  throw: ({ message }) => {
+    throw new Error(message);
+  },
+  environment: () => ({ ...process.env }),
+};
+
+export default async function open({ failsWith }) {
+  if (failsWith === 'crash') process.kill(process.pid, 'SIGFPE');
+  if (failsWith !== undefined) throw new Error(failsWith);
+  return async (task, bytes) => tasks[task.do](task, bytes);
+}

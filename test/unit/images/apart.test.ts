@@ -1,0 +1,58 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { openImagesApart } from '../../../src/lib/images/apart.ts';
+import { checkImage } from '../../../src/lib/images/check.ts';
+import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
+import { smallPixels } from '../../../src/lib/images/small.ts';
+import { ensureBuilt } from '../../support/build.ts';
+import { asSharp, pattern } from '../../support/images.ts';
+import { slowPng, slowTiff } from '../../support/slow-images.ts';
+
+beforeAll(ensureBuilt, 120_000);
+
+const limits = { maxBytes: 64e6, maxPixels: 50e6, maxWorkMs: 300 };
+
+describe('images looked at apart', () => {
+  it('are what they are in this process', async () => {
+    await using looking = openImagesApart(limits);
+    const png = await asSharp(pattern(40, 30)).png().toBuffer();
+    const gif = await asSharp(pattern(40, 30)).gif().toBuffer();
+    for (const bytes of [png, gif])
+      expect(await looking.check(bytes)).toEqual(await checkImage(bytes, limits));
+    expect(await looking.header(gif)).toEqual({ format: 'gif', contentType: 'image/gif' });
+    expect(await looking.header(png)).toMatchObject({ format: 'png', contentType: 'image/png' });
+    expect(Buffer.from(await looking.smallPixels(png, 9, 8))).toEqual(
+      Buffer.from(await smallPixels(png, 9, 8, limits)),
+    );
+    const input = await looking.input(png, imagenetPreprocessing, true);
+    expect(input).toBeInstanceOf(Float32Array);
+    expect(input).toHaveLength(3 * 224 * 224);
+    await expect(looking.check(Buffer.from('no image'))).rejects.toMatchObject({
+      name: 'ImageError',
+      code: 'not_an_image',
+    });
+  }, 60_000);
+
+  it.each([
+    ['a tiled TIFF', () => slowTiff({ side: 3200, layout: 'tiles', junk: 1_000_000 })],
+    ['a TIFF in strips', () => slowTiff({ side: 1024, layout: 'strips', junk: 800_000 })],
+    ['a PNG', () => slowPng(60_000_000)],
+  ])(
+    'are too slow where their decoding goes on and on: %s',
+    async (_, draw) => {
+      await using looking = openImagesApart(limits);
+      const good = await asSharp(pattern(40, 30)).png().toBuffer();
+      const [, checked] = await Promise.all([
+        expect(looking.check(draw())).rejects.toMatchObject({
+          name: 'ImageError',
+          code: 'too_slow',
+          retryable: false,
+          message: 'the image takes more than 0.3 s of work',
+        }),
+        looking.check(good),
+      ]);
+      expect(checked).toMatchObject({ width: 40, height: 30 });
+      expect(await looking.check(good)).toEqual(checked);
+    },
+    60_000,
+  );
+});

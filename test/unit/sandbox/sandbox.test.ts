@@ -1,0 +1,166 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { VisionscaleError } from '../../../src/lib/errors.ts';
+import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/sandbox/sandbox.ts';
+import { ensureBuilt } from '../../support/build.ts';
+import { childrenOf } from '../../support/processes.ts';
+
+interface Echo {
+  value: unknown;
+  bytes: Uint8Array;
+  pid: number;
+}
+
+type Task = { do: string } & Record<string, unknown>;
+
+beforeAll(ensureBuilt, 120_000);
+
+let notices: string[] = [];
+beforeEach(() => void (notices = []));
+
+function open(options: Partial<SandboxOptions> = {}): Promise<Sandbox<Task, unknown>> {
+  return openSandbox<Task, unknown>({
+    module: fileURLToPath(new URL('../../support/sandbox-work.mjs', import.meta.url)),
+    setup: {},
+    processes: 1,
+    eager: true,
+    limitMs: 300,
+    called: 'a child',
+    overrun: (ms) => new VisionscaleError(`more than ${ms} ms`, { code: 'overrun' }),
+    cannotOpen: (how) => new VisionscaleError(`cannot open: ${how}`, { code: 'cannot_open' }),
+    onNotice: (text) => notices.push(text),
+    ...options,
+  });
+}
+
+const echo = async (sandbox: Sandbox<Task, unknown>, value: unknown, bytes?: Uint8Array) =>
+  (await sandbox.run({ do: 'echo', value }, bytes)) as Echo;
+
+/** Until the process is gone, or the test's time. */
+async function gone(pid: number): Promise<void> {
+  while (existsSync(`/proc/${pid}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+}
+
+describe('a sandbox', () => {
+  it('does tasks, with bytes of any number, in the order in which they come', async () => {
+    await using sandbox = await open();
+    const sizes = [0, 1, 7, 8, 65_535, 65_536, 65_537, 3_000_001];
+    const all = sizes.map((size) => new Uint8Array(size).map((_, i) => i * 31));
+    const answers = await Promise.all(all.map((bytes, i) => echo(sandbox, { i, when: new Date(i) }, bytes)));
+    answers.forEach(({ value, bytes }, i) => {
+      expect(value).toEqual({ i, when: new Date(i) });
+      expect(Buffer.compare(bytes, all[i]!)).toBe(0);
+    });
+  });
+
+  it.each(['hang', 'hang in the pool'])(
+    'ends the process of a task that goes on computing (%s), and goes on with the others',
+    async (task) => {
+      await using sandbox = await open();
+      const { pid } = await echo(sandbox, 1);
+      const hanging = expect(sandbox.run({ do: task })).rejects.toMatchObject({ code: 'overrun' });
+      const next = echo(sandbox, 'next');
+      await hanging;
+      expect(existsSync(`/proc/${pid}`)).toBe(false);
+      expect((await next).value).toBe('next');
+      expect((await next).pid).not.toBe(pid);
+      expect(notices).toEqual(['a child was ended after 0.3 s of work and is replaced']);
+    },
+    60_000,
+  );
+
+  it('counts neither what a task waits for its turn nor what it waits for otherwise', async () => {
+    await using sandbox = await open();
+    const waiting = sandbox.run({ do: 'sleep', ms: 1000 });
+    const many = Array.from({ length: 8 }, () => sandbox.run({ do: 'compute', ms: 100 }));
+    await Promise.all([waiting, ...many]);
+    expect(notices).toEqual([]);
+  }, 60_000);
+
+  it('tells the death of a process apart from an overrun, and replaces it', async () => {
+    await using sandbox = await open({ hint: 'Do this.' });
+    await expect(sandbox.run({ do: 'crash' })).rejects.toMatchObject({
+      code: 'worker_crashed',
+      retryable: true,
+      message: 'a child ended with SIGSEGV',
+      hint: 'Do this.',
+    });
+    await expect(sandbox.run({ do: 'throw', message: 'a bug' })).rejects.toMatchObject({
+      code: 'worker_crashed',
+      message: 'a child ended: a bug',
+    });
+    expect((await echo(sandbox, 1)).value).toBe(1);
+  }, 60_000);
+
+  it('lets go of a task at its signal, and does the next', async () => {
+    await using sandbox = await open({ limitMs: 600_000 });
+    const stop = new AbortController();
+    const stopped = [{ do: 'sleep', ms: 1000 }, { do: 'hang' }].map((task) =>
+      sandbox.run(task, undefined, stop.signal),
+    );
+    const next = echo(sandbox, 'next');
+    const why = new Error('stop');
+    stop.abort(why);
+    await Promise.all(stopped.map((one) => expect(one).rejects.toBe(why)));
+    expect((await next).value).toBe('next');
+  }, 60_000);
+
+  it.each([
+    ['crash', /^cannot open: ended with SIGFPE$/],
+    ['no such model', /^cannot open: ended: no such model$/],
+  ])(
+    'says why it cannot be opened (%s), and leaves no process',
+    async (failsWith, message) => {
+      const before = childrenOf(process.pid).length;
+      const opening = open({ setup: { failsWith }, processes: 2 });
+      await expect(opening).rejects.toMatchObject({
+        code: 'cannot_open',
+        message: expect.stringMatching(message) as string,
+      });
+      expect(childrenOf(process.pid)).toHaveLength(before);
+      await using later = await open({ setup: { failsWith }, eager: false });
+      await expect(echo(later, 1)).rejects.toMatchObject({ code: 'cannot_open' });
+    },
+    60_000,
+  );
+
+  it('ends what is at work when it is closed', async () => {
+    const sandbox = await open({ limitMs: 600_000 });
+    const hanging = expect(sandbox.run({ do: 'hang' })).rejects.toMatchObject({ code: 'worker_crashed' });
+    const waiting = expect(sandbox.run({ do: 'hang' })).rejects.toMatchObject({ code: 'worker_crashed' });
+    await sandbox[Symbol.asyncDispose]();
+    await Promise.all([hanging, waiting]);
+  }, 60_000);
+
+  it('has nothing secret in its environment', async () => {
+    process.env['AWS_SECRET_ACCESS_KEY'] = process.env['DATABASE_URL'] = 'secret';
+    afterAll(() => {
+      delete process.env['AWS_SECRET_ACCESS_KEY'];
+      delete process.env['DATABASE_URL'];
+    });
+    await using sandbox = await open();
+    const environment = (await sandbox.run({ do: 'environment' })) as Record<string, string>;
+    expect(environment).toHaveProperty('PATH');
+    expect(environment).not.toHaveProperty('AWS_SECRET_ACCESS_KEY');
+    expect(environment).not.toHaveProperty('DATABASE_URL');
+  }, 60_000);
+});
+
+describe('the child of a parent that is killed', () => {
+  it.each(['hang', 'hang in the pool', 'sleep'])(
+    'ends, whatever it is doing: %s',
+    async (task) => {
+      const script = fileURLToPath(new URL('../../support/sandbox-parent.mjs', import.meta.url));
+      const parent = spawn(process.execPath, [script, task], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+      const pid = Number(line.toString());
+      expect(existsSync(`/proc/${pid}`)).toBe(true);
+      parent.kill('SIGKILL');
+      await gone(pid);
+    },
+    60_000,
+  );
+});
