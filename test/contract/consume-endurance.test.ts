@@ -147,6 +147,35 @@ describe('a consumer that does not get on', () => {
     expect(rows).toEqual([{ owner: null }]);
   });
 
+  it('is followed by one that is careful, for what hung may hang again', async () => {
+    const { pool, state, run, events, outcomes } = await setUp(['a', 'hangs', 'c']);
+    state.classify = (key) => (key === 'hangs' ? new Promise(() => undefined) : Promise.resolve());
+    await expect(run({ stallTimeoutMs: 1000 })).rejects.toMatchObject({ code: 'stalled' });
+    expect(events.map((event) => event.kind)).not.toContain('careful');
+    state.classify = () => Promise.resolve();
+    await run({ owner: 'next' });
+    expect(events).toContainEqual({ kind: 'careful', partition: 0, messages: 2 });
+    expect(await outcomes()).toEqual({ a: null, hangs: null, c: null });
+    expect((await pool.query('select 1 from suspects')).rowCount).toBe(0);
+  });
+
+  it('ends soon when it is told to, whatever hangs: that image is delivered again', async () => {
+    const { pool, state, run, events, outcomes, seen, stop } = await setUp(['a', 'hangs', 'c']);
+    state.classify = (key, signal) =>
+      key !== 'hangs'
+        ? Promise.resolve()
+        : new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
+    const running = run({ untilDrained: false });
+    await seen((event) => event.kind === 'recorded');
+    stop.abort();
+    await running;
+    expect(await outcomes()).toEqual({ a: null });
+    expect((await pool.query('select owner, state from owners')).rows).toEqual([
+      { owner: null, state: 'released' },
+    ]);
+    expect(events.map((event) => event.kind)).not.toContain('stalled');
+  }, 60_000);
+
   it('waits for as long as the cause is known', async () => {
     const { state, run, seen, events } = await setUp(['a']);
     state.storeFault = () => fault('unavailable');

@@ -31,7 +31,7 @@ export async function setUp(keys: string[], given?: Topic) {
   const state = {
     /** Null: the object is there. */
     storeFault: (_key: string): Error | null => null,
-    classify: (_key: string): Promise<void> => Promise.resolve(),
+    classify: (_key: string, _signal?: AbortSignal): Promise<void> => Promise.resolve(),
     bytes: 10,
     atOnce: 0,
     mostAtOnce: 0,
@@ -56,11 +56,11 @@ export async function setUp(keys: string[], given?: Topic) {
     engine: 'onnx',
     workers: 2,
     model,
-    async classify(image: Uint8Array): Promise<Classification> {
+    async classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification> {
       state.mostAtOnce = Math.max(state.mostAtOnce, ++state.atOnce);
       try {
         await new Promise((resolve) => setImmediate(resolve));
-        await state.classify(Buffer.from(image).toString());
+        await state.classify(Buffer.from(image).toString(), signal);
         const top = [{ category: 'thing', confidence: 90 }];
         return { model, top, stages: { decode: 0, preprocess: 0, infer: 0 } };
       } finally {

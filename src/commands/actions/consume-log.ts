@@ -1,6 +1,7 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
 import type { ConsumeEvent, Recording } from '../../lib/consume/deps.ts';
+import { endWithin } from '../../lib/end-within.ts';
 import type { Context } from '../run.ts';
 import { DeadLetterLog } from './dead-letter-log.ts';
 
@@ -101,8 +102,8 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         else log.error({ partition }, event.reason);
         break;
       case 'giving up':
-        // Whatever hangs may keep this process from closing what it opened.
-        setTimeout(() => process.exit(1), exitMs).unref();
+        // Whatever hangs may keep this process from closing what it opened, and from ending.
+        endWithin(exitMs);
         break;
       case 'lost':
         log.warn(

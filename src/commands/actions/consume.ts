@@ -17,6 +17,7 @@ import { atStart } from '../../lib/consume/at-start.ts';
 import { followModel } from '../../lib/consume/follow-model.ts';
 import { noLoad } from '../../lib/consume/load.ts';
 import { oldestInOutbox } from '../../lib/database/outbox-age.ts';
+import { endWithin } from '../../lib/end-within.ts';
 import { isRetryable } from '../../lib/errors.ts';
 import { ensureModel } from '../../lib/models/offer.ts';
 import { loadByDigest, loadPipelineModel } from '../../lib/models/pipeline-model.ts';
@@ -46,6 +47,7 @@ export default async function (context: Context, options: ConsumeFlags): Promise
 async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const { config, log } = context;
   const { service, signal, onNotice } = context;
+  signal.addEventListener('abort', () => endWithin(drainMs), { once: true });
   const readyAtOnce = options.group === true;
   await using supervisor = supervised(service, { signal, onNotice, readyAtOnce });
   const load = noLoad();
@@ -139,6 +141,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
 
 /** A fault is known, and shown, at the first failure: the consumer itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
+/** Longest that an ordered end may take, in milliseconds: what is in work, what is to be published, what is to be closed. */
+const drainMs = 20_000;
 /** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
 const queryTimeoutMs = 15_000;
 

@@ -28,7 +28,7 @@ export interface RequestDeps {
   /** Every bucket has its own: rights and faults are its own too. */
   patienceOf: (bucket: string | null) => Patience;
   guard: Guard;
-  /** Cuts a fetch short: some seconds after the consumer was told to stop, or at once when the partition is lost. */
+  /** Cuts fetching and classifying short: some seconds after the consumer was told to stop, or at once when the partition is lost. */
   hardStop: AbortSignal;
 }
 
@@ -60,7 +60,7 @@ export async function answerRequest(
       if (request.inline === null) trial.fetched();
       const fetched = request.inline === null ? epochMs() : fetching;
       hand.at('classifying');
-      const classification = await deps.guard(request.id, () => deps.classifier.classify(image));
+      const classification = await deps.guard(request.id, () => deps.classifier.classify(image, hardStop));
       const times = { received, fetching, fetched, classified: epochMs() };
       const fetchMs = fetched - fetching;
       return { kind: 'prediction', record, request, classification, fetchMs, times };

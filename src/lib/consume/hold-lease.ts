@@ -5,6 +5,8 @@ import { type Lease, leaseMs, type OwnerReport, release, renew } from '../databa
 export interface HeldLease extends AsyncDisposable {
   /** Writes the report at once rather than with the next renewal. */
   tell(): void;
+  /** What is in work hangs: the next owner is told with the lease's end. */
+  stalled(): void;
 }
 
 /** `report` is asked at every renewal. While the database is away the lease may run out; recording checks the epoch. */
@@ -16,6 +18,7 @@ export function holdLease(
 ): HeldLease {
   let running: Promise<void> | undefined;
   let over = false;
+  let how: 'released' | 'stalled' = 'released';
 
   const beat = async () => {
     try {
@@ -36,13 +39,14 @@ export function holdLease(
 
   return {
     tell,
+    stalled: () => void (how = 'stalled'),
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       if (over) return;
       over = true;
       await running;
       // Best effort: without it the lease simply ends by itself.
-      await release(pool, lease).catch(() => undefined);
+      await release(pool, lease, how).catch(() => undefined);
     },
   };
 }

@@ -9,6 +9,7 @@ import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from './deps.t
 import { holdLease } from './hold-lease.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits } from './waits.ts';
+import { StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';
 
 export interface PartitionTask {
@@ -19,7 +20,7 @@ export interface PartitionTask {
   committer?: Committer;
 }
 
-/** How long a fetch under way may still take once the consumer is told to stop, in milliseconds. */
+/** How long an image under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;
 /** How long what was recorded may still take to be published at the end, in milliseconds: told to stop, and drained. */
 const publishMs = { stopped: 2000, drained: 10_000 };
@@ -103,6 +104,7 @@ export async function consumePartition(
     return options.signal.aborted ? 'stopped' : 'drained';
   } catch (error) {
     if (error instanceof OwnershipLostError || lost.signal.aborted) return lostTo(deps, lease);
+    if (error instanceof StalledError) held.stalled();
     throw error;
   } finally {
     publication?.abandon();

@@ -23,7 +23,7 @@ export interface Work {
   /** The partition's end as last seen. */
   end: number;
   signal: AbortSignal;
-  /** Cuts a fetch short. */
+  /** Cuts fetching and classifying short. */
   hardStop: AbortSignal;
   waits: Waits;
   /** Told why nothing seems to move, and null when it moves again. */

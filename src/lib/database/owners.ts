@@ -21,7 +21,7 @@ export interface Claimant {
 export interface Lease extends PartitionId {
   owner: string;
   epoch: number;
-  /** The former owner never gave the partition back: it may have died of what it was working on. */
+  /** The former owner never gave the partition back, or stalled: it may have died, or hung, of what it was working on. */
   orphaned: boolean;
 }
 
@@ -58,8 +58,8 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
       `owners ${id.pipeline} ${id.topic}`,
     ]);
     const owned = await client.query<Holder & { live: boolean }>(
-      `select owner, hostname, partition, mode, expires_at > clock_timestamp() as live from owners
-       where pipeline = $1 and topic = $2 and owner is not null
+      `select owner, hostname, partition, mode, owner is not null and expires_at > clock_timestamp() as live from owners
+       where pipeline = $1 and topic = $2 and (owner is not null or state = 'stalled')
        order by partition`,
       [id.pipeline, id.topic],
     );
@@ -105,11 +105,11 @@ export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Prom
   return rowCount === 1;
 }
 
-/** Gives the lease back, so that a standby need not wait for its end. */
-export async function release(pool: Pool, lease: Lease): Promise<void> {
+/** Gives the lease back, so that a standby need not wait for its end; one that has stalled says so to the next owner. */
+export async function release(pool: Pool, lease: Lease, state: 'released' | 'stalled'): Promise<void> {
   await pool.query(
-    `update owners set owner = null, state = 'released', detail = null, expires_at = clock_timestamp()
+    `update owners set owner = null, state = $6, detail = null, expires_at = clock_timestamp()
      where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
-    [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch],
+    [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch, state],
   );
 }
