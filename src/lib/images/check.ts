@@ -1,10 +1,11 @@
 /** Whether a file is an image this system can classify, at a third less than the price of decoding it. */
 import sharp from 'sharp';
-import { decodeBmp } from './bmp.ts';
 import { decodeFailure } from './failures.ts';
 import { readHeader, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
+import { isOwn, ownFormats } from './own.ts';
 import type { ImageFormat } from './sniff.ts';
+import { tryDecoding } from './try-decoding.ts';
 
 export interface CheckedImage {
   format: ImageFormat;
@@ -21,16 +22,18 @@ export async function checkImage(
 ): Promise<CheckedImage> {
   const header = await readHeader(bytes, limits);
   const { format, contentType, width, height } = header;
-  if (format === 'bmp') {
-    decodeBmp(bytes);
+  if (isOwn(format)) {
+    await ownFormats[format].decode(bytes, limits);
     return { format, contentType, width, height };
   }
-  const image = sharp(bytes, sharpOptions(header, limits));
-  // JPEG and PNG are read from the top: asking for the last row decodes all and keeps one row in memory. TIFF would skip
-  // to the last strip; GIF and WebP decode whole frames anyway.
-  if (format === 'jpeg' || format === 'png') image.extract({ left: 0, top: height - 1, width, height: 1 });
   try {
-    await image.raw().toBuffer();
+    await tryDecoding(() => {
+      const image = sharp(bytes, sharpOptions(header, limits));
+      // JPEG and PNG are read from the top: asking for the last row decodes all and keeps one row in memory. WebP
+      // decodes whole frames anyway.
+      if (format !== 'webp') image.extract({ left: 0, top: height - 1, width, height: 1 });
+      return image.raw().toBuffer();
+    });
   } catch (error) {
     throw decodeFailure(error, format);
   }

@@ -1,10 +1,11 @@
 /** Encoded images to 8-bit RGB pixels, with the values Pillow's `convert("RGB")` gives (deviations: see decodeImage). */
 import sharp from 'sharp';
-import { decodeBmp } from './bmp.ts';
 import { cmykToRgb } from './cmyk.ts';
 import { corrupt, decodeFailure } from './failures.ts';
 import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
+import { orient } from './orient.ts';
+import { isOwn, ownFormats } from './own.ts';
 import { tryDecoding } from './try-decoding.ts';
 
 /** Pixels, row by row from the top, three bytes (red, green, blue) each. */
@@ -22,8 +23,8 @@ export interface DecodeOptions {
 
 /**
  * Decodes the first frame. Alpha is dropped without blending, colour profiles are ignored, 16-bit samples keep their high
- * byte (Pillow clips 16-bit grey to white), transparent GIF pixels are black (Pillow: their palette colour). Throws an
- * ImageError; limits are checked on the header, before pixels are allocated.
+ * byte (Pillow clips 16-bit grey to white). Throws an ImageError; limits are checked on the header, before pixels are
+ * allocated.
  */
 export async function decodeImage(bytes: Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
   const header = await readHeader(bytes, options.limits ?? defaultLimits);
@@ -37,8 +38,11 @@ export async function decodeWithHeader(
   options: DecodeOptions,
 ): Promise<RgbImage> {
   const limits = options.limits ?? defaultLimits;
-  if (header.format === 'bmp') return decodeBmp(bytes);
   const autoOrient = (options.autoOrient ?? true) && header.orientation > 1;
+  if (isOwn(header.format)) {
+    const image = await ownFormats[header.format].decode(bytes, limits);
+    return autoOrient ? orient(image, header.orientation) : image;
+  }
   try {
     return await tryDecoding(() => decodeWithSharp(bytes, header, autoOrient, limits));
   } catch (error) {

@@ -19,6 +19,14 @@ export function corrupt(format: string, reason: string, cause?: unknown): ImageE
   });
 }
 
+/** What a picture of its format may be, but nothing here reads: `what` names it. */
+export function unsupported(what: string): ImageError {
+  return new ImageError(`${what} are not supported`, {
+    code: 'unsupported_format',
+    hint: 'Convert it to JPEG or PNG.',
+  });
+}
+
 /** An ImageError for what sharp threw at a file whose limits were already checked. */
 export function decodeFailure(error: unknown, format: string): ImageError {
   if (error instanceof ImageError) return error;

@@ -1,8 +1,8 @@
 /** The header of an image: its size and what decoding must know, read without decoding any pixel. */
 import sharp, { type SharpOptions } from 'sharp';
-import { readBmpHeader } from './bmp.ts';
 import { decodeFailure } from './failures.ts';
 import { checkBytes, checkPixels, type ImageLimits } from './limits.ts';
+import { isOwn, ownFormats, type OwnFormatName } from './own.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
 
 // A stream of images never sees the same one twice, and the cores are kept busy by one thread per image.
@@ -14,7 +14,7 @@ export interface ImageHeader extends SniffedImage {
   width: number;
   height: number;
   cmyk: boolean;
-  /** Eight-bit samples of grey or red, green and blue, and nothing else: no alpha, no ink. */
+  /** Read by sharp, in eight-bit samples of grey or red, green and blue, and nothing else: no alpha, no ink. */
   plain: boolean;
   /** EXIF orientation, 1 to 8; 1 where there is none. */
   orientation: number;
@@ -24,7 +24,8 @@ export interface ImageHeader extends SniffedImage {
 export async function readHeader(bytes: Uint8Array, limits: ImageLimits): Promise<ImageHeader> {
   checkBytes(bytes.length, limits);
   const sniffed = await sniffImage(bytes);
-  const header = sniffed.format === 'bmp' ? bmpHeader(bytes) : await sharpHeader(bytes, sniffed);
+  const { format } = sniffed;
+  const header = isOwn(format) ? ownHeader(format, bytes, limits) : await sharpHeader(bytes, sniffed);
   checkPixels(header.width, header.height, limits);
   return { ...sniffed, ...header };
 }
@@ -33,16 +34,16 @@ export async function readHeader(bytes: Uint8Array, limits: ImageLimits): Promis
 export function sharpOptions(sniffed: SniffedImage, limits?: ImageLimits): SharpOptions {
   return {
     ignoreIcc: true,
-    pages: sniffed.format === 'gif' || sniffed.format === 'webp' || sniffed.format === 'tiff' ? 1 : undefined,
-    // libtiff reports missing strips as errors, not as truncation; elsewhere 'error' rejects what other readers show.
-    failOn: sniffed.format === 'tiff' ? 'error' : 'truncated',
+    pages: sniffed.format === 'webp' ? 1 : undefined,
+    // 'error' would reject what other readers show.
+    failOn: 'truncated',
     limitInputPixels: limits?.maxPixels ?? false,
   };
 }
 
-function bmpHeader(bytes: Uint8Array) {
-  const { width, height } = readBmpHeader(bytes);
-  return { width, height, cmyk: false, plain: false, orientation: 1 };
+function ownHeader(format: OwnFormatName, bytes: Uint8Array, limits: ImageLimits) {
+  const { width, height, orientation } = ownFormats[format].header(bytes, limits);
+  return { width, height, orientation, cmyk: false, plain: false };
 }
 
 async function sharpHeader(bytes: Uint8Array, sniffed: SniffedImage) {

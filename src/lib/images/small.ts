@@ -1,9 +1,10 @@
 /** Images made small: for thumbnails, and to compare what they show. */
 import sharp, { type Sharp } from 'sharp';
-import { decodeBmp } from './bmp.ts';
+import { decodeWithHeader } from './decode.ts';
 import { decodeFailure } from './failures.ts';
 import { readHeader, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
+import { isOwn } from './own.ts';
 
 /** A JPEG that fits into a square of `side` pixels. Throws an ImageError. */
 export async function thumbnail(
@@ -39,8 +40,8 @@ async function small<T>(
 ): Promise<T> {
   const header = await readHeader(bytes, limits);
   try {
-    if (header.format === 'bmp') {
-      const { data, width, height } = decodeBmp(bytes);
+    if (isOwn(header.format)) {
+      const { data, width, height } = await decodeWithHeader(bytes, header, { limits });
       return await make(sharp(data, { raw: { width, height, channels: 3 } }));
     }
     return await make(

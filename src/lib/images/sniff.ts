@@ -1,6 +1,9 @@
 /** What a file is, told by its content and never by its name. */
 import { fileTypeFromBuffer } from 'file-type';
 import { ImageError } from '../errors.ts';
+import { unsupported } from './failures.ts';
+import { openTiff } from './tiff/directory.ts';
+import { rawFormat } from './tiff/raw.ts';
 
 export type ImageFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'bmp';
 
@@ -36,6 +39,12 @@ const hints = new Map<string, string>([
 export async function sniffImage(bytes: Uint8Array): Promise<SniffedImage> {
   if (bytes.length === 0) {
     throw new ImageError('the file is empty', { code: 'empty', hint: 'Was its upload or copy interrupted?' });
+  }
+  // Guesses at raw formats, by tags and pixels that any TIFF may have, would refuse good pictures.
+  if (openTiff(bytes) !== undefined) {
+    const raw = rawFormat(bytes);
+    if (raw !== undefined) throw unsupported(`${raw} images`);
+    return { format: 'tiff', contentType: 'image/tiff' };
   }
   const found = (await fileTypeFromBuffer(bytes))?.mime;
   const format = found === undefined ? undefined : accepted.get(found);
