@@ -102,3 +102,9 @@ export function durationOf(text: string): number {
   }
   return ms;
 }
+
+/** `upload`, `classify`, `train` and `evaluate` alike. */
+export const followLinks = [
+  '--follow-links',
+  'follow symbolic links that lead out of the directory; otherwise they are passed over',
+] as const;

@@ -1,7 +1,7 @@
 /** `visionscale classify` */
 import { Command } from 'commander';
 import type { ClassifyFlags } from './actions/classify.ts';
-import { collect, countAbove0, positive } from './arguments.ts';
+import { collect, countAbove0, followLinks, positive } from './arguments.ts';
 import { modelSettings, offersModel, run, withSettings } from './run.ts';
 
 export function classifyCommand(): Command {
@@ -20,6 +20,7 @@ export function classifyCommand(): Command {
           [],
         )
         .option('--exclude <glob>', 'not the files that match; may be repeated', collect, [])
+        .option(...followLinks)
         .option('--limit <n>', 'most files to look at', countAbove0)
         .option('--concurrency <n>', 'images on their way to the server at a time (default: 8)', countAbove0)
         .option('--rate <n>', 'most images a second', positive)

@@ -1,6 +1,7 @@
 /** `visionscale evaluate` */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { EvaluateFlags } from './actions/evaluate.ts';
+import { followLinks } from './arguments.ts';
 import { modelSettings, run, withSettings } from './run.ts';
 
 export function evaluateCommand(): Command {
@@ -13,6 +14,7 @@ export function evaluateCommand(): Command {
         .conflicts('model'),
     )
     .option('--out <dir>', 'where report.html and metrics.json go', 'evaluation')
+    .option(...followLinks)
     .option('--skip-unknown', 'leave out folders that are no label of the model')
     .addHelpText(
       'after',

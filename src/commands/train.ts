@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { TrainFlags } from './actions/train.ts';
 import { isInputSize } from '../lib/onnx/squeezenet-layout.ts';
-import { countAbove0, wholeNumber } from './arguments.ts';
+import { countAbove0, followLinks, wholeNumber } from './arguments.ts';
 import { infrastructure, modelSettings, offersModel, run, withSettings } from './run.ts';
 
 export function trainCommand(): Command {
@@ -17,6 +17,7 @@ export function trainCommand(): Command {
         .argParser(part)
         .default(0.2),
     )
+    .option(...followLinks)
     .option('--name <name>', 'what to call the model; by default as the directory')
     .option('--from <model>', 'SqueezeNet to start from; by default the active model')
     .addOption(

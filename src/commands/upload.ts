@@ -1,7 +1,7 @@
 /** `visionscale upload` */
 import { Command } from 'commander';
 import type { UploadFlags } from './actions/upload.ts';
-import { collect, countAbove0 } from './arguments.ts';
+import { collect, countAbove0, followLinks } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
 
 export function uploadCommand(): Command {
@@ -16,6 +16,7 @@ export function uploadCommand(): Command {
         [],
       )
       .option('--exclude <glob>', 'not the files that match; may be repeated', collect, [])
+      .option(...followLinks)
       .option('--prefix <folder>', 'put the keys into this folder of the store')
       .option('--concurrency <n>', 'images at a time (default: 8)', countAbove0)
       .option('--dry-run', 'look and tell, write nothing')

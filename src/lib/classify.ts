@@ -13,6 +13,8 @@ export interface ClassifyOptions {
   path: string;
   include?: readonly string[];
   exclude?: readonly string[];
+  /** Symbolic links that lead out of the directory are followed. */
+  followLinks?: boolean;
   /** Most files to look at. */
   limit?: number;
   /** Largest file, in bytes. */
@@ -90,10 +92,10 @@ export async function* filesOf(
   options: Omit<ClassifyOptions, 'maxBytes'>,
   signal: AbortSignal,
 ): AsyncGenerator<Found> {
-  const { path, include, exclude, limit = Infinity } = options;
+  const { path, include, exclude, followLinks = false, limit = Infinity } = options;
   await checkPaths([path]);
   let files = 0;
-  for await (const found of walk(path, pathFilter(include, exclude), signal)) {
+  for await (const found of walk(path, pathFilter(include, exclude), signal, { followLinks })) {
     if (files++ >= limit) return;
     yield found;
   }

@@ -13,6 +13,7 @@ import {
 import { errorMessage, VisionscaleError } from './errors.ts';
 import { readIndex, type ExportLine } from './export/index-file.ts';
 import { pathFilter } from './files/filter.ts';
+import { labelFault } from './files/class-folders.ts';
 import { folderLabel } from './files/folder-name.ts';
 import { readImageFile } from './files/read-file.ts';
 import { walk } from './files/walk.ts';
@@ -40,10 +41,11 @@ export interface CorrectedImage {
 export async function correctImage(
   pool: Pool,
   imageKey: string,
-  label: string,
+  given: string,
   options: CorrectOptions,
 ): Promise<CorrectedImage> {
   const { pipeline, by } = options;
+  const label = asKnown(given, await knownLabels(pool, options));
   checkLabelText(label);
   if (!(await isKnownImage(pool, pipeline, imageKey))) {
     throw new VisionscaleError(`the pipeline ${pipeline} knows no image ${quoteKey(imageKey)}`, {
@@ -98,9 +100,10 @@ export async function correctFromDirectory(
       hint: `Name it: --pipeline ${head.pipeline}`,
     });
   }
-  const labels = [...(options.labels ?? []), ...(await correctedLabels(pool, options.pipeline))];
+  const labels = await knownLabels(pool, options);
   const own = new Map(Object.entries(head.folders).map(([label, folder]) => [folder.normalize(), label]));
-  const labelOf = (folder: string) => own.get(folder.normalize()) ?? folderLabel(folder, labels);
+  const labelOf = (folder: string) =>
+    own.get(folder.normalize()) ?? asKnown(folderLabel(folder, labels), labels);
   const { found, rejected } = await sortedFiles(dir, lines, labelOf, options);
   await refuseUnknown(pool, [...new Set([...found.values()].map(({ label }) => label))], options);
   const chosen = [...found.values()].filter(({ moved }) => moved || !options.movedOnly);
@@ -173,9 +176,15 @@ function sha256(bytes: Uint8Array): string {
 
 async function refuseUnknown(pool: Pool, labels: readonly string[], options: CorrectOptions): Promise<void> {
   for (const label of labels) checkLabelText(label);
-  if (options.allowNew) return;
-  const known = [...(options.labels ?? []), ...(await correctedLabels(pool, options.pipeline))];
+  const known = await knownLabels(pool, options);
   const unknown = labels.filter((label) => !known.includes(label));
+  if (options.allowNew) {
+    for (const label of unknown) {
+      const fault = labelFault(label);
+      if (fault !== undefined) throw labelInvalid(label, fault);
+    }
+    return;
+  }
   if (unknown.length === 0) return;
   const lower = known.map((label) => label.toLowerCase());
   const named = unknown.slice(0, 10).map((label) => {
@@ -191,13 +200,29 @@ async function refuseUnknown(pool: Pool, labels: readonly string[], options: Cor
   );
 }
 
+async function knownLabels(pool: Pool, { labels, pipeline }: CorrectOptions): Promise<string[]> {
+  return [...(labels ?? []), ...(await correctedLabels(pool, pipeline))];
+}
+
+/** As it is known, in whatever Unicode form it was typed; what is new, in NFC. */
+function asKnown(label: string, known: readonly string[]): string {
+  const one = label.normalize();
+  return known.find((other) => other.normalize() === one) ?? one;
+}
+
 /** In characters. */
 const longestLabel = 500;
 
+/** What is known may begin or end as it likes; what is new must be fit to be a class (`labelFault`). */
 function checkLabelText(label: string): void {
   if (label !== '' && label.length <= longestLabel && !/[\p{Cc}\p{Cs}]/u.test(label)) return;
-  throw new VisionscaleError(`${JSON.stringify(label.slice(0, 80))} cannot be a label`, {
+  throw labelInvalid(label);
+}
+
+function labelInvalid(label: string, fault?: string): VisionscaleError {
+  const why = fault === undefined ? '' : `: ${fault}`;
+  return new VisionscaleError(`${quoteKey(label.slice(0, 80))} cannot be a label${why}`, {
     code: 'label_invalid',
-    hint: `A label is 1 to ${longestLabel} characters of one line.`,
+    hint: `A label is 1 to ${longestLabel} characters of one line, without spaces at its ends.`,
   });
 }

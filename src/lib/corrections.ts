@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { correctionPage, type StoredCorrection } from './database/corrections.ts';
 import { ImageError, isRetryable, ObjectError, VisionscaleError } from './errors.ts';
+import { inByteOrder, labelFault } from './files/class-folders.ts';
 import { type ImagesApart, openImagesApart } from './images/apart.ts';
 import type { ImageLimits } from './images/limits.ts';
 import { replaceFile } from './models/disk.ts';
+import { quoteKey } from './objects/object-errors.ts';
 import type { ObjectStore } from './objects/store.ts';
 import { retry } from './retry.ts';
 import type { Dataset } from './train/dataset.ts';
@@ -50,8 +52,13 @@ export async function correctedExamples(
   await mkdir(cacheDir, { recursive: true });
   await using looking = openImagesApart(deps.limits);
   await forEachConcurrently(corrections(pool, pipeline, signal), concurrency, async (correction) => {
-    const { imageKey: key, label } = correction;
-    const content = await cached(deps, correction, cacheDir, looking);
+    const { imageKey: key } = correction;
+    const label = correction.label.normalize();
+    const fault = labelFault(label);
+    const content =
+      fault === undefined
+        ? await cached(deps, correction, cacheDir, looking)
+        : `its label ${quoteKey(label)} cannot be a class: ${fault}`;
     onProgress?.(++done);
     if (typeof content === 'string') {
       skipped.push({ key, reason: content });
@@ -73,7 +80,7 @@ export async function correctedExamples(
       hint: 'visionscale results export --below 60 <dir>, sort the images, then visionscale correct --from <dir>',
     });
   }
-  const labels = [...new Set([...found.values()].map(({ label }) => label))].sort();
+  const labels = inByteOrder(new Set([...found.values()].map(({ label }) => label)));
   const examples = [...found]
     .map(([sha256, { path, label }]) => ({ path, label: labels.indexOf(label), sha256 }))
     .sort((a, b) => (a.path < b.path ? -1 : 1));

@@ -2,8 +2,9 @@
 import type { Classifier } from './classifier/classifier.ts';
 import type { LoadedModel } from './classifier/model.ts';
 import { UsageError, VisionscaleError } from './errors.ts';
-import { classFolders, matchFolders, unknownFolders } from './evaluate/classes.ts';
+import { matchFolders, unknownFolders } from './evaluate/classes.ts';
 import { judge, type Judgement, type LabelledImage } from './evaluate/judge.ts';
+import { classFolders } from './files/class-folders.ts';
 import type { Rejection } from './files/walk.ts';
 import type { ImageLimits } from './images/limits.ts';
 import { dataDigest } from './train/data-digest.ts';
@@ -18,6 +19,8 @@ export interface EvaluateOptions {
   open: (model: LoadedModel) => Promise<Classifier>;
   /** Folders that are no label of any of the models are left out; otherwise they are an error. */
   skipUnknown: boolean;
+  /** Symbolic links that lead out of the directory are followed. */
+  followLinks?: boolean | undefined;
   limits: ImageLimits;
   signal: AbortSignal;
   report: (event: EvaluateEvent) => void;
@@ -90,20 +93,22 @@ async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
   if (unknown.length > 0 && (!skipUnknown || labelOf.size === 0)) throw unknownFolders(unknown, known);
   if (unknown.length > 0) report({ kind: 'left out', folders: unknown });
   // Labels without a folder join the classes, so that a single folder is a set to judge on too.
-  const spare = known.filter((label) => ![...labelOf.values()].includes(label));
-  const classes = [...labelOf.keys(), ...spare.filter((label) => !folders.includes(label)).slice(0, 2)];
+  const own = new Set(labelOf.values());
+  const classes = [...own, ...known.filter((label) => !own.has(label)).slice(0, 2)];
   const found = await readClassFolders(dir, {
     classes,
+    named: labelOf,
     partial: { ignore: unknown },
+    followLinks: options.followLinks,
     limits,
     signal,
     onProgress: (files) => report({ kind: 'reading', files }),
   });
   const { examples, unreadable } = found;
-  // The labels that have images, in the models' order; two folders may be one label.
-  const present = new Set(examples.map(({ label }) => labelOf.get(found.labels[label]!)!));
+  // The labels that have images, in the models' order.
+  const present = new Set(examples.map(({ label }) => found.labels[label]!));
   const labels = known.filter((label) => present.has(label));
   const index = new Map(labels.map((label, i) => [label, i]));
-  const images = examples.map((e) => ({ ...e, label: index.get(labelOf.get(found.labels[e.label]!)!)! }));
+  const images = examples.map((e) => ({ ...e, label: index.get(found.labels[e.label]!)! }));
   return { labels, images, dataDigest: dataDigest(labels, images), unreadable };
 }

@@ -30,6 +30,8 @@ export interface TrainOptions extends ModeOptions {
   /** Directory of the hold-out; without it `valSplit` of each class is held back. */
   val?: string | undefined;
   valSplit: number;
+  /** Symbolic links that lead out of the directories are followed. */
+  followLinks?: boolean | undefined;
   /** What the model is called in the store. */
   name: string;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */

@@ -27,6 +27,8 @@ export interface UploadOptions {
   paths: readonly string[];
   include?: readonly string[];
   exclude?: readonly string[];
+  /** Symbolic links that lead out of a path are followed. */
+  followLinks?: boolean;
   /** A folder to put all keys in. */
   prefix?: string;
   /** Images at a time, each whole in memory; default 8. */
@@ -126,6 +128,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
   const candidates = plan({
     paths: await checkPaths(options.paths),
     filter: pathFilter(options.include, options.exclude),
+    followLinks: options.followLinks === true,
     prefix: keyPrefix(options.prefix ?? ''),
     maxBytes,
     signal: stop,

@@ -24,7 +24,8 @@ export default async function (
   const { config, interactive, json, say, signal } = context;
   const { include, exclude, limit, rate, out, again = false, concurrency = defaultConcurrency } = flags;
   await checkPaths([path]);
-  const files = { path, include, exclude, signal, ...(limit !== undefined && { limit }) };
+  const followLinks = flags.followLinks === true;
+  const files = { path, include, exclude, followLinks, signal, ...(limit !== undefined && { limit }) };
   await using client = new ServerClient({ server, token: config.remote.token, connections: concurrency });
   await using labels = out === undefined ? undefined : await LabelsFile.open(out, { server, again });
   using progress = new Progress({ label: 'classify', unit: 'files', interactive, line: say });

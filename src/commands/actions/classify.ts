@@ -6,6 +6,7 @@ export interface ClassifyFlags {
   local?: boolean;
   include: string[];
   exclude: string[];
+  followLinks?: boolean;
   limit?: number;
   concurrency?: number;
   rate?: number;

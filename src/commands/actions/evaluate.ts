@@ -16,6 +16,7 @@ export interface EvaluateFlags {
   compare?: [string, string];
   out: string;
   skipUnknown?: boolean;
+  followLinks?: boolean;
 }
 
 export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
@@ -27,6 +28,7 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
     models,
     open: (model) => openClassifier(context, model),
     skipUnknown: flags.skipUnknown === true,
+    followLinks: flags.followLinks,
     limits: config.limits,
     signal,
     report: (event) => progress.show(event),

@@ -40,6 +40,7 @@ export class TrainProgress implements Disposable {
         return this.#advance('cross-validate', 'fits', event.done, event.total);
       case 'chosen': {
         const { zoom, augmentation, penalty, top1 } = event.trial;
+        if (top1 === undefined) return this.#tell('too few images for cross-validation: nothing was tried');
         return this.#tell(
           `chosen by cross-validation: zoom ${zooms[zoom]}, augmentation ${augmentation}, L2 ${penalty} (${percent(top1)} ` +
             `of the training images right, like ones left out together): ${event.seconds.toFixed(1)} s`,

@@ -21,6 +21,7 @@ import { percent } from '../../lib/report/percent.ts';
 export interface TrainFlags {
   val?: string;
   valSplit: number;
+  followLinks?: boolean;
   name?: string;
   from?: string;
   mode: TrainMode;

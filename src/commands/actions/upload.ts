@@ -11,6 +11,7 @@ import { uploader } from './uploader.ts';
 export interface UploadFlags {
   include: string[];
   exclude: string[];
+  followLinks?: boolean;
   prefix?: string;
   concurrency?: number;
   dryRun?: boolean;
@@ -47,6 +48,7 @@ export default async function (context: Context, given: string[], options: Uploa
       paths,
       include: options.include,
       exclude: options.exclude,
+      followLinks: options.followLinks === true,
       maxBytes: config.limits.maxBytes,
       ...(options.prefix !== undefined && { prefix: options.prefix }),
       ...(options.concurrency !== undefined && { concurrency: options.concurrency }),

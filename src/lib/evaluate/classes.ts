@@ -1,26 +1,12 @@
 /** Holds the class folders of a directory against the labels that the models know. */
-import { readdir } from 'node:fs/promises';
 import { nearest } from '../config/nearest.ts';
-import { errorMessage, UsageError, VisionscaleError } from '../errors.ts';
-import { isLitter } from '../files/filter.ts';
+import { VisionscaleError } from '../errors.ts';
 import { folderName } from '../files/folder-name.ts';
 
 export interface MatchedFolders {
   /** The label of each folder that has one. */
   labels: Map<string, string>;
   unknown: string[];
-}
-
-/** The names of the folders of `dir` that may stand for classes. Throws a UsageError where it is no directory. */
-export async function classFolders(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { withFileTypes: true }).catch((error: unknown) => {
-    throw new UsageError(`${dir} cannot be read as a directory: ${errorMessage(error)}`);
-  });
-  const names = new Set(entries.map(({ name }) => name));
-  return entries
-    .filter((e) => !e.isFile() && !e.name.startsWith('.') && !isLitter(e.name, e.isDirectory(), names))
-    .map(({ name }) => name)
-    .sort();
 }
 
 /** A folder is named as its label, or as `folderName` writes it. */

@@ -31,7 +31,9 @@ export function folderLabel(folder: string, labels: Iterable<string> = []): stri
   }
   if (folder === '%') return '';
   try {
-    return folder.replace(/(?:%[0-9A-F]{2})+/g, (bytes) => decodeURIComponent(bytes));
+    const label = folder.replace(/(?:%[0-9A-F]{2})+/g, (bytes) => decodeURIComponent(bytes));
+    // What no label is written as is a name of its own: `5%20off`.
+    return folderName(label) === folder ? label : folder;
   } catch {
     return folder;
   }

@@ -23,6 +23,17 @@ export interface FoundFile {
 
 export type Found = { file: FoundFile } | { rejected: Rejection };
 
+export interface WalkOptions {
+  /** Whether links that lead out of the given directory are followed. Without a say they are not, and no flag is told of. */
+  followLinks?: boolean | undefined;
+}
+
+/** Links that lead out of the given directory and are not followed. */
+interface PassedOver {
+  count: number;
+  first: string;
+}
+
 interface Directory {
   shown: string;
   real: string;
@@ -30,6 +41,12 @@ interface Directory {
   relative: string;
   /** The real paths of the directories that lead here, this one last; the first is the root. */
   trail: readonly string[];
+  /** Whether a link led here, or to a directory on the way. */
+  linked: boolean;
+  followLinks: boolean;
+  passedOver: PassedOver;
+  /** Directories that were entered through a link behind a link: each once, for links among many would never end. */
+  entered: Set<string>;
 }
 
 interface Entry {
@@ -38,19 +55,30 @@ interface Entry {
   real: string;
   /** In the order of these bytes, keys come in their own order. */
   order: Buffer;
+  linked: boolean;
 }
 
 /**
- * Files in byte order of their relative paths. Symbolic links are followed within the given directory; links that lead
- * out of it or round in circles, unreadable places and names that are not UTF-8 are rejected. Ends when aborted.
- * Memory: the names of one directory a level.
+ * Files in byte order of their relative paths. Symbolic links are followed within the given directory; links that go
+ * round in circles or to nothing, unreadable places and names that are not UTF-8 are rejected. Links that lead out of it
+ * are rejected together, at the end, unless they are to be followed. Ends when aborted. Memory: the names of one
+ * directory a level.
  */
-export async function* walk(given: string, filter: PathFilter, signal: AbortSignal): AsyncGenerator<Found> {
+export async function* walk(
+  given: string,
+  filter: PathFilter,
+  signal: AbortSignal,
+  { followLinks }: WalkOptions = {},
+): AsyncGenerator<Found> {
   try {
     const real = await realpath(given);
     const found = await stat(real);
     if (found.isDirectory()) {
-      yield* walkDirectory({ shown: given, real, relative: '', trail: [real] }, filter, signal);
+      const passedOver: PassedOver = { count: 0, first: '' };
+      const root = { shown: given, real, relative: '', trail: [real], linked: false };
+      const shared = { followLinks: followLinks === true, passedOver, entered: new Set<string>() };
+      yield* walkDirectory({ ...root, ...shared }, filter, signal);
+      if (passedOver.count > 0) yield reject(given, passedOverReason(passedOver, followLinks !== undefined));
       return;
     }
     const relative = basename(resolve(given));
@@ -89,15 +117,17 @@ async function* walkDirectory(
     }
     const entry = await readEntry(directory, name, dirent);
     if (typeof entry === 'string') yield reject(join(directory.shown, name), entry);
-    else entries.push(entry);
+    else if (entry !== undefined) entries.push(entry);
   }
   entries.sort((a, b) => Buffer.compare(a.order, b.order));
-  for (const { name, kind, real } of entries) {
+  for (const { name, kind, real, linked } of entries) {
     if (signal.aborted) return;
     const shown = join(directory.shown, name);
     const relative = directory.relative + name;
     if (kind === 'directory') {
-      const below = { shown, real, relative: `${relative}/`, trail: [...directory.trail, real] };
+      const trail = [...directory.trail, real];
+      const isLinked = directory.linked || linked;
+      const below = { ...directory, shown, real, relative: `${relative}/`, trail, linked: isLinked };
       yield* walkDirectory(below, filter, signal);
     } else if (filter.wants(relative)) {
       yield kind === 'file'
@@ -107,12 +137,12 @@ async function* walkDirectory(
   }
 }
 
-/** The entry with its symbolic link resolved, or why it is rejected. */
+/** The entry with its symbolic link resolved, or why it is rejected; undefined where it is passed over. */
 async function readEntry(
   directory: Directory,
   name: string,
   dirent: Dirent<Buffer>,
-): Promise<Entry | string> {
+): Promise<Entry | string | undefined> {
   let real = join(directory.real, name);
   let type: { isFile(): boolean; isDirectory(): boolean } = dirent;
   if (dirent.isSymbolicLink()) {
@@ -125,13 +155,35 @@ async function readEntry(
       return code === 'ELOOP' ? 'it is a symbolic link to itself' : readFault(error);
     }
     const root = directory.trail[0]!;
-    if (real !== root && !real.startsWith(root.endsWith(sep) ? root : root + sep)) {
-      return 'it is a symbolic link that leads out of the given directory';
+    if (!directory.followLinks && !isWithin(real, root)) {
+      const { passedOver } = directory;
+      if (passedOver.count++ === 0) passedOver.first = directory.relative + name;
+      return undefined;
     }
-    if (directory.trail.includes(real)) return 'it is a symbolic link to a directory it lies in';
+    // Where a link leads above a directory that led here, the way down from there would come to it again.
+    if (type.isDirectory() && directory.trail.some((passed) => isWithin(passed, real)))
+      return 'it is a symbolic link to a directory it lies in';
+    if (type.isDirectory() && directory.linked) {
+      if (directory.entered.has(real)) return 'it is a symbolic link to a directory that was read already';
+      directory.entered.add(real);
+    }
   }
   const kind = type.isDirectory() ? 'directory' : type.isFile() ? 'file' : 'other';
-  return { name, kind, real, order: Buffer.from(kind === 'directory' ? `${name}/` : name) };
+  const order = Buffer.from(kind === 'directory' ? `${name}/` : name);
+  return { name, kind, real, order, linked: dirent.isSymbolicLink() };
+}
+
+/** Whether a real path is a real directory, or lies in it. */
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
+}
+
+function passedOverReason({ count, first }: PassedOver, told: boolean): string {
+  const many = count > 1;
+  const links = many ? `${count} symbolic links lead` : 'a symbolic link leads';
+  const which = `${many ? 'the first is ' : ''}${first}`;
+  const how = told ? `; --follow-links follows ${many ? 'them' : 'it'}` : '';
+  return `${links} out of it and ${many ? 'were' : 'was'} passed over (${which})${how}`;
 }
 
 async function foundFile(path: string, file: string, relative: string): Promise<Found> {

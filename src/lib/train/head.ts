@@ -11,7 +11,7 @@ import { openExtractor, type Extractor } from './features/extractor.ts';
 import { computeFeatures, type Features } from './features/features.ts';
 import { featureCount, featureNetwork } from './features/network.ts';
 import { zoomed, zooms } from './features/views.ts';
-import { crossValidate, viewsOf, type Trial } from './head/cross-validate.ts';
+import { crossValidate, viewsOf, type CrossValidation } from './head/cross-validate.ts';
 import type { Head } from './head/fit.ts';
 import { openFitters } from './head/fitters.ts';
 
@@ -37,7 +37,7 @@ export type HeadEvent =
   | { kind: 'features'; done: number; total: number }
   | { kind: 'features-ready'; images: number; views: number; cached: number; seconds: number }
   | { kind: 'fit'; done: number; total: number }
-  | { kind: 'chosen'; trial: Trial; tried: readonly Trial[]; seconds: number };
+  | { kind: 'chosen'; trial: CrossValidation['chosen']; tried: CrossValidation['tried']; seconds: number };
 
 export interface TrainedHead {
   /** Of the whole network; without the ReLU behind its last convolution. */
@@ -45,8 +45,8 @@ export interface TrainedHead {
   /** How it is to see images: the parent's way, perhaps nearer. */
   preprocessing: Preprocessing;
   head: Head;
-  chosen: Trial;
-  tried: readonly Trial[];
+  chosen: CrossValidation['chosen'];
+  tried: CrossValidation['tried'];
 }
 
 /** Features take 1 GiB at the most: beyond 65,000 images there is one zoom, beyond 260,000 no mirror image. */

@@ -27,6 +27,8 @@ export interface SetOptions {
   /** Share of 1. */
   valSplit: number;
   seed: number;
+  /** Symbolic links that lead out of the directories are followed. */
+  followLinks?: boolean | undefined;
   limits: ImageLimits;
   signal: AbortSignal;
   /** Told how many files were looked at. */

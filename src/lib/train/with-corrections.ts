@@ -1,5 +1,6 @@
 /** A training set of folders together with corrected images of the pipeline: what a person said last counts. */
-import { inByteOrder, invalid, list, type Dataset } from './dataset.ts';
+import { inByteOrder } from '../files/class-folders.ts';
+import { invalid, list, type Dataset } from './dataset.ts';
 
 /**
  * An image that is in both has the corrected label. Where there are no folders, `classes` chooses among the corrected
@@ -10,7 +11,8 @@ export function withCorrections(
   corrected: Dataset,
   classes?: readonly string[],
 ): Dataset {
-  const labels = folders?.labels ?? [...(classes ?? inByteOrder(corrected.labels))];
+  const labels =
+    folders?.labels ?? classes?.map((label) => label.normalize()) ?? inByteOrder(corrected.labels);
   const index = new Map(labels.map((label, i) => [label, i]));
   const examples = corrected.examples.flatMap((example) => {
     const label = index.get(corrected.labels[example.label]!);

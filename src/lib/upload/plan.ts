@@ -15,6 +15,8 @@ export interface PlanOptions {
   /** Files and directories, each once. */
   paths: readonly string[];
   filter: PathFilter;
+  /** Symbolic links that lead out of a path are followed. */
+  followLinks: boolean;
   /** Empty, or what keys begin with, a slash at its end. */
   prefix: string;
   maxBytes: number;
@@ -54,11 +56,11 @@ async function* compared(
 }
 
 async function* keyed(options: PlanOptions): AsyncGenerator<Omit<Candidate, 'knownSha256'>> {
-  const { paths, filter, prefix, maxBytes, signal, onFound, onRejected } = options;
+  const { paths, filter, followLinks, prefix, maxBytes, signal, onFound, onRejected } = options;
   // One directory gives no key twice; only several paths can, and only then are keys remembered.
   const taken = paths.length > 1 ? new Map<string, FoundFile>() : undefined;
   for (const path of paths) {
-    for await (const found of walk(path, filter, signal)) {
+    for await (const found of walk(path, filter, signal, { followLinks })) {
       if ('rejected' in found) {
         onFound(0);
         onRejected(found.rejected);

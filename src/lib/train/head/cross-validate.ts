@@ -16,11 +16,12 @@ export interface Choice {
 export interface Trial extends Choice, Fitness {}
 
 export interface CrossValidation {
-  chosen: Trial;
+  /** Without figures where there are too few images to try anything. */
+  chosen: Choice & Partial<Fitness>;
   /** In the order in which they were tried. */
   tried: Trial[];
   /** Mean of the folds' heads: from where the fit to all images is not far. */
-  start: Head;
+  start?: Head;
 }
 
 export interface CrossValidationOptions {
@@ -52,7 +53,10 @@ export async function crossValidate(
 ): Promise<CrossValidation> {
   const { zooms, flips, fitters, signal, onProgress } = options;
   const folds = likenessFolds(set, sample(set.labels.length), foldCount);
-  const total = foldCount * (zooms + weaker.length + stronger.length + (flips ? 1 : 0));
+  if (folds.length === 0) {
+    return { chosen: { zoom: 0, augmentation: 'none', penalty: usualPenalty }, tried: [] };
+  }
+  const total = folds.length * (zooms + weaker.length + stronger.length + (flips ? 1 : 0));
   const tried: Trial[] = [];
   const heads: Head[][] = [];
   let done = 0;

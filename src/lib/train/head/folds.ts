@@ -13,7 +13,8 @@ const rounds = 10;
 /**
  * Photographs come in series. Dealt out at random, an image is judged by a head that has learned from its neighbours: on
  * grocery photographs 95 of 100 are then right and every choice looks equally good, while of photographs of other places
- * 69 are. With a group of like images for each fold 60 to 64 are, and what is better here is better there.
+ * 69 are. With a group of like images for each fold 60 to 64 are, and what is better here is better there. Of very few
+ * images there may be fewer folds than asked for, or none.
  */
 export function likenessFolds(set: ViewedFeatures, among: Int32Array, count: number): Fold[] {
   const fold = new Map<number, number>();
@@ -30,10 +31,13 @@ export function likenessFolds(set: ViewedFeatures, among: Int32Array, count: num
       for (const image of group) fold.set(image, to);
     }
   }
-  return Array.from({ length: count }, (_, i) => ({
-    images: among.filter((image) => fold.get(image) !== i),
-    held: among.filter((image) => fold.get(image) === i),
-  }));
+  return Array.from({ length: count }, (_, i) => {
+    const images = among.filter((image) => fold.get(image) !== i);
+    const learned = new Set(Array.from(images, (image) => set.labels[image]));
+    // What nobody taught cannot be asked: an only image judges nothing.
+    const held = among.filter((image) => fold.get(image) === i && learned.has(set.labels[image]));
+    return { images, held };
+  }).filter(({ held }) => held.length > 0);
 }
 
 /** k-means on the first view, begun with images far from each other. */
