@@ -1,5 +1,5 @@
-// Preloaded into a consumer and its worker threads: decoding an image that holds the marker kills the process, as a fault
-// in native code would.
+// Preloaded into a consumer and its worker processes. Decoding an image that holds a marker kills the worker process, as a
+// fault in native code would, or the consumer with it, as the system does where an image costs all memory.
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 
@@ -12,7 +12,9 @@ process.dlopen = function (module, filename, ...rest) {
   module.exports = {
     ...native,
     pipeline(options, done) {
-      if (Buffer.from(options.input?.buffer ?? []).includes('KILLS-THE-PROCESS')) {
+      const image = Buffer.from(options.input?.buffer ?? []);
+      if (image.includes('KILLS-THE-PROCESS')) process.kill(process.ppid, 'SIGSEGV');
+      if (image.includes('KILLS-')) {
         process.kill(process.pid, 'SIGSEGV');
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       }
