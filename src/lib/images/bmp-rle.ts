@@ -13,7 +13,10 @@ const END_OF_LINE = 0;
 const END_OF_BITMAP = 1;
 const DELTA = 2;
 
-/** Pixels that the file skips are index 0; pixels beyond a line or the image are dropped. Throws `truncated`. */
+/**
+ * Pixels that the file skips by a delta are index 0, and so is the rest of a line; pixels beyond a line or the image are
+ * dropped. Lines that the file ends without, or passes over, are missing. Throws `truncated`.
+ */
 export function decodeBmpRle(bytes: Uint8Array, image: RleImage): Uint8Array {
   const { width, height, topDown } = image;
   const nibbles = image.bitsPerPixel === 4;
@@ -30,16 +33,18 @@ export function decodeBmpRle(bytes: Uint8Array, image: RleImage): Uint8Array {
     if (x < width) indices[(topDown ? line : height - 1 - line) * width + x] = index;
     x++;
   };
-  while (line < height) {
+  const complete = () => line >= height || (line === height - 1 && x >= width);
+  while (!complete()) {
     const count = next();
     const value = next();
     if (count > 0) {
       for (let i = 0; i < count; i++) put(nibbles ? nibble(value, i) : value);
     } else if (value === END_OF_LINE) {
+      if (x === 0) throw truncated('bmp');
       x = 0;
       line++;
     } else if (value === END_OF_BITMAP) {
-      break;
+      throw truncated('bmp');
     } else if (value === DELTA) {
       x += next();
       line += next();

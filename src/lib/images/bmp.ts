@@ -1,6 +1,5 @@
 /** BMP files to RGB pixels: sharp reads none, and the npm decoders tried were wrong on 4-bit, 16-bit and RLE files. */
-import { ImageError } from '../errors.ts';
-import { corrupt, truncated } from './failures.ts';
+import { corrupt, truncated, unsupported } from './failures.ts';
 import { decodeBmpRle } from './bmp-rle.ts';
 import type { RgbImage } from './decode.ts';
 
@@ -28,7 +27,7 @@ const readable = new Map([
   [4, [RGB, RLE4]],
   [8, [RGB, RLE8]],
   [16, [RGB, BITFIELDS, ALPHA_BITFIELDS]],
-  [24, [RGB]],
+  [24, [RGB, BITFIELDS]],
   [32, [RGB, BITFIELDS, ALPHA_BITFIELDS]],
 ]);
 const FILE_HEADER = 14;
@@ -52,13 +51,7 @@ export function readBmpHeader(bytes: Uint8Array): BmpHeader {
   if (width <= 0 || height === 0) throw corrupt('bmp', `${width}×${height} pixels`);
   const known = readable.get(bitsPerPixel)?.includes(compression) ?? false;
   if (!known || (size === OS2_HEADER && compression > RLE4)) {
-    throw new ImageError(
-      `bmp files of ${bitsPerPixel} bits with compression ${compression} are not supported`,
-      {
-        code: 'unsupported_format',
-        hint: 'Convert it to JPEG or PNG.',
-      },
-    );
+    throw unsupported(`bmp files of ${bitsPerPixel} bits with compression ${compression}`);
   }
 
   // A 40-byte header is followed by its masks, larger ones contain them: the same place.
@@ -66,20 +59,29 @@ export function readBmpHeader(bytes: Uint8Array): BmpHeader {
   const maskBytes = !masked || size > 40 ? 0 : compression === BITFIELDS ? 12 : 16;
   const paletteStart = FILE_HEADER + size + maskBytes;
   if (bytes.length < paletteStart) throw truncated('bmp');
-  const masks = masked
+  const usual =
+    bitsPerPixel === 16 ? ([0x7c00, 0x03e0, 0x001f] as const) : ([0xff0000, 0xff00, 0xff] as const);
+  const given = masked
     ? ([view.getUint32(54, true), view.getUint32(58, true), view.getUint32(62, true)] as const)
-    : bitsPerPixel === 16
-      ? ([0x7c00, 0x03e0, 0x001f] as const)
-      : ([0xff0000, 0xff00, 0xff] as const);
+    : usual;
+  // Some writers announce masks and leave them empty.
+  const masks = given.every((mask) => mask === 0) ? usual : given;
+  if (bitsPerPixel === 24 && masks.some((mask, i) => mask !== usual[i])) {
+    throw unsupported(`bmp files of 24 bits with other masks than usual`);
+  }
 
   const announced = size >= 40 ? view.getUint32(46, true) : 0;
-  const colours = bitsPerPixel > 8 ? announced : Math.min(announced || 2 ** bitsPerPixel, 256);
+  const colours = bitsPerPixel > 8 ? 0 : announced || 2 ** bitsPerPixel;
+  if (colours > 256) throw corrupt('bmp', `a palette of ${colours} colours`);
   const entry = core ? 3 : 4;
   const palette = new Uint8Array(3 * 256);
   for (let i = 0, at = paletteStart; i < Math.min(colours, 256) && at + 3 <= bytes.length; i++, at += entry) {
     palette.set([bytes[at + 2]!, bytes[at + 1]!, bytes[at]!], 3 * i);
   }
-  const offset = view.getUint32(10, true) || paletteStart + colours * entry;
+  const pixels = paletteStart + colours * entry;
+  const told = view.getUint32(10, true);
+  // Some writers forget the palette when they say where the pixels are, or say nothing.
+  const offset = told === 0 || (told === FILE_HEADER + size && bitsPerPixel <= 8) ? pixels : told;
   return {
     width,
     height: Math.abs(height),

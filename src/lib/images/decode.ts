@@ -38,11 +38,19 @@ export async function decodeWithHeader(
   options: DecodeOptions,
 ): Promise<RgbImage> {
   const limits = options.limits ?? defaultLimits;
-  const autoOrient = (options.autoOrient ?? true) && header.orientation > 1;
-  if (isOwn(header.format)) {
-    const image = await ownFormats[header.format].decode(bytes, limits);
-    return autoOrient ? orient(image, header.orientation) : image;
-  }
+  const turn = (options.autoOrient ?? true) && header.orientation > 1;
+  const image = isOwn(header.format)
+    ? await ownFormats[header.format].decode(bytes, limits)
+    : await decodeBySharp(bytes, header, turn && header.sharpTurns, limits);
+  return turn && !header.sharpTurns ? orient(image, header.orientation) : image;
+}
+
+async function decodeBySharp(
+  bytes: Uint8Array,
+  header: ImageHeader,
+  autoOrient: boolean,
+  limits: ImageLimits,
+): Promise<RgbImage> {
   try {
     return await tryDecoding(() => decodeWithSharp(bytes, header, autoOrient, limits));
   } catch (error) {

@@ -1,6 +1,9 @@
 /** Decoders' own errors, put into the words of an ImageError. */
 import { errorMessage, ImageError } from '../errors.ts';
 
+/** What sharp says when libvips gave no reason, or another thread's failure has taken it away. */
+export const lostReason = 'Unknown error';
+
 const endedEarly = /premature end|unexpected end|read error|truncated|bad seek|unable to parse image/i;
 
 export function truncated(format: string, cause?: unknown): ImageError {
@@ -32,5 +35,12 @@ export function decodeFailure(error: unknown, format: string): ImageError {
   if (error instanceof ImageError) return error;
   const message = errorMessage(error);
   if (endedEarly.test(message)) return truncated(format, error);
-  return corrupt(format, message.split('\n')[0]?.trim() ?? 'unknown reason', error);
+  return corrupt(format, reasonIn(message), error);
+}
+
+/** libvips does not always say why, and not always briefly. */
+function reasonIn(message: string): string {
+  if (message === lostReason) return 'its pixels are damaged';
+  const [first = ''] = message.replace(/^Input buffer has corrupt header:\s*/, '').split('\n');
+  return first.trim() || 'its header is damaged';
 }

@@ -60,7 +60,9 @@ export function readGifHeader(bytes: Uint8Array): GifHeader {
   const frame = { left, top, width: view.getUint16(at + 4, true), height: view.getUint16(at + 6, true) };
   const width = Math.max(view.getUint16(6, true), left + frame.width);
   const height = Math.max(view.getUint16(8, true), top + frame.height);
-  if (width === 0 || height === 0) throw corrupt('gif', `${width}×${height} pixels`);
+  if (frame.width === 0 || frame.height === 0) {
+    throw corrupt('gif', `a picture of ${frame.width}×${frame.height} pixels`);
+  }
   const flags = bytes[at + 8]!;
   const own = paletteAt(at + 9, flags);
   return {
@@ -98,10 +100,11 @@ export function decodeGif(bytes: Uint8Array): RgbImage {
   return { data, width, height };
 }
 
-/** Transparent pixels have the colour that the palette gives them, as in a PNG. Beyond the palette: greys, as Pillow. */
+/** Transparent pixels have the colour that the palette gives them, as in a PNG; what is beyond the palette is black. */
 function colours(palette: Uint8Array | undefined): Uint8Array {
-  const table = Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3));
-  if (palette !== undefined) table.set(palette);
+  if (palette === undefined) return Uint8Array.from({ length: 3 * 256 }, (_, i) => Math.floor(i / 3));
+  const table = new Uint8Array(3 * 256);
+  table.set(palette);
   return table;
 }
 

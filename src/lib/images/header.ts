@@ -2,8 +2,11 @@
 import sharp, { type SharpOptions } from 'sharp';
 import { decodeFailure } from './failures.ts';
 import { checkBytes, checkPixels, type ImageLimits } from './limits.ts';
+import { xmpOrientation } from './orientation.ts';
 import { isOwn, ownFormats, type OwnFormatName } from './own.ts';
+import { inspectPng } from './png.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
+import { tryDecoding } from './try-decoding.ts';
 
 // A stream of images never sees the same one twice, and the cores are kept busy by one thread per image.
 sharp.cache(false);
@@ -16,8 +19,10 @@ export interface ImageHeader extends SniffedImage {
   cmyk: boolean;
   /** Read by sharp, in eight-bit samples of grey or red, green and blue, and nothing else: no alpha, no ink. */
   plain: boolean;
-  /** EXIF orientation, 1 to 8; 1 where there is none. */
+  /** As EXIF numbers them, 1 to 8; 1 where there is none. */
   orientation: number;
+  /** Whether sharp turns the image by itself when it is told to. */
+  sharpTurns: boolean;
 }
 
 /** Sniffs, reads the header and holds both against the limits. Throws an ImageError. */
@@ -43,15 +48,19 @@ export function sharpOptions(sniffed: SniffedImage, limits?: ImageLimits): Sharp
 
 function ownHeader(format: OwnFormatName, bytes: Uint8Array, limits: ImageLimits) {
   const { width, height, orientation } = ownFormats[format].header(bytes, limits);
-  return { width, height, orientation, cmyk: false, plain: false };
+  return { width, height, orientation, sharpTurns: false, cmyk: false, plain: false };
 }
 
 async function sharpHeader(bytes: Uint8Array, sniffed: SniffedImage) {
   try {
-    const found = await sharp(bytes, sharpOptions(sniffed)).metadata();
-    const { width, height, space, depth, hasAlpha, orientation = 1 } = found;
-    const plain = (space === 'srgb' || space === 'b-w') && depth === 'uchar' && !hasAlpha;
-    return { width, height, cmyk: space === 'cmyk', plain, orientation };
+    const png = sniffed.format === 'png' ? inspectPng(bytes) : undefined;
+    const found = await tryDecoding(() => sharp(bytes, sharpOptions(sniffed)).metadata());
+    const { width, height, space, depth, hasAlpha } = found;
+    const elsewhere = png?.orientation ?? xmpOrientation(found.xmpAsString ?? '');
+    const orientation = found.orientation ?? elsewhere ?? 1;
+    const sharpTurns = found.orientation !== undefined || orientation === 1;
+    const simple = (space === 'srgb' || space === 'b-w') && depth === 'uchar' && !hasAlpha;
+    return { width, height, cmyk: space === 'cmyk', plain: simple && sharpTurns, orientation, sharpTurns };
   } catch (error) {
     throw decodeFailure(error, sniffed.format);
   }

@@ -40,7 +40,7 @@ async function small<T>(
 ): Promise<T> {
   const header = await readHeader(bytes, limits);
   try {
-    if (isOwn(header.format)) {
+    if (isOwn(header.format) || !header.sharpTurns) {
       const { data, width, height } = await decodeWithHeader(bytes, header, { limits });
       return await make(sharp(data, { raw: { width, height, channels: 3 } }));
     }

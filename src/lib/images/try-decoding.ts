@@ -1,8 +1,6 @@
 /** Decoding in several threads at once, where libvips keeps the reasons of failures in one buffer for all of them. */
 import { errorMessage } from '../errors.ts';
-
-/** What sharp says when another thread's failure has taken the reason away. */
-const lostReason = 'Unknown error';
+import { lostReason } from './failures.ts';
 
 /** Runs `decode`; when it fails without a reason, again, until it tells one. */
 export async function tryDecoding<T>(decode: () => Promise<T>, retries = 5): Promise<T> {

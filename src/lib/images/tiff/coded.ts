@@ -39,7 +39,9 @@ export async function decodeCoded(
       );
     }
     const wanted = data.subarray(0, chunkWidth * rows * samples);
-    return { data: layout.compression === 'fax' ? wanted.map((bit) => bit & 1) : wanted, samples };
+    if (layout.compression === 'fax') return { data: wanted.map((value) => value & 1), samples };
+    // libvips takes ink in a JPEG to be inverted, as Adobe writes it in files of its own, not in TIFF.
+    return { data: space === 'cmyk' ? wanted.map((ink) => 255 - ink) : wanted, samples };
   } catch (error) {
     throw decodeFailure(error, 'tiff');
   }

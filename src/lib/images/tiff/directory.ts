@@ -103,8 +103,14 @@ export class TiffDirectory {
     return this.numbers(tag, 1)?.[0];
   }
 
-  text(tag: number): string {
-    return String.fromCharCode(...(this.numbers(tag, 64) ?? [])).replace(/\0.*/s, '');
+  /** The first `most` characters of a tag; empty where it is missing or lies outside the file. */
+  text(tag: number, most = 64): string {
+    const entry = this.#entries.get(tag);
+    if (entry === undefined || entry.at >= this.#file.view.byteLength) return '';
+    const { view } = this.#file;
+    const length = Math.min(entry.count, most, view.byteLength - entry.at);
+    const bytes = Buffer.from(view.buffer, view.byteOffset + entry.at, length);
+    return bytes.toString('latin1').replace(/\0.*/s, '');
   }
 
   /** The bytes of a tag as they are in the file. */

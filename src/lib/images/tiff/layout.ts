@@ -2,6 +2,7 @@
 import { corrupt, truncated, unsupported } from '../failures.ts';
 import { checkPixels, type ImageLimits } from '../limits.ts';
 import { hasNoWhite } from './colour.ts';
+import { xmpOrientation } from '../orientation.ts';
 import { openTiff, TiffDirectory } from './directory.ts';
 
 export type Photometric = 'white' | 'black' | 'rgb' | 'palette' | 'cmyk' | 'ycbcr' | 'lab';
@@ -56,6 +57,7 @@ const STRIP_COUNTS = 279;
 const PLANAR = 284;
 const PREDICTOR = 317;
 const TILE_WIDTH = 322;
+const XMP = 700;
 const TILE_HEIGHT = 323;
 const TILE_OFFSETS = 324;
 const TILE_COUNTS = 325;
@@ -152,7 +154,7 @@ export function readTiffLayout(bytes: Uint8Array, limits: ImageLimits): TiffLayo
   const width = size(directory, WIDTH, 'width');
   const height = size(directory, HEIGHT, 'height');
   checkPixels(width, height, limits);
-  const orientation = directory.number(ORIENTATION) ?? 1;
+  const orientation = directory.number(ORIENTATION) ?? xmpOrientation(directory.text(XMP, 2 ** 16)) ?? 1;
   const layout = {
     directory,
     width,

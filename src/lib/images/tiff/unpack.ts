@@ -142,7 +142,7 @@ function unpredict(data: Uint8Array, layout: TiffLayout): Uint8Array {
 /** Differences of bytes, of which all the highest come first, then all the second, and so on. */
 function unpredictFloats(row: Uint8Array, littleEndian: boolean): void {
   for (let i = 1; i < row.length; i++) row[i] = row[i]! + row[i - 1]!;
-  const planes = row.slice();
+  const planes = Uint8Array.from(row);
   const count = row.length / 4;
   for (let i = 0; i < count; i++) {
     for (let b = 0; b < 4; b++) row[4 * i + (littleEndian ? 3 - b : b)] = planes[b * count + i]!;
