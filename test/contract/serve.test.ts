@@ -274,6 +274,24 @@ describe('a form', () => {
     );
   });
 
+  it('with a part that says it is an image needs no filename', async () => {
+    const part = async (headers: string) => {
+      const head = `--x\r\ncontent-disposition: form-data; name="file"\r\n${headers}\r\n`;
+      const body = Buffer.concat([Buffer.from(head), await image(), Buffer.from('\r\n--x--\r\n')]);
+      return post(body, { 'content-type': 'multipart/form-data; boundary=x' });
+    };
+    for (const type of ['image/jpeg', 'IMAGE/PNG', 'image/x-ms-bmp; a=b', 'application/octet-stream']) {
+      const { status, body } = await part(`content-type: ${type}\r\n`);
+      expect([type, status]).toEqual([type, 202]);
+      expect(body.imageKey).toMatch(/\/image\.jpg$/);
+    }
+    const field = await part('');
+    expect(field).toMatchObject({
+      status: 400,
+      body: { code: 'no_image', hint: expect.stringContaining('filename') as string },
+    });
+  });
+
   it('that cannot be read, holds nothing or too much is refused', async () => {
     const raw = (body: string, type = 'multipart/form-data; boundary=x') =>
       post(Buffer.from(body), { 'content-type': type });
@@ -483,6 +501,60 @@ describe('overload', () => {
     expect((await post(await image(), { server: slow })).status).toBe(202);
   });
 
+  it('whoever stalls gives way to others who send', { timeout: 60_000 }, async () => {
+    const sockets = Array.from({ length: 6 }, () => begin(main, 1_900_000, 1_500_000));
+    // As much as one sender may have is taken; which of them are refused at once is chance.
+    await Promise.race(sockets.map(({ answered }) => answered));
+    for (;;) {
+      const { status } = await post(await image());
+      if (status === 202) break;
+      expect(status).toBe(429);
+    }
+    const large = Buffer.concat([await image(), Buffer.alloc(1_800_000)]);
+    for (;;) {
+      const { status } = await post(large);
+      if (status === 202) break;
+      expect(status).toBe(429);
+    }
+    const dropped = await Promise.any(
+      sockets.map(async ({ answered }) => {
+        const text = await answered;
+        if (!text.startsWith('HTTP/1.1 408')) throw new Error(text);
+        return text;
+      }),
+    );
+    expect(dropped).toMatch(/"code":"too_slow"/);
+    for (const { socket } of sockets) socket.destroy();
+  });
+
+  it('one sender gets no more than its share of the memory, and others theirs', async () => {
+    const [a, b] = [newToken(), newToken()];
+    const shared = await world.open({ tokens: parseTokens(`${tokenEntry('a', a)},${tokenEntry('b', b)}`) });
+    const large = Buffer.concat([await image(), Buffer.alloc(1_800_000)]);
+    const sockets = Array.from({ length: 6 }, () =>
+      begin(shared, 1_900_000, 1_500_000, `authorization: Bearer ${a}\r\n`),
+    );
+    expect(await Promise.race(sockets.map(({ answered }) => answered))).toMatch(/^HTTP\/1.1 429/);
+    expect((await post(large, { server: shared, authorization: `Bearer ${b}` })).status).toBe(202);
+    for (const { socket } of sockets) socket.destroy();
+  });
+
+  it('each token has its own rate, from wherever it comes', async () => {
+    const [a, b] = [newToken(), newToken()];
+    const tokens = parseTokens(`${tokenEntry('a', a)},${tokenEntry('b', b)}`);
+    const limited = await world.open({ rateLimit: 3, tokens });
+    const statuses = async (token: string) => {
+      const found: number[] = [];
+      for (let n = 0; n < 5; n++) {
+        const headers = { authorization: `Bearer ${token}` };
+        found.push((await ask('/v1/bins', { server: limited, headers })).status);
+      }
+      return found;
+    };
+    expect(await statuses(a)).toEqual([200, 200, 200, 429, 429]);
+    expect(await statuses(b)).toEqual([200, 200, 200, 429, 429]);
+  });
+
   it('one sender gets no more than its rate', async () => {
     const limited = await world.open({ rateLimit: 3 });
     const statuses: number[] = [];
@@ -491,6 +563,25 @@ describe('overload', () => {
     expect((await ask('/healthz', { server: limited })).status).toBe(200);
   });
 });
+
+/** An image that is begun and not ended. */
+function begin({ url }: Opened, declared: number, bytes: number, headers = '') {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  socket.write(
+    `POST /v1/images HTTP/1.1\r\nhost: localhost\r\n${headers}content-length: ${declared}\r\n\r\n`,
+  );
+  socket.write(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(bytes, 0x55)]));
+  const answered = new Promise<string>((resolve) => {
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      if (text.endsWith('}')) resolve(text);
+    });
+  });
+  return { socket, answered };
+}
 
 /** A class instance's methods do not spread. */
 function storeOf({ store }: Served): Served['store'] {
@@ -525,6 +616,40 @@ describe('access', () => {
     expect(rows.length).toBeGreaterThan(0);
   });
 
+  it('with wrong tokens is soon refused without looking further, but the right one is heard', async () => {
+    const token = newToken();
+    const guarded = await world.open({ tokens: parseTokens(tokenEntry('a', token)) });
+    const statuses: number[] = [];
+    for (let n = 0; n < 25; n++) {
+      const headers = { authorization: `Bearer ${newToken()}` };
+      statuses.push((await ask('/v1/bins', { server: guarded, headers })).status);
+    }
+    expect(statuses).toEqual([...Array<number>(20).fill(401), ...Array<number>(5).fill(429)]);
+    const refused = await ask('/v1/bins', { server: guarded });
+    expect([refused.status, Number(refused.headers.get('retry-after'))]).toEqual([
+      429,
+      expect.closeTo(60, -2),
+    ]);
+    const headers = { authorization: `Bearer ${token}` };
+    expect((await ask('/v1/bins', { server: guarded, headers })).status).toBe(200);
+  });
+
+  it('through a proxy needs tokens', async () => {
+    const token = newToken();
+    const guarded = await world.open({ tokens: parseTokens(tokenEntry('a', token)) });
+    for (const name of ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-proto']) {
+      const headers = { [name]: 'for=192.0.2.1', authorization: `Bearer ${token}` };
+      const refused = await ask<{ code: string; hint: string }>('/v1/bins', { headers });
+      expect([refused.status, refused.body.code, refused.body.hint]).toEqual([
+        403,
+        'proxied',
+        expect.stringContaining('--new-token'),
+      ]);
+      expect((await post(await image(), { [name]: 'x' })).status).toBe(403);
+      expect((await ask('/v1/bins', { headers, server: guarded })).status).toBe(200);
+    }
+  });
+
   it('by pages needs leave', async () => {
     const origin = 'http://dashboard.example';
     expect((await ask('/v1/bins', { headers: { origin } })).status).toBe(403);
@@ -552,8 +677,20 @@ describe('access', () => {
       body: { code: 'read_only' },
     });
     expect((await ask('/v1/results', { server: open })).status).toBe(200);
+    // A name that somebody made lead here: fetch would not send another one.
+    expect(await exchange(open, 'GET /v1/results HTTP/1.1\r\nhost: evil.example\r\n\r\n')).toMatch(
+      /^HTTP\/1.1 403.*foreign_host/s,
+    );
   });
 });
+
+/** Writes bytes and reads until the server has closed. */
+async function exchange({ url }: Opened, text: string): Promise<string> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.end(text);
+  return Buffer.concat(await socket.toArray()).toString('latin1');
+}
 
 interface Page {
   results: { id: string; category: string; confidence: number; belt: string | null }[];
@@ -628,12 +765,37 @@ describe('results', () => {
   });
 });
 
+describe('the stream', () => {
+  it('is held open by one sender sixteen times at most', async () => {
+    const [a, b] = [newToken(), newToken()];
+    const shared = await world.open({ tokens: parseTokens(`${tokenEntry('a', a)},${tokenEntry('b', b)}`) });
+    const listenAs = (token: string) =>
+      listen('/v1/results/stream', undefined, shared, { authorization: `Bearer ${token}` });
+    const open = await Promise.all(Array.from({ length: 16 }, () => listenAs(a)));
+    const headers = { authorization: `Bearer ${a}` };
+    const refused = await ask<{ code: string }>('/v1/results/stream', { server: shared, headers });
+    expect([refused.status, refused.body.code, refused.headers.get('retry-after')]).toEqual([
+      429,
+      'busy',
+      '10',
+    ]);
+    (await listenAs(b)).close();
+    open[0]!.close();
+    // The server learns of it when the connection has closed.
+    for (;;) {
+      const status = (await fetch(`${shared.url}/v1/results/stream`, { headers })).status;
+      if (status === 200) break;
+    }
+    for (const one of open) one.close();
+  });
+});
+
 /** A listener of the stream. */
-async function listen(path: string, lastEventId?: string, server = main) {
+async function listen(path: string, lastEventId?: string, server = main, more: Record<string, string> = {}) {
   const over = new AbortController();
   const response = await fetch(server.url + path, {
     signal: over.signal,
-    headers: lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
+    headers: { ...more, ...(lastEventId !== undefined && { 'last-event-id': lastEventId }) },
   });
   expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
   const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
@@ -678,6 +840,82 @@ describe('the server itself', () => {
       status: 503,
       body: { checks: { store: 'store_missing' } },
     });
+  });
+
+  it('is not ready on a full disk', async () => {
+    // A file system without any room, as every Linux has one.
+    const full = '/proc';
+    for (const disks of [{ database: full }, { store: full }]) {
+      const server = await world.open({}, {}, undefined, { disks });
+      const [which] = Object.keys(disks);
+      expect(await ask('/readyz', { server })).toMatchObject({
+        status: 503,
+        body: { ready: false, checks: { [which!]: 'disk_full' } },
+      });
+    }
+    const roomy = await world.open({}, {}, undefined, { disks: { database: world.dir, store: world.dir } });
+    expect((await ask('/readyz', { server: roomy })).status).toBe(200);
+  });
+
+  it('says on every answer that nothing is to be guessed or kept', async () => {
+    const guarded = await world.open({
+      tokens: parseTokens(tokenEntry('a', newToken())),
+      corsOrigins: ['http://a.example'],
+    });
+    const answers = [
+      ...[
+        '/healthz',
+        '/readyz',
+        '/openapi.json',
+        '/v1/bins',
+        '/v1/results',
+        '/v1/images/x',
+        '/nothing',
+        '/%zz',
+        '/v1/results?limit=x',
+      ].map((path) => fetch(main.url + path)),
+      fetch(`${main.url}/v1/results`, { method: 'DELETE' }),
+      fetch(`${guarded.url}/v1/results`),
+      fetch(`${guarded.url}/v1/bins`, {
+        method: 'OPTIONS',
+        headers: { origin: 'http://a.example', 'access-control-request-method': 'GET' },
+      }),
+      fetch(`${main.url}/v1/images`, { method: 'POST', body: new Uint8Array(await image()) }),
+      fetch(`${main.url}/v1/images`, { method: 'POST', body: 'no image' }),
+    ];
+    for (const answer of await Promise.all(answers)) {
+      const where = `${answer.status} ${answer.url}`;
+      expect([where, answer.headers.get('x-content-type-options')]).toEqual([where, 'nosniff']);
+      expect([where, answer.headers.get('cache-control')]).toEqual([where, 'no-store']);
+    }
+    const over = new AbortController();
+    const stream = await fetch(`${main.url}/v1/results/stream`, { signal: over.signal });
+    expect([stream.headers.get('x-content-type-options'), stream.headers.get('cache-control')]).toEqual([
+      'nosniff',
+      'no-store',
+    ]);
+    over.abort();
+    const nonsense = await exchange(main, 'GET / HTTP/9.9\r\n\r\n');
+    expect(nonsense).toMatch(/^HTTP\/1.1 400.*nosniff.*no-store/s);
+  });
+
+  it('takes no request with two hosts', async () => {
+    for (const [first, second] of [
+      ['localhost', 'localhost'],
+      ['localhost', 'evil.example'],
+      ['evil.example', 'localhost'],
+    ]) {
+      for (const line of [
+        'GET /healthz',
+        'GET /v1/results',
+        'OPTIONS /v1/images',
+        'GET /nothing',
+        'POST /v1/images',
+      ]) {
+        const text = `${line} HTTP/1.1\r\nhost: ${first}\r\nHOST: ${second}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n`;
+        expect(await exchange(main, text), line).toMatch(/^HTTP\/1.1 400 .*problem\+json/s);
+      }
+    }
   });
 
   it('shows the bins in force and its metrics', async () => {

@@ -9,7 +9,7 @@ import { openImagesApart } from '../../src/lib/images/apart.ts';
 import { openFileStore } from '../../src/lib/objects/file.ts';
 import type { ObjectStore } from '../../src/lib/objects/store.ts';
 import { type OpenApp, openApp } from '../../src/lib/serve/app.ts';
-import type { ServeDeps, ServeEvent } from '../../src/lib/serve/deps.ts';
+import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/serve/deps.ts';
 import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
 import type { Producer } from '../../src/lib/topic/topic.ts';
 import { testDatabase } from './database.ts';
@@ -22,7 +22,12 @@ export interface Served extends AsyncDisposable {
   dir: string;
   events: ServeEvent[];
   /** A server of its own settings beside the others; closed with the rest. */
-  open(http?: Partial<HttpSettings>, deps?: Partial<ServeDeps>, maxBytes?: number): Promise<Opened>;
+  open(
+    http?: Partial<HttpSettings>,
+    deps?: Partial<ServeDeps>,
+    maxBytes?: number,
+    options?: Partial<ServeOptions>,
+  ): Promise<Opened>;
   /** What is in the topic, oldest first. */
   messages(): Promise<{ key: Buffer; value: Buffer; headers: Record<string, string> }[]>;
   /** A consumer's row for a request. */
@@ -77,7 +82,7 @@ export async function served(): Promise<Served> {
     producer,
     dir,
     events,
-    async open(http = {}, deps = {}, maxBytes = 2_000_000) {
+    async open(http = {}, deps = {}, maxBytes = 2_000_000, options = {}) {
       const app = await openApp(
         { pool, topic, producer, store, looking, report: (event) => void events.push(event), ...deps },
         {
@@ -87,6 +92,7 @@ export async function served(): Promise<Served> {
           imageMemoryBytes: 8_000_000,
           version: '1.2.3',
           signal: new AbortController().signal,
+          ...options,
         },
       );
       await app.app.listen({ host: '127.0.0.1', port: 0 });

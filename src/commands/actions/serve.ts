@@ -61,6 +61,10 @@ async function run(context: Context): Promise<void> {
       limits: config.limits,
       imageMemoryBytes: config.imageMemoryBytes,
       version: version(),
+      disks: {
+        ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),
+        ...(config.store.kind === 'file' && { store: config.store.dir }),
+      },
       signal,
     },
   );

@@ -1,4 +1,6 @@
 /** Who may do what: tokens where there are any; without them everything on loopback, and reading alone elsewhere. */
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
 import type { TokenHash } from '../config/http.ts';
 import { Problem } from './problem.ts';
 import { bearerOf } from './tokens.ts';
@@ -18,6 +20,8 @@ export interface Asking {
   authorization: string | undefined;
   host: string | undefined;
   origin: string | undefined;
+  /** The header by which a proxy shows that the request came through it. */
+  proxy?: string | undefined;
 }
 
 export type Access = (right: Right, asking: Asking) => string | null;
@@ -34,8 +38,11 @@ export function accessPolicy({ tokens, host, corsOrigins }: AccessOptions): Acce
   }
   const local = isLoopback(host);
   return (right, asking) => {
-    // A page whose name was rebound to this address sends its own name: nobody else would send one of these to loopback.
+    // Whoever is behind it: to this server it would look like its own machine.
+    if (asking.proxy !== undefined) throw proxied(asking.proxy);
+    // A page whose name was rebound to this address sends its own name: nobody else would send one of these.
     if (local) checkLocal(asking, corsOrigins);
+    else checkName(asking, host);
     if (right === 'write' && !local) throw readOnly();
     return null;
   };
@@ -57,9 +64,36 @@ function checkLocal({ host, origin }: Asking, corsOrigins: readonly string[]): v
   });
 }
 
+/** Names that nobody outside can make lead here: addresses, names without a dot, this machine's and the configured one. */
+function checkName({ host }: Asking, listensOn: string): void {
+  // No page of a browser: they all send one.
+  if (host === undefined) return;
+  const name = nameOf(host).toLowerCase();
+  const own = hostname().toLowerCase();
+  const isOwn = [own, `${own}.local`, listensOn.toLowerCase()].includes(name);
+  if (isOwn || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || /^[a-z0-9_-]+$/.test(name)) return;
+  throw new Problem(
+    403,
+    'foreign_host',
+    'without tokens this server answers to its addresses and its own name only',
+    {
+      hint: 'Ask for it by address, or give it tokens (visionscale serve --new-token NAME).',
+    },
+  );
+}
+
 /** Of a Host header, without the port. */
 function nameOf(host: string | undefined): string {
   return /^(\[[^\]]*\]|[^:]*)(:\d{1,5})?$/.exec(host ?? '')?.[1] ?? '';
+}
+
+function proxied(header: string): Problem {
+  return new Problem(
+    403,
+    'proxied',
+    `without tokens this server takes no requests that came through a proxy, and this one has the header ${header}`,
+    { hint: 'Give the server tokens (visionscale serve --new-token NAME), or ask it without the proxy.' },
+  );
 }
 
 function unauthorized(): Problem {

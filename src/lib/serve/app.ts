@@ -14,7 +14,9 @@ import { holdContinue } from './expect-continue.ts';
 import { Feed } from './feed.ts';
 import { limitConnections, serverLimits } from './limits.ts';
 import { describeApi } from './openapi.ts';
-import { Problem } from './problem.ts';
+import { Failures } from './failures.ts';
+import { Problem, safeHeaders } from './problem.ts';
+import { proxyHeader, senderOf } from './sender.ts';
 import { imageRoutes } from './routes/images.ts';
 import { originalRoute } from './routes/original.ts';
 import { resultRoutes } from './routes/results.ts';
@@ -37,7 +39,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   const shared: Shared = {
     deps,
     options,
-    admission: new Admission({ images: http.maxInFlight, bytes: options.imageMemoryBytes }, deps.load),
+    admission: new Admission(admissionBounds(options), deps.load),
     waiters: new Waiters({ find: (ids) => findOutcomes(pool, pipeline, ids) }),
     feed: new Feed({
       end: () => streamEnd(pool),
@@ -57,11 +59,14 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   answerErrors(app, report);
   tellAnswers(app, report);
+  keepPlain(app);
   if (http.corsOrigins.length > 0) await allowOrigins(app, http.corsOrigins);
   guard(app, shared);
   if (http.rateLimit > 0) await limitRates(app, http.rateLimit);
   await app.register(multipart, {
     throwFileSizeLimit: false,
+    // A name of a file is optional: a part that says it is an image is one.
+    isPartAFile: (_field, type, file) => file !== undefined || isImageType(type),
     limits: { fileSize: Infinity, files: 100, fields: 200, fieldSize: 4096, headerPairs: 50 },
   });
   await describeApi(app, options.version);
@@ -106,9 +111,30 @@ function tellAnswers(app: App, report: ServeDeps['report']): void {
   });
 }
 
+/** Half of the memory for one sender, and never less than a largest image. */
+function admissionBounds({ http, imageMemoryBytes: bytes, limits }: ServeOptions) {
+  return { images: http.maxInFlight, bytes, bytesEach: Math.max(Math.floor(bytes / 2), limits.maxBytes) };
+}
+
+function isImageType(type: string | undefined): boolean {
+  return type !== undefined && /^(image\/.+|application\/octet-stream)$/i.test(type);
+}
+
+/** Nothing that two readers could read differently, neither of requests nor of answers. */
+function keepPlain(app: App): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(safeHeaders);
+    const hosts = request.raw.rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');
+    done(
+      hosts.length > 1 ? new Problem(400, 'bad_request', 'the request has more than one Host') : undefined,
+    );
+  });
+}
+
 /** Before anything of a body is read. */
 function guard(app: App, { options, closing }: Shared): void {
   const access = accessPolicy(options.http);
+  const failures = new Failures();
   app.decorateRequest('token', null);
   app.addHook('onSend', (_request, reply, _payload, done) => {
     if (closing.aborted) void reply.header('connection', 'close');
@@ -119,12 +145,18 @@ function guard(app: App, { options, closing }: Shared): void {
     if (closing.aborted) {
       throw new Problem(503, 'stopping', 'the server is about to stop', { retryAfter: 1 });
     }
-    request.token = access(rightOf(request), {
-      method: request.method,
-      authorization: request.headers.authorization,
-      host: request.headers.host,
-      origin: request.headers.origin,
-    });
+    try {
+      request.token = access(rightOf(request), {
+        method: request.method,
+        authorization: request.headers.authorization,
+        host: request.headers.host,
+        origin: request.headers.origin,
+        proxy: proxyHeader(request.headers),
+      });
+    } catch (error) {
+      const isFailure = error instanceof Problem && error.status === 401;
+      throw (isFailure ? failures.note(request.ip) : undefined) ?? error;
+    }
   });
 }
 
@@ -147,7 +179,7 @@ async function limitRates(app: App, aSecond: number): Promise<void> {
     max: aSecond,
     timeWindow: 1000,
     allowList: (request) => rightOf(request) === 'none',
-    keyGenerator: (request) => request.token ?? request.ip,
+    keyGenerator: (request) => senderOf(request.token, request.ip),
     errorResponseBuilder: () =>
       new Problem(429, 'rate_limited', `more than ${aSecond} requests a second`, { retryAfter: 1 }),
   });

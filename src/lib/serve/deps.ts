@@ -7,6 +7,7 @@ import type { ImageLimits } from '../images/limits.ts';
 import type { Exposition } from '../metrics/metrics.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Producer, Topic } from '../topic/topic.ts';
+import type { Disks } from './readiness.ts';
 
 export interface ServeDeps {
   pool: Pool;
@@ -29,6 +30,8 @@ export interface ServeOptions {
   imageMemoryBytes: number;
   /** Of visionscale, for the OpenAPI document. */
   version: string;
+  /** Directories of this machine that images or rows are written to, so that a full disk is known. */
+  disks?: Disks;
   /** Told to stop: what is in flight is finished, nothing new is taken. */
   signal: AbortSignal;
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import type { App } from './context.ts';
 import type { ServeDeps } from './deps.ts';
-import { Problem, problemType, toProblem } from './problem.ts';
+import { Problem, problemType, safeHeaders, toProblem } from './problem.ts';
 
 /** What is read and thrown away so that the sender gets to see the answer: bytes, and milliseconds. */
 const lingerBytes = 1024 * 1024;
@@ -67,6 +67,8 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
   const body = JSON.stringify(problem.body());
   socket.end(
     `HTTP/1.1 ${status} ${title}\r\ncontent-type: ${problemType}\r\ncontent-length: ${Buffer.byteLength(body)}\r\n` +
-      `connection: close\r\n\r\n${body}`,
+      `${Object.entries(safeHeaders)
+        .map(([name, value]) => `${name}: ${value}\r\n`)
+        .join('')}connection: close\r\n\r\n${body}`,
   );
 }

@@ -25,6 +25,9 @@ interface ProblemDetails {
 
 export const problemType = 'application/problem+json';
 
+/** Of every answer: nothing is guessed from its content, and nothing of it is kept on the way. */
+export const safeHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
+
 export class Problem extends VisionscaleError {
   override readonly name = 'Problem';
   readonly status: number;
@@ -54,6 +57,7 @@ export class Problem extends VisionscaleError {
   headers(): Record<string, string> {
     return {
       'content-type': problemType,
+      ...safeHeaders,
       ...(this.retryAfter !== undefined && { 'retry-after': String(this.retryAfter) }),
       ...(this.status === 401 && { 'www-authenticate': 'Bearer' }),
     };

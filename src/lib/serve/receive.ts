@@ -19,16 +19,21 @@ export interface ReceiveOptions {
   declaredBytes?: number | undefined;
 }
 
-/** Throws a Problem (413, 429), or an ImageError for what is no image, as soon as it shows. */
+/** Throws a Problem (408, 413, 429), or an ImageError for what is no image, as soon as it shows. */
 export async function receiveImage(source: Readable, options: ReceiveOptions): Promise<Buffer> {
   const { maxBytes, memory, declaredBytes } = options;
   const chunks: Buffer[] = [];
   let bytes = 0;
   let looked = declaredBytes !== undefined && declaredBytes < worthLooking;
+  // Left early, the rest is not ours to destroy: with it would go the connection, and the answer.
+  const arriving = source.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer, undefined>;
   try {
-    // Left early, the rest is not ours to destroy: with it would go the connection, and the answer.
-    const arriving = source.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
-    for await (const chunk of arriving) {
+    for (;;) {
+      const step = arriving.next();
+      // Whoever is dropped may leave one open.
+      step.catch(() => undefined);
+      const { done, value: chunk } = await Promise.race([memory.dropped, step]);
+      if (done === true) break;
       bytes += chunk.length;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
       memory.take(chunk.length);
@@ -41,7 +46,10 @@ export async function receiveImage(source: Readable, options: ReceiveOptions): P
   } catch (error) {
     if (error instanceof VisionscaleError) throw error;
     throw new Problem(400, 'incomplete', 'the body ended before it was complete', { cause: error });
+  } finally {
+    void arriving.return?.().catch(() => undefined);
   }
+  memory.complete();
   // One that was read whole is not copied.
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
 }

@@ -1,9 +1,12 @@
 /** Who may do what: tokens, loopback with Host and Origin, and read-only elsewhere. */
-import { describe, expect, it } from 'vitest';
+import { hostname } from 'node:os';
+import { describe, expect, it, vi } from 'vitest';
 import { parseOrigins, parseServerUrl, parseTokens, tokenEntry } from '../../../src/lib/config/http.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
 import { type AccessOptions, accessPolicy, type Asking, type Right } from '../../../src/lib/serve/access.ts';
 import type { Problem } from '../../../src/lib/serve/problem.ts';
+import { Failures } from '../../../src/lib/serve/failures.ts';
+import { network, proxyHeader, senderOf } from '../../../src/lib/serve/sender.ts';
 import { bearerOf, newToken } from '../../../src/lib/serve/tokens.ts';
 
 const rights: Right[] = ['none', 'read', 'write'];
@@ -50,8 +53,53 @@ describe('without tokens', () => {
 
   it('is read-only on any other address', () => {
     for (const host of ['0.0.0.0', '::', '192.0.2.7', 'belt.example']) {
-      expect(answers({ host }, { host: 'belt.example:8080' })).toEqual([null, null, 403]);
+      expect(answers({ host }, { host: '192.0.2.7:8080' })).toEqual([null, null, 403]);
     }
+  });
+
+  it('answers there to names that nobody outside can make lead to it', () => {
+    const asked = (host: string | undefined) => answers({ host: '0.0.0.0' }, { host });
+    for (const host of [
+      '[2001:db8::7]:8080',
+      'localhost',
+      'belt-1:8080',
+      hostname(),
+      `${hostname()}.local`,
+      undefined,
+    ]) {
+      expect(asked(host), host).toEqual([null, null, 403]);
+    }
+    expect(answers({ host: 'belt.example' }, { host: 'Belt.Example:8080' })).toEqual([null, null, 403]);
+    for (const host of [
+      'evil.example',
+      'evil.example:8080',
+      '192.0.2.7.evil.example',
+      'localhost.evil.example',
+      'evil.',
+      '',
+    ]) {
+      expect(asked(host), host).toEqual([403, 403, 403]);
+    }
+  });
+
+  it('takes nothing that came through a proxy', () => {
+    for (const host of ['127.0.0.1', '0.0.0.0']) {
+      expect(answers({ host }, { proxy: 'via' })).toEqual([403, 403, 403]);
+    }
+    const token = newToken();
+    const tokens = parseTokens(tokenEntry('a', token));
+    expect(answers({ tokens }, { proxy: 'via', authorization: `Bearer ${token}` })).toEqual([null, 'a', 'a']);
+    for (const name of [
+      'forwarded',
+      'via',
+      'x-forwarded-for',
+      'x-forwarded-host',
+      'x-forwarded-proto',
+      'x-real-ip',
+    ]) {
+      expect(proxyHeader({ host: 'h', [name]: '' })).toBe(name);
+    }
+    expect(proxyHeader({ host: 'h', 'x-forward': '1', 'x-viaduct': '1' })).toBeUndefined();
   });
 });
 
@@ -82,6 +130,40 @@ describe('with tokens', () => {
     expect(newToken()).toMatch(/^vs_[\w-]{43}$/);
     expect(newToken()).not.toBe(newToken());
     expect(bearerOf(`Bearer ${newToken()}`, tokens)).toBeUndefined();
+  });
+});
+
+describe('a sender', () => {
+  it('is its token, else its host, however many addresses that has', () => {
+    expect(senderOf('a', '192.0.2.1')).not.toBe(senderOf('b', '192.0.2.1'));
+    expect(senderOf('a', '192.0.2.1')).toBe(senderOf('a', '192.0.2.2'));
+    expect(senderOf('192.0.2.1', '')).not.toBe(senderOf(null, '192.0.2.1'));
+    expect(network('::ffff:192.0.2.1')).toBe('192.0.2.1');
+    const one = network('2001:db8:0:7::1');
+    for (const same of ['2001:db8:0:7:ffff::2', '2001:0db8:0000:0007:1:2:3:4', '2001:DB8::7:0:0:0:9']) {
+      expect(network(same), same).toBe(one);
+    }
+    for (const other of ['2001:db8:0:8::1', '2001:db8::1', '::1', 'fe80::1%eth0']) {
+      expect(network(other), other).not.toBe(one);
+    }
+  });
+
+  it('with wrong tokens is turned away for a while, address by address', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    try {
+      const failures = new Failures();
+      for (let n = 0; n < 20; n++) expect(failures.note('192.0.2.1')).toBeUndefined();
+      expect(failures.note('192.0.2.1')).toMatchObject({
+        status: 429,
+        code: 'too_many_failures',
+        retryAfter: 60,
+      });
+      expect(failures.note('192.0.2.2')).toBeUndefined();
+      vi.advanceTimersByTime(60_000);
+      expect(failures.note('192.0.2.1')).toBeUndefined();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

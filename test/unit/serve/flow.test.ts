@@ -1,7 +1,7 @@
 /** What flows: bytes in under limits, waits with one query for all, the stream without a gap, slow listeners dropped. */
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type {
   Outcome,
   Place,
@@ -9,8 +9,9 @@ import type {
   StreamedResult,
   StreamPage,
 } from '../../../src/lib/database/results.ts';
-import { Admission } from '../../../src/lib/serve/admission.ts';
+import { Admission, type Memory } from '../../../src/lib/serve/admission.ts';
 import { Feed } from '../../../src/lib/serve/feed.ts';
+import { Places } from '../../../src/lib/serve/places.ts';
 import { receiveImage } from '../../../src/lib/serve/receive.ts';
 import { eventStream, placeOf } from '../../../src/lib/serve/server-sent-events.ts';
 import { Waiters } from '../../../src/lib/serve/waiters.ts';
@@ -84,6 +85,137 @@ describe('receiving an image', () => {
     place[Symbol.dispose]();
     admission.check();
     expect(admission.images).toBe(0);
+  });
+});
+
+describe('memory', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  const refused = (memory: Memory, bytes: number) => {
+    try {
+      memory.take(bytes);
+    } catch (error) {
+      return (error as { status: number }).status;
+    }
+    return undefined;
+  };
+  /** Its status once it has lost its place. */
+  const fate = (memory: Memory) => {
+    const one: { status?: number } = {};
+    memory.dropped.catch((error: { status: number }) => (one.status = error.status));
+    return one;
+  };
+
+  it('is shared out: one sender leaves room for others', () => {
+    const admission = new Admission({ images: 9, bytes: 100, bytesEach: 50 });
+    const greedy = [admission.memory('a'), admission.memory('a')] as const;
+    greedy[0].take(25);
+    greedy[1].take(25);
+    expect(refused(admission.memory('a'), 1)).toBe(429);
+    expect(() => admission.check('a')).toThrow(/in hand/);
+    admission.check('b');
+    const other = admission.memory('b');
+    other.take(50);
+    expect(admission.bytes).toBe(100);
+    greedy[0][Symbol.dispose]();
+    expect(refused(other, 1)).toBe(429);
+    expect(refused(admission.memory('a'), 25)).toBeUndefined();
+  });
+
+  it('is taken from the slowest where it is wanted', async () => {
+    const admission = new Admission({ images: 9, bytes: 1_000_000 });
+    const [stalled, slow, quick] = [admission.memory('a'), admission.memory('b'), admission.memory('c')];
+    const fates = [stalled, slow, quick].map(fate);
+    stalled.take(600_000);
+    slow.take(100_000);
+    quick.take(100_000);
+    // At first nobody can be told apart.
+    expect(refused(admission.memory('d'), 300_000)).toBe(429);
+    for (let n = 0; n < 20; n++) {
+      vi.advanceTimersByTime(100);
+      slow.take(1000);
+      quick.take(8000);
+    }
+    admission.check('d');
+    const wanting = admission.memory('d');
+    wanting.take(300_000);
+    await Promise.resolve();
+    expect(fates).toEqual([{ status: 408 }, {}, {}]);
+    expect(admission.bytes).toBe(100_000 + 20_000 + 100_000 + 160_000 + 300_000);
+    wanting.take(400_000);
+    await Promise.resolve();
+    expect(fates).toEqual([{ status: 408 }, { status: 408 }, {}]);
+    // Who sends quickly keeps his place.
+    expect(refused(wanting, 100_000)).toBe(429);
+    for (const one of [stalled, slow, quick, wanting]) one[Symbol.dispose]();
+    expect(admission.bytes).toBe(0);
+  });
+
+  it('is not taken from others for a sender that has had its share, nor from what has arrived', async () => {
+    const admission = new Admission({ images: 9, bytes: 200, bytesEach: 100 });
+    const [whole, others, own] = [admission.memory('a'), admission.memory('b'), admission.memory('a')];
+    const fates = [whole, others, own].map(fate);
+    whole.take(50);
+    whole.complete();
+    others.take(100);
+    own.take(50);
+    vi.advanceTimersByTime(5000);
+    admission.memory('a').take(50);
+    await Promise.resolve();
+    expect(fates).toEqual([{}, {}, { status: 408 }]);
+  });
+
+  it('is lost by an image that comes too slowly, wanted or not', async () => {
+    const admission = new Admission({ images: 9, bytes: 1e9 });
+    const [burst, drip, steady, whole] = ['a', 'b', 'c', 'd'].map((sender) => admission.memory(sender));
+    const fates = [burst!, drip!, steady!, whole!].map(fate);
+    burst!.take(50_000_000);
+    whole!.take(10);
+    whole!.complete();
+    for (let second = 0; second < 60; second++) {
+      refused(drip!, 2);
+      steady!.take(6000);
+      vi.advanceTimersByTime(1000);
+      await Promise.resolve();
+      if (second < 9) expect(fates).toEqual([{}, {}, {}, {}]);
+    }
+    expect(fates).toEqual([{ status: 408 }, { status: 408 }, {}, {}]);
+    expect(admission.bytes).toBe(60 * 6000 + 10);
+    for (const one of [burst!, drip!, steady!, whole!]) one[Symbol.dispose]();
+    expect([admission.bytes, vi.getTimerCount()]).toEqual([0, 0]);
+  });
+
+  it('that was lost ends the reading at once, though nothing comes any more', async () => {
+    const admission = new Admission({ images: 9, bytes: 100_000 });
+    const stalled = new PassThrough();
+    stalled.write(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff]), Buffer.alloc(60_000)]));
+    const reading = rejection(receiveImage(stalled, { maxBytes: 1e6, memory: admission.memory('a') }));
+    while (admission.bytes === 0) await setImmediate();
+    vi.advanceTimersByTime(3000);
+    admission.memory('b').take(90_000);
+    expect(await reading).toMatchObject({ status: 408, code: 'too_slow' });
+    expect(stalled.destroyed).toBe(false);
+  });
+});
+
+describe('places', () => {
+  it('are bounded, for all and for each', () => {
+    const places = new Places({ all: 3, each: 2 });
+    const [first] = [places.take('a'), places.take('a')] as const;
+    expect([places.full('a'), places.full('b')]).toEqual(['each', undefined]);
+    const last = places.take('b');
+    expect([places.full('a'), places.full('c')]).toEqual(['all', 'all']);
+    first();
+    first();
+    expect([places.full('a'), places.full('c')]).toEqual([undefined, undefined]);
+    last();
+    places.take('b');
+    expect(places.full('b')).toBeUndefined();
   });
 });
 

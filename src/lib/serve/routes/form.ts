@@ -7,6 +7,7 @@ import { invite } from '../expect-continue.ts';
 import type { Ingested } from '../ingest.ts';
 import { Problem } from '../problem.ts';
 import { type Answer, type PartAnswer, refusedPart } from './images.ts';
+import { senderOf } from '../sender.ts';
 import { declaredLength, saidBy, takeImage } from './posted.ts';
 
 /** A whole form may be as large as so many of the largest images. */
@@ -24,7 +25,7 @@ export async function receiveForm(
   const most = mostImagesWorth * shared.options.limits.maxBytes;
   if ((declaredLength(request) ?? 0) > most) throw tooLarge(most);
   const said = saidBy(request);
-  shared.admission.check();
+  shared.admission.check(senderOf(request.token, request.ip));
   invite(request.raw);
   const answers: { name: string | null; answer: Promise<Answer> }[] = [];
   let name: string | undefined;
@@ -43,7 +44,12 @@ export async function receiveForm(
       const taken = takeImage(shared, request, { ...said, name: called }, { stream, index });
       answers.push({ name: called ?? null, answer: taken.then(settle).catch(refusedPart) });
       // One at a time.
-      await taken.catch(() => passOver(stream, most - bytes));
+      const isLate = await taken.then(
+        () => false,
+        async (error: unknown) => isTooSlow(error) || (await passOver(stream, most - bytes), false),
+      );
+      // What follows would come as slowly.
+      if (isLate) break;
       bytes += stream.bytesRead;
       if (bytes > most) throw tooLarge(most);
     }
@@ -57,7 +63,7 @@ export async function receiveForm(
     if (settled.every(({ answer }) => answer.status >= 400)) throw fault;
     settled.push({ name: null, answer: refusedPart(fault) });
   }
-  if (settled.length === 0) throw new Problem(400, 'no_image', 'the form holds no file');
+  if (settled.length === 0) throw noImage();
   return settled;
 }
 
@@ -68,6 +74,16 @@ async function passOver(stream: Readable & { bytesRead: number }, most: number):
   } catch {
     // its own answer tells that it was cut off
   }
+}
+
+function noImage(): Problem {
+  return new Problem(400, 'no_image', 'the form holds no file', {
+    hint: 'A part is an image where it has a filename, or the Content-Type of an image.',
+  });
+}
+
+function isTooSlow(error: unknown): boolean {
+  return error instanceof Problem && error.status === 408;
 }
 
 function tooLarge(most: number): Problem {

@@ -8,6 +8,7 @@ import { headerText } from '../image-name.ts';
 import { ingest, type Ingested } from '../ingest.ts';
 import { Problem } from '../problem.ts';
 import { receiveImage, tooLarge } from '../receive.ts';
+import { senderOf } from '../sender.ts';
 
 /** What the headers of a request say about its images. */
 export interface Said {
@@ -53,8 +54,9 @@ export async function takeImage(
 ): Promise<Ingested> {
   const { http, limits, pipeline } = options;
   if (declaredBytes !== undefined && declaredBytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
-  admission.check();
-  using memory = admission.memory();
+  const sender = senderOf(request.token, request.ip);
+  admission.check(sender);
+  using memory = admission.memory(sender);
   invite(request.raw);
   const bytes = await receiveImage(stream, { maxBytes: limits.maxBytes, memory, declaredBytes });
   using _place = admission.enter();

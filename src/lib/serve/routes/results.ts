@@ -1,14 +1,16 @@
 /** Results: in pages back in time, and as they come. */
 import type { App, Shared } from '../context.ts';
 import { type Result, resultPage } from '../../database/results.ts';
+import { Places } from '../places.ts';
 import { Problem } from '../problem.ts';
+import { senderOf } from '../sender.ts';
 import { z } from 'zod';
 import * as schemas from '../schemas.ts';
 import { eventStream, placeOf } from '../server-sent-events.ts';
 import { refuseOtherMethods } from './only.ts';
 
-/** Most listeners of the stream at a time. */
-const mostListeners = 500;
+/** Most listeners of the stream at a time, in all and of one sender. */
+const mostListeners = { all: 500, each: 16 };
 
 export function resultRoutes(app: App, { deps, options, feed, closing }: Shared): void {
   const { pipeline } = options;
@@ -32,7 +34,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
     },
   );
 
-  let listeners = 0;
+  const listeners = new Places(mostListeners);
   app.get(
     '/v1/results/stream',
     {
@@ -46,15 +48,15 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
         },
       },
     },
-    async ({ query: { after, ...filter }, headers }, reply) => {
+    async ({ query: { after, ...filter }, headers, token, ip }, reply) => {
       const given = headers['last-event-id'] ?? after;
       const from = given === undefined || given === '' ? null : placeOf(String(given));
       if (from === undefined)
         throw new Problem(400, 'invalid_request', 'Last-Event-ID: is none of this stream');
-      if (listeners >= mostListeners) {
-        throw new Problem(429, 'busy', 'too many listen to the stream already', { retryAfter: 10 });
-      }
-      listeners++;
+      const sender = senderOf(token, ip);
+      const full = listeners.full(sender);
+      if (full !== undefined) throw tooMany(full);
+      const leave = listeners.take(sender);
       const stream = eventStream();
       const over = AbortSignal.any([stream.gone, closing]);
       const wanted = matcher(filter);
@@ -70,7 +72,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
         // The listener comes again, from where it was.
         .catch(() => undefined)
         .finally(() => {
-          listeners--;
+          leave();
           stream.end();
         });
       return (
@@ -86,6 +88,15 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
 
   refuseOtherMethods(app, '/v1/results', ['GET', 'HEAD']);
   refuseOtherMethods(app, '/v1/results/stream', ['GET']);
+}
+
+function tooMany(full: 'all' | 'each'): Problem {
+  return full === 'all'
+    ? new Problem(429, 'busy', 'too many listen to the stream already', { retryAfter: 10 })
+    : new Problem(429, 'busy', `this sender listens to the stream ${mostListeners.each} times already`, {
+        hint: 'Close a stream, or share one: a sender is a token, or an address where there are no tokens.',
+        retryAfter: 10,
+      });
 }
 
 interface StreamFilter {

@@ -6,7 +6,7 @@ import * as schemas from '../schemas.ts';
 import { refuseOtherMethods } from './only.ts';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: Shared): void {
-  const ask = readiness(deps);
+  const ask = readiness({ ...deps, disks: options.disks });
   const get = ['GET', 'HEAD'] as const;
 
   app.get(
