@@ -3,7 +3,7 @@ import { isMap, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../config/nearest.ts';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import { globMatcher, isGlob } from './glob.ts';
+import { globSize, isGlob, mostGlobSize } from './glob.ts';
 import { type BinRule, type BinRules, manualBin } from './rules.ts';
 
 const mostBins = 10_000;
@@ -140,6 +140,7 @@ function contradictions(rules: BinRules): string[] {
   const faults: string[] = [];
   const taken = new Map<string, string>();
   const bins = new Set<string>();
+  let size = 0;
   for (const { bin, classes } of rules.bins) {
     if (bins.has(bin)) faults.push(`bin ${JSON.stringify(bin)} is there twice`);
     bins.add(bin);
@@ -151,14 +152,19 @@ function contradictions(rules: BinRules): string[] {
         );
       }
       taken.set(pattern, bin);
-      if (isGlob(pattern)) {
+      if (isGlob(pattern) && size <= mostGlobSize) {
         try {
-          globMatcher(pattern);
+          size += globSize(pattern);
         } catch (error) {
           faults.push(`${JSON.stringify(pattern)} in ${bin} is no glob: ${errorMessage(error)}`);
         }
       }
     }
+  }
+  if (size > mostGlobSize) {
+    faults.push(
+      `the globs come to more than ${mostGlobSize} characters with their choices written out`,
+    );
   }
   return faults;
 }

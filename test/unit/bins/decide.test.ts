@@ -92,9 +92,63 @@ describe('globs', () => {
     ['*\\*', 'a\\b', true],
     ['*’s $^', 'Tom’s $^', true],
     ['RED*', 'red', false],
+    ['{red,dark {red,blue}} *', 'dark blue x', true],
+    ['{red,dark {red,blue}} *', 'blue x', false],
+    ['{,dark }red', 'red', true],
+    ['[a-c0-9]*', '7 up', true],
+    ['[a-c0-9]*', 'd', false],
+    ['[]a]*', ']', true],
+    ['[*]', '*', true],
+    ['[*]', 'x', false],
+    ['{a}*', '{a}b', true],
+    ['{a*', '{ab', true],
+    ['[a*', '[ab', true],
+    ['?', '苹', true],
+    ['?', '🍎', true],
+    ['[🍎-🍏]*', '🍏', true],
+    ['*(a|b)*', 'x(a|b)', true],
+    ['*(a|b)*', 'xa', false],
+    ['+(x)*', 'xx', false],
+    ['**a**', 'bab', true],
   ])('%j on %j: %s', (glob, name, expected) => {
     expect(isGlob(glob)).toBe(true);
     expect(globMatcher(glob)(name)).toBe(expected);
+  });
+
+  it.each([
+    ['{1..3}', /\{1\.\.3\} is not known here/],
+    ['x[[:alpha:]]', /named sets/],
+    ['[z-a]', /backwards/],
+    ['{a,b}'.repeat(10), /more than 1000 patterns/],
+  ])('%j is refused by what it holds', (glob, message) => {
+    expect(() => globMatcher(glob)).toThrow(message);
+    expect(() => parseRules(JSON.stringify({ bins: { left: [glob] } }))).toThrow(message);
+  });
+
+  it('cannot be made slow', () => {
+    const name = `${'ab'.repeat(2000)}c`;
+    const globs = [
+      `${'*a'.repeat(250)}*`,
+      `${'*(a|b)'.repeat(80)}x`,
+      `${'*[ab]'.repeat(100)}x`,
+      `${'*?'.repeat(250)}x`,
+      `${'*{a,b}'.repeat(9)}x`,
+      `${'{a*,b*}'.repeat(9)}x`,
+      `${'{'.repeat(500)}*`,
+      `${'['.repeat(499)}*`,
+      `${'{,'.repeat(250)}*`,
+    ];
+    for (const glob of globs) {
+      const began = performance.now();
+      expect(globMatcher(glob)(name), glob).toBe(glob === globs[0]);
+      expect(performance.now() - began, glob).toBeLessThan(5000);
+    }
+  });
+
+  it('come to no more than a table can hold', () => {
+    const many = Array.from({ length: 300 }, (_, n) => `${n}*${'x'.repeat(400)}`);
+    expect(() => parseRules(JSON.stringify({ bins: { left: many } }))).toThrow(/more than 100000 characters/);
+    expect(parseRules(JSON.stringify({ bins: { left: many.slice(0, 200) } })).bins).toHaveLength(1);
   });
 
   it('take everything but their own characters literally', () => {
