@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { AddFlags } from './actions/model-add.ts';
 import type { PullFlags } from './actions/model-pull.ts';
 import type { QuantizeFlags } from './actions/model-quantize.ts';
+import { outputKinds } from '../lib/classifier/classifier.ts';
 import { countAbove0, perChannel, sha256, share } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
 
@@ -79,10 +80,10 @@ function add(): Command {
       .addOption(new Option('--mean <r,g,b>', 'subtracted, of values from 0 to 1').argParser(perChannel))
       .addOption(new Option('--std <r,g,b>', 'divided by').argParser(perChannel))
       .addOption(
-        new Option('--output <kind>', 'what it answers with; by default as a test inference shows').choices([
-          'logits',
-          'probabilities',
-        ]),
+        new Option(
+          '--output <kind>',
+          'what it answers with; by default as its graph and test inferences show',
+        ).choices([...outputKinds]),
       )
       .addHelpText(
         'after',

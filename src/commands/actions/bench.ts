@@ -11,6 +11,7 @@ import { openScratch, type Scratch } from '../../lib/bench/scratch.ts';
 import { type StageName, stageNames } from '../../lib/bench/stage-names.ts';
 import { usableCores } from '../../lib/classifier/parallelism.ts';
 import { openClassifier } from '../../lib/classifier/pool.ts';
+import { proofsIn } from '../../lib/classifier/proved.ts';
 import { checkPaths } from '../../lib/files/check-paths.ts';
 import type { Context } from '../run.ts';
 
@@ -49,7 +50,11 @@ export default async function (
     }),
   );
   const open = (options: { engine: typeof config.engine; workers: number }) =>
-    openClassifier({ model, limits, autoOrient, preprocess, device: config.device, onNotice, ...options });
+    openClassifier({
+      ...{ model, limits, autoOrient, preprocess, device: config.device, onNotice },
+      proofs: proofsIn(config.models),
+      ...options,
+    });
   const engine = await engineOf(() => open({ engine: config.engine, workers: 1 }));
   const result = await bench(
     {

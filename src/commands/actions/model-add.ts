@@ -1,5 +1,5 @@
 /** What `model add` does: checks a model, puts it into the store, and says what it found. */
-import type { ModelOutput } from '../../lib/classifier/model.ts';
+import type { ModelOutput } from '../../lib/classifier/classifier.ts';
 import { addModel } from '../../lib/models/add.ts';
 import { entryLabel } from '../../lib/models/entry.ts';
 import { openModelStore } from '../../lib/models/store.ts';
@@ -18,10 +18,11 @@ export interface AddFlags {
 
 export default async function (context: Context, path: string, flags: AddFlags): Promise<void> {
   const store = openModelStore(context.config.models);
-  const { entry, check } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
+  const { entry, check, warnings } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
   const { name, version, digest, manifest } = entry;
   const { resize, crop, mean, std } = manifest!.preprocessing;
-  const { output } = manifest!;
+  const { output, outputReason } = manifest!;
+  for (const warning of warnings) context.say(warning);
   context.print(
     {
       name,
@@ -30,10 +31,12 @@ export default async function (context: Context, path: string, flags: AddFlags):
       path: entry.path,
       classes: check.classes,
       output,
+      outputReason,
+      warnings,
       preprocessing: manifest!.preprocessing,
     },
     () =>
-      `added ${entryLabel(entry)}: ${check.classes} classes, the outputs are ${output}\n` +
+      `added ${entryLabel(entry)}: ${check.classes} classes, the outputs are ${output} (${outputReason})\n` +
       `images: shorter side to ${resize}, centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
       `Use it: visionscale model use ${entryLabel(entry)}`,
   );

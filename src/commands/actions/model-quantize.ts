@@ -1,5 +1,6 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
 import { loadModel } from '../../lib/classifier/model.ts';
+import { proofsIn } from '../../lib/classifier/proved.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/entry.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize.ts';
 import { openModelStore, type NewManifest } from '../../lib/models/store.ts';
@@ -28,7 +29,12 @@ export default async function (context: Context, reference: string, flags: Quant
   try {
     const { limits, autoOrient } = config;
     const report = (event: QuantizeEvent) => progress.show(event);
-    made = await quantize(parent, { ...flags, limits, autoOrient }, report, signal);
+    made = await quantize(
+      parent,
+      { ...flags, limits, autoOrient, proofs: proofsIn(store.directory) },
+      report,
+      signal,
+    );
   } catch (error) {
     if (!signal.aborted) throw error;
     progress[Symbol.dispose]();
@@ -42,6 +48,7 @@ export default async function (context: Context, reference: string, flags: Quant
     ...(version !== undefined && { version }),
     preprocessing: parent.preprocessing,
     output: parent.output,
+    outputReason: parent.manifest?.outputReason ?? `its parent’s are ${parent.output}`,
     parent: digest,
     source: `quantized from ${parentName}@${parentVersion}`,
     engines: ['onnx', 'wasm'],

@@ -1,8 +1,10 @@
 /** What `model show` does: prints everything of a model's manifest, and where it is. */
 import { VisionscaleError } from '../../lib/errors.ts';
 import { loadModel } from '../../lib/classifier/model.ts';
+import { outputOfGraph } from '../../lib/classifier/output-kind.ts';
 import { chosenEntry } from '../../lib/models/chosen.ts';
 import { openModelStore } from '../../lib/models/store.ts';
+import { parseOnnx } from '../../lib/onnx/onnx.ts';
 import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
@@ -16,9 +18,13 @@ export default async function (context: Context, reference: string | undefined):
     });
   }
   const active = (await store.active().catch(() => undefined))?.path === entry.path;
-  const { info } = await loadModel(entry.path);
+  const { info, output, weights } = await loadModel(entry.path);
   const { path, bytes, bundled, manifest } = entry;
-  const shown = { ...manifest, labels: info.labels, bytes, path, bundled, active };
+  const byGraph = outputOfGraph(parseOnnx(weights));
+  // Manifests of former versions do not say why.
+  const said = `model.json says so; ${byGraph.reason}`;
+  const outputReason = manifest.outputReason ?? (manifest.output === undefined ? byGraph.reason : said);
+  const shown = { ...manifest, output, outputReason, labels: info.labels, bytes, path, bundled, active };
   context.print(shown, () => {
     const labels = `${info.labels.length}: ${info.labels.slice(0, 3).join(', ')}${info.labels.length > 3 ? ', …' : ''}`;
     const lines = Object.entries({ ...shown, labels }).filter(([, value]) => value !== undefined);

@@ -1,5 +1,6 @@
 /** What `model verify` does: digest, files and a test inference of one model. */
 import { chosenEntry } from '../../lib/models/chosen.ts';
+import { proofsIn } from '../../lib/classifier/proved.ts';
 import { openModelStore } from '../../lib/models/store.ts';
 import { verifyModel } from '../../lib/models/use.ts';
 import type { Context } from '../run.ts';
@@ -7,12 +8,13 @@ import type { Context } from '../run.ts';
 export default async function (context: Context, reference: string | undefined): Promise<void> {
   const store = openModelStore(context.config.models);
   const { path } = await chosenEntry(store, reference);
-  const verified = await verifyModel(path);
+  const verified = await verifyModel(path, proofsIn(store.directory));
   const { name, version, digest, classes, engine, milliseconds } = verified;
+  if (verified.warning !== undefined) context.say(verified.warning);
   context.print(
     { ok: true, ...verified },
     () =>
-      `${name}@${version} is whole (${digest}) and answers with ${classes} classes\n` +
+      `${name}@${version} is whole (${digest}) and answers with ${classes} classes, read as ${verified.output}\n` +
       `(engine ${engine}, one image in ${milliseconds.toFixed(1)} ms on one thread)`,
   );
 }

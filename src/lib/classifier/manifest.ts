@@ -1,6 +1,7 @@
 /** `model.json`: what a model is called and how it wants its images. */
 import { z } from 'zod';
 import { errorMessage } from '../errors.ts';
+import { outputKinds } from './classifier.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { invalidModel } from './model-files.ts';
 
@@ -49,7 +50,10 @@ const schema = z.object({
   preprocessing: preprocessing.default(preprocessing.parse({})),
   /** Width and height of the network's input: what `preprocessing.crop` leaves. */
   inputSize: side.optional(),
-  output: z.enum(['logits', 'probabilities']).default('logits'),
+  /** Absent: what the graph ends in tells. */
+  output: z.enum(outputKinds).optional(),
+  /** Why `output` is what it is. */
+  outputReason: z.string().max(500).optional(),
   /** ISO 8601. */
   created: z.iso.datetime({ offset: true }).optional(),
   /** Digest of the model that this one was made from. */

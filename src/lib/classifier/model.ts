@@ -4,14 +4,14 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { VisionscaleError } from '../errors.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
-import type { ModelInfo } from './classifier.ts';
+import { parseOnnx } from '../onnx/onnx.ts';
+import { checkFile } from '../onnx/scan.ts';
+import type { ModelInfo, ModelOutput } from './classifier.ts';
 import { invalidModel, readModelFile, readModelText } from './model-files.ts';
 import { findWeights } from './find-weights.ts';
 import { readLabels } from './labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from './manifest.ts';
-
-/** Whether the network's scores are still to be put through a softmax. */
-export type ModelOutput = 'logits' | 'probabilities';
+import { outputOfGraph } from './output-kind.ts';
 
 /** A model in memory. What only a runtime can tell (its inputs, how many classes) is checked by `openClassifier`. */
 export interface LoadedModel {
@@ -48,7 +48,8 @@ export async function loadModel(path: string): Promise<LoadedModel> {
     });
   }
   const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
-  const { preprocessing, output, engines } = manifest;
+  checkFile(weights);
+  const { preprocessing, engines, output = outputOfGraph(parseOnnx(weights)).output } = manifest;
   return { info, weights, preprocessing, output, manifest, ...(engines !== undefined && { engines }) };
 }
 

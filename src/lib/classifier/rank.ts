@@ -1,16 +1,19 @@
 /** A network's scores to its best categories with their confidence. */
 import { VisionscaleError } from '../errors.ts';
 import type { Score } from './classifier.ts';
-import type { ModelOutput } from './model.ts';
+import type { ModelOutput } from './classifier.ts';
 
-/** The `count` best, best first; equal scores in the order of the labels. Softmax in float64. */
+/**
+ * The `count` best, best first; equal scores in the order of the labels. Softmax in float64; independent confidences stay
+ * independent.
+ */
 export function rank(
   scores: Float32Array,
   labels: readonly string[],
   output: ModelOutput,
   count = 5,
 ): Score[] {
-  const shares = output === 'probabilities' ? Float64Array.from(scores) : softmax(scores);
+  const shares = output === 'logits' ? softmax(scores) : Float64Array.from(scores, bounded);
   if (!shares.every(Number.isFinite)) {
     throw new VisionscaleError('the model answered with scores that are not numbers', {
       code: 'model_invalid',
@@ -25,6 +28,19 @@ export function rank(
     if (best.length > count) best.pop();
   }
   return best.map((i) => ({ category: labels[i]!, confidence: 100 * shares[i]! }));
+}
+
+/** What rounding does to a share: more is no share. */
+const slack = 0.02;
+
+function bounded(share: number): number {
+  if (share < -slack || share > 1 + slack) {
+    throw new VisionscaleError(`the model answered with ${share}, which is no share of 1`, {
+      code: 'model_invalid',
+      hint: 'Its outputs are logits, not what its model.json says: add it again without --output.',
+    });
+  }
+  return Math.min(Math.max(share, 0), 1);
 }
 
 export function softmax(scores: Float32Array): Float64Array {

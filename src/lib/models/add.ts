@@ -6,9 +6,13 @@ import { UsageError, VisionscaleError } from '../errors.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { findWeights } from '../classifier/find-weights.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../classifier/manifest.ts';
-import type { ModelOutput } from '../classifier/model.ts';
+import type { ModelOutput } from '../classifier/classifier.ts';
 import { readLabels } from '../classifier/labels.ts';
 import { invalidModel, readModelFile, readModelText } from '../classifier/model-files.ts';
+import { proofsIn } from '../classifier/proved.ts';
+import { decideOutput } from '../classifier/output-kind.ts';
+import { makeNode } from '../onnx/nodes.ts';
+import { serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { pthToOnnx } from './convert.ts';
 import { checkModelName } from './names.ts';
@@ -32,7 +36,9 @@ export interface AddOptions {
 
 export interface AddResult {
   entry: ModelEntry;
-  check: InferenceCheck;
+  check: InferenceCheck & { output: ModelOutput };
+  /** What a person should know before using it. */
+  warnings: string[];
 }
 
 const maxWeights = 512 * 2 ** 20;
@@ -46,13 +52,13 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
   const isState = isPth(bytes);
   const weights = isState ? pthToOnnx(bytes) : bytes;
   const beside = await manifestBeside(directory, weights);
-  const { side } = checkGraph(weights);
+  const { model, side } = checkGraph(weights);
   const preprocessing = preprocessingOf(options, beside, side);
   const labels =
     options.labels === undefined && beside.labels !== undefined
       ? beside.labels
       : await readLabels(options.labels ?? join(directory, 'labels.txt'));
-  const check = await checkInference(weights, preprocessing.crop);
+  const check = await checkInference(weights, preprocessing.crop, proofsIn(store.directory));
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
       `the model has ${check.classes} classes, but there are ${labels.length} labels`,
@@ -62,6 +68,10 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
       },
     );
   }
+  const said = options.output ?? beside.output;
+  const by = options.output === undefined ? 'model.json' : '--output';
+  const decided = decideOutput(model, check.answers, said === undefined ? undefined : { output: said, by });
+  const { output, reason, warning, lacksSigmoid } = decided;
   const manifest = {
     ...beside.kept,
     name: checkModelName(options.name ?? beside.kept.name ?? stem(file), 'name'),
@@ -69,12 +79,24 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
       version: options.version ?? beside.kept.version!,
     }),
     preprocessing,
-    output: agreedOutput(options.output ?? beside.output, check),
+    output,
+    outputReason: reason,
     source: isState
       ? `${basename(file)} sha256:${createHash('sha256').update(bytes).digest('hex')}`
       : basename(file),
   };
-  return { entry: await store.install({ manifest, weights, labels }), check };
+  const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : weights;
+  const entry = await store.install({ manifest, weights: installed, labels });
+  return { entry, check: { ...check, output }, warnings: warning === undefined ? [] : [warning] };
+}
+
+/** The graph ends one operator later. */
+function withSigmoid(model: OnnxModel): OnnxModel {
+  const { graph } = model;
+  const [scores] = graph.output;
+  const name = `${scores!.name ?? ''}.sigmoid`;
+  const node = [...graph.node, makeNode('Sigmoid', [scores!.name ?? ''], [name])];
+  return { ...model, graph: { ...graph, node, output: [{ ...scores, name }] } };
 }
 
 async function locate(given: string): Promise<{ file: string; directory: string }> {
@@ -112,7 +134,7 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
   return {
     kept: Object.fromEntries(kept),
     ...(labels !== undefined && { labels }),
-    ...('output' in said && { output }),
+    ...(output !== undefined && { output }),
     ...('preprocessing' in said && { preprocessing }),
   };
 }
@@ -143,19 +165,6 @@ function preprocessingOf(options: AddOptions, beside: Beside, side: number | und
     );
   }
   return { resize, crop: input, mean: options.mean ?? base.mean, std: options.std ?? base.std };
-}
-
-/** Sigmoid outputs may be called probabilities though they do not sum to 1; anything outside of 0 and 1 may not. */
-function agreedOutput(said: ModelOutput | undefined, check: InferenceCheck): ModelOutput {
-  if (said === 'probabilities' && !check.withinUnit) {
-    throw invalidModel(
-      'the outputs are said to be probabilities, but a test inference gave some outside of 0 to 1',
-      {
-        hint: 'They are logits: say --output logits, or leave it out.',
-      },
-    );
-  }
-  return said ?? check.output;
 }
 
 /** `net` for net.onnx, the directory's name for model.onnx; what a name cannot have becomes `-`. */

@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import { parseManifest } from '../classifier/manifest.ts';
 import type { LoadedModel } from '../classifier/model.ts';
 import { invalidModel } from '../classifier/model-files.ts';
+import { outputOfGraph } from '../classifier/output-kind.ts';
 import { inSharedMemory } from '../classifier/shared-memory.ts';
+import { parseOnnx } from '../onnx/onnx.ts';
+import { checkFile } from '../onnx/scan.ts';
 
 /** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
 export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
   const parsed = parseManifest(JSON.stringify(manifest));
-  const { name, version, labels, digest, preprocessing, output, engines } = parsed;
+  const { name, version, labels, digest, preprocessing, engines } = parsed;
   if (name === undefined || version === undefined || labels === undefined || digest === undefined) {
     throw invalidModel('the published manifest lacks name, version, labels or digest', {
       hint: 'Publish the model again.',
@@ -22,6 +25,8 @@ export function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedMode
   }
   // Shared, so that every worker thread reads the very bytes that were verified.
   const weights = inSharedMemory(bytes);
+  checkFile(weights);
+  const { output = outputOfGraph(parseOnnx(weights)).output } = parsed;
   const info = { name, version, digest, labels };
   return {
     info,

@@ -5,13 +5,16 @@ import { fileURLToPath } from 'node:url';
 import { VisionscaleError } from '../errors.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { readModelFile } from '../classifier/model-files.ts';
+import { proofsIn } from '../classifier/proved.ts';
 import { checkInference } from './check.ts';
 import { pthToOnnx } from './convert.ts';
 import { checksumMismatch, shownUrl } from './download-errors.ts';
 import { download, type DownloadOptions } from './download.ts';
 import { imagenet, imagenetLabels } from './imagenet.ts';
 import { maxPthBytes } from './pth/read.ts';
-import type { ModelEntry, ModelStore } from './store.ts';
+import { outputOfGraph } from '../classifier/output-kind.ts';
+import { parseOnnx } from '../onnx/onnx.ts';
+import type { ModelEntry, ModelStore, NewManifest } from './store.ts';
 
 export interface PullOptions extends Pick<DownloadOptions, 'proxy' | 'signal' | 'report' | 'timeoutMs'> {
   /** Another address (http, https) or a file; default: torchvision's, whose checksum is known. */
@@ -39,7 +42,7 @@ export async function pullImagenet(store: ModelStore, options: PullOptions): Pro
     throw checksumMismatch(from, sha256, expected);
   const weights = pthToOnnx(bytes);
   const labels = await imagenetLabels();
-  const { classes } = await checkInference(weights, imagenetPreprocessing.crop);
+  const { classes } = await checkInference(weights, imagenetPreprocessing.crop, proofsIn(store.directory));
   if (classes !== labels.length) {
     throw new VisionscaleError(`these weights have ${classes} classes; ImageNet has ${labels.length}`, {
       code: 'labels_mismatch',
@@ -47,13 +50,18 @@ export async function pullImagenet(store: ModelStore, options: PullOptions): Pro
     });
   }
   const source = `${isUrl ? shownUrl(from) : basename(from)} sha256:${sha256}`;
-  const manifest = { name: imagenet.name, version: sha256.slice(0, 8), output: 'logits' as const, source };
+  const manifest = { name: imagenet.name, version: sha256.slice(0, 8), ...outputOf(weights), source };
   const entry = await store.install({
     manifest: { ...manifest, preprocessing: imagenetPreprocessing },
     weights,
     labels,
   });
   return { entry, sha256, verified: expected !== undefined };
+}
+
+function outputOf(weights: Uint8Array): Pick<NewManifest, 'output' | 'outputReason'> {
+  const { output, reason } = outputOfGraph(parseOnnx(weights));
+  return { output, outputReason: reason };
 }
 
 async function fetched(

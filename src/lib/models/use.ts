@@ -1,22 +1,28 @@
 /** Makes a model the active one after it has shown that it loads, answers, and is good enough. */
 import { loadModel } from '../classifier/model.ts';
 import { VisionscaleError } from '../errors.ts';
+import type { ModelOutput } from '../classifier/classifier.ts';
+import { decideOutput } from '../classifier/output-kind.ts';
+import { proofsIn } from '../classifier/proved.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { entryLabel, type ModelEntry } from './entry.ts';
 import type { ModelStore } from './store.ts';
 import { percent } from '../report/percent.ts';
 
-export interface VerifyResult extends InferenceCheck {
+export interface VerifyResult extends Omit<InferenceCheck, 'answers'> {
   name: string;
   version: string;
   digest: string;
+  /** How its scores are read, and where they look like something else, what. */
+  output: ModelOutput;
+  warning?: string;
 }
 
 /** The digest, the files, the graph and a test inference. Throws a VisionscaleError that says what is wrong. */
-export async function verifyModel(path: string): Promise<VerifyResult> {
+export async function verifyModel(path: string, proofs: string): Promise<VerifyResult> {
   const model = await loadModel(path);
-  checkGraph(model.weights);
-  const check = await checkInference(model.weights, model.preprocessing.crop);
+  const graph = checkGraph(model.weights).model;
+  const { answers, ...check } = await checkInference(model.weights, model.preprocessing.crop, proofs);
   const { name, version, digest, labels } = model.info;
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
@@ -27,12 +33,14 @@ export async function verifyModel(path: string): Promise<VerifyResult> {
       },
     );
   }
-  return { name, version, digest, ...check };
+  const { output } = model;
+  const { warning } = decideOutput(graph, answers, { output, by: 'its manifest' });
+  return { name, version, digest, ...check, output, ...(warning !== undefined && { warning }) };
 }
 
 /** `force` takes a model that agrees too little with its parent; never one that does not work. */
 export async function useModel(store: ModelStore, entry: ModelEntry, force: boolean): Promise<VerifyResult> {
-  const verified = await verifyModel(entry.path);
+  const verified = await verifyModel(entry.path, proofsIn(store.directory));
   if (!force) requireAgreement(entry);
   await store.use(entry);
   return verified;

@@ -13,8 +13,10 @@ export function toPlain(type: protobuf.Type, message: object): Plain {
   const plain: Plain = {};
   for (const field of type.fieldsArray) {
     const value = (message as Plain)[field.name];
-    if (field.repeated) plain[field.name] = (value as unknown[]).map((item) => readValue(field, item));
-    else if (Object.hasOwn(message, field.name)) plain[field.name] = readValue(field, value);
+    if (field.repeated) {
+      if (field.options?.rare && (value as unknown[]).length === 0) continue;
+      plain[field.name] = (value as unknown[]).map((item) => readValue(field, item));
+    } else if (Object.hasOwn(message, field.name)) plain[field.name] = readValue(field, value);
   }
   const unknown = (message as WithUnknowns).$unknowns;
   if (unknown !== undefined) plain.unknownFields = unknown;

@@ -1,10 +1,15 @@
-/** The messages of onnx.proto that a classifier's file is made of, for protobufjs; other fields pass through unread. */
+/**
+ * The messages of onnx.proto that hold graphs and tensors, wherever they are nested, for protobufjs; other fields pass
+ * through unread.
+ */
 import protobuf from 'protobufjs/light.js';
 
 type Fields = Record<string, protobuf.IField>;
 
 const one = (type: string, id: number): protobuf.IField => ({ type, id });
 const many = (type: string, id: number): protobuf.IField => ({ rule: 'repeated', type, id });
+/** Absent where there are none: what hardly any file has. */
+const rare = (type: string, id: number): protobuf.IField => ({ ...many(type, id), options: { rare: true } });
 /** int64 as bigint; elsewhere (sizes, versions) as a number, checked to be exact. */
 const wide = (field: protobuf.IField): protobuf.IField => ({ ...field, options: { wide: true } });
 
@@ -19,6 +24,18 @@ const messages: Record<string, Fields> = {
     graph: one('Graph', 7),
     opsetImport: many('OperatorSet', 8),
     metadataProps: many('Entry', 14),
+    trainingInfo: rare('TrainingInfo', 20),
+    functions: rare('Function', 25),
+  },
+  TrainingInfo: { initialization: one('Graph', 1), algorithm: one('Graph', 2) },
+  Function: {
+    name: one('string', 1),
+    input: many('string', 4),
+    output: many('string', 5),
+    node: many('Node', 7),
+    domain: one('string', 10),
+    attributeProto: many('Attribute', 11),
+    overload: one('string', 13),
   },
   OperatorSet: { domain: one('string', 1), version: one('int64', 2) },
   Entry: { key: one('string', 1), value: one('string', 2) },
@@ -30,6 +47,7 @@ const messages: Record<string, Fields> = {
     input: many('ValueInfo', 11),
     output: many('ValueInfo', 12),
     valueInfo: many('ValueInfo', 13),
+    sparseInitializer: rare('SparseTensor', 15),
     metadataProps: many('Entry', 16),
   },
   Node: {
@@ -58,7 +76,10 @@ const messages: Record<string, Fields> = {
     docString: one('string', 13),
     type: one('int32', 20),
     refAttrName: one('string', 21),
+    sparseTensor: one('SparseTensor', 22),
+    sparseTensors: rare('SparseTensor', 23),
   },
+  SparseTensor: { values: one('Tensor', 1), indices: one('Tensor', 2), dims: many('int64', 3) },
   Tensor: {
     dims: many('int64', 1),
     dataType: one('int32', 2),
@@ -84,5 +105,7 @@ const root = protobuf.Root.fromJSON({
     Object.entries(messages).map(([name, fields]) => [name, { edition: 'proto2', fields }]),
   ),
 });
+
+root.resolveAll();
 
 export const modelType: protobuf.Type = root.lookupType('Model');

@@ -1,7 +1,7 @@
 /** Reads and writes ONNX files. Nothing in them is executed. */
 import protobuf from 'protobufjs/light.js';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import { checkFieldCount } from './bounds.ts';
+import { checkFile } from './scan.ts';
 import { toMessage, toPlain } from './convert.ts';
 import { modelType } from './descriptor.ts';
 import { invalidOnnx } from './invalid.ts';
@@ -31,7 +31,7 @@ export function serializeOnnx(model: OnnxModel): Uint8Array {
 
 function decode(bytes: Uint8Array): Record<string, unknown> {
   try {
-    checkFieldCount(modelType, bytes);
+    checkFile(bytes);
     const reader = protobuf.Reader.create(bytes);
     reader.discardUnknown = false;
     return toPlain(modelType, modelType.decode(reader));

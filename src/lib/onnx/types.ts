@@ -1,7 +1,8 @@
 /**
- * An ONNX file as plain objects, named after onnx.proto. Repeated fields are arrays, never absent; a field that the file
- * leaves out is undefined. Fields that are not described here (sparse tensors, functions, training info, later additions)
- * are kept as they are in `unknownFields` and written back unchanged.
+ * An ONNX file as plain objects, named after onnx.proto. Repeated fields are arrays, never absent (but for what hardly
+ * any file has); a field that the file
+ * leaves out is undefined. Fields that are not described here (later additions, what no reader needs) are kept as they are in
+ * `unknownFields` and written back unchanged.
  */
 
 interface Preserved {
@@ -19,6 +20,25 @@ export interface OnnxModel extends Preserved {
   docString?: string;
   graph: OnnxGraph;
   metadataProps: OnnxEntry[];
+  trainingInfo?: OnnxTrainingInfo[];
+  /** Operators that the file itself defines. */
+  functions?: OnnxFunction[];
+}
+
+export interface OnnxTrainingInfo extends Preserved {
+  initialization?: OnnxGraph;
+  algorithm?: OnnxGraph;
+}
+
+export interface OnnxFunction extends Preserved {
+  /** With `domain` and `overload` what a node names as its operator. */
+  name?: string;
+  domain?: string;
+  overload?: string;
+  input: string[];
+  output: string[];
+  node: OnnxNode[];
+  attributeProto: OnnxAttribute[];
 }
 
 export interface OnnxOperatorSet extends Preserved {
@@ -42,6 +62,7 @@ export interface OnnxGraph extends Preserved {
   input: OnnxValueInfo[];
   output: OnnxValueInfo[];
   valueInfo: OnnxValueInfo[];
+  sparseInitializer?: OnnxSparseTensor[];
   metadataProps: OnnxEntry[];
 }
 
@@ -75,6 +96,14 @@ export interface OnnxAttribute extends Preserved {
   graphs: OnnxGraph[];
   docString?: string;
   refAttrName?: string;
+  sparseTensor?: OnnxSparseTensor;
+  sparseTensors?: OnnxSparseTensor[];
+}
+
+export interface OnnxSparseTensor extends Preserved {
+  values?: OnnxTensor;
+  indices?: OnnxTensor;
+  dims: number[];
 }
 
 export const attributeType = {

@@ -6,6 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { loadModel } from '../../../src/lib/classifier/model.ts';
 import { VisionscaleError } from '../../../src/lib/errors.ts';
 import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
+import { makeNode } from '../../../src/lib/onnx/nodes.ts';
+import { serializeOnnx } from '../../../src/lib/onnx/onnx.ts';
+import { meansModel } from '../../support/hostile-models.ts';
 import { rejection } from '../../support/images.ts';
 import { tinyManifest, tinyWeights, writeTinyModel } from '../../support/tiny-models.ts';
 
@@ -58,6 +61,27 @@ describe('loadModel', () => {
     const loaded = await loadModel(model.path);
     expect(loaded.info.labels).toEqual(['r', 'g', 'b']);
     expect(loaded.output).toBe('probabilities');
+  });
+});
+
+describe('what the outputs are', () => {
+  const model = (op: string) => serializeOnnx(meansModel({ nodes: [makeNode(op, ['means'], ['scores'])] }));
+
+  it.each([
+    ['Softmax', 'probabilities'],
+    ['Sigmoid', 'sigmoid'],
+    ['Relu', 'logits'],
+  ])('is read from the graph where nobody says: %s, %s', async (op, expected) => {
+    await using files = await writeTinyModel('mean', { 'model.onnx': model(op) });
+    expect((await loadModel(files.path)).output).toBe(expected);
+  });
+
+  it('is what the manifest says, also a former version’s', async () => {
+    await using files = await writeTinyModel('mean', {
+      'model.onnx': model('Softmax'),
+      'model.json': manifest({ output: 'logits' }),
+    });
+    expect((await loadModel(files.path)).output).toBe('logits');
   });
 });
 

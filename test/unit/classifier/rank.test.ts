@@ -19,6 +19,22 @@ describe('rank', () => {
     ]);
   });
 
+  it('takes independent confidences as they are, whatever they sum to', () => {
+    expect(rank(Float32Array.of(0.5, 1, 0.75), ['x', 'y', 'z'], 'sigmoid')).toEqual([
+      { category: 'y', confidence: 100 },
+      { category: 'z', confidence: 75 },
+      { category: 'x', confidence: 50 },
+    ]);
+  });
+
+  it('keeps shares within 0 and 100, and refuses what is none', () => {
+    const [first, second] = rank(Float32Array.of(-0.004, 1.004), ['x', 'y'], 'sigmoid');
+    expect([first!.confidence, second!.confidence]).toEqual([100, 0]);
+    for (const output of ['sigmoid', 'probabilities'] as const) {
+      expect(() => rank(Float32Array.of(0.5, 7), ['x', 'y'], output)).toThrow(/no share of 1/);
+    }
+  });
+
   it('gives five, fewer where there are fewer classes', () => {
     expect(rank(new Float32Array(7), labels, 'logits')).toHaveLength(5);
     expect(rank(new Float32Array(3), labels, 'logits')).toHaveLength(3);

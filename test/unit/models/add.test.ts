@@ -4,10 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../../src/lib/classifier/model.ts';
+import { openClassifier } from '../../../src/lib/classifier/pool.ts';
 import { addModel, type AddOptions } from '../../../src/lib/models/add.ts';
 import { openModelStore, type ModelStore } from '../../../src/lib/models/store.ts';
-import { parseOnnx, serializeOnnx } from '../../../src/lib/onnx/onnx.ts';
-import { makeNode } from '../../../src/lib/onnx/nodes.ts';
+import { type OnnxNode, parseOnnx, serializeOnnx } from '../../../src/lib/onnx/onnx.ts';
+import { floatValue, makeNode } from '../../../src/lib/onnx/nodes.ts';
+import { floatTensor, rawTensor } from '../../../src/lib/onnx/tensors.ts';
+import { tensorType } from '../../../src/lib/onnx/types.ts';
+import { colorImage } from '../../support/color-model.ts';
+import { int64s, meansModel } from '../../support/hostile-models.ts';
 import { rejection } from '../../support/images.ts';
 import { op, pickle, squeezeNetPth } from '../../support/pth.ts';
 import { type TinyModel, tinyWeights } from '../../support/tiny-models.ts';
@@ -48,7 +53,11 @@ describe('takes', () => {
 
   it.each([
     ['Softmax', undefined, 'probabilities'],
-    ['Sigmoid', undefined, 'logits'],
+    ['Sigmoid', undefined, 'sigmoid'],
+    ['Sigmoid', 'sigmoid', 'sigmoid'],
+    ['LogSoftmax', undefined, 'logits'],
+    ['Relu', undefined, 'logits'],
+    ['Hardmax', undefined, 'probabilities'],
     ['Sigmoid', 'probabilities', 'probabilities'],
     ['Softmax', 'logits', 'logits'],
   ] as const)('%s, said to be %s, for %s', async (opType, said, expected) => {
@@ -76,6 +85,128 @@ describe('takes', () => {
     expect(check.classes).toBe(3);
     expect(entry.manifest).toMatchObject({ name: 'three', inputSize: 224, output: 'logits' });
     expect(entry.manifest?.source).toMatch(/^three\.pth sha256:[0-9a-f]{64}$/);
+  });
+});
+
+describe('reads the outputs', () => {
+  const node = makeNode;
+  const number = (name: string, value: number) => floatTensor(name, [], Float32Array.of(value));
+  const constants = [
+    number('zero', 0),
+    number('half', 0.5),
+    number('one', 1),
+    number('step', 1 / 255),
+    rawTensor('point', [], tensorType.uint8, Uint8Array.of(0)),
+    floatTensor('groups', [3, 3], Float32Array.of(0, 1, 0, 1, 0, 0, 0, 0, 1)),
+    // Far apart and close together: what is shared out is rounded to less than 1, or to more.
+    floatTensor('spread', [3, 3], Float32Array.of(3, 0, 0.4, 0, 3, 0.4, 0, 0, 0.4)),
+    int64s('last', [1], 1n),
+    int64s('end', [1], 3n),
+  ];
+  const add = async (nodes: OnnxNode[], options: AddOptions = {}, scores = 3) =>
+    addModel(store, await file(serializeOnnx(meansModel({ nodes, constants, scores }))), {
+      ...plain,
+      ...options,
+    });
+  const softmax = node('Softmax', ['means'], ['p']);
+
+  it('as shares where a quantised softmax rounds them', async () => {
+    const nodes = [
+      node('MatMul', ['means', 'spread'], ['m']),
+      node('Softmax', ['m'], ['p']),
+      node('QuantizeLinear', ['p', 'step', 'point'], ['q']),
+      node('DequantizeLinear', ['q', 'step', 'point'], ['scores']),
+    ];
+    const { entry } = await add(nodes);
+    expect(entry.manifest).toMatchObject({
+      output: 'probabilities',
+      outputReason: 'the graph ends in Softmax',
+    });
+  });
+
+  it('as shares where only the answers tell it', async () => {
+    const { entry } = await add([softmax, node('MatMul', ['p', 'groups'], ['scores'])]);
+    expect(entry.manifest).toMatchObject({
+      output: 'probabilities',
+      outputReason: expect.stringMatching(/test inferences they were shares of 1$/) as string,
+    });
+  });
+
+  it('as shares where two independent ones always make 1', async () => {
+    const nodes = [
+      node('Sigmoid', ['means'], ['p']),
+      node('Slice', ['p', 'last', 'end', 'last'], ['a']),
+      node('ReduceMax', ['a'], ['b'], { axes: [1], keepdims: 1 }),
+      node('Sub', ['one', 'b'], ['c']),
+      node('Concat', ['b', 'c'], ['scores'], { axis: 1 }),
+    ];
+    await writeFile(join(dir, 'labels.txt'), 'yes\nno\n');
+    const { entry } = await add(nodes, {}, 2);
+    expect(entry.manifest?.output).toBe('probabilities');
+  });
+
+  it('as independent where they stay within 0 and 1 whatever is seen', async () => {
+    const tanh = [
+      node('Tanh', ['means'], ['t']),
+      node('Add', ['t', 'one'], ['u']),
+      node('Mul', ['u', 'half'], ['scores']),
+    ];
+    const { entry } = await add(tanh);
+    expect(entry.manifest?.output).toBe('sigmoid');
+  });
+
+  it('as independent though the network leaves the sigmoid to its reader, when told so', async () => {
+    const { entry } = await add([node('Identity', ['means'], ['scores'])], { output: 'sigmoid' });
+    expect(entry.manifest).toMatchObject({
+      output: 'sigmoid',
+      outputReason: '--output says so: a sigmoid was added to the graph',
+    });
+    const model = await loadModel(entry.path);
+    await using classifier = await openClassifier({ model, engine: 'onnx', workers: 1 });
+    const { top } = await classifier.classify(await colorImage('red', 1));
+    const sigmoid = (level: number) => 100 / (1 + Math.exp(-level / 255));
+    expect(top.map(({ confidence }) => confidence)).toEqual(
+      [0xd0, 0x10, 0x10].map((level) => expect.closeTo(sigmoid(level), 2) as number),
+    );
+  });
+
+  it('as it is told, with a warning where the graph says otherwise', async () => {
+    const nodes = [node('Softmax', ['means'], ['scores'])];
+    const { warnings } = await add(nodes, { output: 'logits' });
+    expect(warnings).toEqual([expect.stringContaining('ends in Softmax')]);
+    expect((await add(nodes, { name: 'other' })).warnings).toEqual([]);
+  });
+
+  it.each([
+    ['a softmax over nothing', [node('Softmax', ['means'], ['scores'], { axis: 0 })], /sum to 3/],
+    [
+      'the number of a class',
+      [node('ArgMax', ['means'], ['i'], { axis: 1 }), node('Cast', ['i'], ['scores'], { to: 1 })],
+      /ArgMax/,
+    ],
+    ['the best few', [node('TopK', ['means', 'last'], ['scores', 'which'])], /TopK/],
+  ])('not of %s', async (_, nodes, message) => {
+    const error = await rejection(add(nodes));
+    expect(error).toMatchObject({ code: 'model_invalid', hint: expect.any(String) as string });
+    expect((error as Error).message).toMatch(message);
+  });
+
+  it('not of integers, of several outputs, of channels that come last', async () => {
+    const model = meansModel({ nodes: [node('Cast', ['means'], ['scores'], { to: tensorType.int32 })] });
+    model.graph.output = [{ name: 'scores', type: { tensorType: { elemType: tensorType.int32 } } }];
+    const two = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
+    two.graph.output.unshift({ name: 'label' });
+    const last = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
+    last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 3])];
+    for (const [made, message, hint] of [
+      [model, /no fractions/, /float32/],
+      [two, /2 outputs \(label, scores\)/, /extract_model.*\["scores"\]/],
+      [last, /channels come last/, /--inputs-as-nchw pixels/],
+    ] as const) {
+      const error = await rejection(addModel(store, await file(serializeOnnx(made)), plain));
+      expect(error).toMatchObject({ code: 'model_invalid', hint: expect.stringMatching(hint) as string });
+      expect((error as Error).message).toMatch(message);
+    }
   });
 });
 

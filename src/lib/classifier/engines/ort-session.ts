@@ -1,6 +1,7 @@
 /** A session of ONNX Runtime; the native and the WebAssembly package have the same API. */
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-web';
 import { errorMessage, type VisionscaleError } from '../../errors.ts';
+import { checkFile } from '../../onnx/scan.ts';
 import { invalidModel } from '../model-files.ts';
 import type { Session } from './engine.ts';
 
@@ -23,7 +24,9 @@ export async function openOrtSession(
   options: InferenceSession.SessionOptions,
   explain: (cause: unknown) => VisionscaleError = invalidWeights,
 ): Promise<Session> {
-  // The runtimes take no shared memory; they copy what they keep.
+  checkFile(weights);
+  // From memory, so that there is no directory whose files the runtime could fetch. The runtimes take no shared memory; they
+  // copy what they keep.
   const session = await ort.InferenceSession.create(weights.slice(), options).catch((cause: unknown) => {
     throw explain(cause);
   });
@@ -51,7 +54,7 @@ export async function openOrtSession(
 }
 
 function invalidWeights(cause: unknown): VisionscaleError {
-  return invalidModel(`the weights cannot be loaded: ${errorMessage(cause)}`, {
+  return invalidModel(`the weights cannot be loaded: ${errorMessage(cause).trim()}`, {
     hint: 'They must be an ONNX model that ONNX Runtime knows; was the file downloaded completely?',
     cause,
   });
