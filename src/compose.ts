@@ -118,10 +118,7 @@ export async function openClassifier(options: ComposeOptions, given?: LoadedMode
   if (model.manifest?.knows !== undefined) {
     options.onNotice(`${name}@${version} knows ${model.manifest.knows}`);
   }
-  const [{ openClassifier: open }, { proofsIn }] = await Promise.all([
-    import('./lib/classifier/pool.ts'),
-    import('./lib/classifier/proved.ts'),
-  ]);
+  const { openClassifier: open } = await import('./lib/classifier/pool.ts');
   return open({
     model,
     engine: config.engine,
@@ -129,7 +126,6 @@ export async function openClassifier(options: ComposeOptions, given?: LoadedMode
     limits: config.limits,
     autoOrient: config.autoOrient,
     preprocess: config.preprocess,
-    proofs: proofsIn(config.models),
     onNotice: options.onNotice,
     ...(config.workers !== undefined && { workers: config.workers }),
   });

@@ -11,7 +11,6 @@ import { openScratch, type Scratch } from '../../lib/bench/scratch.ts';
 import { type StageName, stageNames } from '../../lib/bench/stage-names.ts';
 import { usableCores } from '../../lib/classifier/parallelism.ts';
 import { openClassifier } from '../../lib/classifier/pool.ts';
-import { proofsIn } from '../../lib/classifier/proved.ts';
 import { checkPaths } from '../../lib/files/check-paths.ts';
 import type { Context } from '../run.ts';
 
@@ -50,11 +49,7 @@ export default async function (
     }),
   );
   const open = (options: { engine: typeof config.engine; workers: number }) =>
-    openClassifier({
-      ...{ model, limits, autoOrient, preprocess, device: config.device, onNotice },
-      proofs: proofsIn(config.models),
-      ...options,
-    });
+    openClassifier({ model, limits, autoOrient, preprocess, device: config.device, onNotice, ...options });
   const engine = await engineOf(() => open({ engine: config.engine, workers: 1 }));
   const result = await bench(
     {

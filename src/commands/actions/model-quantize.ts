@@ -1,6 +1,5 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
 import { loadModel } from '../../lib/classifier/model.ts';
-import { proofsIn } from '../../lib/classifier/proved.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/entry.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize.ts';
 import { openModelStore, type NewManifest } from '../../lib/models/store.ts';
@@ -29,12 +28,7 @@ export default async function (context: Context, reference: string, flags: Quant
   try {
     const { limits, autoOrient } = config;
     const report = (event: QuantizeEvent) => progress.show(event);
-    made = await quantize(
-      parent,
-      { ...flags, limits, autoOrient, proofs: proofsIn(store.directory) },
-      report,
-      signal,
-    );
+    made = await quantize(parent, { ...flags, limits, autoOrient }, report, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
     progress[Symbol.dispose]();

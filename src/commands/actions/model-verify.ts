@@ -1,6 +1,5 @@
 /** What `model verify` does: digest, files and a test inference of one model. */
 import { chosenEntry } from '../../lib/models/chosen.ts';
-import { proofsIn } from '../../lib/classifier/proved.ts';
 import { openModelStore } from '../../lib/models/store.ts';
 import { verifyModel } from '../../lib/models/use.ts';
 import type { Context } from '../run.ts';
@@ -8,7 +7,7 @@ import type { Context } from '../run.ts';
 export default async function (context: Context, reference: string | undefined): Promise<void> {
   const store = openModelStore(context.config.models);
   const { path } = await chosenEntry(store, reference);
-  const verified = await verifyModel(path, proofsIn(store.directory));
+  const verified = await verifyModel(path);
   const { name, version, digest, classes, engine, milliseconds } = verified;
   if (verified.warning !== undefined) context.say(verified.warning);
   context.print(

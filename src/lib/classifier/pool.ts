@@ -6,7 +6,6 @@ import type { Classification, Classifier, Device, EngineName } from './classifie
 import { chooseEngine } from './choose-engine.ts';
 import type { LoadedModel } from './model.ts';
 import { usableCores } from './parallelism.ts';
-import { proveModel } from './proved.ts';
 import { openWorkers } from './workers.ts';
 
 export interface ClassifierOptions {
@@ -22,11 +21,6 @@ export interface ClassifierOptions {
   autoOrient?: boolean | undefined;
   /** Default: `exact`. */
   preprocess?: PreprocessMode | undefined;
-  /**
-   * Directory of notes on what has been tried on this host: what has not is tried in a process of its own first, which may
-   * crash. Without it nothing is, for what this very process has tried already.
-   */
-  proofs?: string | undefined;
   /** Told, in one line, which engine `auto` took and what became of a worker that died. */
   onNotice?: ((text: string) => void) | undefined;
 }
@@ -39,12 +33,8 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
   const { model, device = 'cpu', onNotice = () => undefined } = options;
   const processes = options.workers ?? usableCores();
   const wanted = { engine: options.engine, device };
-  const { engine, opened: workers } = await chooseEngine(wanted, onNotice, async (engine) => {
+  const { engine, opened: workers } = await chooseEngine(wanted, onNotice, (engine) => {
     checkEngine(model, engine);
-    if (options.proofs !== undefined) {
-      const proof = { digest: model.info.digest, engine, device, side: model.preprocessing.crop };
-      await proveModel(model.weights, proof, options.proofs);
-    }
     return openWorkers({
       setup: {
         model,

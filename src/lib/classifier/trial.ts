@@ -1,13 +1,11 @@
 /** Tries a model in a process of its own: however that ends, this one lives and says why. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { totalmem } from 'node:os';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { compiledFile } from '../compiled-file.ts';
-import { VisionscaleError } from '../errors.ts';
+import { prepareOnnxRuntime, prepareTensorFlow } from '../config/native-environment.ts';
+import { errorMessage, VisionscaleError } from '../errors.ts';
+import { openSandbox } from '../sandbox/sandbox.ts';
 import type { Device, EngineName } from './classifier.ts';
 import { invalidModel } from './model-files.ts';
-import { fromPlainError, type PlainError } from './protocol.ts';
 
 export interface TrialOptions {
   weights: Uint8Array;
@@ -21,9 +19,9 @@ export interface TrialOptions {
 }
 
 export interface TrialLimits {
-  /** To load the runtime and the model, ms. */
+  /** To load the runtime and the model: milliseconds of a processor's time. */
   openMs: number;
-  /** For one inference, ms. */
+  /** For one inference, likewise. */
   runMs: number;
   /** Of the whole process. */
   memoryBytes: number;
@@ -49,19 +47,11 @@ export interface Trial {
   milliseconds: number;
 }
 
-/** Given to the process as its argument; the weights follow on standard input. */
-export interface TrialRequest extends Pick<TrialOptions, 'engines' | 'side' | 'inputs'> {
-  device: Device;
-  bytes: number;
-  limits: TrialLimits;
-}
+/** Given to the process when it opens. */
+export type TrialSetup = Pick<TrialOptions, 'weights' | 'engines' | 'side' | 'inputs'> & { device: Device };
 
-export type TrialEvent =
-  | { kind: 'opened'; engine: EngineName }
-  | { kind: 'answered'; answer: Answer; milliseconds: number }
-  | { kind: 'done' }
-  | { kind: 'failed'; error: PlainError }
-  | { kind: 'exceeded'; what: 'time' | 'memory' };
+/** Null when all test images have been answered. */
+export type TrialReply = { engine: EngineName; answer: Answer; milliseconds: number } | null;
 
 /** TensorRT compiles a network for minutes. */
 const openMs = { cpu: 60_000, other: 900_000 };
@@ -71,7 +61,7 @@ const memoryBytes = 3 * 2 ** 30;
 
 /**
  * Throws a VisionscaleError: `model_invalid` for whatever becomes of the process while it opens and runs the model,
- * `engine_unavailable`, `trial_failed` where it cannot even begin.
+ * `engine_unavailable`, `device_unavailable`.
  */
 export async function tryModel(options: TrialOptions): Promise<Trial> {
   const { weights, engines, side, inputs, device = 'cpu' } = options;
@@ -81,76 +71,45 @@ export async function tryModel(options: TrialOptions): Promise<Trial> {
     memoryBytes: Math.min(memoryBytes + 6 * weights.length, 0.8 * totalmem()),
     ...options.limits,
   };
-  const request: TrialRequest = { engines, side, inputs, device, bytes: weights.length, limits };
-  const file = compiledFile(import.meta.url, './trial-process.js');
-  const child = spawn(process.execPath, [file, JSON.stringify(request)], {
-    stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
-    windowsHide: true,
+  prepareOnnxRuntime();
+  if (engines.includes('tfjs')) prepareTensorFlow();
+  await using sandbox = await openSandbox<'next', TrialReply>({
+    module: compiledFile(import.meta.url, './trial-work.js'),
+    setup: { weights, engines, side, inputs, device } satisfies TrialSetup,
+    processes: 1,
+    eager: true,
+    openLimitMs: limits.openMs,
+    limitMs: limits.runMs,
+    memoryBytes: limits.memoryBytes,
+    called: 'the test inference',
+    overrun: (limitMs) =>
+      invalidModel(`the test inference is too slow: it takes more than ${limitMs / 1000} s of work`, {
+        hint: 'Does its graph loop without end? A model that takes so long for an image is of no use on a belt.',
+      }),
+    cannotOpen: (how) => failed('opening the model', how, side),
+    onNotice: () => undefined,
   });
-  // Its own clock ends it; this is for one whose main thread is held up as well.
-  const backstop = setTimeout(() => child.kill('SIGKILL'), limits.openMs + 10 * limits.runMs + 10_000);
-  try {
-    return await follow(child, options, limits);
-  } finally {
-    clearTimeout(backstop);
-    child.kill('SIGKILL');
-  }
+  const replies: NonNullable<TrialReply>[] = [];
+  const next = () =>
+    sandbox.run('next').catch((error: unknown) => {
+      if (!(error instanceof VisionscaleError) || error.code !== 'worker_crashed') throw error;
+      throw failed('the test inference', errorMessage(error.cause), side);
+    });
+  for (let reply = await next(); reply !== null; reply = await next()) replies.push(reply);
+  const [first, second] = replies as [NonNullable<TrialReply>, ...NonNullable<TrialReply>[]];
+  const { engine } = first;
+  return {
+    engine,
+    answers: replies.map(({ answer }) => answer),
+    milliseconds: (second ?? first).milliseconds,
+  };
 }
 
-async function follow(child: ChildProcess, options: TrialOptions, limits: TrialLimits): Promise<Trial> {
-  const { weights, side } = options;
-  let engine: EngineName | undefined;
-  const answers: Answer[] = [];
-  const times: number[] = [];
-  let said = '';
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => (said = `${said}${text}`.slice(-2000)));
-  child.stdin!.on('error', () => undefined); // it has ended, which is told below
-  child.stdin!.write(weights.slice()); // streams take no shared memory
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('close', (code, signal) => resolve(signal ?? `exit code ${code}`));
-  });
-  const doing = () => (engine === undefined ? 'opening the model' : 'the test inference');
-  for await (const line of createInterface({ input: child.stdio[3] as Readable })) {
-    const event = JSON.parse(line) as TrialEvent;
-    switch (event.kind) {
-      case 'opened':
-        ({ engine } = event);
-        break;
-      case 'answered':
-        answers.push(event.answer);
-        times.push(event.milliseconds);
-        break;
-      case 'failed':
-        throw fromPlainError(event.error);
-      case 'exceeded':
-        throw exceeded(doing(), event.what, limits, side);
-      case 'done':
-        return { engine: engine!, answers, milliseconds: times[1] ?? times[0]! };
-    }
-  }
-  const how = await ended;
-  const cause = new Error(said.trim() || how);
-  if (engine === undefined && how.startsWith('exit code')) {
-    throw new VisionscaleError(`the process that tries a model ended before it began (${how})`, {
-      code: 'trial_failed',
-      hint: said.trim().split('\n').at(-1) || 'Is there memory, and may this user start processes?',
-      cause,
-    });
-  }
-  throw invalidModel(`${doing()} failed (${how})`, { hint: hints[how] ?? sizeHint(side), cause });
-}
-
-function exceeded(doing: string, what: 'time' | 'memory', limits: TrialLimits, side: number) {
-  const { openMs, runMs, memoryBytes } = limits;
-  if (what === 'memory') {
-    return invalidModel(`${doing} took more than ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`, {
-      hint: `${sizeHint(side)} A model for so much memory does not fit beside what else runs here.`,
-    });
-  }
-  const seconds = (doing === 'the test inference' ? runMs : openMs) / 1000;
-  return invalidModel(`${doing} is too slow: it did not end within ${seconds} s`, {
-    hint: 'Does its graph loop without end? A model that takes so long for an image is of no use on a belt.',
+function failed(doing: string, how: string, side: number): VisionscaleError {
+  const signal = /SIG[A-Z]+/.exec(how)?.[0];
+  return invalidModel(`${doing} failed (${signal ?? how})`, {
+    hint: (signal !== undefined && hints[signal]) || sizeHint(side),
+    cause: new Error(how),
   });
 }
 

@@ -9,7 +9,6 @@ import { defaultManifest, parseManifest, type Manifest } from '../classifier/man
 import type { ModelOutput } from '../classifier/classifier.ts';
 import { readLabels } from '../classifier/labels.ts';
 import { invalidModel, readModelFile, readModelText } from '../classifier/model-files.ts';
-import { proofsIn } from '../classifier/proved.ts';
 import { decideOutput } from '../classifier/output-kind.ts';
 import { makeNode } from '../onnx/nodes.ts';
 import { serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
@@ -58,7 +57,7 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
     options.labels === undefined && beside.labels !== undefined
       ? beside.labels
       : await readLabels(options.labels ?? join(directory, 'labels.txt'));
-  const check = await checkInference(weights, preprocessing.crop, proofsIn(store.directory));
+  const check = await checkInference(weights, preprocessing.crop);
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
       `the model has ${check.classes} classes, but there are ${labels.length} labels`,

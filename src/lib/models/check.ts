@@ -2,7 +2,6 @@
 import type { EngineName } from '../classifier/classifier.ts';
 import { invalidModel } from '../classifier/model-files.ts';
 import { refuseIndices } from '../classifier/output-kind.ts';
-import { noteProved } from '../classifier/proved.ts';
 import { type Answer, tryModel } from '../classifier/trial.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
@@ -75,13 +74,11 @@ function only(outputs: readonly string[]): string {
 const checkers: readonly EngineName[] = ['onnx', 'wasm'];
 
 /**
- * Runs the model on test inputs of `side` × `side`, with the first engine that loads here, in a process of its own. What passes
- * is noted in `proofs`. Throws a VisionscaleError: `model_invalid`, `engine_unavailable`.
+ * Runs the model on test inputs of `side` × `side`, with the first engine that loads here, in a process of its own. Throws a VisionscaleError: `model_invalid`, `engine_unavailable`.
  */
 export async function checkInference(
   weights: Uint8Array,
   side: number,
-  proofs: string,
 ): Promise<InferenceCheck> {
   const { engine, answers, milliseconds } = await tryModel({
     weights,
@@ -101,6 +98,5 @@ export async function checkInference(
       hint: 'Its weights are damaged, or it needs another input than normalised RGB.',
     });
   }
-  noteProved(weights, { engine, device: 'cpu', side }, proofs);
   return { engine, classes, answers, milliseconds };
 }

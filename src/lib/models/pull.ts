@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { VisionscaleError } from '../errors.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { readModelFile } from '../classifier/model-files.ts';
-import { proofsIn } from '../classifier/proved.ts';
 import { checkInference } from './check.ts';
 import { pthToOnnx } from './convert.ts';
 import { checksumMismatch, shownUrl } from './download-errors.ts';
@@ -42,7 +41,7 @@ export async function pullImagenet(store: ModelStore, options: PullOptions): Pro
     throw checksumMismatch(from, sha256, expected);
   const weights = pthToOnnx(bytes);
   const labels = await imagenetLabels();
-  const { classes } = await checkInference(weights, imagenetPreprocessing.crop, proofsIn(store.directory));
+  const { classes } = await checkInference(weights, imagenetPreprocessing.crop);
   if (classes !== labels.length) {
     throw new VisionscaleError(`these weights have ${classes} classes; ImageNet has ${labels.length}`, {
       code: 'labels_mismatch',

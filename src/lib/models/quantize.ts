@@ -1,7 +1,7 @@
 /** Static int8 quantisation after training: ranges from images, weights per channel, the result measured against its parent. */
 import { engines } from '../classifier/engines/engines.ts';
 import type { LoadedModel } from '../classifier/model.ts';
-import { proveModel } from '../classifier/proved.ts';
+import { tryModel } from '../classifier/trial.ts';
 import { invalidModel } from '../classifier/model-files.ts';
 import { UsageError } from '../errors.ts';
 import type { FoundFile, Rejection } from '../files/walk.ts';
@@ -28,8 +28,6 @@ export interface QuantizeOptions {
   reduceRange?: boolean;
   limits: ImageLimits;
   autoOrient: boolean;
-  /** As `openClassifier` takes it. */
-  proofs?: string;
 }
 
 export interface Quantized {
@@ -59,10 +57,8 @@ export async function quantize(
   signal: AbortSignal,
 ): Promise<Quantized> {
   const side = model.preprocessing.crop;
-  if (options.proofs !== undefined) {
-    const { digest } = model.info;
-    await proveModel(model.weights, { digest, engine: 'onnx', device: 'cpu', side }, options.proofs);
-  }
+  // The parent is opened in this very process.
+  await tryModel({ weights: model.weights, engines: ['onnx'], side, inputs: 'two' });
   await using parent = await engines.onnx.open(model.weights, { side });
   const { graph, plan } = readPlan(model.weights);
   const { calibration, comparison, labelled } = await chooseImages(model, options, signal);

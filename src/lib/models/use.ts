@@ -3,7 +3,6 @@ import { loadModel } from '../classifier/model.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
 import { decideOutput } from '../classifier/output-kind.ts';
-import { proofsIn } from '../classifier/proved.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { entryLabel, type ModelEntry } from './entry.ts';
 import type { ModelStore } from './store.ts';
@@ -19,10 +18,10 @@ export interface VerifyResult extends Omit<InferenceCheck, 'answers'> {
 }
 
 /** The digest, the files, the graph and a test inference. Throws a VisionscaleError that says what is wrong. */
-export async function verifyModel(path: string, proofs: string): Promise<VerifyResult> {
+export async function verifyModel(path: string): Promise<VerifyResult> {
   const model = await loadModel(path);
   const graph = checkGraph(model.weights).model;
-  const { answers, ...check } = await checkInference(model.weights, model.preprocessing.crop, proofs);
+  const { answers, ...check } = await checkInference(model.weights, model.preprocessing.crop);
   const { name, version, digest, labels } = model.info;
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
@@ -40,7 +39,7 @@ export async function verifyModel(path: string, proofs: string): Promise<VerifyR
 
 /** `force` takes a model that agrees too little with its parent; never one that does not work. */
 export async function useModel(store: ModelStore, entry: ModelEntry, force: boolean): Promise<VerifyResult> {
-  const verified = await verifyModel(entry.path, proofsIn(store.directory));
+  const verified = await verifyModel(entry.path);
   if (!force) requireAgreement(entry);
   await store.use(entry);
   return verified;

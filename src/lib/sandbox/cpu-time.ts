@@ -1,4 +1,4 @@
-/** How long a process has computed: all its threads together, however long it waited for a core. */
+/** What a process has used: time computed, all its threads together, however long it waited for a core; memory. */
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
@@ -22,6 +22,16 @@ function fromProc(pid: number): number | undefined {
 }
 
 /** POSIX: `[[dd-]hh:]mm:ss`, with hundredths on macOS. */
+/** Resident, in bytes; 0 where it cannot be told. */
+export function memoryOf(pid: number): number {
+  try {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
 async function fromPs(pid: number): Promise<number | undefined> {
   const text = await new Promise<string>((resolve) => {
     execFile('ps', ['-o', 'time=', '-p', `${pid}`], { timeout: 2000 }, (error, stdout) =>

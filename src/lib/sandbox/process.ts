@@ -27,12 +27,14 @@ export class SandboxProcess {
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
   readonly #socket: Socket;
+  readonly #memoryBytes: number;
   #pending: Pending | undefined;
   /** Why it is being ended. */
   #why: Error | undefined;
   #killed = false;
 
-  constructor(opening: Opening, openLimitMs: number) {
+  constructor(opening: Opening, openLimitMs: number, memoryBytes = Infinity) {
+    this.#memoryBytes = memoryBytes;
     // Out of the terminal's process group: Ctrl-C is for the parent, which may want to finish what is in work.
     this.#child = spawn(process.execPath, [compiledFile(import.meta.url, './child.js'), `${process.pid}`], {
       env: childEnvironment(),
@@ -72,10 +74,17 @@ export class SandboxProcess {
   #answer(message: unknown, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const { pid } = this.#child;
-      const clock = new WorkClock(pid, limitMs, {
-        onOverrun: () => this.kill(new Overrun(`was ended after ${limitMs / 1000} s of work`)),
-        onStandstill: (ms) => this.kill(new ProcessDied(`did nothing for ${ms / 1000} s`)),
-      });
+      const memoryBytes = this.#memoryBytes;
+      const clock = new WorkClock(
+        pid,
+        { ms: limitMs, memoryBytes },
+        {
+          onOverrun: () => this.kill(new Overrun(`was ended after ${limitMs / 1000} s of work`)),
+          onMemory: () =>
+            this.kill(new ProcessDied(`took more than ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`)),
+          onStandstill: (ms) => this.kill(new ProcessDied(`did nothing for ${ms / 1000} s`)),
+        },
+      );
       this.#pending = { resolve, reject, clock };
       // Only work keeps the parent from ending.
       this.#child.ref();

@@ -17,6 +17,10 @@ export interface SandboxOptions {
   eager: boolean;
   /** Most work that one task may cost, in milliseconds of a processor's time. */
   limitMs: number;
+  /** Likewise for opening; default: enough for a large model on a slow machine. */
+  openLimitMs?: number;
+  /** Most memory of a process; told on Linux alone. Default: any. */
+  memoryBytes?: number;
   /** What one is called in messages, such as `a classifier process`. */
   called: string;
   /** What to do when one has died at work. */
@@ -43,8 +47,7 @@ interface Job {
   reject: (error: unknown) => void;
 }
 
-/** Longest that opening may compute: a large model, on a slow machine. */
-const openLimitMs = 120_000;
+const defaultOpenLimitMs = 120_000;
 /** After a process could not be opened again: from, to. */
 const [firstDelayMs, longestDelayMs] = [250, 30_000];
 
@@ -144,8 +147,8 @@ class Pool {
   }
 
   async #open(): Promise<void> {
-    const { module, setup, cannotOpen } = this.#options;
-    const one = new SandboxProcess({ module, setup }, openLimitMs);
+    const { module, setup, cannotOpen, openLimitMs = defaultOpenLimitMs, memoryBytes } = this.#options;
+    const one = new SandboxProcess({ module, setup }, openLimitMs, memoryBytes);
     this.#all.add(one);
     let open = false;
     void one.ended.then((how) => {

@@ -1,9 +1,17 @@
-/** Watches a process at one task from outside: how much it has computed since, and whether it computes at all. */
-import { cpuTimeMs } from './cpu-time.ts';
+/** Watches a process at one task from outside: how much it has computed since, whether it computes at all, its memory. */
+import { cpuTimeMs, memoryOf } from './cpu-time.ts';
+
+export interface WorkLimits {
+  /** Of a processor's time, in milliseconds. */
+  ms: number;
+  memoryBytes: number;
+}
 
 export interface WorkClockEvents {
   /** It has computed for longer than the limit. */
   onOverrun: () => void;
+  /** It holds more memory than it may. */
+  onMemory: () => void;
   /** It has not computed for so long, in milliseconds. */
   onStandstill: (ms: number) => void;
 }
@@ -13,7 +21,7 @@ const standstillMs = 30_000;
 
 export class WorkClock {
   readonly #pid: number | undefined;
-  readonly #limitMs: number;
+  readonly #limits: WorkLimits;
   readonly #events: WorkClockEvents;
   readonly #everyMs: number;
   readonly #timer: NodeJS.Timeout;
@@ -23,11 +31,11 @@ export class WorkClock {
   #still = 0;
   #looking = false;
 
-  constructor(pid: number | undefined, limitMs: number, events: WorkClockEvents) {
+  constructor(pid: number | undefined, limits: WorkLimits, events: WorkClockEvents) {
     this.#pid = pid;
-    this.#limitMs = limitMs;
+    this.#limits = limits;
     this.#events = events;
-    this.#everyMs = Math.min(250, Math.max(10, limitMs / 10));
+    this.#everyMs = Math.min(250, Math.max(10, limits.ms / 10));
     // Most tasks are done before the first look, so that it costs them a timer.
     this.#timer = setInterval(() => void this.#look(), this.#everyMs);
   }
@@ -46,7 +54,9 @@ export class WorkClock {
     else this.#still++;
     this.#first ??= spent;
     this.#last = spent;
-    if (spent - this.#first > this.#limitMs) this.#events.onOverrun();
+    if (spent - this.#first > this.#limits.ms) this.#events.onOverrun();
+    else if (this.#limits.memoryBytes < Infinity && memoryOf(this.#pid) > this.#limits.memoryBytes)
+      this.#events.onMemory();
     else if (this.#still * this.#everyMs >= standstillMs) this.#events.onStandstill(standstillMs);
   }
 }
