@@ -42,5 +42,5 @@ export function decodeFailure(error: unknown, format: string): ImageError {
 function reasonIn(message: string): string {
   if (message === lostReason) return 'its pixels are damaged';
   const [first = ''] = message.replace(/^Input buffer has corrupt header:\s*/, '').split('\n');
-  return first.trim() || 'its header is damaged';
+  return first.replace(/^\w+: /, '').trim() || 'its header is damaged';
 }

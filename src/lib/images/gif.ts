@@ -118,20 +118,18 @@ function unpackFrame(bytes: Uint8Array, offset: number, indices: Uint8Array): vo
   if (outcome === 'broken') throw corrupt('gif', 'its pixels are damaged');
 }
 
-/** The blocks of one frame, up to the empty block or the end of the file. */
+/** The blocks of one frame, up to the empty one or to one that the file does not hold whole. */
 function joinBlocks(bytes: Uint8Array, start: number): Uint8Array {
+  const whole = (at: number) => {
+    const length = bytes[at] ?? 0;
+    return at + length < bytes.length ? length : 0;
+  };
   let total = 0;
-  let end = start;
-  for (let length = bytes[end] ?? 0; length > 0; length = bytes[end] ?? 0) {
-    total += Math.min(length, bytes.length - end - 1);
-    end += 1 + length;
-  }
+  for (let at = start; whole(at) > 0; at += 1 + bytes[at]!) total += bytes[at]!;
   const joined = new Uint8Array(total);
-  for (let at = start, to = 0; to < total;) {
-    const block = bytes.subarray(at + 1, at + 1 + bytes[at]!);
-    joined.set(block, to);
-    to += block.length;
-    at += 1 + bytes[at]!;
+  for (let at = start, to = 0; to < total; at += 1 + bytes[at]!) {
+    joined.set(bytes.subarray(at + 1, at + 1 + bytes[at]!), to);
+    to += bytes[at]!;
   }
   return joined;
 }

@@ -58,6 +58,12 @@ const deviations: readonly (readonly [RegExp, 'meant' | 'refused' | 'read', stri
   ],
   [/^bmp 16, 24 bits/, 'meant', 'a short OS/2 header, unknown to Pillow'],
   [/^tiff (fractions|int32-beyond)/, 'refused', 'no agreed white: Pillow shows black, or white'],
+  [/^tiff jpeg, grey and alpha/, 'refused', 'JPEG of two samples a pixel, which libvips cannot read'],
+  [
+    /^tiff rgb8, raw, (strips|tiles), 12 bytes less/,
+    'refused',
+    'its directory is cut; Pillow goes without the last tag',
+  ],
   [/^tiff (zstd|lzma)$/, 'refused', 'compressions that are not built in'],
   [/^tiff overlapping strips/, 'refused', 'a header may not ask for more work than its bytes pay for'],
   [/^bmp rle8, 4 bits/, 'refused', 'no BMP has it'],

@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { corrupt, decodeFailure, unsupported } from '../failures.ts';
 import { tryDecoding } from '../try-decoding.ts';
-import type { TiffLayout } from './layout.ts';
+import { colours, type TiffLayout } from './layout.ts';
 
 const COMPRESSION = 259;
 const T4_OPTIONS = 292;
@@ -15,16 +15,17 @@ export interface ChunkSamples {
   samples: number;
 }
 
-/** `rows` rows of a strip or tile. JPEG's own YCbCr comes as RGB, fax as 0 and 1. Throws an ImageError. */
+/** `rows` rows of the strip or tile called `name`. JPEG's own YCbCr comes as RGB, fax as 0 and 1. Throws an ImageError. */
 export async function decodeCoded(
   packed: Uint8Array,
   layout: TiffLayout,
   rows: number,
+  name: string,
 ): Promise<ChunkSamples> {
-  const { chunkWidth, photometric } = layout;
+  const { chunkWidth } = layout;
   const file = layout.compression === 'jpeg' ? wholeJpeg(packed, layout) : faxTiff(packed, layout, rows);
   const samples = layout.planar ? 1 : layout.samples;
-  const space = samples === 1 ? 'b-w' : photometric === 'cmyk' ? 'cmyk' : 'srgb';
+  const space = samples === 1 ? 'b-w' : samples === 4 ? 'cmyk' : 'srgb';
   try {
     const { data, info } = await tryDecoding(() => {
       const failOn = layout.compression === 'jpeg' ? 'truncated' : 'error';
@@ -40,10 +41,14 @@ export async function decodeCoded(
     }
     const wanted = data.subarray(0, chunkWidth * rows * samples);
     if (layout.compression === 'fax') return { data: wanted.map((value) => value & 1), samples };
-    // libvips takes ink in a JPEG to be inverted, as Adobe writes it in files of its own, not in TIFF.
+    // libvips takes four samples in a JPEG for ink, and inverted, as Adobe writes it in files of its own, not in TIFF.
     return { data: space === 'cmyk' ? wanted.map((ink) => 255 - ink) : wanted, samples };
   } catch (error) {
-    throw decodeFailure(error, 'tiff');
+    const failure = decodeFailure(error, 'tiff');
+    // What libtiff says of a damaged strip, it says of the file made of it.
+    throw layout.compression === 'fax' && failure.code === 'corrupt'
+      ? corrupt('tiff', `${name} is damaged`, error)
+      : failure;
   }
 }
 
@@ -57,7 +62,7 @@ function wholeJpeg(packed: Uint8Array, layout: TiffLayout): Buffer {
   const { photometric, samples, planar } = layout;
   const known = planar
     ? photometric !== 'ycbcr'
-    : samples === (photometric === 'cmyk' ? 4 : samples === 1 ? 1 : 3);
+    : samples === 1 || samples === colours[photometric] || (photometric === 'rgb' && samples === 4);
   if (!known) throw unsupported(`TIFF files of ${samples} samples a pixel in JPEG compression`);
   const tables = layout.directory.bytes(JPEG_TABLES);
   // Where nothing says so, readers would guess the colours from the numbers of the components.

@@ -56,14 +56,17 @@ async function readChunk(
     const i = plane * layout.across * layout.down + index;
     const packed = bytes.subarray(layout.offsets[i], layout.offsets[i]! + layout.counts[i]!);
     const name = `${layout.tiled ? 'tile' : 'strip'} ${i + 1}`;
-    if (coded) return decodeCoded(packed, layout, rows);
+    if (coded) return decodeCoded(packed, layout, rows, name);
     return {
       data: await unpack(packed, unpackedBytes(layout, rows), layout, name),
       samples: planar ? 1 : samples,
     };
   };
   const first = await read(0);
-  if (!planar && coded) return first;
+  if (!planar && coded) {
+    if (premultiplied) unmultiply(first.data, first.samples);
+    return first;
+  }
   if (!planar && photometric === 'ycbcr') return { data: spreadColour(first.data, layout, rows), samples: 3 };
   if (!planar && bits === 8 && !premultiplied)
     return { data: first.data.subarray(0, chunkWidth * rows * samples), samples };

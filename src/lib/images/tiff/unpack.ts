@@ -1,6 +1,5 @@
 /** The bytes of one strip or tile, unpacked and with the predictor undone: all that its header promises, or an error. */
 import { createInflate, inflateSync, constants } from 'node:zlib';
-import { errorMessage } from '../../errors.ts';
 import { corrupt, unsupported } from '../failures.ts';
 import { unpackLzw } from '../lzw.ts';
 import type { TiffLayout } from './layout.ts';
@@ -60,7 +59,7 @@ async function inflate(source: Uint8Array, length: number, name: string): Promis
       return inflateStart(source, length, name);
     }
     if (!(error instanceof Error && 'errno' in error)) throw error;
-    throw corrupt('tiff', `${name} is damaged (${errorMessage(error)})`, error);
+    throw corrupt('tiff', `${name} is damaged`, error);
   }
 }
 
@@ -78,7 +77,7 @@ async function inflateStart(source: Uint8Array, length: number, name: string): P
       if (at === length) break;
     }
   } catch (error) {
-    throw corrupt('tiff', `${name} is damaged (${errorMessage(error)})`, error);
+    throw corrupt('tiff', `${name} is damaged`, error);
   }
   return out;
 }
