@@ -162,9 +162,7 @@ function contradictions(rules: BinRules): string[] {
     }
   }
   if (size > mostGlobSize) {
-    faults.push(
-      `the globs come to more than ${mostGlobSize} characters with their choices written out`,
-    );
+    faults.push(`the globs come to more than ${mostGlobSize} characters with their choices written out`);
   }
   return faults;
 }
