@@ -36,6 +36,8 @@ export interface TrainOptions extends ModeOptions {
   name: string;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */
   parent: () => Promise<LoadedModel>;
+  /** Throws where modes `full` and `scratch` cannot work, before any image is looked at. */
+  requireNetworkTraining: () => Promise<void>;
   /** Train though there is a model of that name. */
   retrain: boolean;
   /** Make it active though it is no better. */
@@ -104,6 +106,7 @@ function checkpoints({ workDir, name }: TrainOptions): string {
 
 async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
   const { mode, seed, limits, signal, onEvent, store, out } = options;
+  if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
   // Before any image is looked at.
   const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };

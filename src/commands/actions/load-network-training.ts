@@ -5,3 +5,9 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
   const network = await import('../../lib/train/network.ts');
   return network.trainNetwork(options);
 }
+
+/** Throws `engine_unavailable`, with the line that brings TensorFlow, where it is missing. */
+export async function requireNetworkTraining(): Promise<void> {
+  const { loadForTraining } = await import('../../lib/train/network/tensorflow.ts');
+  await loadForTraining();
+}

@@ -14,7 +14,7 @@ import { train, type TrainResult } from '../../lib/train.ts';
 import type { TrainMode } from '../../lib/train/modes.ts';
 import type { Context } from '../run.ts';
 import { activateInPipeline } from './activate-model.ts';
-import { trainNetwork } from './load-network-training.ts';
+import { requireNetworkTraining, trainNetwork } from './load-network-training.ts';
 import { TrainProgress } from './train-progress.ts';
 import { percent } from '../../lib/report/percent.ts';
 
@@ -83,6 +83,7 @@ export default async function (
     autoOrient: config.autoOrient,
     openClassifier: (made) => openClassifier({ ...context, onNotice: () => undefined }, made),
     trainNetwork,
+    requireNetworkTraining,
     activate: async (entry) => {
       await store.use(entry);
       await activateInPipeline(context, entry.path);

@@ -1,5 +1,6 @@
 /** Checks of Node and of the optional native packages: there or not, and the lines that bring them. */
 import { createRequire } from 'node:module';
+import { tensorFlowInstall } from '../classifier/engines/tensorflow.ts';
 import { prepareTensorFlow } from '../config/native-environment.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { Check } from '../doctor.ts';
@@ -56,9 +57,9 @@ export const onnxPackage: OptionalPackage = {
 
 export const tfjsPackage: OptionalPackage = {
   name: '@tensorflow/tfjs-node',
-  purpose: 'the engine tfjs',
-  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs)',
-  install: 'npm install @tensorflow/tfjs-node    # downloads libtensorflow from storage.googleapis.com',
+  purpose: 'the engine tfjs; train --mode full and scratch',
+  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs), nor be trained whole (--mode full, scratch)',
+  install: `${tensorFlowInstall()}    # downloads libtensorflow from storage.googleapis.com`,
   prepare: prepareTensorFlow,
 };
 

@@ -1,4 +1,7 @@
-/** Loads @tensorflow/tfjs-node, an optional dependency with a native part, and describes what of it is used. */
+/** Loads @tensorflow/tfjs-node, which users bring themselves, and describes what of it is used. */
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import util from 'node:util';
 import { isMainThread } from 'node:worker_threads';
 import { prepareTensorFlow } from '../../config/native-environment.ts';
@@ -28,6 +31,28 @@ export interface TensorFlow {
   memory(): { numTensors: number };
 }
 
+/** The version that everything was measured with. */
+const wanted = `${packageName}@4.22.0`;
+
+/**
+ * The line that brings it: no installation of ours does, for its script fetches a library that nobody can check. npm
+ * leaves out what a checkout's own package.json names as an optional peer, unless it is told to be for development.
+ */
+export function tensorFlowInstall(root: string = packageRoot): string {
+  const above = dirname(root);
+  if (basename(above) !== 'node_modules') return `npm install --no-save --save-dev ${wanted}`;
+  const isOfProject = existsSync(join(dirname(above), 'package.json'));
+  return `npm install ${isOfProject ? '' : '-g '}${wanted}`;
+}
+
+/** From here in `src` as in `dist`. */
+const packageRoot = fileURLToPath(new URL('../../../..', import.meta.url));
+
+/** Below a message that it is missing. */
+export function tensorFlowHint(): string {
+  return `Run: ${tensorFlowInstall()} (downloads libtensorflow from storage.googleapis.com).`;
+}
+
 /** Throws `engine_unavailable` where the package is absent, was not compiled, or has no libtensorflow. */
 export async function loadTensorFlow(): Promise<TensorFlow> {
   if (isMainThread) prepareTensorFlow(); // for worker threads the pool does it
@@ -43,9 +68,7 @@ export async function loadTensorFlow(): Promise<TensorFlow> {
     const [reason] = errorMessage(cause).split('\n');
     throw new VisionscaleError(`@tensorflow/tfjs-node is not installed or does not load: ${reason}`, {
       code: 'engine_unavailable',
-      hint:
-        'Run: npm install @tensorflow/tfjs-node (downloads libtensorflow from storage.googleapis.com).\n' +
-        'Or use --engine onnx, which is faster, or --engine wasm.',
+      hint: `${tensorFlowHint()}\nOr use --engine onnx, which is faster, or --engine wasm.`,
       cause,
     });
   }

@@ -1,6 +1,6 @@
 /** What training uses of TensorFlow: a few functions of tfjs, and native operations by name with their attributes. */
 import type { Tensor as Weightless } from '../../classifier/engines/tensorflow.ts';
-import { loadTensorFlow } from '../../classifier/engines/tensorflow.ts';
+import { loadTensorFlow, tensorFlowHint } from '../../classifier/engines/tensorflow.ts';
 import { usableCores } from '../../classifier/parallelism.ts';
 import { prepareTensorFlow } from '../../config/native-environment.ts';
 import { VisionscaleError } from '../../errors.ts';
@@ -76,9 +76,7 @@ export async function loadForTraining(): Promise<TensorFlow> {
     if (!(cause instanceof VisionscaleError)) throw cause;
     throw new VisionscaleError(`training all layers needs TensorFlow: ${cause.message}`, {
       code: cause.code,
-      hint:
-        'Run: npm install @tensorflow/tfjs-node (downloads libtensorflow from storage.googleapis.com).\n' +
-        'Or use --mode head, which trains the last layer without it.',
+      hint: `${tensorFlowHint()}\nOr use --mode head, which trains the last layer without it.`,
       cause,
     });
   }
