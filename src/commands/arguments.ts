@@ -73,6 +73,22 @@ export function beltName(text: string): string {
   return text;
 }
 
+export function offsetNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError('An offset is a whole number.');
+  }
+  return value;
+}
+
+/** Of a dead letter that somebody makes. */
+export function letterReason(text: string): string {
+  if (text.trim() === '' || text.length > 500 || /\p{Cc}/u.test(text)) {
+    throw new InvalidArgumentError('It must be 1 to 500 characters of text without control characters.');
+  }
+  return text;
+}
+
 /** The id of a row, which counts from 1. */
 export function rowId(text: string): number {
   const value = Number(text);

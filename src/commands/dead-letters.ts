@@ -1,19 +1,22 @@
 /** `visionscale dead-letters …` */
 import { Command, Option } from 'commander';
+import type { AddFlags } from './actions/dead-letters-add.ts';
 import type { DropFlags } from './actions/dead-letters-drop.ts';
 import type { ListFlags } from './actions/dead-letters-list.ts';
 import type { RetryFlags } from './actions/dead-letters-retry.ts';
-import { countAbove0, rowId, rowIds } from './arguments.ts';
+import { countAbove0, letterReason, offsetNumber, rowId, rowIds, wholeNumber } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
 
 export function deadLettersCommand(): Command {
   const parent = new Command('dead-letters')
-    .description('what could not be classified: look at it, send it once more, drop it')
+    .description(
+      'what could not be classified: look at it, send it once more, drop it; or move a message there',
+    )
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale dead-letters list\n  $ visionscale dead-letters retry --code not_found',
     );
-  for (const part of [list(), show(), retry(), drop()]) parent.addCommand(part.exitOverride());
+  for (const part of [list(), show(), retry(), drop(), add()]) parent.addCommand(part.exitOverride());
   return parent;
 }
 
@@ -60,6 +63,25 @@ function drop(): Command {
   ).addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
   return withSettings(command, infrastructure).action((ids: number[], options: DropFlags, command: Command) =>
     run(command, () => import('./actions/dead-letters-drop.ts'), ids, options),
+  );
+}
+
+function add(): Command {
+  const command = new Command('add')
+    .description('move one message that holds up its partition into a dead letter, whatever it is stuck on')
+    .requiredOption('--partition <n>', 'the partition', wholeNumber)
+    .requiredOption('--offset <n>', 'the offset of the message, as status and the log name it', offsetNumber)
+    .option('--reason <text>', 'why, for whoever reads the letter', letterReason)
+    .option('--yes', 'do not ask')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "stuck since the update"\n\n' +
+        'Consumers need not be stopped: the one that works on the message passes over it. dead-letters retry sends it once\n' +
+        'more. Exit code 1 where there is no such message or it is recorded already.',
+    );
+  const settings = [...infrastructure, 'VISIONSCALE_RESULTS_TOPIC', 'VISIONSCALE_MESSAGE_REQUESTS'] as const;
+  return withSettings(command, settings).action((options: AddFlags, command: Command) =>
+    run(command, () => import('./actions/dead-letters-add.ts'), options),
   );
 }
 

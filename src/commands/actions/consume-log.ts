@@ -91,6 +91,12 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
           'skipped messages that were deleted before they were read',
         );
         break;
+      case 'passed over':
+        log.warn(
+          { partition, from: event.from, to: event.to },
+          'passed over what was moved into dead letters by hand',
+        );
+        break;
       case 'careful':
         log.warn(
           { partition, messages: event.messages },

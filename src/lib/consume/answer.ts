@@ -1,14 +1,13 @@
 /** One record: what it asks for, answered. Ends in outcomes to record, never in an exception for bad input. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Outcome } from '../database/record.ts';
-import { header } from '../message/headers.ts';
 import { parseMessage } from '../message/parse.ts';
-import { maxRequestIdBytes, type Request } from '../message/request.ts';
-import { retryNumber } from '../message/retry.ts';
+import type { Request } from '../message/request.ts';
 import type { MessageRules } from '../message/rules.ts';
 import type { TopicRecord } from '../topic/topic.ts';
 import { forEachConcurrently } from '../upload/for-each.ts';
 import { answerRequest, deadLetter, type RequestDeps } from './answer-request.ts';
+import { own } from './own.ts';
 
 export interface AnswerDeps extends RequestDeps {
   rules: MessageRules;
@@ -66,26 +65,6 @@ async function answerAll(
   });
   return outcomes;
 }
-
-/** The record as it would be if it asked for this alone: what a dead letter keeps, and a retry sends once more. */
-function own(record: TopicRecord, { alone }: Pick<Request, 'alone'>): TopicRecord {
-  return alone === null ? record : { ...record, key: null, value: alone, headers: ofParts(record.headers) };
-}
-
-/** What holds for every part of a message. The rest, which may be large, is not kept a thousand times. */
-function ofParts(headers: Record<string, string>): Record<string, string> {
-  const names = retryNumber(headers) === null ? told : [...told, header.requestId, header.retry];
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const value = headers[name];
-      return value !== undefined && value.length <= longestTold ? [[name, value]] : [];
-    }),
-  );
-}
-
-const told = [header.capturedAt, header.belt, header.traceparent];
-/** No longer one of them counts. */
-const longestTold = maxRequestIdBytes;
 
 let turn: Promise<unknown> = Promise.resolve();
 

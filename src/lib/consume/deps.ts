@@ -91,6 +91,8 @@ export type ConsumeEvent =
   /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */
   | { kind: 'another topic'; partition: number; position: number }
   | { kind: 'skipped expired'; partition: number; records: number }
+  /** Somebody has moved these messages into dead letters while they were in work. */
+  | { kind: 'passed over'; partition: number; from: number; to: number }
   /** The former owner ended abnormally: so many messages are taken one at a time. */
   | { kind: 'careful'; partition: number; messages: number }
   /** Nothing moves and nobody knows why; null: it moves again. */

@@ -11,6 +11,7 @@ interface Request {
 export class InHand {
   readonly #requests = new Set<Request>();
   readonly #now: () => number;
+  #ended = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
@@ -24,8 +25,15 @@ export class InHand {
         request.stage = stage;
         request.since = this.#now();
       },
-      end: () => void this.#requests.delete(request),
+      end: () => {
+        if (this.#requests.delete(request)) this.#ended++;
+      },
     };
+  }
+
+  /** How many have ended. */
+  get ended(): number {
+    return this.#ended;
   }
 
   get size(): number {

@@ -65,6 +65,7 @@ export async function consumePartition(
   const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
   const heard = (event: ConsumeEvent) => {
     if (event.kind === 'recorded') publication?.recorded(event);
+    if (event.kind === 'passed over') publication?.recorded({ predicted: 0, deadLettered: 1 });
     report(event);
   };
   const published = () =>

@@ -32,6 +32,8 @@ export function groupRecorder(
   lease: Lease,
   by: Pick<Recording, 'hostname' | 'sorting'>,
   group: readonly Answered[],
+  /** Asked at every call: what has been passed over since the group was answered. */
+  settled: (answered: Answered) => Answered,
 ): (waiting: Waiting) => Promise<GroupRecorded> {
   const sum: GroupRecorded = { predicted: 0, deadLettered: 0, ignored: 0, predictions: [], deadLetters: [] };
   let left = group;
@@ -75,6 +77,7 @@ export function groupRecorder(
   };
 
   return async (waiting) => {
+    left = left.map(settled);
     while (left.length > 0) {
       const some = fitting(left.slice(0, most));
       try {

@@ -45,6 +45,7 @@ export class Watch implements Disposable {
   #ticks = 0;
   #still = 0;
   #before: number;
+  #ended = 0;
   #asking = false;
   #stalled: StalledError | null = null;
 
@@ -67,11 +68,14 @@ export class Watch implements Disposable {
   }
 
   #tick(): void {
-    const { stallTimeoutMs, waits, position } = this.#options;
+    const { stallTimeoutMs, waits, position, inHand } = this.#options;
     if (++this.#ticks % askEvery === 0) void this.#ask();
     this.#options.onTick();
-    const moved = position() !== this.#before || this.end <= position() || waits.reason !== null;
+    // A message that asks for a thousand images is recorded when the last of them is answered.
+    const works = inHand.ended !== this.#ended;
+    const moved = works || position() !== this.#before || this.end <= position() || waits.reason !== null;
     this.#before = position();
+    this.#ended = inHand.ended;
     // Counted in ticks that really ran: a process that was frozen, or a machine that slept, is not stalled.
     this.#still = moved ? 0 : this.#still + 1;
     if (stallTimeoutMs === 0) return;

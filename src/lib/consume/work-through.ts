@@ -1,7 +1,10 @@
 /** The messages of an owned partition: read → fetch → decode → preprocess → infer → record → commit. */
-import { skipGap } from '../database/positions.ts';
+import { wasMoved } from '../database/move-message.ts';
+import { readPosition, skipGap } from '../database/positions.ts';
 import { faultCode } from '../errors.ts';
+import { retryNumber } from '../message/retry.ts';
 import { defaultRules } from '../message/rules.ts';
+import { wholeOf } from '../message/whole.ts';
 import { retry } from '../retry.ts';
 import { answer, type AnswerDeps } from './answer.ts';
 import { epochMs } from './clock.ts';
@@ -12,6 +15,7 @@ import { LatestCommit } from './latest-commit.ts';
 import { orderedGroups } from './ordered-groups.ts';
 import type { PartitionTask } from './partition.ts';
 import type { StoreOf } from './image-of.ts';
+import { PassedOver } from './passed-over.ts';
 import { patienceByBucket } from './patience.ts';
 import { groupRecorder } from './record-group.ts';
 import { Source } from './source.ts';
@@ -52,6 +56,7 @@ export async function workThrough(
   const { maxImageBytes, hostname } = options;
   const by = { hostname, sorting: deps.sorting };
   const inHand = new InHand();
+  const passed = new PassedOver();
   const storeOf: StoreOf = async (bucket) => {
     if (bucket === null) return store;
     if (deps.buckets === undefined)
@@ -87,6 +92,7 @@ export async function workThrough(
     onTick: () => {
       tellLag();
       void overGap().catch(() => undefined);
+      void overMoved().catch(() => undefined);
     },
   });
   const commits = new LatestCommit(task.committer ?? reader, partition, (reason) =>
@@ -106,7 +112,7 @@ export async function workThrough(
     const answerDeps: AnswerDeps = { ...deps, ...work };
     const groups = orderedGroups(
       (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
-      (message, s) => answer(message, answerDeps, s),
+      (message, s) => passed.during(message, s, (signal) => answer(message, answerDeps, signal)),
       { inFlight, signal },
     );
     for await (const group of groups) {
@@ -120,7 +126,7 @@ export async function workThrough(
             onWait(error);
           },
         };
-        const recordGroup = groupRecorder(pool, lease, by, group);
+        const recordGroup = groupRecorder(pool, lease, by, group, (one) => passed.settled(one));
         return retry(() => recordGroup(waiting), waiting);
       });
       next = offset + 1;
@@ -144,6 +150,32 @@ export async function workThrough(
     next = Math.max(next, caughtUp);
     commits.commit(next);
     if (task.until !== null && next >= task.until) drained.abort();
+  };
+
+  /** Where nothing moves, somebody may have moved what is in the way: the position in the database is behind it then. */
+  let stoodAt = -1;
+  let movedTo = -1;
+  const overMoved = async () => {
+    const stands = stoodAt === next && source.taken > next;
+    stoodAt = next;
+    if (!stands) return;
+    const [head] = passed.inWork;
+    // Of one that was moved before it was taken, nothing counts; a retry of it does.
+    if (head !== undefined && retryNumber(head.headers) === null) {
+      const { requestId } = wholeOf(head, options.messages ?? defaultRules);
+      if (await wasMoved(pool, lease.pipeline, requestId)) {
+        passed.moveOver(head.offset);
+        report({ kind: 'passed over', partition, from: head.offset, to: head.offset + 1 });
+        return;
+      }
+    }
+    const position = (await readPosition(pool, lease))?.nextOffset ?? next;
+    // Seen twice: what we have just recorded ourselves is known here a moment later than there.
+    const again = position === movedTo;
+    movedTo = position;
+    if (position <= next || !again) return;
+    passed.moveTo(position);
+    report({ kind: 'passed over', partition, from: next, to: position });
   };
 
   const all = async () => {

@@ -69,6 +69,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
       case 'commit failed':
       case 'another topic':
       case 'skipped expired':
+      case 'passed over':
       case 'careful':
       case 'stalled':
       case 'giving up':
