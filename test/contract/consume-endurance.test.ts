@@ -147,6 +147,19 @@ describe('a consumer that does not get on', () => {
     expect(rows).toEqual([{ owner: null }]);
   });
 
+  it('has not stalled while an image takes its time, however long', async () => {
+    const { state, run, events, outcomes } = await setUp(['a', 'slow', 'c']);
+    state.classify = async (key) => {
+      for (let ms = 0; key === 'slow' && ms < 3500; ms += 50) {
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        state.workedMs += 50;
+      }
+    };
+    await run({ stallTimeoutMs: 1000 });
+    expect(events.map((event) => event.kind)).not.toContain('stalled');
+    expect(await outcomes()).toEqual({ a: null, slow: null, c: null });
+  });
+
   it('is followed by one that is careful, for what hung may hang again', async () => {
     const { pool, state, run, events, outcomes } = await setUp(['a', 'hangs', 'c']);
     state.classify = (key) => (key === 'hangs' ? new Promise(() => undefined) : Promise.resolve());

@@ -19,6 +19,7 @@ export function settingsFor(stackEnv: Record<string, string>, dir: string): Reco
     VISIONSCALE_WORKERS: '1',
     VISIONSCALE_MAX_IMAGE_BYTES: `${limits.maxBytes}`,
     VISIONSCALE_MAX_IMAGE_PIXELS: `${limits.maxPixels}`,
+    VISIONSCALE_IMAGE_TIMEOUT: `${limits.maxWorkMs}ms`,
     ...stackEnv,
   };
 }

@@ -1,5 +1,6 @@
 /** Every kind of bad input: as a message that cannot be read, or as an object that is no good image. */
 import sharp, { type Sharp } from 'sharp';
+import { slowTiff } from '../support/slow-images.ts';
 
 /** What is sent, and the codes a dead letter for it may carry. */
 export interface BadMessage {
@@ -16,8 +17,8 @@ export interface BadObject {
   codes: readonly string[];
 }
 
-/** Limits that the processes are given, so that what is too large need not be huge. */
-export const limits = { maxBytes: 500_000, maxPixels: 4_000_000 };
+/** Limits that the processes are given, so that what is too large need not be huge, and what is too slow soon is. */
+export const limits = { maxBytes: 500_000, maxPixels: 4_000_000, maxWorkMs: 600 };
 
 const unreadable = ['unreadable_message'];
 
@@ -58,6 +59,11 @@ const objects: Record<string, (n: number) => Object | Promise<Object>> = {
     whole.fill(0xaa, 60, whole.length - 20); // header and end are right, the pixels are not
     return { body: whole, codes: ['corrupt', 'truncated'] };
   },
+  // A minute in native code.
+  'without end': (n) => ({
+    body: Buffer.concat([slowTiff({ side: 1920, layout: 'tiles', junk: 200_000 }), Buffer.from(`${n}`)]),
+    codes: ['too_slow'],
+  }),
 };
 
 export const messageKinds = Object.keys(messages);

@@ -32,6 +32,8 @@ export async function setUp(keys: string[], given?: Topic) {
     /** Null: the object is there. */
     storeFault: (_key: string): Error | null => null,
     classify: (_key: string, _signal?: AbortSignal): Promise<void> => Promise.resolve(),
+    /** Processor time that the classifier says it has taken. */
+    workedMs: 0,
     bytes: 10,
     atOnce: 0,
     mostAtOnce: 0,
@@ -56,6 +58,7 @@ export async function setUp(keys: string[], given?: Topic) {
     engine: 'onnx',
     workers: 2,
     model,
+    workedMs: () => state.workedMs,
     async classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification> {
       state.mostAtOnce = Math.max(state.mostAtOnce, ++state.atOnce);
       try {

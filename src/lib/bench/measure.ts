@@ -1,4 +1,5 @@
 /** The harness: runs something for a while after a warm-up and says how often, how long each took and what CPU it used. */
+import { sandboxCpuMs } from '../sandbox/process.ts';
 import { percentile } from './percentile.ts';
 
 export interface MeasureOptions {
@@ -15,9 +16,9 @@ export interface Measured {
   seconds: number;
   /** Calls a second. */
   rate: number;
-  /** Calls a second of CPU time of this process, all its threads; what servers and other processes use is not in it. */
+  /** Calls a second of CPU time of this process and its sandboxes, all their threads; what servers use is not in it. */
   ratePerCore: number;
-  /** Cores this process kept busy. */
+  /** Cores that these kept busy. */
   cores: number;
   /** Of one call. */
   medianMs: number;
@@ -52,10 +53,11 @@ export async function measure(work: (turn: number) => unknown, options: MeasureO
 export function startClock(): (count: number) => Omit<Measured, 'medianMs' | 'p99Ms'> {
   const began = performance.now();
   const cpuBegan = process.cpuUsage();
+  const apartBegan = sandboxCpuMs();
   return (count) => {
     const seconds = (performance.now() - began) / 1000;
     const { user, system } = process.cpuUsage(cpuBegan);
-    const cpuSeconds = (user + system) / 1e6;
+    const cpuSeconds = (user + system) / 1e6 + (sandboxCpuMs() - apartBegan) / 1000;
     return {
       count,
       seconds,

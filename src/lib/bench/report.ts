@@ -24,7 +24,7 @@ export function benchReport(result: BenchResult): string {
         { title: 'cores', value: (f) => f.cores.toFixed(2), align: 'right' },
       ]),
       '',
-      'CPU use is this process alone, all its threads; database, brokers and stores are processes of their own.',
+      'CPU use is this process and those that decode and classify for it; database, brokers and stores are others.',
     );
   }
   const entries = Object.entries(findings);

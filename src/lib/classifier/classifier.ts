@@ -58,4 +58,6 @@ export interface Classifier extends AsyncDisposable {
    * Takes over `image`'s memory when it owns its buffer: fetch the image again before a retry.
    */
   classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification>;
+  /** Processor time that classifying has taken so far, in milliseconds, as far as that can be told. */
+  workedMs?(): number;
 }

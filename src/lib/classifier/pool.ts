@@ -2,6 +2,7 @@
 import { VisionscaleError } from '../errors.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
 import type { PreprocessMode } from '../images/prepare.ts';
+import { sandboxCpuMs } from '../sandbox/process.ts';
 import type { Classification, Classifier, Device, EngineName } from './classifier.ts';
 import { chooseEngine } from './choose-engine.ts';
 import type { LoadedModel } from './model.ts';
@@ -75,6 +76,7 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         pending.delete(answer);
       }
     },
+    workedMs: sandboxCpuMs,
     [Symbol.asyncDispose]: () => (closing ??= drainAndClose()),
   };
 }

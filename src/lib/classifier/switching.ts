@@ -26,6 +26,10 @@ export class SwitchingClassifier implements Classifier {
     return this.#current.classify(image, signal);
   }
 
+  workedMs(): number {
+    return this.#current.workedMs?.() ?? 0;
+  }
+
   /** `next` is open and warm. What the former has accepted it still finishes, then it is closed. */
   switchTo(next: Classifier): void {
     const former = this.#current;

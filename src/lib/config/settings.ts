@@ -204,7 +204,7 @@ export const settings = [
     flag: '--workers',
     value: 'n',
     section: 'Model',
-    description: 'Inference threads.',
+    description: 'Processes that decode and classify, one image at a time each.',
     default: 'the cores available',
   },
   {

@@ -40,6 +40,11 @@ export class InHand {
     return this.#requests.size;
   }
 
+  /** Whether the classifier has any of them. */
+  get classifying(): boolean {
+    return [...this.#requests].some(({ stage }) => stage === 'classifying');
+  }
+
   /** In one line: how many are in which stage, and the one that has been longest in its. */
   describe(): string {
     const requests = [...this.#requests];

@@ -5,6 +5,8 @@ import type { InHand } from './in-hand.ts';
 import type { Waits } from './waits.ts';
 
 const tickMs = 1000;
+/** Work of the classifier since it was last seen at work, in milliseconds; its processes do a little when idle, too. */
+const leastWorkMs = 100;
 /** How often the partition's end is asked for anew, in ticks. */
 const askEvery = 5;
 /** Longest time for which `status` and readiness say that it has stalled before the process gives up, in milliseconds. */
@@ -15,6 +17,8 @@ export interface WatchOptions {
   partition: number;
   waits: Waits;
   inHand: InHand;
+  /** How long the classifier has computed, in milliseconds: an image has a limit of its own, so while it is at one, all is well. */
+  worked: () => number;
   /** One past the last message that was recorded. */
   position: () => number;
   /** Nothing recorded for so long with messages waiting and no known cause: stalled. 0: never. */
@@ -46,6 +50,7 @@ export class Watch implements Disposable {
   #still = 0;
   #before: number;
   #ended = 0;
+  #worked = 0;
   #asking = false;
   #stalled: StalledError | null = null;
 
@@ -72,8 +77,9 @@ export class Watch implements Disposable {
     if (++this.#ticks % askEvery === 0) void this.#ask();
     this.#options.onTick();
     // A message that asks for a thousand images is recorded when the last of them is answered.
-    const works = inHand.ended !== this.#ended;
-    const moved = works || position() !== this.#before || this.end <= position() || waits.reason !== null;
+    const answers = inHand.ended !== this.#ended;
+    const recorded = position() !== this.#before || this.end <= position();
+    const moved = recorded || waits.reason !== null || answers || this.#works();
     this.#before = position();
     this.#ended = inHand.ended;
     // Counted in ticks that really ran: a process that was frozen, or a machine that slept, is not stalled.
@@ -84,6 +90,15 @@ export class Watch implements Disposable {
     else this.#tell(this.#stalled ?? this.#diagnosis());
     if (this.#stalled && stalledMs >= Math.min(longestShownMs, stallTimeoutMs))
       this.#options.onDead(this.#stalled);
+  }
+
+  /** A slow image on a busy machine may take minutes to come to its limit. */
+  #works(): boolean {
+    const { inHand, worked } = this.#options;
+    const now = worked();
+    if (inHand.classifying && now - this.#worked < leastWorkMs) return false;
+    this.#worked = now;
+    return inHand.classifying;
   }
 
   #tell(stalled: StalledError | null): void {

@@ -82,6 +82,7 @@ export async function workThrough(
     partition,
     waits,
     inHand,
+    worked: () => deps.classifier.workedMs?.() ?? 0,
     position: () => next,
     stallTimeoutMs: options.stallTimeoutMs,
     onStall: (error) => work.onStall(error?.message ?? null),

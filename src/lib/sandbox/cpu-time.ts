@@ -7,10 +7,11 @@ const clockTickMs = 10;
 
 /** In milliseconds; undefined where it cannot be told (no such process any more). */
 export async function cpuTimeMs(pid: number): Promise<number | undefined> {
-  return process.platform === 'linux' ? fromProc(pid) : fromPs(pid);
+  return process.platform === 'linux' ? cpuTimeMsNow(pid) : fromPs(pid);
 }
 
-function fromProc(pid: number): number | undefined {
+/** The same at once; undefined on other systems than Linux, too. */
+export function cpuTimeMsNow(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The second field, the name, may hold anything, spaces and brackets too.

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { compiledFile } from '../compiled-file.ts';
 import { childEnvironment } from '../config/native-environment.ts';
+import { cpuTimeMsNow } from './cpu-time.ts';
 import { onFrame, sendFrame } from './frames.ts';
 import { fromPlainError } from './plain-error.ts';
 import type { Answer, Opening } from './protocol.ts';
@@ -13,6 +14,14 @@ export class ProcessDied extends Error {}
 
 /** It was ended because its task took more work than it may. */
 export class Overrun extends Error {}
+
+const living = new Set<SandboxProcess>();
+let spentByEndedMs = 0;
+
+/** Processor time of all child processes of all sandboxes so far, in milliseconds; 0 where it cannot be told at once. */
+export function sandboxCpuMs(): number {
+  return [...living].reduce((sum, one) => sum + one.cpuMs(), spentByEndedMs);
+}
 
 interface Pending {
   resolve: (reply: unknown) => void;
@@ -50,13 +59,17 @@ export class SandboxProcess {
         resolve(this.#why?.message ?? `ended with ${signal ?? `exit code ${code}`}`),
       );
     });
-    void this.ended.then((how) => this.#settle(this.#why ?? new ProcessDied(how)));
+    living.add(this);
+    void this.ended.then((how) => {
+      living.delete(this);
+      this.#settle(this.#why ?? new ProcessDied(how));
+    });
     this.opened = this.#answer(opening, undefined, openLimitMs);
     this.opened.catch(() => undefined);
   }
 
-  get pid(): number | undefined {
-    return this.#child.pid;
+  cpuMs(): number {
+    return (this.#child.pid !== undefined && cpuTimeMsNow(this.#child.pid)) || 0;
   }
 
   /** Only one at a time. Rejects with the VisionscaleError that the work threw, ProcessDied or Overrun. */
@@ -66,6 +79,8 @@ export class SandboxProcess {
 
   kill(why?: Error): void {
     this.#why ??= why;
+    if (!this.#killed) spentByEndedMs += this.cpuMs();
+    living.delete(this);
     this.#killed = true;
     this.#child.ref(); // whoever waits for its end is not to end before
     this.#child.kill('SIGKILL');
