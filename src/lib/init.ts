@@ -3,6 +3,7 @@ import type { Config } from './config/config.ts';
 import { createDatabaseIfMissing } from './database/create.ts';
 import { migrate } from './database/migrate.ts';
 import type { Database } from './database/open.ts';
+import { createSchemaIfMissing, requireFit } from './database/session.ts';
 import type { ObjectStore } from './objects/store.ts';
 import type { ResultTopics } from './results/topics.ts';
 import type { Topic } from './topic/topic.ts';
@@ -29,6 +30,8 @@ export async function init(config: Config, deps: InitDeps): Promise<InitResult> 
       ? await createDatabaseIfMissing(config.database.connection)
       : { created: false };
   await using database = await deps.openDatabase();
+  requireFit(database.pool);
+  await createSchemaIfMissing(database.pool);
   const { applied } = await migrate(database.pool);
   await using topic = await deps.openTopic(database);
   const topicState = await topic.create(config.topic.partitions);

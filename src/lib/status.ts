@@ -1,11 +1,14 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { countOpenByCode } from './database/dead-letters.ts';
 import { readActiveBins } from './database/bins.ts';
 import { countImages, openRound } from './database/images.ts';
+import { describeHolder, type LockHolder, lockHolder } from './database/lock-holder.ts';
 import { readActiveModel } from './database/models.ts';
 import { type Backlog, readBacklog } from './database/outbox.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
+import { claimLock } from './database/owners.ts';
 import { readPosition } from './database/positions.ts';
 import { errorMessage, VisionscaleError } from './errors.ts';
 import type { Topic } from './topic/topic.ts';
@@ -59,6 +62,10 @@ export interface Status {
   problems: string[];
 }
 
+/** A consumer needs milliseconds to claim a partition, and is given up by the server when it falls silent, seconds. */
+const longClaim = 4;
+const lookAgainMs = 500;
+
 /** `topic` is its fault where it cannot be opened: just then somebody wants to see the rest. */
 export async function status(
   pool: Pool,
@@ -66,7 +73,8 @@ export async function status(
   topic: Topic | VisionscaleError,
   pipeline: string,
 ): Promise<Status> {
-  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished] = await Promise.all([
+  const lock = claimLock({ pipeline, topic: topicName });
+  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished, holder] = await Promise.all([
     countImages(pool),
     countOutcomes(pool, pipeline),
     countOpenByCode(pool, pipeline),
@@ -74,6 +82,7 @@ export async function status(
     readActiveModel(pool, pipeline),
     readActiveBins(pool, pipeline),
     readBacklog(pool, pipeline, topicName),
+    lockHolder(pool, { name: lock }),
   ]);
   const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
   const model = {
@@ -82,6 +91,13 @@ export async function status(
     disagreement: running.size > 1 || (active !== null && running.size === 1 && !running.has(active.digest)),
   };
   const problems: string[] = [];
+  if (holder !== null && (await keepsLock(pool, lock, holder))) {
+    const since = holder.seconds === null ? '' : ` for ${Math.round(holder.seconds)} s`;
+    problems.push(
+      `no consumer can start: ${describeHolder(holder)} has held the lock '${lock}'${since}; ` +
+        `end it with SELECT pg_terminate_backend(${holder.pid})`,
+    );
+  }
   const log = await readTopic(topic, topicName, pipeline, problems);
   const count = log?.length ?? Math.max(0, ...owners.map((owner) => owner.partition + 1));
   const partitions = await Promise.all(
@@ -111,6 +127,13 @@ export async function status(
     round: round === null ? null : { images: round.images, left: images.images - images.produced },
     problems,
   };
+}
+
+/** Of another role's session nobody is told since when it does what: it is looked at twice. */
+async function keepsLock(pool: Pool, name: string, holder: LockHolder): Promise<boolean> {
+  if (holder.seconds !== null) return holder.seconds > longClaim;
+  await sleep(lookAgainMs);
+  return (await lockHolder(pool, { name }))?.pid === holder.pid;
 }
 
 interface PartitionLog {

@@ -200,6 +200,12 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect((await rig.run(['results'])).stdout).toContain('category');
     });
 
+    it('audits itself, and lists what could not be classified', async () => {
+      expect(await rig.json(['audit'])).toMatchObject({ ok: true, missing: 0, doubled: 0, orphaned: 0 });
+      const { length } = await rig.json<unknown[]>(['dead-letters', 'list']);
+      expect(length).toBe(3);
+    });
+
     it('hands a partition to the standby when its owner is told to stop', async () => {
       const owner = rig.start(['consume', '--partition', '0'], { VISIONSCALE_LOG_LEVEL: 'info' });
       await owner.said(/consuming/);

@@ -6,6 +6,14 @@ import { describe, expect, it } from 'vitest';
 const sources = {
   Kafka: ['VISIONSCALE_TEST_KAFKA', 'broker addresses, host:port[,host:port]'],
   PostgreSQL: ['VISIONSCALE_TEST_POSTGRES', 'the URL of a server where this user may create databases'],
+  PgBouncer: [
+    'VISIONSCALE_TEST_PGBOUNCER',
+    'the URL of a PgBouncer with pool_mode = transaction before VISIONSCALE_TEST_POSTGRES, where every role may log in',
+  ],
+  'PgBouncer by session': [
+    'VISIONSCALE_TEST_PGBOUNCER_SESSION',
+    'the URL of a PgBouncer with pool_mode = session before VISIONSCALE_TEST_POSTGRES',
+  ],
   S3: ['VISIONSCALE_TEST_S3', 'the endpoint of an S3-compatible server; credentials from AWS_*'],
   'S3 events': [
     'VISIONSCALE_TEST_S3_EVENTS',

@@ -50,6 +50,23 @@ describe('toDatabaseError', () => {
     expect(toDatabaseError(failure(undefined, message))).toMatchObject({ code, retryable });
   });
 
+  it.each([
+    ['unsupported startup parameter: options', 'database_parameter_refused', false],
+    ['unsupported startup parameter in options: search_path', 'database_parameter_refused', false],
+    ['database "x" does not exist', 'database_missing', false],
+    ['no such database: x', 'database_missing', false],
+    ['no such user', 'database_login_failed', false],
+    ['SASL authentication failed', 'database_login_failed', false],
+    ['SSL required', 'database_tls', false],
+    ['no more connections allowed (max_client_conn)', 'database_exhausted', true],
+    ['query_wait_timeout', 'database_timeout', true],
+    ['server login has been failing, try again later (server_login_retry)', 'database_unreachable', true],
+    ['pgbouncer cannot connect to server', 'database_unreachable', true],
+  ])('tells by PgBouncer’s words what its one code means: %s', (message, code, retryable) => {
+    const error = toDatabaseError(failure('08P01', message));
+    expect(error).toMatchObject({ code, retryable });
+  });
+
   it('does not take a statement’s error for a timeout because its text says so', () => {
     const error = toDatabaseError(failure('23505', 'duplicate key in "timeout"'));
     expect(error).toMatchObject({ code: 'database_error', retryable: false });

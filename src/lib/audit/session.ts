@@ -1,6 +1,7 @@
 /** The audit's own connection: what it compares lies in temporary tables there, not in this process. */
 import type { Pool, QueryResult, QueryResultRow } from 'pg';
 import { databaseErrorOrSame } from '../database/database-error.ts';
+import { begin, sessionOf } from '../database/session.ts';
 import { VisionscaleError } from '../errors.ts';
 
 export interface Session extends AsyncDisposable {
@@ -23,7 +24,10 @@ create temporary table audit_gone (image_key text, young boolean);
 create temporary table audit_unlisted (image_key text);
 `;
 
-/** From here on "young" is what was written after the session was opened. */
+/**
+ * From here on "young" is what was written after the session was opened. A pooler would give every statement another
+ * session, without the tables: there all of it is one transaction, in which each statement still sees its own moment.
+ */
 export async function openSession(pool: Pool, signal: AbortSignal): Promise<Session> {
   const client = await pool.connect().catch((error: unknown) => {
     throw databaseErrorOrSame(error);
@@ -60,7 +64,8 @@ export async function openSession(pool: Pool, signal: AbortSignal): Promise<Sess
     },
   };
   try {
-    await query(setUp);
+    const pooled = sessionOf(pool)?.pooled === true;
+    await query(pooled ? `${begin(pool, { idleMs: 0 })}; ${setUp.replace(/^set /m, 'set local ')}` : setUp);
     pid = (await query<{ pid: number }>('select pg_backend_pid() as pid')).rows[0]?.pid;
     return session;
   } catch (error) {

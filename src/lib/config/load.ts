@@ -2,14 +2,11 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { ClientConfig } from 'pg';
 import { z } from 'zod';
 import { devices, engineNames } from '../classifier/classifier.ts';
 import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
 import { defaultMaxWorkMs } from '../images/limits.ts';
 import { errorMessage, UsageError } from '../errors.ts';
-import type { DatabaseSettings } from '../database/open.ts';
-import { readTextFile } from '../files/text-file.ts';
 import { defaultMessageRequests, eventKeyForms, messageRules } from '../message/rules.ts';
 import { isBucketName, parseStoreUrl, type StoreSettings } from '../objects/open.ts';
 import type { S3Connection } from '../objects/s3-client.ts';
@@ -24,6 +21,7 @@ import {
 import { longestTopicName } from '../results/topics.ts';
 import { durationMs } from './duration.ts';
 import { httpSettings, remoteSettings, parseOrigins, parseServerUrl, parseTokens } from './http.ts';
+import { databaseSettings, sslModes } from './postgres.ts';
 import { settings } from './settings.ts';
 import { tracingSettings } from './tracing.ts';
 
@@ -83,12 +81,9 @@ const schema = z.object({
   PGUSER: z.string().optional(),
   PGPASSWORD: z.string().optional(),
   PGDATABASE: z.string().optional(),
-  PGSSLMODE: z
-    .enum(['disable', 'require', 'verify-ca', 'verify-full'], {
-      error: 'must be disable, require, verify-ca or verify-full',
-    })
-    .optional(),
+  PGSSLMODE: z.enum(sslModes, { error: `must be ${oneOf(sslModes)}` }).optional(),
   PGSSLROOTCERT: z.string().optional(),
+  PGOPTIONS: z.string().optional(),
   KAFKA_BROKERS: z
     .string()
     .regex(/^[^\s,]+:\d+(\s*,\s*[^\s,]+:\d+)*$/, 'must be host:port, or several separated by commas')
@@ -297,59 +292,6 @@ function proxySettings(data: Parsed): ProxySettings {
     ...(data.HTTPS_PROXY !== undefined && { https: data.HTTPS_PROXY }),
     ...(data.NO_PROXY !== undefined && { none: data.NO_PROXY }),
   };
-}
-
-function databaseSettings(data: Parsed, dataDir: string): DatabaseSettings {
-  const ssl = sslSettings(data);
-  const database = data.PGDATABASE ?? 'my_db';
-  if (data.DATABASE_URL !== undefined) {
-    const url = new URL(data.DATABASE_URL);
-    if (url.pathname === '' || url.pathname === '/') url.pathname = `/${encodeURIComponent(database)}`;
-    if (url.username === '' && data.PGUSER !== undefined) url.username = encodeURIComponent(data.PGUSER);
-    // So that the password may come from a file while the rest is a URL that can be shown.
-    if (url.password === '' && data.PGPASSWORD !== undefined)
-      url.password = encodeURIComponent(data.PGPASSWORD);
-    return { kind: 'server', connection: { connectionString: url.href, ...ssl } };
-  }
-  const named = data.PGHOST ?? data.PGPORT ?? data.PGUSER ?? data.PGPASSWORD ?? data.PGDATABASE;
-  if (named === undefined) return { kind: 'embedded', dataDir };
-  const connection: ClientConfig = {
-    host: data.PGHOST ?? 'localhost',
-    port: data.PGPORT ?? 5432,
-    database,
-    ...ssl,
-  };
-  if (data.PGUSER !== undefined) connection.user = data.PGUSER;
-  if (data.PGPASSWORD !== undefined) connection.password = data.PGPASSWORD;
-  return { kind: 'server', connection };
-}
-
-function sslSettings(data: Parsed): Pick<ClientConfig, 'ssl'> {
-  switch (data.PGSSLMODE) {
-    case undefined:
-      return {};
-    case 'disable':
-      return { ssl: false };
-    case 'require':
-      return { ssl: { rejectUnauthorized: false } };
-    case 'verify-ca':
-    case 'verify-full': {
-      const ca = data.PGSSLROOTCERT === undefined ? {} : { ca: certificate(data.PGSSLROOTCERT) };
-      const hostname = data.PGSSLMODE === 'verify-ca' ? { checkServerIdentity: () => undefined } : {};
-      return { ssl: { rejectUnauthorized: true, ...ca, ...hostname } };
-    }
-  }
-}
-
-/** The bundle of all authorities that a system trusts has a quarter of a megabyte. */
-const mostCertificateBytes = 16 * 1024 * 1024;
-
-function certificate(path: string): string {
-  try {
-    return readTextFile(path, { mostBytes: mostCertificateBytes });
-  } catch (error) {
-    throw new UsageError(`PGSSLROOTCERT: cannot read the file ${path}: it ${errorMessage(error)}`);
-  }
 }
 
 function topicSettings(data: Parsed, env: Environment): TopicSettings {

@@ -77,7 +77,8 @@ export const settings = [
   {
     env: 'PGSSLMODE',
     section: 'PostgreSQL',
-    description: 'disable, require (encrypted, certificate not checked), verify-ca or verify-full.',
+    description:
+      'disable, allow, prefer, require (checks the certificate where PGSSLROOTCERT is set), verify-ca or verify-full; sslmode in DATABASE_URL means the same.',
     default: 'disable',
   },
   {
@@ -85,6 +86,13 @@ export const settings = [
     section: 'PostgreSQL',
     description: "File with the server's certificate authority.",
     example: '/etc/ssl/db-ca.pem',
+  },
+  {
+    env: 'PGOPTIONS',
+    section: 'PostgreSQL',
+    description:
+      'Settings for the sessions, as `options` in DATABASE_URL: several installations in one database have a schema each.',
+    example: '-csearch_path=line_2',
   },
   {
     env: 'KAFKA_BROKERS',

@@ -1,6 +1,8 @@
-/** Wakes who waits for something to be written: LISTEN on one connection, polling where it is lost. */
-import pg from 'pg';
+/** Wakes who waits for something to be written: LISTEN on one connection; polling where it is lost, or behind a pooler. */
+import type pg from 'pg';
 import { pause } from '../waiting.ts';
+import { Client } from './connection.ts';
+import { sessionOf } from './session.ts';
 
 export class Bell implements AsyncDisposable {
   readonly #pool: pg.Pool;
@@ -18,7 +20,8 @@ export class Bell implements AsyncDisposable {
 
   /** Take it before looking for news, hand it to `wait` after: what rang in between is then not missed. */
   rings(payload: string): number {
-    this.#listening ??= this.#listen();
+    // Behind a pooler another client would hear what this one listens for.
+    if (sessionOf(this.#pool)?.pooled !== true) this.#listening ??= this.#listen();
     return this.#rings.get(payload) ?? 0;
   }
 
@@ -54,7 +57,7 @@ export class Bell implements AsyncDisposable {
   /** One connection, until it is lost or the bell closed. Says whether it came to listening. */
   async #session(): Promise<boolean> {
     // The pool's own settings, so that it follows a server that has moved; its password is not enumerable: no copy.
-    const client = new pg.Client(this.#pool.options);
+    const client = new Client(this.#pool.options);
     const lost = new AbortController();
     client.on('error', () => lost.abort());
     client.on('end', () => lost.abort());

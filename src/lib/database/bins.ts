@@ -2,7 +2,7 @@
 import type { Pool, PoolClient } from 'pg';
 import { type BinRules, rulesDigest } from '../bins/rules.ts';
 import { storedRules } from '../bins/stored.ts';
-import { withTransaction } from './transaction.ts';
+import { underLock } from './lock-holder.ts';
 
 export interface BinVersionRow {
   version: number;
@@ -33,9 +33,8 @@ export async function useBins(
   source: string,
 ): Promise<BinsUsed> {
   const digest = rulesDigest(rules);
-  return withTransaction(pool, async (client) => {
-    // Versions are numbered without gaps, so one at a time.
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`bins ${pipeline}`]);
+  // Versions are numbered without gaps, so one at a time.
+  return underLock(pool, `bins ${pipeline}`, async (client) => {
     const before = await client.query<{ version: number }>(
       'select version from active_bins where pipeline = $1',
       [pipeline],

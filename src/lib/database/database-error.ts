@@ -12,6 +12,10 @@ const unreachable: Verdict = {
   retryable: true,
   hint: 'Check that PostgreSQL runs there and that DATABASE_URL (or PGHOST, PGPORT) names it.',
 };
+const behindPooler: Verdict = {
+  ...unreachable,
+  hint: 'A pooler (PgBouncer) answers there, PostgreSQL behind it does not: see its log.',
+};
 const restarting: Verdict = { code: 'database_restarting', retryable: true };
 const login: Verdict = {
   code: 'database_login_failed',
@@ -36,6 +40,8 @@ const exhausted: Verdict = {
   hint: 'The server is out of connections, memory or disk.',
 };
 
+const missing: Verdict = { code: 'database_missing', retryable: false, hint: 'Run: visionscale init' };
+
 const broken: Verdict = {
   code: 'database_failing',
   retryable: true,
@@ -56,7 +62,7 @@ const byCode: Record<string, Verdict> = {
   ETIMEDOUT: timeout,
   '28000': login,
   '28P01': login,
-  '3D000': { code: 'database_missing', retryable: false, hint: 'Run: visionscale init' },
+  '3D000': missing,
   '57P01': restarting,
   '57P02': restarting,
   '57P03': restarting,
@@ -71,7 +77,10 @@ const byCode: Record<string, Verdict> = {
   '42501': {
     code: 'database_permission_denied',
     retryable: false,
-    hint: 'Grant this user rights on the database: it needs to read and write its tables, and `init` to create them.',
+    hint:
+      'Have the tables’ owner run (doctor names schema and role):\n  GRANT USAGE ON SCHEMA … TO …;\n' +
+      '  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …;\n' +
+      'Only `init` needs more: to create tables, as their owner.',
   },
   DEPTH_ZERO_SELF_SIGNED_CERT: tls,
   SELF_SIGNED_CERT_IN_CHAIN: tls,
@@ -80,6 +89,37 @@ const byCode: Record<string, Verdict> = {
   ERR_TLS_CERT_ALTNAME_INVALID: tls,
   CERT_HAS_EXPIRED: tls,
 };
+
+/** PgBouncer has one code for nearly everything (08P01, protocol_violation): its words tell. */
+const byPooler: [RegExp, (found: RegExpExecArray) => Verdict][] = [
+  [
+    /unsupported startup parameter(?: in options)?: (\S+)/i,
+    ([, name]) => ({
+      code: 'database_parameter_refused',
+      retryable: false,
+      hint: `A pooler (PgBouncer) stands there. Take ${name} out of DATABASE_URL, or add to its pgbouncer.ini: ignore_startup_parameters = ${name}`,
+    }),
+  ],
+  [
+    /database .* does not exist|no such database/i,
+    () => ({
+      ...missing,
+      hint: 'Run: visionscale init. If it is there: PgBouncer knows a database by the [databases] of its pgbouncer.ini.',
+    }),
+  ],
+  [/no such user|authentication failed|auth failed|login rejected/i, () => login],
+  [/SSL required|TLS required/i, () => tls],
+  [/no more connections allowed/i, () => exhausted],
+  [/query_wait_timeout|query_timeout|client_idle_timeout|idle.transaction.timeout/i, () => timeout],
+];
+
+function judgePooler(message: string): Verdict {
+  for (const [pattern, verdict] of byPooler) {
+    const found = pattern.exec(message);
+    if (found) return verdict(found);
+  }
+  return behindPooler;
+}
 
 /** pg reports these without a code. */
 const byMessage: [RegExp, Verdict][] = [
@@ -96,6 +136,7 @@ function judge(code: string | undefined, message: string): Verdict {
   if (code !== undefined) {
     const exact = byCode[code];
     if (exact) return exact;
+    if (code === '08P01') return judgePooler(message);
     if (/^08...$/.test(code)) return unreachable;
     if (/^53...$/.test(code)) return exhausted;
     // A full disk also shows as an internal error: `could not write init file`.

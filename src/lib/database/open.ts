@@ -1,14 +1,16 @@
 /** Opens the database: the embedded PostgreSQL of a data directory, or any server. */
 import pg from 'pg';
-import { describeConnection } from './connection.ts';
+import { Client, describeConnection, eitherWay, type ServerConnection } from './connection.ts';
 import { databaseErrorOrSame } from './database-error.ts';
 import type { EmbeddedPostgres } from './embedded/use.ts';
+import { inspect, prepare, sessionOf } from './session.ts';
+import { withTransaction } from './transaction.ts';
 import { int8AsNumber } from './types.ts';
 
 export { toDatabaseError } from './database-error.ts';
 
 export type DatabaseSettings =
-  { kind: 'embedded'; dataDir: string } | { kind: 'server'; connection: pg.ClientConfig };
+  { kind: 'embedded'; dataDir: string } | { kind: 'server'; connection: ServerConnection };
 
 export interface OpenOptions {
   /** Seen in pg_stat_activity. */
@@ -32,11 +34,6 @@ export interface Database extends AsyncDisposable {
 
 /** Silence of a connection before the kernel probes it, ms. */
 const keepAliveDelay = 10_000;
-/**
- * A process that is frozen or cut off in the middle of a transaction keeps its row locks, and whoever takes over its
- * partition, or records the same request, waits for them. The server ends such a session well before a lease does, ms.
- */
-const idleInTransaction = 2500;
 /** Longest wait for a free connection of the pool or for a new one, ms. */
 const connectTimeout = 10_000;
 
@@ -77,33 +74,15 @@ export async function openDatabase(settings: DatabaseSettings, options: OpenOpti
 
 async function openPool(
   kind: DatabaseSettings['kind'],
-  connection: pg.ClientConfig,
+  connection: ServerConnection,
   options: OpenOptions,
   notice: (text: string) => void,
   embedded?: EmbeddedPostgres,
 ): Promise<Database> {
   const describe = describeConnection(connection);
-  const pool = new pg.Pool({
-    keepAlive: true,
-    // The kernel's own two hours are too long to notice a host that is gone.
-    keepAliveInitialDelayMillis: keepAliveDelay,
-    ...(options.queryTimeoutMs !== undefined && { query_timeout: options.queryTimeoutMs }),
-    connectionTimeoutMillis: connectTimeout,
-    idle_in_transaction_session_timeout: idleInTransaction,
-    ...connection,
-    types: int8AsNumber,
-    application_name: options.applicationName ?? 'visionscale',
-    max: options.max ?? 10,
-  });
-  // Without a listener the loss of an idle connection would end the process; the next query gets a new one.
-  pool.on('error', (error) => notice(`PostgreSQL at ${describe}: connection lost: ${error.message}`));
-  tellDatabaseErrors(pool, describe);
-  try {
-    await pool.query('SELECT 1');
-  } catch (error) {
-    await pool.end();
-    throw error;
-  }
+  const pool = await eitherWay(connection, (oneWay) =>
+    connect(oneWay, connection.session ?? {}, describe, options, notice),
+  );
   let closing: Promise<void> | undefined;
   const close = async () => {
     await pool.end();
@@ -112,9 +91,58 @@ async function openPool(
   return { pool, kind, describe, [Symbol.asyncDispose]: () => (closing ??= close()) };
 }
 
-/** What `pool.query` throws says whether a retry can help and what to do, wherever it is called. */
-function tellDatabaseErrors(pool: pg.Pool, where: string): void {
-  const query = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+async function connect(
+  connection: pg.ClientConfig,
+  settings: Record<string, string>,
+  describe: string,
+  options: OpenOptions,
+  notice: (text: string) => void,
+): Promise<pg.Pool> {
+  const pool: pg.Pool = new pg.Pool({
+    Client,
+    keepAlive: true,
+    // The kernel's own two hours are too long to notice a host that is gone.
+    keepAliveInitialDelayMillis: keepAliveDelay,
+    ...(options.queryTimeoutMs !== undefined && { query_timeout: options.queryTimeoutMs }),
+    connectionTimeoutMillis: connectTimeout,
+    ...connection,
+    types: int8AsNumber,
+    application_name: options.applicationName ?? 'visionscale',
+    max: options.max ?? 10,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits it, its types do not say so
+    onConnect: (client) => prepare(pool, client),
+  });
+  // Without a listener the loss of an idle connection would end the process; the next query gets a new one.
+  pool.on('error', (error) => notice(`PostgreSQL at ${describe}: connection lost: ${error.message}`));
+  try {
+    const client = await pool.connect();
+    try {
+      await inspect(pool, client, settings);
+      await prepare(pool, client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    client.release();
+  } catch (error) {
+    await pool.end();
+    throw databaseErrorOrSame(error, describe);
+  }
+  adaptQuery(pool, describe);
+  return pool;
+}
+
+/**
+ * What `pool.query` throws says whether a retry can help and what to do, wherever it is called. Behind a pooler a
+ * statement that needs other settings than its session may have is a transaction that brings them.
+ */
+function adaptQuery(pool: pg.Pool, where: string): void {
+  const session = sessionOf(pool);
+  const alone = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  const withSettings = (...args: unknown[]) =>
+    withTransaction(pool, (client) => (client.query as (...args: unknown[]) => Promise<unknown>)(...args));
+  const needsSettings = session?.pooled === true && Object.keys(session.set).length > 0;
+  const query = needsSettings ? withSettings : alone;
   pool.query = ((...args: unknown[]) =>
     query(...args).catch((error: unknown) => {
       throw databaseErrorOrSame(error, where);

@@ -1,6 +1,6 @@
 /** The table owners: one lease a partition by the database's clock, with an epoch that grows with every owner. */
 import type { Pool } from 'pg';
-import { withTransaction } from './transaction.ts';
+import { underLock } from './lock-holder.ts';
 
 export type OwnerMode = 'partition' | 'group';
 
@@ -50,13 +50,13 @@ export interface OwnerReport {
 /** How long a lease lasts without renewal, in milliseconds: what a killed owner costs. */
 export const leaseMs = 4000;
 
-/** Takes the lease where it is free, released or expired. */
+/** The lock of all claims of a pipeline and topic. */
+export const claimLock = (id: Pick<PartitionId, 'pipeline' | 'topic'>) => `owners ${id.pipeline} ${id.topic}`;
+
+/** Takes the lease where it is free, released or expired. Throws `lock_held`. */
 export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Promise<Claim> {
-  return withTransaction(pool, async (client) => {
-    // One claim at a time for a pipeline and topic, so that the two modes cannot slip past each other.
-    await client.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [
-      `owners ${id.pipeline} ${id.topic}`,
-    ]);
+  // One claim at a time for a pipeline and topic, so that the two modes cannot slip past each other.
+  return underLock(pool, claimLock(id), async (client) => {
     const owned = await client.query<Holder & { live: boolean }>(
       `select owner, hostname, partition, mode, owner is not null and expires_at > clock_timestamp() as live from owners
        where pipeline = $1 and topic = $2 and (owner is not null or state = 'stalled')

@@ -2,18 +2,22 @@
 import type pg from 'pg';
 import { DatabaseError } from '../errors.ts';
 import { databaseErrorOrSame, toDatabaseError } from './database-error.ts';
+import { begin, type BeginOptions } from './session.ts';
 
 /** Without a listener the loss of a connection that is idle in a transaction would end the process. */
 const ignore = () => undefined;
 
 /**
  * Runs `work` between BEGIN and COMMIT on one connection of the pool. Its error is thrown on after ROLLBACK, PostgreSQL's
- * own as a DatabaseError;
- * a connection whose state is in doubt is closed rather than given back.
+ * own as a DatabaseError; a connection whose state is in doubt is closed rather than given back.
+ *
+ * The server gives up a process that is silent in the middle of it, and it is the same whatever role, database or pooler
+ * have set otherwise (session.ts).
  */
 export async function withTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
+  options?: BeginOptions,
 ): Promise<T> {
   const client = await pool.connect().catch((error: unknown) => {
     throw toDatabaseError(error);
@@ -22,7 +26,7 @@ export async function withTransaction<T>(
   let inDoubt = true;
   try {
     try {
-      await client.query('BEGIN');
+      await client.query(begin(pool, options));
       const result = await work(client);
       const { command } = await client.query('COMMIT');
       inDoubt = false;

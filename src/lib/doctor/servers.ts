@@ -1,9 +1,11 @@
 /** Checks of what a command would open: database, clock, topic, object store, model. */
 import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import type { Classifier } from '../classifier/classifier.ts';
 import type { Check } from '../doctor.ts';
 import { pendingMigrations } from '../database/migrate.ts';
 import type { Database } from '../database/open.ts';
+import { grants, requireFit, schemaOf, type Session, sessionOf } from '../database/session.ts';
 import { errorMessage, VisionscaleError } from '../errors.ts';
 import type { ObjectStore } from '../objects/store.ts';
 import type { Topic } from '../topic/topic.ts';
@@ -18,10 +20,23 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
       needed: true,
       run: async () => {
         const database = await open();
-        const { rows } = await database.pool.query<{ version: string }>(
-          `select current_setting('server_version') as version`,
+        requireFit(database.pool);
+        const { rows } = await database.pool.query<{ version: string; standby: boolean }>(
+          `select current_setting('server_version') as version, pg_is_in_recovery() as standby`,
         );
-        return `${database.describe}, PostgreSQL ${rows[0]?.version}${database.kind === 'embedded' ? ', embedded' : ''}`;
+        if (rows[0]?.standby) {
+          throw new VisionscaleError(`${database.describe} is a standby: nothing can be written there`, {
+            code: 'database_read_only',
+            hint: 'Name the primary in DATABASE_URL.',
+          });
+        }
+        const session = sessionOf(database.pool);
+        return [
+          `${database.describe}, PostgreSQL ${rows[0]?.version}`,
+          ...(database.kind === 'embedded' ? ['embedded'] : []),
+          ...(session?.pooled ? ['behind a pooler'] : []),
+          ...putRight(session),
+        ].join(', ');
       },
     },
     {
@@ -29,6 +44,7 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
       needed: true,
       run: async () => {
         const { pool } = await open();
+        const schema = schemaOf(pool);
         const pending = await pendingMigrations(pool);
         if (pending.length > 0) {
           throw new VisionscaleError(`${pending.length} migrations are not applied`, {
@@ -37,14 +53,32 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
           });
         }
         const { rows } = await pool.query<{ table: string }>(
-          `select t as "table" from unnest(array['image_info', 'prediction_results', 'dead_letters', 'positions', 'owners']) t
-           where not has_table_privilege(t, 'select, insert, update')`,
+          `select c.relname as "table" from pg_class c
+           where c.relnamespace = $1::regnamespace and c.relkind = 'r' and not (
+             has_table_privilege(c.oid, 'select') and (c.relname = 'schema_migrations' or (
+               has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update')
+               and has_table_privilege(c.oid, 'delete'))))
+             and c.relname = any($2) order by 1`,
+          [pg.escapeIdentifier(schema), tables],
         );
-        if (rows.length === 0) return 'up to date, readable and writable';
-        throw new VisionscaleError(`this user may not write ${rows.map((r) => r.table).join(', ')}`, {
-          code: 'database_permission_denied',
-          hint: rows.map((r) => `GRANT SELECT, INSERT, UPDATE ON ${r.table} TO …;`).join('\n'),
-        });
+        if (rows.length > 0) {
+          throw new VisionscaleError(
+            `this user may not read and write ${rows.map((r) => r.table).join(', ')}`,
+            {
+              code: 'database_permission_denied',
+              hint: `Have their owner run:\n${grants(schema, sessionOf(pool)?.role ?? '…')}`,
+            },
+          );
+        }
+        const temporary = await pool.query<{ may: boolean }>(
+          `select has_database_privilege(current_database(), 'TEMPORARY') as may`,
+        );
+        const where = schema === 'public' ? '' : ` in the schema ${schema}`;
+        if (temporary.rows[0]?.may) return `up to date, readable and writable${where}`;
+        return {
+          warning: 'up to date, readable and writable; `audit` may not make its temporary tables',
+          hint: `GRANT TEMPORARY ON DATABASE … TO ${pg.escapeIdentifier(sessionOf(pool)?.role ?? '…')};`,
+        };
       },
     },
     {
@@ -62,6 +96,28 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
       },
     },
   ];
+}
+
+/** What consumers, producers and `serve` read and write. */
+const tables = [
+  ...[
+    'image_info',
+    'produce_rounds',
+    'prediction_results',
+    'dead_letters',
+    'positions',
+    'owners',
+    'suspects',
+  ],
+  ...['topic_heads', 'topic_records', 'topic_commits', 'topic_members', 'topic_holders'],
+  ...['models', 'active_models', 'corrections', 'bin_versions', 'active_bins', 'outbox', 'ingested'],
+  'schema_migrations',
+];
+
+/** Settings that would be otherwise by the role's, the database's or the server's configuration. */
+function putRight(session: Session | undefined): string[] {
+  const names = Object.keys(session?.set ?? {});
+  return names.length === 0 ? [] : [`sets for itself: ${names.join(', ')}`];
 }
 
 /** Database minus host in milliseconds; of several tries the one with the shortest round trip. */

@@ -1,7 +1,8 @@
 /** The embedded topic: a durable, partitioned log in PostgreSQL, for one machine. */
 import type pg from 'pg';
 import { Bell } from '../../database/bell.ts';
-import { withTransaction } from '../../database/transaction.ts';
+import { sessionOf } from '../../database/session.ts';
+import { underLock } from '../../database/lock-holder.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
   GroupHandler,
@@ -70,7 +71,8 @@ class PostgresTopic implements EmbeddedTopic {
     this.name = name;
     this.#pool = pool;
     this.#bell = new Bell(pool, channel);
-    this.#pollMs = pollMs ?? 1_000;
+    // A pooler lets nobody listen.
+    this.#pollMs = pollMs ?? (sessionOf(pool)?.pooled === true ? 100 : 1_000);
     this.#retention = new Retention(pool, name, {
       bytes: retentionBytes ?? 1024 ** 3,
       ms: retentionMs ?? 7 * 24 * 3_600_000,
@@ -81,11 +83,8 @@ class PostgresTopic implements EmbeddedTopic {
 
   async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
     checkPartitionCount(partitions);
-    const creating = withTransaction(this.#pool, async (client) => {
-      // The second of two hosts waits here and then finds the first one's partitions.
-      await client.query(`select pg_advisory_xact_lock(hashtextextended('visionscale topic ' || $1, 0))`, [
-        this.name,
-      ]);
+    // The second of two hosts waits here and then finds the first one's partitions.
+    const creating = underLock(this.#pool, `visionscale topic ${this.name}`, async (client) => {
       const { rows } = await client.query<{ count: number }>(
         'select count(*)::int as count from topic_heads where topic = $1',
         [this.name],
