@@ -67,7 +67,7 @@ function add(): Command {
         '--name <name[@version]>',
         'by default as its model.json or file says, with the start of its digest',
       )
-      .option('--labels <file>', 'one label a line; by default labels.txt beside the weights')
+      .option('--labels <file>', 'one label a line, or a list or map as JSON; by default beside the weights')
       .addOption(
         new Option('--size <pixels>', 'side of the network’s input; by default what it says').argParser(
           countAbove0,

@@ -9,7 +9,7 @@ import { checkFile } from '../onnx/scan.ts';
 import type { ModelInfo, ModelOutput } from './classifier.ts';
 import { invalidModel, readModelFile, readModelText } from './model-files.ts';
 import { findWeights } from './find-weights.ts';
-import { readLabels } from './labels.ts';
+import { checkLabels, findLabels } from './labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from './manifest.ts';
 import { outputOfGraph } from './output-kind.ts';
 
@@ -38,7 +38,8 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const { file, directory } = await locate(resolve(path));
   const manifestText = await readModelText(join(directory, 'model.json'), MAX_TEXT);
   const manifest = manifestText === undefined ? defaultManifest : parseManifest(manifestText);
-  const labels = manifest.labels ?? (await readLabels(join(directory, 'labels.txt')));
+  const labels =
+    manifest.labels === undefined ? await findLabels(directory) : checkLabels(manifest.labels, 'model.json');
   const weights = await readModelFile(file, MAX_WEIGHTS);
   if (weights === undefined) throw notFound(file);
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;

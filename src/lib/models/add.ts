@@ -7,7 +7,7 @@ import type { Preprocessing } from '../images/preprocess.ts';
 import { findWeights } from '../classifier/find-weights.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../classifier/manifest.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
-import { readLabels } from '../classifier/labels.ts';
+import { checkLabels, findLabels, readLabels, repeatedLabels } from '../classifier/labels.ts';
 import { invalidModel, readModelFile, readModelText } from '../classifier/model-files.ts';
 import { decideOutput } from '../classifier/output-kind.ts';
 import { makeNode } from '../onnx/nodes.ts';
@@ -21,7 +21,7 @@ import type { ModelEntry, ModelStore } from './store.ts';
 export interface AddOptions {
   name?: string;
   version?: string;
-  /** Path of the labels; by default labels.txt beside the weights. */
+  /** Path of the labels; by default of what is beside the weights. */
   labels?: string;
   /** Side of the network's input in pixels; by default what the graph says. `crop` is the same by another name. */
   size?: number;
@@ -53,17 +53,14 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
   const beside = await manifestBeside(directory, weights);
   const { model, side } = checkGraph(weights);
   const preprocessing = preprocessingOf(options, beside, side);
-  const labels =
-    options.labels === undefined && beside.labels !== undefined
-      ? beside.labels
-      : await readLabels(options.labels ?? join(directory, 'labels.txt'));
+  const labels = await labelsOf(options, beside, directory);
   const check = await checkInference(weights, preprocessing.crop);
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
       `the model has ${check.classes} classes, but there are ${labels.length} labels`,
       {
         code: 'labels_mismatch',
-        hint: 'The labels must be one line for each output of the model, in the same order: --labels <file>',
+        hint: 'There must be one label for each output of the model, in the same order: --labels <file>',
       },
     );
   }
@@ -86,7 +83,21 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
   };
   const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : weights;
   const entry = await store.install({ manifest, weights: installed, labels });
-  return { entry, check: { ...check, output }, warnings: warning === undefined ? [] : [warning] };
+  const warnings = [...(warning === undefined ? [] : [warning]), ...repeated(labels)];
+  return { entry, check: { ...check, output }, warnings };
+}
+
+async function labelsOf(options: AddOptions, beside: Beside, directory: string): Promise<string[]> {
+  if (options.labels !== undefined) return readLabels(options.labels);
+  return beside.labels === undefined ? findLabels(directory) : checkLabels(beside.labels, 'model.json');
+}
+
+/** ImageNet's own lists have such: no reason to refuse them. */
+function repeated(labels: readonly string[]): string[] {
+  const found = repeatedLabels(labels);
+  if (found.length === 0) return [];
+  const shown = found.slice(0, 5).map((label) => JSON.stringify(label));
+  return [`several classes have the label ${shown.join(', ')}${found.length > 5 ? ', …' : ''}`];
 }
 
 /** The graph ends one operator later. */

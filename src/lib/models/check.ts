@@ -74,12 +74,10 @@ function only(outputs: readonly string[]): string {
 const checkers: readonly EngineName[] = ['onnx', 'wasm'];
 
 /**
- * Runs the model on test inputs of `side` × `side`, with the first engine that loads here, in a process of its own. Throws a VisionscaleError: `model_invalid`, `engine_unavailable`.
+ * Runs the model on test inputs of `side` × `side`, with the first engine that loads here, in a process of its own.
+ * Throws a VisionscaleError: `model_invalid`, `engine_unavailable`.
  */
-export async function checkInference(
-  weights: Uint8Array,
-  side: number,
-): Promise<InferenceCheck> {
+export async function checkInference(weights: Uint8Array, side: number): Promise<InferenceCheck> {
   const { engine, answers, milliseconds } = await tryModel({
     weights,
     engines: checkers,
