@@ -6,7 +6,7 @@ import { UsageError } from '../../lib/errors.ts';
 import { readable } from '../../lib/message/readable.ts';
 import { ask } from '../../lib/report/ask.ts';
 import { formatBytes } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/report/table.ts';
+import { printable } from '../../lib/printable.ts';
 import type { Context } from '../run.ts';
 
 export interface AddFlags {
