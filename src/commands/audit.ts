@@ -13,6 +13,8 @@ and the object store, and names every key that is
   doubled   a request with a prediction and an open dead letter; a message recorded as two requests; two predictions
             for one round of an image
   orphaned  a prediction or dead letter that nothing asked for; with --objects, an object that nothing names
+  mismatched
+            an outcome whose request id names another image; a message with the request id of another image's outcome
 
 Exit code 1 where there is any. Messages that no consumer has taken yet are waiting, and images not yet produced are
 counted as such: neither is missing, so an audit may run beside everything else. Messages of any sender count. Outcomes

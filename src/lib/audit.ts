@@ -48,11 +48,12 @@ export type AuditEvent =
   | { kind: 'notice'; text: string };
 
 export interface AuditResult {
-  /** Nothing is missing, doubled or orphaned. */
+  /** Nothing is missing, doubled, orphaned or mismatched. */
   ok: boolean;
   missing: number;
   doubled: number;
   orphaned: number;
+  mismatched: number;
   /** The first of each class. */
   named: Record<FindingClass, Finding[]>;
   /** How many were found and not named, because of the limit. */
@@ -141,7 +142,8 @@ async function readFound(session: Session, limit: number): Promise<Found> {
     missing: 0,
     doubled: 0,
     orphaned: 0,
-    named: { missing: [], doubled: [], orphaned: [] },
+    mismatched: 0,
+    named: { missing: [], doubled: [], orphaned: [], mismatched: [] },
     unnamed: 0,
   };
   const { rows: counts } = await session.query<{ class: FindingClass; count: number }>(

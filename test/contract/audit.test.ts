@@ -102,7 +102,7 @@ describe('audit of a topic that moves', () => {
       const { missing, doubled, orphaned, unverifiable, named } = await run();
       expect({ missing, doubled, orphaned, unverifiable, named }).toEqual({
         ...{ missing: 0, doubled: 0, orphaned: 0, unverifiable: 0 },
-        named: { missing: [], doubled: [], orphaned: [] },
+        named: { missing: [], doubled: [], orphaned: [], mismatched: [] },
       });
     }
     over = true;

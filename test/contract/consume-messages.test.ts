@@ -128,6 +128,122 @@ describe('an image in the message', () => {
   });
 });
 
+describe('the retry of a dead letter', () => {
+  /** A dead letter of `message`, made by a store that does not have its image; and then the store has everything. */
+  async function letterOf(message: Partial<OutgoingRecord>) {
+    const world = await belt([message]);
+    world.state.storeFault = () => fault('not_found');
+    await world.run({ notFoundGraceMs: 0 });
+    world.state.storeFault = () => null;
+    const { rows } = await world.pool.query<{ id: string }>('select request_id as id from dead_letters');
+    return { ...world, id: rows[0]!.id };
+  }
+
+  it.each<[string, Partial<OutgoingRecord>, Partial<OutgoingRecord>]>([
+    ['another key', { value: Buffer.from('a.jpg') }, { value: Buffer.from('b.jpg') }],
+    [
+      'another key under an id of its sender’s',
+      { value: Buffer.from('a.jpg'), headers: { [header.requestId]: 'mine' } },
+      { value: Buffer.from('b.jpg') },
+    ],
+    ['an image of that name', { value: Buffer.from('a.jpg') }, { key: Buffer.from('a.jpg'), value: jpeg }],
+    ['another event', event(put('own', 'a.jpg')), event(put('own', 'b.jpg'))],
+    [
+      'text for a message that was unreadable',
+      { value: Buffer.from('../a') },
+      { value: Buffer.from('b.jpg') },
+    ],
+  ])('is the letter’s message alone: %s is a message like any other', async (_, original, forged) => {
+    const { id, topic, run, rows, letters, retryAll, audited } = await letterOf(original);
+    const headers = { ...original.headers, [header.requestId]: id, [header.retry]: '1' };
+    await using producer = await topic.producer();
+    const before = await letters();
+    await producer.send([{ key: null, value: Buffer.alloc(0), ...forged, headers }]);
+    expect(await run()).toMatchObject({ predicted: 1, deadLettered: 0 });
+    expect(await letters()).toEqual(before);
+    const [row] = await rows();
+    expect(row!.id).not.toBe(id);
+    expect(row!.key).toBe(forged.value === jpeg ? 'a.jpg' : 'b.jpg');
+    expect(await audited()).toMatchObject({ ok: true });
+
+    await retryAll();
+    await run();
+    const isReadable = before[0]!.code !== 'unreadable_message';
+    expect(await letters()).toMatchObject([{ state: isReadable ? 'resolved' : 'open' }]);
+    expect((await rows()).some((one) => one.id === id)).toBe(isReadable);
+    expect(await audited()).toMatchObject({ ok: true });
+  });
+
+  it('that fails for another message’s name is no attempt of the letter', async () => {
+    const { pool, topic, run, state, retryAll, letters } = await letterOf({
+      value: Buffer.from('a.jpg'),
+      headers: { [header.requestId]: 'mine' },
+    });
+    state.storeFault = () => fault('not_found');
+    await using producer = await topic.producer();
+    const headers = { [header.requestId]: 'mine', [header.retry]: '1' };
+    await producer.send([{ key: null, value: Buffer.from('b.jpg'), headers }]);
+    await run({ notFoundGraceMs: 0 });
+    const { rows } = await pool.query('select image_key, attempts, headers from dead_letters order by id');
+    expect(rows).toEqual([
+      { image_key: 'a.jpg', attempts: 1, headers: { [header.requestId]: 'mine' } },
+      { image_key: 'b.jpg', attempts: 1, headers: { [header.requestId]: 'mine' } },
+    ]);
+    state.storeFault = () => null;
+    expect(await retryAll()).toMatchObject({ retried: 2 });
+    expect(await run()).toMatchObject({ predicted: 2 });
+    expect(await letters()).toMatchObject([{ state: 'resolved' }, { state: 'resolved' }]);
+  });
+
+  it('counts once where another pipeline reads the same topic', async () => {
+    const { pool, run, retryAll } = await letterOf({ value: Buffer.from('a.jpg') });
+    expect(await run({ pipeline: 'q' })).toMatchObject({ predicted: 1 });
+    await retryAll();
+    expect(await run()).toMatchObject({ predicted: 1 });
+    expect(await run({ pipeline: 'q' })).toMatchObject({ predicted: 0 });
+    const { rows } = await pool.query('select distinct request_id from prediction_results');
+    expect(rows).toHaveLength(1);
+  });
+});
+
+describe('a request id that names another image', () => {
+  it('takes the place of none: both images have their row', async () => {
+    const headers = { [header.requestId]: 'p:1:b.jpg' };
+    const { run, rows, audited } = await belt([
+      { value: Buffer.from('a.jpg'), headers },
+      { value: Buffer.from('../b.jpg'), headers },
+      { value: Buffer.from('b.jpg'), headers },
+    ]);
+    expect(await run()).toMatchObject({ predicted: 2, deadLettered: 1 });
+    expect((await rows()).map(({ key, id }) => [key, id === 'p:1:b.jpg']).sort()).toEqual([
+      ['a.jpg', false],
+      ['b.jpg', true],
+    ]);
+    expect(await audited()).toMatchObject({ ok: true, mismatched: 0 });
+  });
+
+  it('is found by audit, in an outcome and in a message that counted as a repetition', async () => {
+    const headers = { [header.requestId]: 'mine' };
+    const { pool, run, audited } = await belt([
+      { value: Buffer.from('a.jpg'), headers },
+      { value: Buffer.from('b.jpg'), headers },
+      { value: Buffer.from('c.jpg'), headers: { [header.requestId]: 'p:1:c.jpg' } },
+    ]);
+    expect(await run()).toMatchObject({ predicted: 2 });
+    const message = { key: 'b.jpg', requestId: 'mine', kind: 'message' };
+    expect(await audited()).toMatchObject({ ok: false, mismatched: 1, named: { mismatched: [message] } });
+    await pool.query(`update prediction_results set image_key = 'd.jpg' where image_key = 'c.jpg'`);
+    expect(await audited()).toMatchObject({
+      ok: false,
+      missing: 0,
+      doubled: 0,
+      orphaned: 0,
+      mismatched: 2,
+      named: { mismatched: [{ key: 'd.jpg', requestId: 'p:1:c.jpg', kind: 'prediction' }, message] },
+    });
+  });
+});
+
 describe('S3 events', () => {
   it('ask for images of the store and of allowed buckets; others’ are dead letters until they are allowed', async () => {
     const { run, rows, letters, asked, retryAll, audited } = await belt([

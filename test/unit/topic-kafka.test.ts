@@ -76,6 +76,18 @@ describe('the headers of Kafka', () => {
     expect(fromKafkaHeaders(undefined)).toEqual({});
   });
 
+  it('are absent where they are no text, for as text with replacement characters two would be one', () => {
+    const latin1 = (text: string) => Buffer.from(text, 'latin1');
+    expect(
+      fromKafkaHeaders([{ a: latin1('kamera-ä') }, { b: Buffer.from([0xff]) }, { c: '\ufffd' }]),
+    ).toEqual({
+      c: '\ufffd',
+    });
+    // Of two the last counts, which is none.
+    expect(fromKafkaHeaders([{ a: Buffer.from('1') }, { a: latin1('ä') }])).toEqual({});
+    expect(fromKafkaHeaders([{ a: latin1('ä') }, { a: Buffer.from('1') }])).toEqual({ a: '1' });
+  });
+
   it('may have any name and are bounded', () => {
     const hostile = fromKafkaHeaders([{ ['__proto__']: Buffer.from('x') }, { toString: Buffer.from('y') }]);
     expect(Object.keys(hostile)).toEqual(['__proto__', 'toString']);

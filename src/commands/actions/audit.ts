@@ -79,6 +79,9 @@ function text(result: AuditResult): string {
     `pipeline ${result.pipeline}, topic ${result.topic}, in ${result.seconds.toFixed(1)} s`,
     `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${result.waiting} requests waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
     `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'all is accounted for' : 'not all is accounted for'}`,
+    ...(result.mismatched > 0
+      ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]
+      : []),
     ...(unverifiable > 0
       ? [
           `${unverifiable} outcomes of messages that the topic no longer holds: who asked for them cannot be checked`,

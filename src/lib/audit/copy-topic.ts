@@ -1,7 +1,8 @@
 /** Copies what the topic's messages ask for into a temporary table: ids and places, not the messages. */
+import { claimOf, unclaimedId } from '../database/retry-claims.ts';
 import { parseMessage } from '../message/parse.ts';
 import type { MessageRules } from '../message/rules.ts';
-import { messageId, retryNumber } from '../message/retry.ts';
+import { messageId } from '../message/retry.ts';
 import { TopicError } from '../errors.ts';
 import { topicMissing } from '../topic/limits.ts';
 import type { Topic, TopicRecord } from '../topic/topic.ts';
@@ -125,7 +126,7 @@ async function copyPartition(
 class Batch {
   readonly #session: Session;
   readonly #rules: MessageRules | undefined;
-  #columns = empty();
+  #columns: Columns = empty();
 
   constructor(session: Session, rules: MessageRules | undefined) {
     this.#session = session;
@@ -133,10 +134,13 @@ class Batch {
   }
 
   async add(record: TopicRecord): Promise<void> {
+    const claim = claimOf(record);
     // What is no retry has its place for an id.
-    const whole = retryNumber(record.headers) === null ? null : messageId(record);
+    const whole = claim === null ? null : messageId(record);
     requestsOf(record, this.#rules).forEach(([id, key], nth) => {
-      const row = [record.partition, record.offset, record.timestamp, nth, id, key, whole] as const;
+      const asked = [record.partition, record.offset, record.timestamp, nth, id, key] as const;
+      const place = claim && id !== null ? unclaimedId(record, id) : null;
+      const row = [...asked, whole, place, claim?.digest ?? null, claim?.isJson ?? null];
       row.forEach((value, column) => (this.#columns[column] as unknown[]).push(value));
     });
     if (this.#columns[0].length >= batchSize) await this.flush();
@@ -147,17 +151,23 @@ class Batch {
     if (columns[0].length === 0) return;
     this.#columns = empty();
     await this.#session.query(
-      `insert into audit_topic (partition, "offset", timestamp_ms, nth, request_id, image_key, message_id)
-       select * from unnest($1::int[], $2::int8[], $3::int8[], $4::int[], $5::text[], $6::text[], $7::text[])`,
+      `insert into audit_topic (partition, "offset", timestamp_ms, nth, request_id, image_key, message_id, place_id, digest,
+         is_json)
+       select * from unnest($1::int[], $2::int8[], $3::int8[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[],
+         $9::bytea[], $10::boolean[])`,
       columns,
     );
   }
 }
 
 type Texts = (string | null)[];
+type Columns = [
+  ...[number[], number[], number[], number[], Texts, Texts],
+  ...[Texts, Texts, (Buffer | null)[], (boolean | null)[]],
+];
 
-function empty(): [number[], number[], number[], number[], Texts, Texts, Texts] {
-  return [[], [], [], [], [], [], []];
+function empty(): Columns {
+  return [[], [], [], [], [], [], [], [], [], []];
 }
 
 /** Id and image key; a message that asks for nothing still holds its place. */

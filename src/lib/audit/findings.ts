@@ -1,10 +1,13 @@
 /** What an audit can find: the classes, their kinds, and how each is told to a person. */
 
-export const findingClasses = ['missing', 'doubled', 'orphaned'] as const;
+export const findingClasses = ['missing', 'doubled', 'orphaned', 'mismatched'] as const;
 export type FindingClass = (typeof findingClasses)[number];
 
 export type FindingKind =
-  /** missing: a message lies before the recorded position, and its request has no outcome and comes no more. */
+  /**
+   * missing: a message lies before the recorded position, and its request has no outcome and comes no more. mismatched:
+   * the outcome under its request id is another image's.
+   */
   | 'message'
   /** missing: marked as produced, but there is neither an outcome nor a message. */
   | 'row'
@@ -14,9 +17,12 @@ export type FindingKind =
   | 'outcomes'
   /** doubled: a message recorded as what it asks for, and as another request too. */
   | 'position'
-  /** doubled: more than one prediction for one round of an image. orphaned: a prediction that nothing asked for. */
+  /**
+   * doubled: more than one prediction for one round of an image. orphaned: a prediction that nothing asked for.
+   * mismatched: a prediction whose request id names another image.
+   */
   | 'prediction'
-  /** orphaned: a dead letter that nothing asked for. */
+  /** orphaned: a dead letter that nothing asked for. mismatched: one whose request id names another image. */
   | 'dead_letter';
 
 export interface Finding {
@@ -49,9 +55,12 @@ export function toFinding(row: FoundRow): Finding {
 }
 
 function explain({ class: found, kind, partition, offset, count }: FoundRow): string {
+  if (found === 'mismatched' && kind !== 'message') return 'its request id names another image';
   const place = `partition ${partition}, offset ${offset}`;
   switch (kind) {
     case 'message':
+      if (found === 'mismatched')
+        return `its message (${place}) has the request id of another image’s outcome, and counted as a repetition of it`;
       return `its message (${place}) lies before the recorded position, and there is neither a prediction nor a dead letter`;
     case 'row':
       return 'it is marked as produced, but there is neither a prediction nor a dead letter, and the topic does not hold its message';

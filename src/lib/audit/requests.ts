@@ -2,6 +2,7 @@
  * Requests against their outcomes, in the database. Positions and outcomes are written in one transaction, and each
  * question here is one statement, which sees one moment: consumers that run meanwhile cannot make it cry wolf.
  */
+import { isForged } from '../database/retry-claims.ts';
 import type { Session } from './session.ts';
 
 export interface Scope {
@@ -12,6 +13,13 @@ export interface Scope {
 /** As `producedRequestId` makes it. */
 const producedId = `'p:' || i.round || ':' || i.image_key`;
 
+const outcomes = `
+  select 'prediction' as kind, image_key, request_id, partition, "offset" from prediction_results
+  where pipeline = $1 and topic = $2
+  union all
+  select 'dead_letter', image_key, request_id, partition, "offset" from dead_letters
+  where pipeline = $1 and topic = $2 and state <> 'resolved'`;
+
 const hasNoOutcome = (id: string) => `
   not exists (select from prediction_results r where r.pipeline = $1 and r.request_id = ${id})
   and not exists (select from dead_letters d where d.pipeline = $1 and d.request_id = ${id} and d.state <> 'resolved')`;
@@ -19,6 +27,11 @@ const hasNoOutcome = (id: string) => `
 /** As `messageId` makes it, of a row of audit_topic: the id under which a message may have ended as one dead letter. */
 const wholeId = (t: string) =>
   `coalesce(${t}.message_id, $2 || '/' || ${t}.partition || '/' || ${t}."offset" || '@' || ${t}.timestamp_ms)`;
+
+/** What only says that it retries a dead letter counts as a message like any other. */
+const forgedRetries = (id: string, instead: string) => `
+update audit_topic t set ${id} = ${instead} from dead_letters d
+where t.digest is not null and d.pipeline = $1 and d.request_id = t.${id} and ${isForged('t')}`;
 
 /** A request is waiting as long as one of its messages lies behind the position; `waiting` counts those. */
 const missingMessages = `
@@ -69,6 +82,24 @@ select 'doubled', 'prediction', image_key, max(request_id), count(*) from (
 ) as produced
 group by image_key, round having count(*) > 1 order by image_key collate "C"`;
 
+/** Outcomes under an id that `produce` or `serve` makes of an image key, and of another one. */
+const mismatchedOutcomes = `
+insert into audit_found (class, kind, image_key, request_id, partition, "offset")
+select 'mismatched', kind, image_key, request_id, partition, "offset" from (${outcomes}) as o
+where substring(request_id from '^p:[0-9]+:(.*)$') <> image_key
+  or (request_id ~ '^h:([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64})$'
+    and (image_key not like 'http/%' or split_part(image_key, '/', 3) <> substr(request_id, 3)))
+order by partition, "offset", request_id`;
+
+/** The id of an event's record is made of its key as written, which settings may have let stand for another key. */
+const mismatchedMessages = `
+insert into audit_found (class, kind, image_key, request_id, partition, "offset")
+select 'mismatched', 'message', t.image_key, t.request_id, t.partition, t."offset"
+from audit_topic t join (${outcomes}) as o using (request_id)
+where t.image_key <> o.image_key and t.request_id not like 's3:%'
+  and not exists (select from audit_found f where f.class = 'mismatched' and f.request_id = t.request_id)
+order by t.partition, t."offset", t.nth`;
+
 /**
  * An outcome was asked for by a message that the topic holds, or by a row that has come to that round. What else there
  * is, is judged where its message must still be there; `unverifiable` counts what is older than that: recorded before
@@ -110,7 +141,7 @@ from (
       or exists (select from dead_letters d where d.pipeline = $1 and d.request_id = t.request_id
         and d.topic = $2 and d.partition = u.partition and d."offset" = u."offset"))) as twin
   from audit_unasked u where verdict = 'unasked'
-    and not exists (select from audit_found f where f.class = 'doubled' and f.request_id = u.request_id)
+    and not exists (select from audit_found f where f.class in ('doubled', 'mismatched') and f.request_id = u.request_id)
 ) as judged
 order by partition, "offset", request_id`;
 
@@ -119,10 +150,14 @@ export async function compareRequests(
   session: Session,
   { pipeline, topic }: Scope,
 ): Promise<{ waiting: number; unverifiable: number }> {
+  await session.query(forgedRetries('request_id', 't.place_id'), [pipeline]);
+  await session.query(forgedRetries('message_id', 'null'), [pipeline]);
   const { rows } = await session.query<{ waiting: number }>(missingMessages, [pipeline, topic]);
   await session.query(missingRows, [pipeline]);
   await session.query(doubledOutcomes, [pipeline]);
   await session.query(doubledPredictions, [pipeline]);
+  await session.query(mismatchedOutcomes, [pipeline, topic]);
+  await session.query(mismatchedMessages, [pipeline, topic]);
   await session.query(unasked, [pipeline, topic]);
   const { rows: verdicts } = await session.query<{ unverifiable: number; unasked: number }>(
     `select count(*) filter (where verdict = 'unverifiable') as unverifiable,

@@ -14,7 +14,8 @@ const setUp = `
 set work_mem = '32MB';
 create temporary table audit_began as select clock_timestamp() as at;
 create temporary table audit_topic (
-  partition int, "offset" int8, timestamp_ms int8, nth int, request_id text, image_key text, message_id text);
+  partition int, "offset" int8, timestamp_ms int8, nth int, request_id text, image_key text, message_id text,
+  place_id text, digest bytea, is_json boolean);
 create temporary table audit_partitions (
   partition int, first_offset int8, end_offset int8, start_offset int8, stale_offset int8, since timestamptz);
 create temporary table audit_found (

@@ -126,7 +126,7 @@ function notRecordable(outcomes: readonly Outcome[], error: unknown): DeadLetter
     const own = outcomes.length === 1 ? place : `${place}#${nth}`;
     return {
       kind: 'dead letter',
-      record: { ...record, headers: retried === null ? {} : { [header.retry]: `${retried}` } },
+      record: { ...record, headers: retried === null ? {} : retryHeaders(record.headers) },
       requestId: retried === null ? own : requestIdOf(outcome),
       imageKey: null,
       stage: 'record',
@@ -134,4 +134,10 @@ function notRecordable(outcomes: readonly Outcome[], error: unknown): DeadLetter
       message: `the database refused the outcome: ${errorMessage(error)}`.slice(0, 1000),
     };
   });
+}
+
+/** What makes a message the retry of a dead letter. */
+function retryHeaders(headers: Record<string, string>): Record<string, string> {
+  const kept = [header.requestId, header.retry] as string[];
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => kept.includes(name)));
 }

@@ -9,6 +9,7 @@ import type { ActiveBins } from './active-bins.ts';
 import { lockRequests } from './lock-requests.ts';
 import type { Lease } from './owners.ts';
 import { insertLetters, insertPredictions, noteFailures, resolveLetters } from './outcome-rows.ts';
+import { withoutForgedRetries } from './retry-claims.ts';
 import { requestIdOf, settle } from './settle.ts';
 import { withTransaction } from './transaction.ts';
 
@@ -107,7 +108,7 @@ export async function record(pool: Pool, lease: Lease, recording: Recording): Pr
     const { binVersion } = await checkOwner(client, lease);
     const { bins: active, deadlineMs = null, publish = false } = recording.sorting ?? {};
     const bins = (await active?.of(client, binVersion)) ?? null;
-    const { outcomes, retries = [] } = recording;
+    const { outcomes, retries } = await withoutForgedRetries(client, lease.pipeline, recording);
     const letters = await lockRequests(client, lease.pipeline, {
       requestIds: outcomes.map(requestIdOf),
       messageIds: [...outcomes.map(({ record }) => record), ...retries].map(messageId),

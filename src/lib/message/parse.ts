@@ -6,8 +6,15 @@ import { isEnvelope, readEnvelope } from './envelope.ts';
 import { beltOf, plainText, timeOf, traceparentOf } from './fields.ts';
 import { header } from './headers.ts';
 import { looksLikeImage } from './looks-like-image.ts';
-import { maxRequestIdBytes, positionRequestId, type Refused, type Request } from './request.ts';
-import { messageId } from './retry.ts';
+import {
+  fitsImage,
+  maxRequestIdBytes,
+  type Named,
+  positionRequestId,
+  type Refused,
+  type Request,
+} from './request.ts';
+import { messageId, retryNumber } from './retry.ts';
 import { defaultMessageRequests, defaultRules, type MessageRules } from './rules.ts';
 import { type Around, isS3Event, readS3Event, recordsOf } from './s3-event.ts';
 
@@ -38,8 +45,10 @@ class Parser {
     this.#rules = rules;
     this.#around = {
       requestId: plainText(headers[header.requestId], maxRequestIdBytes),
+      topic,
       positionId: positionRequestId(topic, partition, offset, timestamp),
       messageId: messageId(record),
+      retry: retryNumber(headers) !== null,
       timestamp,
       capturedAt: timeOf(headers[header.capturedAt]),
       belt: beltOf(headers[header.belt]),
@@ -88,7 +97,7 @@ class Parser {
   /** Named by the header, else by the message key. */
   #inline(value: Buffer): Message {
     const { key, headers } = this.#record;
-    const named = headers[header.name] ?? (key !== null && isUtf8(key) ? key.toString() : '');
+    const named = headers[header.name] || (key !== null && isUtf8(key) ? key.toString() : '');
     const fault = objectKeyFault(named);
     if (fault === undefined) return this.#request({ imageKey: named, inline: value });
     return this.#unreadable(
@@ -121,7 +130,10 @@ class Parser {
     const { place, ...said } = envelope;
     const around = this.#around;
     const told = {
-      id: around.requestId ?? said.id ?? around.positionId,
+      id: this.#id(place.kind === 'ignored' ? null : place.imageKey, {
+        inStore: place.kind === 'image' && place.bucket === null,
+        said: said.id,
+      }),
       capturedAt: around.capturedAt ?? said.capturedAt,
       belt: around.belt ?? said.belt,
       traceparent: around.traceparent ?? said.traceparent,
@@ -141,9 +153,9 @@ class Parser {
   }
 
   #request(asked: Partial<Request> & Pick<Request, 'imageKey'>): Message {
-    const { requestId, positionId, capturedAt, belt, traceparent } = this.#around;
+    const { capturedAt, belt, traceparent } = this.#around;
     const request: Request = {
-      id: requestId ?? positionId,
+      id: asked.id ?? this.#id(asked.imageKey, { inline: asked.inline !== undefined }),
       bucket: null,
       inline: null,
       capturedAt,
@@ -162,13 +174,21 @@ class Parser {
       `the S3 event has ${records} records; at most ${most} of one message are answered: ` +
       'let its sender put fewer into a message, or allow more (consume --message-requests, VISIONSCALE_MESSAGE_REQUESTS) and retry it';
     return { kind: 'unreadable', requestId, code: 'too_many_requests', reason, belt, traceparent };
+  /** Of the header, else as the envelope has `said`, where it fits the image; else the message's place. */
+  #id(
+    imageKey: string | null,
+    { inStore = true, inline = false, said = null }: Partial<Named> & { said?: string | null } = {},
+  ): string {
+    const { requestId, positionId } = this.#around;
+    const named = { ...this.#around, imageKey, inStore, inline, event: null };
+    return [requestId, said].find((id) => id !== null && fitsImage(id, named)) ?? positionId;
   }
 
   #unreadable(reason: string): Message {
-    const { requestId, positionId, belt, traceparent } = this.#around;
+    const { belt, traceparent } = this.#around;
     return {
       kind: 'unreadable',
-      requestId: requestId ?? positionId,
+      requestId: this.#id(null),
       code: 'unreadable_message',
       reason,
       belt,
@@ -182,7 +202,7 @@ function mediaType(value: string | undefined): string | undefined {
 }
 
 /** The first byte that is not white space is a brace. */
-function beginsLikeJson(value: Buffer): boolean {
+export function beginsLikeJson(value: Buffer): boolean {
   const first = value.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
   return first === 0x7b;
 }

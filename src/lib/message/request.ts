@@ -37,6 +37,51 @@ export function producedRequestId(imageKey: string, round: number): string {
   return `p:${round}:${imageKey}`;
 }
 
+/** What an id from outside is to stand for. */
+export interface Named {
+  /** Null where nobody could read it. */
+  imageKey: string | null;
+  /** The image is the configured store's own. */
+  inStore: boolean;
+  /** The image is in the message itself. */
+  inline: boolean;
+  /** Of an S3 event's record: how the ids begin that are made of its bucket and key, and its own. */
+  event: { base: string; id: string | null } | null;
+  /** Of the message. */
+  topic: string;
+  positionId: string;
+  /** Whether the message says that it retries a dead letter. */
+  retry: boolean;
+}
+
+/** As `produce` and `watch`, as `serve`, and as S3 events make them. */
+const ofProduce = /^p:\d+:/;
+const ofServe = /^h:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64})$/;
+const ofEvent = /^s3:(?:sha256:[0-9a-f]{64}$|[^/]+\/)/;
+
+/**
+ * An id that a sender of ours makes of an image counts for that image alone: for any other it would take the place of a
+ * request that is still to come. Every other id is its sender's own business.
+ */
+export function fitsImage(id: string, named: Named): boolean {
+  const { imageKey, inStore, inline, event, topic } = named;
+  if (ofProduce.test(id)) {
+    return inStore && !inline && imageKey !== null && /^p:(0|[1-9]\d{0,9}):(.+)$/s.exec(id)?.[2] === imageKey;
+  }
+  const served = ofServe.exec(id);
+  if (served) {
+    const [, part] = /^http\/\d{4}-\d\d-\d\d\/([^/]+)\/[^/]+$/.exec(imageKey ?? '') ?? [];
+    return inStore && part === served[1];
+  }
+  if (ofEvent.test(id)) {
+    if (event === null) return false;
+    return id === event.id || (id.startsWith(event.base) && !id.slice(event.base.length).includes('/'));
+  }
+  // The place of another message, which only the retry of that one's dead letter has to name.
+  const isPlace = id.startsWith(`${topic}/`) && /^\d+\/\d+@\d+(#\d+)?$/.test(id.slice(topic.length + 1));
+  return !isPlace || named.retry || id === named.positionId;
+}
+
 /** The request id of a message that brought none; no re-created topic repeats it. */
 export function positionRequestId(
   topic: string,

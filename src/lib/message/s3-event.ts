@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { plainText, timeOf } from './fields.ts';
-import { placeOf } from './place.ts';
-import type { Refused, Request } from './request.ts';
-import { maxRequestIdBytes } from './request.ts';
+import { type Place, placeOf } from './place.ts';
+import { fitsImage, maxRequestIdBytes, type Refused, type Request } from './request.ts';
 import type { EventKeyForm, MessageRules } from './rules.ts';
 
 export interface Asked {
@@ -20,10 +19,13 @@ export interface Asked {
 export interface Around {
   /** Of the message's header; null where there is none. */
   requestId: string | null;
+  topic: string;
   /** An id that only this message has. */
   positionId: string;
   /** The request id of the message as a whole. */
   messageId: string;
+  /** Whether it says that it retries a dead letter. */
+  retry: boolean;
   /** When the message was sent, in milliseconds since the epoch. */
   timestamp: number;
   capturedAt: number | null;
@@ -79,9 +81,12 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
     const single = records.length === 1;
     const parsed = shape.safeParse(record);
     const own = parsed.success ? eventId(parsed.data) : null;
-    const id = single
-      ? (around.requestId ?? own ?? around.positionId)
-      : (own ?? `${around.positionId}#${nth}`);
+    const key = parsed.success ? decodeKey(parsed.data, rules.eventKeys) : null;
+    const place = parsed.success && key !== null ? placeOf(parsed.data.s3.bucket.name, key, rules) : null;
+    const told = single && around.requestId !== null && fitsEvent(around, place, parsed.data, own);
+    const id = told
+      ? around.requestId!
+      : (own ?? (single ? around.positionId : `${around.positionId}#${nth}`));
     const { belt, traceparent } = around;
     const alone = () => (single ? null : eventOf([record], { eventName: name, ...parsed.data }));
     const refuse = (code: string, reason: string, imageKey: string | null = null) => {
@@ -92,14 +97,12 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
     if (name === undefined || !parsed.success) {
       return refuse('unreadable_message', 'a record of the S3 event names no event, bucket or key');
     }
-    const key = decodeKey(parsed.data, rules.eventKeys);
-    if (key === null) {
+    if (place === null) {
       return refuse(
         'unreadable_message',
         'the key in the S3 event is not percent-encoded: for senders that write it as it is, set VISIONSCALE_S3_EVENT_KEYS=raw',
       );
     }
-    const place = placeOf(parsed.data.s3.bucket.name, key, rules);
     switch (place.kind) {
       case 'ignored':
         return ignored(place.reason);
@@ -121,6 +124,23 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
     asked.refused.push(together(alike, alike.length === records.length, around.messageId));
   }
   return asked;
+}
+
+/** Whether the header's id may stand for this record. */
+function fitsEvent(
+  around: Around,
+  place: Place | null,
+  record: EventRecord | undefined,
+  own: string | null,
+): boolean {
+  const base = record && `s3:${record.s3.bucket.name}/${record.s3.object.key}/`;
+  return fitsImage(around.requestId ?? '', {
+    ...around,
+    imageKey: place === null || place.kind === 'ignored' ? null : place.imageKey,
+    inStore: place?.kind === 'image' && place.bucket === null,
+    inline: false,
+    event: base === undefined ? null : { base, id: own },
+  });
 }
 
 /** A record that is refused, and that only its place in the message tells from others. */
@@ -176,6 +196,12 @@ function eventId({ eventTime, s3: { bucket, object } }: EventRecord): string | n
   const which = short ? [sequencer, eventTime, eTag].join(' ') : (sequencer ?? versionId ?? eTag);
   if (which == null || which === '') return null;
   const id = `s3:${bucket.name}/${object.key}/${which}`;
+  // With a slash in one of the two it might be the id of another object's event.
+  if (bucket.name.includes('/') || which.includes('/')) {
+    return `s3:sha256:${createHash('sha256')
+      .update(JSON.stringify([bucket.name, object.key, which]))
+      .digest('hex')}`;
+  }
   if (plainText(id, maxRequestIdBytes) !== null) return id;
   return `s3:sha256:${createHash('sha256').update(JSON.stringify(id)).digest('hex')}`;
 }

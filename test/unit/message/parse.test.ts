@@ -72,6 +72,81 @@ describe('a bare key', () => {
   });
 });
 
+describe('a request id that a sender of ours makes of an image', () => {
+  const uuid = '01976a3e-8e4c-7abc-8def-0123456789ab';
+  const hash = 'ab'.repeat(32);
+  const idOf = (headers: Record<string, string>, value: Buffer | string, key: string | null = null) => {
+    const message = parseMessage(record(value, headers, key), {
+      store: null,
+      buckets: ['side'],
+      eventKeys: 'auto',
+    });
+    if (message.kind === 'unreadable') return message.requestId;
+    return message.kind === 'requests' ? (message.requests[0]?.id ?? message.refused[0]?.requestId) : null;
+  };
+  const withId = (id: string) => ({ [header.requestId]: id });
+  const envelope = (more: object) => JSON.stringify({ visionscale: 1, ...more });
+
+  it.each([
+    ['p:1:a.jpg', 'a.jpg'],
+    ['p:0:a:b.jpg', 'a:b.jpg'],
+    ['p:12:größe/\u2028.jpg', 'größe/\u2028.jpg'],
+    ['p:1:a.jpg', envelope({ imageKey: 'a.jpg' })],
+    [`h:${uuid}`, `http/2026-11-22/${uuid}/a.jpg`],
+    [`h:${hash}`, `http/2026-11-22/${hash}/a b.jpg`],
+    // Made by nobody here.
+    ['p:a.jpg', 'b.jpg'],
+    ['h:17', 'b.jpg'],
+    ['s3:17', 'b.jpg'],
+    ['u/1/6@1700000000000', 'b.jpg'],
+    ['t/1/6', 'b.jpg'],
+  ])('counts for that image: %s', (id, value) => {
+    expect(idOf(withId(id), value)).toBe(id);
+    const { imageKey = value } = value.startsWith('{') ? (JSON.parse(value) as { imageKey: string }) : {};
+    expect(idOf({}, envelope({ imageKey, id }))).toBe(id);
+  });
+
+  it.each([
+    ['p:1:a.jpg', 'b.jpg'],
+    ['p:01:a.jpg', 'a.jpg'],
+    ['p:1:', 'a.jpg'],
+    ['p:1:a.jpg', '../a.jpg'],
+    ['p:1:a.jpg', envelope({ imageKey: 'b.jpg' })],
+    ['p:1:a.jpg', envelope({ imageKey: 'a.jpg', bucket: 'side' })],
+    ['p:1:a.jpg', envelope({ imageKey: 'a.jpg', bucket: 'third' })],
+    ['p:1:a.jpg', envelope({})],
+    [`h:${uuid}`, 'a.jpg'],
+    [`h:${uuid}`, `http/2026-11-22/${hash}/a.jpg`],
+    [`h:${uuid}`, `http/2026-11-22/${uuid}/more/a.jpg`],
+    ['s3:side/a.jpg/0055AED6DCD90281E5', 'a.jpg'],
+    ['s3:side/a.jpg/0055AED6DCD90281E5', envelope({ imageKey: 'a.jpg', bucket: 'side' })],
+    [`s3:sha256:${hash}`, 'a.jpg'],
+    ['t/1/6@1700000000000', 'a.jpg'],
+    ['t/0/7@1700000000000#3', 'a.jpg'],
+  ])('is absent for any other: %s for %s', (id, value) => {
+    expect(idOf(withId(id), value)).toBe(asked.id);
+    if (value.startsWith('{')) expect(idOf({}, JSON.stringify({ ...JSON.parse(value), id }))).toBe(asked.id);
+  });
+
+  it('is absent for an image in the message, other than serve’s', () => {
+    expect(idOf(withId('p:1:a.jpg'), jpeg, 'a.jpg')).toBe(asked.id);
+    expect(idOf(withId(`h:${uuid}`), jpeg, 'a.jpg')).toBe(asked.id);
+    expect(idOf(withId(`h:${uuid}`), jpeg, `http/2026-11-22/${uuid}/a.jpg`)).toBe(`h:${uuid}`);
+  });
+
+  it('gives way to the envelope’s where the header’s does not fit', () => {
+    expect(idOf(withId('p:1:b.jpg'), envelope({ imageKey: 'a.jpg', id: 'mine' }))).toBe('mine');
+    expect(idOf(withId('p:1:a.jpg'), envelope({ imageKey: 'a.jpg', id: 'mine' }))).toBe('p:1:a.jpg');
+  });
+
+  it('may be another message’s place in a retry of a dead letter only', () => {
+    const id = 't/0/3@1700000000000#2';
+    expect(idOf({ ...withId(id), [header.retry]: '1' }, 'a.jpg')).toBe(id);
+    expect(idOf({ ...withId(id), [header.retry]: 'x' }, 'a.jpg')).toBe(asked.id);
+    expect(idOf({ ...withId('p:1:b.jpg'), [header.retry]: '1' }, 'a.jpg')).toBe(asked.id);
+  });
+});
+
 describe('a traceparent', () => {
   const [trace, span] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331'];
   it.each([

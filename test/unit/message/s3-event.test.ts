@@ -221,6 +221,42 @@ describe('request ids', () => {
     ]);
   });
 
+  it('are the header’s only where an id made of an image is that image’s', () => {
+    const id = (value: string, key = 'a+b', with_ = rules) =>
+      requests({ Records: [aws(key)] }, with_, { [header.requestId]: value })[0]!.id;
+    const own = 's3:photos/a+b/0055AED6DCD90281E5';
+    for (const fits of ['s3:photos/a+b/another', 'p:3:a b', own]) expect(id(fits)).toBe(fits);
+    for (const other of [
+      's3:photos/a/0055AED6DCD90281E5',
+      's3:photos/a+b/c/0055AED6DCD90281E5',
+      's3:other/a+b/0055AED6DCD90281E5',
+      `s3:sha256:${'0'.repeat(64)}`,
+      'p:3:a+b',
+      `h:${'0'.repeat(64)}`,
+    ]) {
+      expect(id(other)).toBe(own);
+    }
+    const side = { ...rules, store: null, buckets: ['photos'] };
+    expect(id('p:3:a b', 'a+b', side)).toBe(own);
+    const long = '%C3%BC'.repeat(512);
+    const digest = requests({ Records: [aws(long)] })[0]!.id;
+    expect(id(digest, long)).toBe(digest);
+    expect(id(digest)).toBe(own);
+  });
+
+  it('of two objects are never one, whatever stands in bucket and sequencer', () => {
+    const ids = [
+      aws('a', { sequencer: 'b/0055AED6DCD90281E5' }),
+      aws('a/b'),
+      aws('b', {}, { s3: { bucket: { name: 'photos/a' }, object: aws('b').s3.object } }),
+    ].map((record) => {
+      const parsed = parseMessage(message({ Records: [record] }), rules);
+      if (parsed.kind !== 'requests') throw new Error(parsed.kind);
+      return parsed.requests[0]?.id ?? parsed.refused[0]?.requestId;
+    });
+    expect(new Set(ids).size).toBe(3);
+  });
+
   it('tell versitygw’s events apart, whose sequencers begin anew with every start of it', () => {
     const [before, after, again] = [
       versitygw('latest.jpg', {}, '1'),
