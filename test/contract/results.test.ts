@@ -343,6 +343,44 @@ describe('sorting', () => {
     }
   });
 
+  it('takes no image for late, and none for in time, by a capture time that cannot be right', async () => {
+    const { pool, topic, run } = await setUp([]);
+    await using producer = await topic.producer();
+    const hours = (n: number) => new Date(Date.now() + n * 3_600_000).toISOString();
+    const captured = [
+      'camera 5',
+      '20261128',
+      '2001-05-01T00:00:00Z',
+      '2026-02-30',
+      hours(-48),
+      hours(48),
+      hours(48),
+    ];
+    await producer.send(
+      captured.map((at, n) => ({
+        key: null,
+        value: Buffer.from(`red circle/90/5/${n}`),
+        headers: { [header.capturedAt]: at },
+      })),
+    );
+    // The last one is late by its message, whatever its camera thinks.
+    await pool.query('update topic_records set timestamp_ms = timestamp_ms - 3600000 where "offset" = $1', [
+      captured.length - 1,
+    ]);
+    await run({ deadlineMs: 600_000 }, { classifier });
+    expect((await rowsOf(pool)).map(({ bin }) => bin)).toEqual([
+      ...captured.slice(1).map(() => null),
+      'manual',
+    ]);
+    const { rows } = await pool.query<{ at: Date | null }>(
+      'select captured_at as at from prediction_results order by id',
+    );
+    expect(rows.map(({ at }) => at?.toISOString() ?? null)).toEqual([
+      ...[null, null, '2001-05-01T00:00:00.000Z', null],
+      ...captured.slice(4),
+    ]);
+  });
+
   it('publishes a retry that succeeds as a result, and one that fails again not at all', async () => {
     const { pool, topic, run, state } = await setUp(['gone/90/5']);
     const results = new ResultTopics(topic, (name) => openEmbeddedTopic({ pool, name }));

@@ -356,6 +356,9 @@ describe('what is not taken', () => {
     ['a belt of control characters', 400, { 'visionscale-belt': 'a\tb' }, 'x'],
     ['a long belt', 400, { 'visionscale-belt': 'x'.repeat(257) }, 'x'],
     ['no time', 400, { 'visionscale-captured-at': 'yesterday' }, 'x'],
+    ['a word and a number', 400, { 'visionscale-captured-at': 'camera 5' }, 'x'],
+    ['a day that there is not', 400, { 'visionscale-captured-at': '2026-02-30T10:00:00Z' }, 'x'],
+    ['digits of no time', 400, { 'visionscale-captured-at': '20261128' }, 'x'],
     ['no key', 400, { 'idempotency-key': 'two words' }, 'x'],
   ])('%s is a %i', async (_, status, headers, body) => {
     const before = (await world.messages()).length;

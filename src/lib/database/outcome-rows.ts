@@ -2,7 +2,7 @@
 import type { PoolClient } from 'pg';
 import { decideBin } from '../bins/decide.ts';
 import { manualBin } from '../bins/rules.ts';
-import { plausibleTime } from '../message/time.ts';
+import { latencyStart } from '../message/time.ts';
 import type { VersionedBins } from './active-bins.ts';
 import { deadMessage, resultMessage } from './outbox.ts';
 import type { DeadLetter, NewPrediction, Prediction } from './record.ts';
@@ -49,7 +49,7 @@ export async function insertPredictions(
       belt: request.belt,
       stages: { fetch: fetchMs, ...stages },
       captured_at: isoTime(request.capturedAt),
-      since: isoTime(request.capturedAt ?? plausibleTime(record.timestamp)),
+      since: isoTime(latencyStart(request.capturedAt, record.timestamp)),
       traceparent: request.traceparent,
       bucket: request.bucket,
     };

@@ -1,5 +1,5 @@
 /** Values from outside (headers, envelopes, events), checked before anything is made of them: what does not hold is null. */
-import { plausibleTime } from './time.ts';
+import { bareTime, isoTime } from './time.ts';
 
 /** Text without control characters, of 1 to `maxBytes` bytes of valid UTF-8. */
 export function plainText(value: unknown, maxBytes: number): string | null {
@@ -9,9 +9,10 @@ export function plainText(value: unknown, maxBytes: number): string | null {
 
 /** ISO 8601, or milliseconds since the epoch as a number or as text. */
 export function timeOf(value: unknown): number | null {
-  if (typeof value === 'number') return plausibleTime(value);
+  if (typeof value === 'number') return bareTime(value);
   if (typeof value !== 'string' || value.length > 64) return null;
-  return plausibleTime(/^\d{1,16}$/.test(value) ? Number(value) : Date.parse(value));
+  const text = value.trim();
+  return /^\d+$/.test(text) ? bareTime(Number(text)) : isoTime(text);
 }
 
 const traceparentForm =
