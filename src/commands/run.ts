@@ -181,7 +181,9 @@ function settingsFromFlags(command: Command): Record<string, string> {
 
 function exitCode(error: unknown): number {
   if (error instanceof UsageError) return 2;
-  return error instanceof VisionscaleError && error.code === 'interrupted' ? 130 : 1;
+  if (!(error instanceof VisionscaleError)) return 1;
+  if (error.code === 'bad_kafka_property') return 2;
+  return error.code === 'interrupted' ? 130 : 1;
 }
 
 /** Aborts when whoever holds the other end of standard input is gone, however it ended. */

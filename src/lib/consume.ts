@@ -5,7 +5,7 @@ import { CrashGuard } from './consume/crash-guard.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './consume/deps.ts';
 import { consumeAsGroup } from './consume/group.ts';
 import { noLoad } from './consume/load.ts';
-import { consumeOne } from './consume/one.ts';
+import { Candidates, consumeOne } from './consume/one.ts';
 import { ActiveBins } from './database/active-bins.ts';
 import { isRetryable, TopicError } from './errors.ts';
 
@@ -64,7 +64,8 @@ export async function consume(
     load: deps.load ?? noLoad(),
     crashGuard: new CrashGuard(deps.pool, options),
   };
-  const candidates = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
+  const known = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
+  const candidates = new Candidates(deps.topic, known, share.kind === 'any');
   try {
     if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);
     else await consumeOne(counted, options, candidates);

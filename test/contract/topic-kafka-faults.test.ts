@@ -3,12 +3,20 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
 import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
 import { mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
-import { record } from './topic.ts';
+import { Held, record } from './topic.ts';
 
 const fresh = () => `test.${randomBytes(6).toString('hex')}`;
+
+function addPartitions(brokers: string, topic: string, count: number): Promise<void> {
+  const admin = loadRdkafka().AdminClient.create({ 'metadata.broker.list': brokers });
+  return new Promise<void>((resolve, reject) => {
+    admin.createPartitions(topic, count, (error) => (error ? reject(new Error(error.message)) : resolve()));
+  }).finally(() => admin.disconnect());
+}
 
 /** A port on which nobody listens. */
 async function freePort(): Promise<number> {
@@ -57,6 +65,52 @@ describeWith('Kafka', 'a Kafka topic on real brokers', (brokers) => {
     expect(await topic.committed('g', 0)).toBeNull();
     expect(await topic.partitions()).toBe(0);
   });
+
+  it('is shared by a group in the protocol of Kafka 4, and refuses by name what does not go with it', async () => {
+    const name = fresh();
+    const properties = { 'group.protocol': 'consumer' };
+    await using topic = await openKafkaTopic({ brokers, name, properties });
+    await topic.create(3);
+    const [first, second] = [new Held(), new Held()];
+    await using one = await topic.join(name, 'one:1', first);
+    await first.until(() => first.partitions.size === 3);
+    await one.commit(0, 0);
+    expect(await topic.committed(name, 0)).toBe(0);
+    const other = await topic.join(name, 'two:2', second);
+    await second.until(
+      () => second.partitions.size > 0 && first.partitions.size + second.partitions.size === 3,
+    );
+    await other[Symbol.asyncDispose]();
+    await first.until(() => first.partitions.size === 3);
+
+    const wrong = { ...properties, 'session.timeout.ms': '9000' };
+    await expect(openKafkaTopic({ brokers, name, properties: wrong })).rejects.toMatchObject({
+      code: 'bad_kafka_property',
+      message: expect.stringContaining('session.timeout.ms') as string,
+      retryable: false,
+    });
+  }, 120_000);
+
+  it.each(['classic', 'consumer'])(
+    'brings a partition that is added within seconds (%s)',
+    async (protocol) => {
+      const name = fresh();
+      const properties = { 'group.protocol': protocol };
+      await using topic = await openKafkaTopic({ brokers, name, properties });
+      await topic.create(1);
+      await using producer = await topic.producer();
+      await producer.send([record(null, 'first')]);
+      const held = new Held();
+      await using _member = await topic.join(name, 'one:1', held);
+      await held.until(() => held.partitions.size === 1);
+      await addPartitions(brokers, name, 4);
+      await held.until(() => held.partitions.size === 4);
+      const seen = new Set<number>();
+      while (seen.size < 4)
+        for (const { partition } of await producer.send([record(null, 'x')])) seen.add(partition);
+    },
+    120_000,
+  );
 
   it('is created once by three hosts at the same time', async () => {
     const name = fresh();

@@ -57,6 +57,17 @@ describe('the properties of Kafka clients', () => {
     expect(global).toMatchObject({ 'queued.max.messages.kbytes': 4 });
   });
 
+  it('leave to the brokers what is theirs in the group protocol of Kafka 4', () => {
+    const ours = ['session.timeout.ms', 'heartbeat.interval.ms', 'partition.assignment.strategy'];
+    const set = (properties: Record<string, string>) =>
+      ours.filter((name) => name in memberProperties(connection(properties), 'g').global);
+    expect(set({})).toEqual(ours);
+    expect(set({ 'group.protocol': 'classic' })).toEqual(ours);
+    expect(set({ 'group.protocol': 'consumer' })).toEqual([]);
+    // Refused by librdkafka, by name.
+    expect(set({ 'group.protocol': 'Consumer', 'session.timeout.ms': '9000' })).toEqual(ours.slice(0, 1));
+  });
+
   it('add to what the user wants to debug', () => {
     expect(memberProperties(connection({ debug: 'msg' }), 'g').global).toMatchObject({
       debug: 'msg,consumer',

@@ -1,6 +1,7 @@
 /** Owns one partition of several candidates at a time; stands by while others own them. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Holder, Lease } from '../database/owners.ts';
+import type { Topic } from '../topic/topic.ts';
 import { claimPatiently } from './claim.ts';
 import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
 import { Ends } from './drained.ts';
@@ -8,13 +9,42 @@ import { consumeUntilAway } from './until-away.ts';
 
 /** How often a standby looks whether a lease has come free. */
 const standbyMs = 250;
+/** And whether the topic has more partitions than before. */
+const growthMs = 2_500;
+
+/** The partitions that may be owned. */
+export class Candidates {
+  readonly #topic: Topic;
+  readonly #grow: boolean;
+  #partitions: number[];
+  #looked = performance.now();
+
+  /** `grow`: whatever partitions there are, later ones too. */
+  constructor(topic: Topic, partitions: number[], grow: boolean) {
+    this.#topic = topic;
+    this.#partitions = partitions;
+    this.#grow = grow;
+  }
+
+  async now(): Promise<number[]> {
+    if (this.#grow && performance.now() - this.#looked > growthMs) {
+      // While the topic is away there is none to own either.
+      const count = await this.#topic.partitions().catch(() => 0);
+      this.#looked = performance.now();
+      for (let next = this.#partitions.length; next < count; next++) this.#partitions.push(next);
+    }
+    return this.#partitions;
+  }
+}
 
 export async function consumeOne(
   deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
-  candidates: number[],
+  candidates: Candidates,
 ): Promise<void> {
-  const ends = options.untilDrained ? await Ends.at(deps.pool, deps.topic, options, candidates) : null;
+  const ends = options.untilDrained
+    ? await Ends.at(deps.pool, deps.topic, options, await candidates.now())
+    : null;
   while (!options.signal.aborted) {
     const lease = await standBy(deps, options, candidates, ends);
     if (lease === null) return;
@@ -29,12 +59,12 @@ export async function consumeOne(
 async function standBy(
   deps: ConsumeDeps & Shared,
   options: ConsumeOptions,
-  all: number[],
+  all: Candidates,
   ends: Ends | null,
 ): Promise<Lease | null> {
   let told: string | undefined;
   while (!options.signal.aborted) {
-    const candidates = ends === null ? all : ends.left;
+    const candidates = ends === null ? await all.now() : ends.left;
     if (candidates.length === 0) return null;
     let holder: Holder | undefined;
     for (const partition of candidates) {

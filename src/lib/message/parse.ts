@@ -60,7 +60,7 @@ class Parser {
     const { value, headers } = this.#record;
     if (value === null || value.length === 0) return this.#unreadable('the message has no value');
     const type = mediaType(headers[header.contentType]);
-    if (type === undefined || type === 'application/octet-stream') return this.#byContent(value);
+    if (type === '' || type === 'application/octet-stream') return this.#byContent(value);
     if (type === 'text/plain') return this.#key(value);
     if (type === 'application/json')
       return this.#json(value) ?? this.#unreadable('the value is no JSON object');
@@ -197,8 +197,11 @@ class Parser {
   }
 }
 
-function mediaType(value: string | undefined): string | undefined {
-  return value?.split(';', 1)[0]?.trim().toLowerCase();
+/** Without parameters, and without the quotes that a framework's mapper of headers writes around it; '' where there is none. */
+function mediaType(value = ''): string {
+  const bare = /^\s*"(.*)"\s*$/s.exec(value)?.[1] ?? value;
+  const type = bare.split(';', 1)[0]!.trim().toLowerCase();
+  return type === 'null' ? '' : type;
 }
 
 /** The first byte that is not white space is a brace. */

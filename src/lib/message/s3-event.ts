@@ -1,4 +1,4 @@
-/** S3 event notifications, as AWS, MinIO and versitygw write them: what their records ask for. */
+/** S3 event notifications, as AWS, MinIO, Ceph and versitygw write them: what their records ask for. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { plainText, timeOf } from './fields.ts';
@@ -174,11 +174,11 @@ function eventName(record: unknown): string | undefined {
   return plainText(record.eventName, 1000) ?? undefined;
 }
 
-/** AWS and MinIO write keys percent-encoded, a space as +; versitygw, known by its configuration's name, writes them as they are. */
-function decodeKey({ s3 }: EventRecord, form: EventKeyForm): string | null {
+/** AWS and MinIO write keys percent-encoded, a space as +; Ceph, and versitygw, known by its configuration's name, as they are. */
+function decodeKey({ s3, eventSource }: EventRecord, form: EventKeyForm): string | null {
   const { key } = s3.object;
-  const isRaw = form === 'raw' || (form === 'auto' && s3.configurationId?.endsWith('-global') === true);
-  if (isRaw) return key;
+  const writesRaw = eventSource === 'ceph:s3' || s3.configurationId?.endsWith('-global') === true;
+  if (form === 'raw' || (form === 'auto' && writesRaw)) return key;
   try {
     return decodeURIComponent(key.replaceAll('+', ' '));
   } catch {

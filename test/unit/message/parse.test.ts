@@ -72,6 +72,31 @@ describe('a bare key', () => {
   });
 });
 
+describe('a content type', () => {
+  const kindOf = (type: string, value: Buffer | string = 'a.jpg') => {
+    const message = parseMessage(record(value, { [header.contentType]: type }, 'x.jpg'));
+    return message.kind === 'requests' ? message.requests[0]!.imageKey : message.kind;
+  };
+  it.each(['', ' ', ';', '""', 'null', '; charset=utf-8'])('that says nothing is absent: %j', (type) => {
+    expect(kindOf(type)).toBe('a.jpg');
+    expect(kindOf(type, jpeg)).toBe('x.jpg');
+  });
+
+  it.each([
+    ['"text/plain"', '{"a":1}', '{"a":1}'],
+    ['"text/plain; charset=utf-8"', '{"a":1}', '{"a":1}'],
+    [' "image/jpeg" ', 'a.jpg', 'x.jpg'],
+    ['"application/json"', 'a.jpg', 'unreadable'],
+    ['"application/octet-stream"', 'a.jpg', 'a.jpg'],
+    ['"text/html"', 'a.jpg', 'unreadable'],
+  ])('may stand in the quotes of JSON: %s', (type, value, meant) => expect(kindOf(type, value)).toBe(meant));
+
+  it('is not needed for the name either: an empty one is absent', () => {
+    const named = parseMessage(record(jpeg, { [header.name]: '' }, 'x.jpg'));
+    expect(named).toMatchObject({ requests: [{ imageKey: 'x.jpg' }] });
+  });
+});
+
 describe('a request id that a sender of ours makes of an image', () => {
   const uuid = '01976a3e-8e4c-7abc-8def-0123456789ab';
   const hash = 'ab'.repeat(32);

@@ -121,6 +121,47 @@ function versitygw(key: string, record: object = {}, sequencer = '2') {
   };
 }
 
+function ceph(key: string, eventName = 'ObjectCreated:Put') {
+  return {
+    Records: [
+      {
+        eventVersion: '2.2',
+        eventSource: 'ceph:s3',
+        awsRegion: 'default',
+        eventTime: '2026-11-22T09:59:58.124724Z',
+        eventName,
+        userIdentity: { principalId: 'tester' },
+        requestParameters: { sourceIPAddress: '' },
+        responseElements: {
+          'x-amz-request-id': '503a4c37-85eb-47cd-8681-2817e80b4281.5330.903595',
+          'x-amz-id-2': '14d2-zone1-zonegroup1',
+        },
+        s3: {
+          s3SchemaVersion: '1.0',
+          configurationId: 'mynotif1',
+          bucket: {
+            name: 'photos',
+            ownerIdentity: { principalId: 'tester' },
+            arn: 'arn:aws:s3:default::photos',
+            id: '503a4c37-85eb-47cd-8681-2817e80b4281.5332.38',
+          },
+          object: {
+            key,
+            size: 1024,
+            eTag: '37b51d194a7513e45b56f6524f2d51f2',
+            versionId: '',
+            sequencer: 'F7E6D75DC742D108',
+            metadata: [],
+            tags: [],
+          },
+        },
+        eventId: '',
+        opaqueData: 'me@example.com',
+      },
+    ],
+  };
+}
+
 function requests(
   value: unknown,
   with_: MessageRules = rules,
@@ -146,8 +187,15 @@ describe('keys', () => {
   });
 
   it.each(['a.jpg', 'belt 1/a+b 100%.jpg', 'gr%C3%B6.jpg', 'größe/図.jpg', '100%'])(
-    'of versitygw are as they are: %s',
-    (written) => expect(key(versitygw(written))).toBe(written),
+    'of versitygw and Ceph are as they are: %s',
+    (written) => {
+      expect(key(versitygw(written))).toBe(written);
+      for (const name of ['ObjectCreated:Put', 's3:ObjectCreated:CompleteMultipartUpload']) {
+        const [asked] = requests(ceph(written, name));
+        expect(asked).toMatchObject({ imageKey: written, id: `s3:photos/${written}/F7E6D75DC742D108` });
+        expect(new Date(asked!.capturedAt!).toISOString()).toBe('2026-11-22T09:59:58.124Z');
+      }
+    },
   );
 
   it('are read as the setting says', () => {

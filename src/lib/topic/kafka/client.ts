@@ -1,7 +1,7 @@
 /** What producers and consumers of node-rdkafka share: connect once, disconnect once, say what goes wrong. */
 import type { Client, KafkaClientEvents, LibrdKafkaError, Metadata } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../errors.ts';
-import { toTopicError } from './kafka-error.ts';
+import { errorCode, toTopicError } from './kafka-error.ts';
 
 /** Longest wait for an answer about the cluster, ms. It blocks a thread of libuv's pool. */
 export const askMs = 5_000;
@@ -17,12 +17,16 @@ export function construct<T>(make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw new TopicError(`librdkafka refuses a property: ${errorMessage(error)}`, {
-      code: 'bad_kafka_property',
-      hint: 'Check the KAFKA_CONF_* settings against librdkafka’s CONFIGURATION.md.',
-      cause: error,
-    });
+    throw badProperty(error);
   }
+}
+
+function badProperty(error: unknown): TopicError {
+  return new TopicError(`librdkafka refuses a property: ${errorMessage(error)}`, {
+    code: 'bad_kafka_property',
+    hint: 'Check the KAFKA_CONF_* settings against librdkafka’s CONFIGURATION.md.',
+    cause: error,
+  });
 }
 
 const closing = new WeakSet<object>();
@@ -48,7 +52,9 @@ export async function connect(
   });
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
-      if (error) reject(toTopicError(error, 'connecting', brokers, detail));
+      // What has no number comes from before the first connection: properties that do not go together.
+      if (error && errorCode(error) === -1) reject(badProperty(error));
+      else if (error) reject(toTopicError(error, 'connecting', brokers, detail));
       else resolve(metadata);
     });
   });

@@ -35,8 +35,12 @@ const synonyms = new Set([
   'auto.commit.enable',
 ]);
 
-/** All brokers, all clients. A broker that comes back is found within seconds. */
-const common: Properties = { 'socket.keepalive.enable': true, 'reconnect.backoff.max.ms': 2_000 };
+/** All brokers, all clients. A broker that comes back, and a partition that is added, are found within seconds. */
+const common: Properties = {
+  'socket.keepalive.enable': true,
+  'reconnect.backoff.max.ms': 2_000,
+  'topic.metadata.refresh.interval.ms': 5_000,
+};
 
 export function producerProperties(connection: Connection, timeoutMs = 120_000): ClientProperties {
   return merge(
@@ -100,17 +104,15 @@ function atLeast(version: string, major: number, minor: number): boolean {
 /** For a member of a group that only learns what is assigned to it; readers of their own do the reading. */
 export function memberProperties(connection: Connection, group: string): ClientProperties {
   const { debug } = connection.properties;
-  return merge(
-    connection,
-    { 'session.timeout.ms': 6_000, 'heartbeat.interval.ms': 1_000 },
-    {
-      ...consumer(group),
-      'partition.assignment.strategy': 'cooperative-sticky',
-      'auto.offset.reset': 'latest',
-      // node-rdkafka does not tell whether an assignment was lost; librdkafka's log does, under this heading.
-      debug: debug === undefined ? 'consumer' : `${debug},consumer`,
-    },
-  );
+  // In the protocol of Kafka 4 the brokers set these; librdkafka refuses them there, and hands out step by step anyway.
+  const isBrokers = connection.properties['group.protocol']?.toLowerCase() === 'consumer';
+  return merge(connection, isBrokers ? {} : { 'session.timeout.ms': 6_000, 'heartbeat.interval.ms': 1_000 }, {
+    ...consumer(group),
+    ...(!isBrokers && { 'partition.assignment.strategy': 'cooperative-sticky' }),
+    'auto.offset.reset': 'latest',
+    // node-rdkafka does not tell whether an assignment was lost; librdkafka's log does, under this heading.
+    debug: debug === undefined ? 'consumer' : `${debug},consumer`,
+  });
 }
 
 function consumer(group: string): Properties {
