@@ -349,6 +349,7 @@ describe('what is not taken', () => {
     ['text', 415, { 'content-type': 'text/html' }, '<html>'],
     ['JSON', 415, { 'content-type': 'application/json' }, '{}'],
     ['an archive', 415, { 'content-type': 'image/jpeg' }, 'PK\x03\x04 zip'],
+    ['a compressed body', 415, { 'content-encoding': 'gzip' }, '\x1f\x8b'],
     ['a drawing', 415, {}, '<svg xmlns="http://www.w3.org/2000/svg"/>'],
     ['nothing', 400, {}, ''],
     ['a broken header', 422, {}, '\xff\xd8\xff\xe0 broken'],

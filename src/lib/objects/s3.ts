@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../errors.ts';
+import { decodeContent, encodingsOf } from './content-encoding.ts';
 import { checkKey, objectKeyFault } from './key.ts';
 import { tooLarge } from './object-errors.ts';
 import { readBody } from './s3-body.ts';
@@ -141,13 +142,18 @@ class S3Store implements ObjectStore {
         body.destroy();
         throw tooLarge(key, bytes, maxBytes);
       }
-      await admit?.(bytes ?? maxBytes).catch((error: unknown) => {
+      let encodings: string[];
+      try {
+        encodings = encodingsOf(found.ContentEncoding, key);
+        // What comes out of an encoding is known at its end, and takes memory beside what went in.
+        await admit?.((bytes ?? maxBytes) + (encodings.length > 0 ? maxBytes : 0));
+      } catch (error) {
         body.destroy();
         throw error;
-      });
+      }
       const read = await readBody(body, maxBytes);
       if (read === null) throw tooLarge(key, undefined, maxBytes);
-      return read;
+      return await decodeContent(read, encodings, { key, maxBytes });
     } catch (error) {
       signal?.throwIfAborted();
       const judged = await objectError(error, this.#place, key, () => this.#answers(signal));

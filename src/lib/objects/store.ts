@@ -39,6 +39,7 @@ export interface ObjectStore extends AsyncDisposable {
   exists(): Promise<boolean>;
   /** Replaces atomically: a reader sees the old bytes or the new ones. Durable when it resolves. */
   put(key: string, body: Buffer, options: PutOptions): Promise<void>;
+  /** Without what its Content-Encoding names. Throws an ImageError where that is unknown or broken, too. */
   get(key: string, options: GetOptions): Promise<Buffer>;
   /** Null where there is none. */
   head(key: string): Promise<ObjectInfo | null>;

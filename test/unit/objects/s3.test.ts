@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openS3Store, type S3Options } from '../../../src/lib/objects/s3.ts';
 import { collect } from '../../contract/objects.ts';
@@ -66,6 +67,64 @@ describe('S3 store', () => {
     await using store = open(server.endpoint);
     await expect(store.get('x.jpg', { maxBytes: 10 })).rejects.toMatchObject({ code: expected, retryable });
     expect(server.requests()).toBe(retryable ? 3 : 1);
+  });
+
+  describe('an object with a Content-Encoding', () => {
+    const picture = Buffer.from('a picture, '.repeat(50));
+    const put =
+      (encoding: string, body: Buffer) =>
+      (_: IncomingMessage, response: ServerResponse): void => {
+        response.writeHead(200, { 'content-encoding': encoding, 'content-length': body.length });
+        response.end(body);
+      };
+
+    it.each([
+      ['gzip', gzipSync(picture)],
+      ['GZIP', gzipSync(picture)],
+      ['x-gzip', gzipSync(picture)],
+      ['aws-chunked,gzip', gzipSync(picture)],
+      ['deflate', deflateSync(picture)],
+      ['deflate', deflateRawSync(picture)],
+      ['br', brotliCompressSync(picture)],
+      ['deflate, gzip', gzipSync(deflateSync(picture))],
+      ['identity', picture],
+      ['aws-chunked', picture],
+      ['', picture],
+      // Somebody on the way has decoded it.
+      ['gzip', picture],
+    ])('is read as what was encoded: %s', async (encoding, body) => {
+      await using server = await serve(put(encoding, body));
+      await using store = open(server.endpoint);
+      expect(await store.get('x.jpg', { maxBytes: 1000 })).toEqual(picture);
+    });
+
+    it.each([
+      ['zstd', picture, 'unsupported_encoding', '"zstd"'],
+      ['gzip, gzip, gzip', picture, 'unsupported_encoding', '3 times'],
+      ['gzip', gzipSync(picture).subarray(0, -12), 'corrupt', 'no whole gzip'],
+      ['br', picture, 'corrupt', 'no whole br'],
+      ['gzip', gzipSync(Buffer.alloc(1_000_000)), 'too_large', '2000 allowed'],
+      ['br', brotliCompressSync(Buffer.alloc(10_000_000)), 'too_large', '2000 allowed'],
+      ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100_000))), 'too_large', '2000 allowed'],
+    ])('is refused for itself where it cannot be: %s', async (encoding, body, code, said) => {
+      await using server = await serve(put(encoding, body));
+      await using store = open(server.endpoint);
+      await expect(store.get('x.jpg', { maxBytes: 2000 })).rejects.toMatchObject({
+        code,
+        retryable: false,
+        message: expect.stringContaining(said) as string,
+      });
+    });
+
+    it('is admitted with what may come out of it', async () => {
+      const admitted: number[] = [];
+      const admit = (bytes: number) => Promise.resolve(void admitted.push(bytes));
+      const body = gzipSync(picture);
+      await using server = await serve(put('gzip', body));
+      await using store = open(server.endpoint);
+      await store.get('x.jpg', { maxBytes: 1000, admit });
+      expect(admitted).toEqual([body.length + 1000]);
+    });
   });
 
   it('names the endpoint and no secret', async () => {

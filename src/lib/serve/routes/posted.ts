@@ -19,8 +19,14 @@ export interface Said {
   idempotencyKey: string | null;
 }
 
-/** Throws a 400 for what cannot be meant. */
+/** Throws a 400 for what cannot be meant, a 415 for a body that is compressed. */
 export function saidBy({ headers, arrived }: FastifyRequest): Said {
+  const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
+  if (encoding !== '' && encoding !== 'identity') {
+    throw new Problem(415, 'unsupported_encoding', 'a body with a Content-Encoding is not read', {
+      hint: 'Send the image as it is: images are compressed already.',
+    });
+  }
   const belt = textOf(headers['visionscale-belt']);
   const captured = textOf(headers['visionscale-captured-at']);
   const said = {
