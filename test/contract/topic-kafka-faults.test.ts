@@ -7,7 +7,7 @@ import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
 import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
 import { mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
-import { Held, record } from './topic.ts';
+import { Held, record, take } from './topic.ts';
 
 const fresh = () => `test.${randomBytes(6).toString('hex')}`;
 
@@ -110,6 +110,39 @@ describeWith('Kafka', 'a Kafka topic on real brokers', (brokers) => {
         for (const { partition } of await producer.send([record(null, 'x')])) seen.add(partition);
     },
     120_000,
+  );
+
+  it.each(['gzip', 'snappy', 'lz4', 'zstd'])(
+    'that is compressed with %s is read, or the codec is named',
+    async (codec) => {
+      const name = fresh();
+      const admin = loadRdkafka().AdminClient.create({ 'metadata.broker.list': brokers });
+      const config = { 'compression.type': codec };
+      await new Promise<void>((resolve, reject) => {
+        admin.createTopic({ topic: name, num_partitions: 1, replication_factor: 1, config }, (error) =>
+          error ? reject(new Error(error.message)) : resolve(),
+        );
+      }).finally(() => admin.disconnect());
+      await using topic = await openKafkaTopic({ brokers, name, properties: {} });
+      await topic.create(1);
+      await using producer = await topic.producer();
+      await producer.send([record(null, 'x'.repeat(5000))]);
+      await using reader = await topic.reader({ partition: 0, from: 0, group: 'g' });
+      if (loadRdkafka().features.includes(codec)) {
+        expect((await take(reader, 1))[0]!.value).toHaveLength(5000);
+        return;
+      }
+      await expect(take(reader, 1)).rejects.toMatchObject({
+        code: 'codec_missing',
+        message: expect.stringContaining(`${name} holds messages compressed with ${codec}`) as string,
+      });
+      await expect(
+        openKafkaTopic({ brokers, name, properties: { 'compression.type': codec } }),
+      ).rejects.toMatchObject({
+        code: 'bad_kafka_property',
+        hint: expect.stringContaining('libzstd-dev') as string,
+      });
+    },
   );
 
   it('is created once by three hosts at the same time', async () => {

@@ -4,8 +4,12 @@ import { tensorFlowInstall } from '../classifier/engines/tensorflow.ts';
 import { prepareTensorFlow } from '../config/native-environment.ts';
 import { VisionscaleError } from '../errors.ts';
 import type { Check } from '../doctor.ts';
+import { codecHint, codecsOf } from '../topic/kafka/codecs.ts';
+import type { Rdkafka } from '../topic/kafka/load.ts';
 
 const require = createRequire(import.meta.url);
+
+type Found = Awaited<ReturnType<Check['run']>>;
 
 const [leastMajor, leastMinor] = [20, 20];
 
@@ -36,6 +40,8 @@ export interface OptionalPackage {
   install: string;
   /** To be called before it is loaded. */
   prepare?: () => void;
+  /** What is to be said of the one that is there. */
+  look?: (loaded: unknown) => Found;
 }
 
 export const rdkafkaPackage: OptionalPackage = {
@@ -43,10 +49,26 @@ export const rdkafkaPackage: OptionalPackage = {
   purpose: 'Kafka',
   without: 'topics in Kafka cannot be used',
   install:
+    'apt-get install libzstd-dev         # for messages that are compressed with zstd\n' +
     'npm install node-rdkafka            # builds librdkafka: needs a C++ compiler, make and python3; 150 to 200 s\n' +
     'or with the library of Debian or Ubuntu, in 13 s:\n' +
     'apt-get install librdkafka-dev && BUILD_LIBRDKAFKA=0 npm install node-rdkafka',
+  look: (loaded) => rdkafkaFound(loaded as typeof Rdkafka),
 };
+
+/** A topic of another system's may hold what a build lacks. */
+export function rdkafkaFound({
+  features,
+  librdkafkaVersion,
+}: Pick<typeof Rdkafka, 'features' | 'librdkafkaVersion'>): Found {
+  const { there, missing } = codecsOf(features);
+  const what = `librdkafka ${librdkafkaVersion}, codecs ${there.join(', ')}`;
+  if (missing.length === 0) return what;
+  return {
+    warning: `${what}: messages compressed with ${missing.join(' or ')} cannot be read`,
+    hint: codecHint,
+  };
+}
 
 export const onnxPackage: OptionalPackage = {
   name: 'onnxruntime-node',
@@ -71,9 +93,14 @@ export function packageCheck(wanted: OptionalPackage, needed: boolean): Check {
     run: async () => {
       try {
         wanted.prepare?.();
-        require(wanted.name);
+        const loaded: unknown = require(wanted.name);
         const { version } = require(`${wanted.name}/package.json`) as { version: string };
-        return await Promise.resolve(`${version} (${wanted.purpose})`);
+        const about = `${version} (${wanted.purpose})`;
+        const found = wanted.look?.(loaded);
+        if (found === undefined) return await Promise.resolve(about);
+        return typeof found === 'string'
+          ? `${about}, ${found}`
+          : { ...found, warning: `${about}, ${found.warning}` };
       } catch (error) {
         throw new VisionscaleError(`not installed, or not for this Node: ${wanted.without}`, {
           code: 'package_missing',

@@ -1,6 +1,7 @@
 /** What producers and consumers of node-rdkafka share: connect once, disconnect once, say what goes wrong. */
 import type { Client, KafkaClientEvents, LibrdKafkaError, Metadata } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../errors.ts';
+import { codecHint } from './codecs.ts';
 import { errorCode, toTopicError } from './kafka-error.ts';
 
 /** Longest wait for an answer about the cluster, ms. It blocks a thread of libuv's pool. */
@@ -22,9 +23,13 @@ export function construct<T>(make: () => T): T {
 }
 
 function badProperty(error: unknown): TopicError {
-  return new TopicError(`librdkafka refuses a property: ${errorMessage(error)}`, {
+  const said = errorMessage(error);
+  const isMissing = /not available at build time/.test(said);
+  return new TopicError(`librdkafka refuses a property: ${said}`, {
     code: 'bad_kafka_property',
-    hint: 'Check the KAFKA_CONF_* settings against librdkafka’s CONFIGURATION.md.',
+    hint: isMissing
+      ? `Choose another, or give librdkafka what it lacks.\n${codecHint}`
+      : 'Check the KAFKA_CONF_* settings against librdkafka’s CONFIGURATION.md.',
     cause: error,
   });
 }

@@ -13,6 +13,7 @@ export const codes = {
   queueFull: -184,
   assign: -175,
   revoke: -174,
+  notImplemented: -170,
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
   messageTooLarge: 10,
@@ -21,12 +22,28 @@ export const codes = {
   topicExists: 36,
   invalidReplicationFactor: 38,
   policyViolation: 44,
+  unsupportedCompression: 76,
 } as const;
 
 const login = [codes.authentication, codes.ssl, 33, 34, 58] as number[];
 const forbidden = [codes.topicAuthorization, codes.groupAuthorization, 31, 53, 65] as number[];
 /** Wrong settings, or a request no broker will ever take. */
-const final = [-186, -172, -170, 17, 23, 24, 26, 35, 37, 40, 42, 43, codes.policyViolation] as number[];
+const final = [
+  -186,
+  -172,
+  codes.notImplemented,
+  17,
+  23,
+  24,
+  26,
+  35,
+  37,
+  40,
+  42,
+  43,
+  codes.policyViolation,
+  codes.unsupportedCompression,
+] as number[];
 
 const byText: [RegExp, number][] = [
   [/message size too large/i, codes.messageTooLarge],

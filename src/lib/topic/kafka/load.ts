@@ -15,6 +15,7 @@ export function loadRdkafka(): typeof Rdkafka {
       code: 'node_rdkafka_missing',
       hint:
         'Run: npm install node-rdkafka (compiles librdkafka: 150-200 s; needs a C++ compiler, make and python3).\n' +
+        'With libzstd-dev installed before, it reads messages compressed with zstd.\n' +
         'On Debian or Ubuntu faster: apt-get install librdkafka-dev, then BUILD_LIBRDKAFKA=0 npm install node-rdkafka (13 s).\n' +
         'Without Kafka: leave KAFKA_BROKERS unset, and the embedded topic is used.',
       cause: error,

@@ -3,9 +3,11 @@ import type { KafkaConsumer, Message } from 'node-rdkafka';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
 import { pause } from '../../waiting.ts';
+import { codecMissing } from './codecs.ts';
 import type { Consumer } from './consumer.ts';
 import { fromKafkaHeaders } from './headers.ts';
 import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import { loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
 /** How long the one reader that may block a thread of libuv's pool does so at a time, ms. */
@@ -129,6 +131,11 @@ export class KafkaReader implements Reader {
         throw partitionMissing(topic, this.partition, partitions);
       }
     } else {
+      if (code === codes.notImplemented || code === codes.unsupportedCompression) {
+        const place = { topic, partition: this.partition, brokers, cause: error };
+        const missing = codecMissing(loadRdkafka().features, place);
+        if (missing !== undefined) throw missing;
+      }
       const fault = toTopicError(error, 'reading', brokers);
       if (!fault.retryable) throw fault;
     }

@@ -1,0 +1,30 @@
+/** What doctor says of librdkafka's codecs. */
+import { expect, it } from 'vitest';
+import { rdkafkaFound } from '../../../src/lib/doctor/packages.ts';
+import { codecMissing } from '../../../src/lib/topic/kafka/codecs.ts';
+
+const features = ['gzip', 'snappy', 'ssl', 'sasl', 'lz4'];
+
+it('lists the codecs of librdkafka', () => {
+  expect(rdkafkaFound({ features: [...features, 'zstd'], librdkafkaVersion: '2.12.0' })).toBe(
+    'librdkafka 2.12.0, codecs gzip, snappy, lz4, zstd',
+  );
+});
+
+it('warns of one that is missing, with the lines that bring it', () => {
+  expect(rdkafkaFound({ features, librdkafkaVersion: '2.12.0' })).toEqual({
+    warning: 'librdkafka 2.12.0, codecs gzip, snappy, lz4: messages compressed with zstd cannot be read',
+    hint: expect.stringMatching(/apt-get install libzstd-dev[^]*npm rebuild node-rdkafka/) as string,
+  });
+});
+
+it('names the codec and the way where messages cannot be read, and only where one is missing', () => {
+  const place = { topic: 't.z', partition: 2, brokers: 'k:9092', cause: new Error('Local: Not implemented') };
+  expect(codecMissing(features, place)).toMatchObject({
+    code: 'codec_missing',
+    retryable: false,
+    message: expect.stringMatching(/partition 2 of the topic t\.z .*zstd/) as string,
+    hint: expect.stringMatching(/libzstd-dev[^]*compression\.type/) as string,
+  });
+  expect(codecMissing([...features, 'zstd'], place)).toBeUndefined();
+});
