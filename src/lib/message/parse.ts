@@ -174,6 +174,8 @@ class Parser {
       `the S3 event has ${records} records; at most ${most} of one message are answered: ` +
       'let its sender put fewer into a message, or allow more (consume --message-requests, VISIONSCALE_MESSAGE_REQUESTS) and retry it';
     return { kind: 'unreadable', requestId, code: 'too_many_requests', reason, belt, traceparent };
+  }
+
   /** Of the header, else as the envelope has `said`, where it fits the image; else the message's place. */
   #id(
     imageKey: string | null,
