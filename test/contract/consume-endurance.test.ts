@@ -189,6 +189,22 @@ describe('a consumer that does not get on', () => {
     expect(events.map((event) => event.kind)).not.toContain('stalled');
   }, 60_000);
 
+  it('is one that still answers the images of a single message, however long that takes', async () => {
+    const { topic, run, state, events } = await setUp([]);
+    const Records = Array.from({ length: 40 }, (_, n) => ({
+      eventName: 'ObjectCreated:Put',
+      s3: { bucket: { name: 'own' }, object: { key: `${n}`, eTag: 'e' } },
+    }));
+    await using producer = await topic.producer();
+    await producer.send([{ key: null, value: Buffer.from(JSON.stringify({ Records })), headers: {} }]);
+    let turn = Promise.resolve();
+    const work = () => new Promise<void>((resolve) => setTimeout(resolve, 150));
+    state.classify = () => (turn = turn.then(work));
+    const messages = { store: { bucket: 'own', prefix: '' }, buckets: [], eventKeys: 'auto' as const };
+    expect(await run({ stallTimeoutMs: 2000, messages })).toMatchObject({ predicted: 40 });
+    expect(events.map((event) => event.kind)).not.toContain('stalled');
+  });
+
   it('waits for as long as the cause is known', async () => {
     const { state, run, seen, events } = await setUp(['a']);
     state.storeFault = () => fault('unavailable');

@@ -312,6 +312,40 @@ function suite(open: () => Promise<{ pool: Pool; close: () => Promise<void> }>):
     },
   );
 
+  it.each([true, false])(
+    'makes one outcome of it also where one of the two brings more than are locked one by one (that one first: %s)',
+    async (first) => {
+      const many = Array.from({ length: 50 }, (_, n) => message(n === 30 ? 'same' : `${n}`));
+      const large = () => deliver(many.map((one) => [one, true]));
+      const small = () => deliver([[message('other'), true], [message('same'), false]], 1); // prettier-ignore
+      const [one, other] = await (first ? atOnce(large, small) : atOnce(small, large));
+      const [ofLarge, ofSmall] = first ? [one, other] : [other, one];
+      expect(ofLarge).toEqual({ predicted: first ? 50 : 49, deadLettered: 0 });
+      expect(ofSmall).toEqual({ predicted: 1, deadLettered: first ? 0 : 1 });
+      expect(await predicted()).toHaveLength(first ? 51 : 50);
+      expect(await letters()).toHaveLength(first ? 0 : 1);
+    },
+  );
+
+  it('is no deadlock where many bring much of the same at once, in any order', async () => {
+    const groups = Array.from({ length: 12 }, (_, nth) =>
+      Array.from({ length: nth % 3 === 0 ? 400 : 32 }, (_, n) =>
+        message(`${(n * (nth % 2 ? 7 : 1)) % 50} ${n}`),
+      ),
+    );
+    await Promise.all(
+      groups.map((group, nth) =>
+        deliver(
+          group.map((one) => [one, true]),
+          nth % 2,
+        ),
+      ),
+    );
+    const ids = new Set(groups.flat().map(({ headers }) => headers[header.requestId]));
+    expect(new Set(await predicted())).toEqual(ids);
+    expect(await predicted()).toHaveLength(ids.size);
+  });
+
   it.each(['positions', 'prediction_results'] as const)(
     'does not drop what is being resolved (%s locked)',
     async (locked) => {

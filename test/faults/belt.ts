@@ -132,8 +132,13 @@ export class Belt {
     const { bad } = this.#images;
     // Half are objects that are no image, half are messages that are no key.
     if (n % 2 === 0 && bad.length > 0) return this.#good(bad[(n / 2) % bad.length]!);
-    const { value, headers, codes } = badMessage(messageKinds[((n - 1) / 2) % messageKinds.length]!, this.#n);
+    const kind = messageKinds[((n - 1) / 2) % messageKinds.length]!;
+    const { value, headers, codes, byPlace } = badMessage(kind, this.#n);
     this.counts.poison++;
+    if (byPlace) {
+      this.expectedByValue.set(value.toString('hex'), { codes });
+      return { key: this.#key(), value, headers: this.#headers(headers) };
+    }
     return { key: this.#key(), value, headers: this.#headers(headers, { codes }) };
   }
 

@@ -8,6 +8,8 @@ export interface BadMessage {
   value: Buffer;
   headers: Record<string, string>;
   codes: readonly string[];
+  /** One dead letter for all that it asks for, known by its place in the topic and no request id. */
+  byPlace?: true;
 }
 
 export interface BadObject {
@@ -31,6 +33,8 @@ const messages: Record<string, (n: number) => Omit<BadMessage, 'name'>> = {
   'another content type': (n) => message(`report ${n}.pdf`, { 'content-type': 'application/pdf' }),
   'key too long': (n) => message(`${n}/`.padEnd(1100, 'x')),
   'begins with a slash': (n) => message(`/srv/images/${n}.jpg`),
+  'thousands of records': (n) => records(20_000, n, ['too_many_requests']),
+  'as many records as are read': (n) => records(1000, n, unreadable),
 };
 
 type Object = Omit<BadObject, 'name'>;
@@ -79,6 +83,12 @@ export async function badObject(kind: string, n: number): Promise<BadObject> {
 
 function message(value: string | Buffer, headers: Record<string, string> = {}) {
   return { value: Buffer.from(value as string), headers, codes: unreadable };
+}
+
+/** An event whose records say nothing. */
+function records(count: number, n: number, codes: readonly string[]): Omit<BadMessage, 'name'> {
+  const value = Buffer.from(`{"n":${n},"Records":[${Array(count).fill('{}').join()}]}`);
+  return { value, headers: { 'content-type': 'application/json' }, codes, byPlace: true };
 }
 
 /** Pixels that do not compress, so that half of the file is not all of the picture. */
