@@ -6,7 +6,7 @@ import { readActiveBins } from './database/bins.ts';
 import { countImages, openRound } from './database/images.ts';
 import { describeHolder, type LockHolder, lockHolder } from './database/lock-holder.ts';
 import { readActiveModel } from './database/models.ts';
-import { type Backlog, readBacklog } from './database/outbox.ts';
+import { type Backlog, readBacklog, readRefusals, type Refusals } from './database/outbox.ts';
 import { countOutcomes, readOwners, type OwnerRow } from './database/overview.ts';
 import { claimLock } from './database/owners.ts';
 import { readPosition } from './database/positions.ts';
@@ -56,6 +56,8 @@ export interface Status {
   bins: { version: number; source: string } | null;
   /** What is recorded and not published yet. */
   unpublished: Backlog;
+  /** Results and dead letters that their topics refused; they are kept. */
+  refused: Refusals;
   /** A round of `produce --again` that is not finished, and how many keys it still has to bring. */
   round: { images: number; left: number } | null;
   /** What could not be asked. */
@@ -74,16 +76,18 @@ export async function status(
   pipeline: string,
 ): Promise<Status> {
   const lock = claimLock({ pipeline, topic: topicName });
-  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished, holder] = await Promise.all([
-    countImages(pool),
-    countOutcomes(pool, pipeline),
-    countOpenByCode(pool, pipeline),
-    readOwners(pool, pipeline, topicName),
-    readActiveModel(pool, pipeline),
-    readActiveBins(pool, pipeline),
-    readBacklog(pool, pipeline, topicName),
-    lockHolder(pool, { name: lock }),
-  ]);
+  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished, refused, holder] =
+    await Promise.all([
+      countImages(pool),
+      countOutcomes(pool, pipeline),
+      countOpenByCode(pool, pipeline),
+      readOwners(pool, pipeline, topicName),
+      readActiveModel(pool, pipeline),
+      readActiveBins(pool, pipeline),
+      readBacklog(pool, pipeline, topicName),
+      readRefusals(pool, pipeline, topicName),
+      lockHolder(pool, { name: lock }),
+    ]);
   const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
   const model = {
     active: active === null ? null : `${active.name} ${active.version}`,
@@ -124,6 +128,7 @@ export async function status(
     model,
     bins,
     unpublished,
+    refused,
     round: round === null ? null : { images: round.images, left: images.images - images.produced },
     problems,
   };

@@ -8,10 +8,12 @@ import { parseRules } from '../../src/lib/bins/parse.ts';
 import type { Classifier } from '../../src/lib/classifier/classifier.ts';
 import type { ConsumeEvent } from '../../src/lib/consume/deps.ts';
 import { useBins } from '../../src/lib/database/bins.ts';
+import { oldestInOutbox } from '../../src/lib/database/outbox-age.ts';
 import { readBacklog } from '../../src/lib/database/outbox.ts';
 import { TopicError } from '../../src/lib/errors.ts';
 import { header } from '../../src/lib/message/headers.ts';
 import { ResultTopics } from '../../src/lib/results/topics.ts';
+import { status } from '../../src/lib/status.ts';
 import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
 import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
 import type { OutgoingRecord, Topic, TopicRecord } from '../../src/lib/topic/topic.ts';
@@ -206,7 +208,7 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
     expect(await backlogOf(pool, topic)).toBe(0);
   });
 
-  it('lets nothing be held up by a message that no topic takes', async () => {
+  it('keeps, tells and counts a message that no topic takes, and is not held up by it', async () => {
     const { pool, topic, run, published, events } = await setUpResults(keys(3));
     await run();
     await pool.query(
@@ -219,7 +221,25 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
     const ids = (await published('results')).map(({ value }) => (value as Result).id);
     expect(ids.slice(3)).toEqual(['1', '3']);
     expect(await backlogOf(pool, topic)).toBe(0);
-    expect(events).toContainEqual(expect.objectContaining({ kind: 'not published', what: 'result' }));
+    const refusals = () => events.filter((event) => event.kind === 'not published');
+    const refusal = { kind: 'not published', partition: 0, what: 'result', refused: 1 };
+    expect(refusals()).toEqual([{ ...refusal, reason: expect.stringContaining('2000') as string }]);
+    expect(events.filter((event) => event.kind === 'publishing again')).toEqual([]);
+    const found = await status(pool, topic.name, topic, 'p');
+    expect(found).toMatchObject({
+      unpublished: { results: 0, deadLetters: 0, oldestSeconds: null },
+      refused: { results: 1, deadLetters: 0, reason: expect.stringContaining('bytes') as string },
+    });
+    expect(await oldestInOutbox(pool, 'p', topic.name)).toBeNull();
+    expect((await pool.query('select record_key from outbox')).rows).toEqual([{ record_key: 'k2' }]);
+
+    // Its next owner tries again: it is told once more, and taken when it can be.
+    await run();
+    expect(refusals()).toHaveLength(2);
+    await pool.query(`update outbox set payload = payload - 'x'`);
+    await run();
+    expect((await published('results')).map(({ value }) => (value as Result).id).slice(5)).toEqual(['2']);
+    expect((await pool.query('select from outbox')).rowCount).toBe(0);
   });
 }
 

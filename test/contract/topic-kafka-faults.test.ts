@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
 import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
+import type { RefusedError } from '../../src/lib/topic/limits.ts';
 import { mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
 import { Held, record, take } from './topic.ts';
@@ -15,6 +16,15 @@ function addPartitions(brokers: string, topic: string, count: number): Promise<v
   const admin = loadRdkafka().AdminClient.create({ 'metadata.broker.list': brokers });
   return new Promise<void>((resolve, reject) => {
     admin.createPartitions(topic, count, (error) => (error ? reject(new Error(error.message)) : resolve()));
+  }).finally(() => admin.disconnect());
+}
+
+function createTopic(brokers: string, topic: string, config: Record<string, string>): Promise<void> {
+  const admin = loadRdkafka().AdminClient.create({ 'metadata.broker.list': brokers });
+  return new Promise<void>((resolve, reject) => {
+    admin.createTopic({ topic, num_partitions: 1, replication_factor: 1, config }, (error) =>
+      error ? reject(new Error(error.message)) : resolve(),
+    );
   }).finally(() => admin.disconnect());
 }
 
@@ -116,13 +126,7 @@ describeWith('Kafka', 'a Kafka topic on real brokers', (brokers) => {
     'that is compressed with %s is read, or the codec is named',
     async (codec) => {
       const name = fresh();
-      const admin = loadRdkafka().AdminClient.create({ 'metadata.broker.list': brokers });
-      const config = { 'compression.type': codec };
-      await new Promise<void>((resolve, reject) => {
-        admin.createTopic({ topic: name, num_partitions: 1, replication_factor: 1, config }, (error) =>
-          error ? reject(new Error(error.message)) : resolve(),
-        );
-      }).finally(() => admin.disconnect());
+      await createTopic(brokers, name, { 'compression.type': codec });
       await using topic = await openKafkaTopic({ brokers, name, properties: {} });
       await topic.create(1);
       await using producer = await topic.producer();
@@ -142,6 +146,28 @@ describeWith('Kafka', 'a Kafka topic on real brokers', (brokers) => {
         code: 'bad_kafka_property',
         hint: expect.stringContaining('libzstd-dev') as string,
       });
+    },
+  );
+
+  it.each([
+    ['max.message.bytes', '2000', record('k', 'x'.repeat(5000)), 'message_too_large'],
+    ['cleanup.policy', 'compact', record(null, 'without a key'), 'message_refused'],
+  ])(
+    'names what its %s of %s refuses, and takes the rest of the batch',
+    async (setting, value, wrong, code) => {
+      const name = fresh();
+      await createTopic(brokers, name, { [setting]: value });
+      await using topic = await openKafkaTopic({ brokers, name, properties: {} });
+      await topic.create(1);
+      await using producer = await topic.producer();
+      const error: unknown = await producer
+        .send([record('a', '1'), wrong, record('a', '2')])
+        .catch((fault: unknown) => fault);
+      expect(error).toMatchObject({ code, retryable: false });
+      expect((error as RefusedError).records).toEqual([wrong]);
+      await using reader = await topic.reader({ partition: 0, from: 0, group: 'g' });
+      const taken = await take(reader, 2);
+      expect(taken.map((one) => one.value!.toString()).sort()).toEqual(['1', '2']);
     },
   );
 

@@ -71,6 +71,13 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         log.debug({ partition, what: event.what, messages: event.messages }, 'published');
         break;
       case 'not published':
+        if (event.refused !== undefined) {
+          log.warn(
+            { partition, refused: event.refused },
+            `${event.refused} ${published[event.what]} cannot be published, and are kept in the table outbox: ${event.reason}`,
+          );
+          break;
+        }
         log.warn(
           { partition },
           `${published[event.what]} wait to be published, recording goes on: ${event.reason}`,

@@ -20,6 +20,7 @@ export default async function (context: Context): Promise<number> {
       ...deadLetterLine(result.deadLettersByCode),
       `topic ${result.topic}, pipeline ${result.pipeline}${result.model.active === null ? '' : `, model ${result.model.active}`}${result.bins === null ? '' : `, bins version ${result.bins.version}`}`,
       ...unpublishedLine(result.unpublished),
+      ...refusedLine(result.refused),
       ...(result.round === null
         ? []
         : [
@@ -52,6 +53,11 @@ function unpublishedLine({ results, deadLetters, oldestSeconds }: Status['unpubl
   return [
     `${results} results and ${deadLetters} dead letters are not published yet, the oldest for ${age} s`,
   ];
+}
+
+function refusedLine({ results, deadLetters, reason }: Status['refused']): string[] {
+  if (results + deadLetters === 0) return [];
+  return [`${results} results and ${deadLetters} dead letters were refused by their topics: ${reason}`];
 }
 
 function deadLetterLine(byCode: Record<string, number>): string[] {

@@ -9,6 +9,7 @@ export async function oldestInOutbox(pool: Pool, pipeline: string, topic: string
      cross join lateral (
        select created_at from outbox
        where pipeline = owners.pipeline and topic = owners.topic and partition = owners.partition
+         and refused is null
        order by id limit 1
      ) as oldest
      where pipeline = $1 and topic = $2`,

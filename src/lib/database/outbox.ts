@@ -39,14 +39,47 @@ export async function nextMessages(
   const { rows } = await pool.query<OutboxMessage>(
     `with gone as (delete from outbox where id = any($5::int8[]))
      select id, record_key as key, payload from outbox
-     where pipeline = $1 and topic = $2 and partition = $3 and kind = $4 and id > $6
+     where pipeline = $1 and topic = $2 and partition = $3 and kind = $4 and id > $6 and refused is null
      order by id limit $7`,
     [id.pipeline, id.topic, id.partition, id.kind, acknowledged, after, limit],
   );
   return rows;
 }
 
-/** What no topic has yet. */
+/** Keeps what the topic will not take, with the reason: nobody may think that it was published. */
+export async function markRefused(pool: Pool, ids: readonly number[], reason: string): Promise<void> {
+  await pool.query('update outbox set refused = $2 where id = any($1::int8[])', [ids, reason.slice(0, 1000)]);
+}
+
+/** For a new owner: limits may have been raised meanwhile. */
+export async function forgetRefusals(pool: Pool, id: PartitionId & { kind: OutboxKind }): Promise<void> {
+  await pool.query(
+    `update outbox set refused = null
+     where pipeline = $1 and topic = $2 and partition = $3 and kind = $4 and refused is not null`,
+    [id.pipeline, id.topic, id.partition, id.kind],
+  );
+}
+
+/** What its topic refused. */
+export interface Refusals {
+  results: number;
+  deadLetters: number;
+  /** Of the latest. */
+  reason: string | null;
+}
+
+export async function readRefusals(pool: Pool, pipeline: string, topic: string): Promise<Refusals> {
+  const { rows } = await pool.query<Refusals>(
+    `select count(*) filter (where kind = 'result')::int8 as results,
+       count(*) filter (where kind = 'dead')::int8 as "deadLetters",
+       (array_agg(refused order by id desc))[1] as reason
+     from outbox where pipeline = $1 and topic = $2 and refused is not null`,
+    [pipeline, topic],
+  );
+  return rows[0]!;
+}
+
+/** What no topic has yet, but for what was refused. */
 export interface Backlog {
   results: number;
   deadLetters: number;
@@ -59,7 +92,7 @@ export async function readBacklog(pool: Pool, pipeline: string, topic: string): 
     `select count(*) filter (where kind = 'result')::int8 as results,
        count(*) filter (where kind = 'dead')::int8 as "deadLetters",
        extract(epoch from clock_timestamp() - min(created_at))::float8 as "oldestSeconds"
-     from outbox where pipeline = $1 and topic = $2`,
+     from outbox where pipeline = $1 and topic = $2 and refused is null`,
     [pipeline, topic],
   );
   return rows[0]!;

@@ -1,5 +1,5 @@
 /** Checks whether results are published: their topics, and what waits for them. */
-import { readBacklog } from '../database/outbox.ts';
+import { readBacklog, readRefusals } from '../database/outbox.ts';
 import type { Database } from '../database/open.ts';
 import type { Check } from '../doctor.ts';
 import type { ResultTopics } from '../results/topics.ts';
@@ -20,10 +20,11 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
     needed: false,
     run: async () => {
       const [topic, results, { pool }] = await Promise.all([deps.topic(), deps.results(), deps.database()]);
-      const [states, wanted, backlog] = await Promise.all([
+      const [states, wanted, backlog, refused] = await Promise.all([
         results.look(),
         topic.partitions(),
         readBacklog(pool, pipeline, topic.name),
+        readRefusals(pool, pipeline, topic.name),
       ]);
       const missing = states.filter(({ partitions }) => partitions === 0);
       if (missing.length > 0) {
@@ -37,6 +38,12 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
         return {
           warning: `${other.name}: ${other.partitions} partitions, ${topic.name} has ${wanted}`,
           hint: 'What readers expect of partitions should be the same in both: delete the topic, and visionscale init creates it anew.',
+        };
+      }
+      if (refused.results + refused.deadLetters > 0) {
+        return {
+          warning: `${refused.results} results and ${refused.deadLetters} dead letters were refused: ${refused.reason}`,
+          hint: 'They are kept. Raise max.message.bytes of the topic, with KAFKA_CONF_message_max_bytes, and start the consumers again.',
         };
       }
       const { results: waiting, deadLetters, oldestSeconds } = backlog;

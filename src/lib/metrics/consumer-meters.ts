@@ -44,6 +44,12 @@ export function consumerMeters(registry: Registry) {
       labelNames: ['what'],
       registers,
     }),
+    refused: new Counter({
+      name: 'visionscale_publish_refused_total',
+      help: 'Messages that a results topic refused, too large for it say, by what they tell of; they are kept.',
+      labelNames: ['what'],
+      registers,
+    }),
     stages: new Histogram({
       name: 'visionscale_stage_seconds',
       help: 'Time of one image in each stage (wait: for a free thread); of record: of one transaction, which holds several.',

@@ -58,7 +58,8 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
         meters.published.inc({ what: event.what }, event.messages);
         break;
       case 'not published':
-        unpublished.set({ partition: event.partition, what: event.what }, 1);
+        if (event.refused === undefined) unpublished.set({ partition: event.partition, what: event.what }, 1);
+        else meters.refused.inc({ what: event.what }, event.refused);
         break;
       case 'publishing again':
         unpublished.set({ partition: event.partition, what: event.what }, 0);

@@ -1,18 +1,28 @@
 /** Publishes what the outbox holds for one partition and one topic, in its order, at least once. */
 import type { Pool } from 'pg';
-import { nextMessages, type OutboxKind, type OutboxMessage } from '../database/outbox.ts';
+import {
+  forgetRefusals,
+  markRefused,
+  nextMessages,
+  type OutboxKind,
+  type OutboxMessage,
+} from '../database/outbox.ts';
 import type { PartitionId } from '../database/owners.ts';
 import { errorMessage, TopicError } from '../errors.ts';
 import { header } from '../message/headers.ts';
 import { retry } from '../retry.ts';
+import { RefusedError } from '../topic/limits.ts';
 import type { OutgoingRecord } from '../topic/topic.ts';
 import type { ResultTopics } from './topics.ts';
 import { aborted } from '../waiting.ts';
 
 export type PublishEvent =
   | { kind: 'published'; partition: number; what: OutboxKind; messages: number }
-  /** It waits, and is tried again; recording goes on. Told once a reason. */
-  | { kind: 'not published'; partition: number; what: OutboxKind; reason: string }
+  /**
+   * It waits, and is tried again; recording goes on. Told once a reason. `refused`: so many will not be taken as they
+   * are; they are kept until the partition has another owner, and what follows them goes on.
+   */
+  | { kind: 'not published'; partition: number; what: OutboxKind; reason: string; refused?: number }
   | { kind: 'publishing again'; partition: number; what: OutboxKind };
 
 export interface PublisherDeps {
@@ -69,6 +79,7 @@ export class Publisher {
     const { signal } = this.#over;
     let acknowledged: number[] = [];
     let after = 0;
+    if ((await this.#patiently(() => forgetRefusals(pool, this.#id).then(() => true))) === null) return;
     while (!signal.aborted) {
       this.#asked = false;
       const messages = await this.#patiently(() =>
@@ -81,28 +92,37 @@ export class Publisher {
         if (!this.#asked) await this.#woken();
         continue;
       }
-      if ((await this.#patiently(() => this.#send(messages))) === null) return;
-      acknowledged = messages.map(({ id }) => id);
-      after = acknowledged.at(-1)!;
-      const { partition, kind } = this.#id;
-      report({ kind: 'published', partition, what: kind, messages: messages.length });
+      const sent = await this.#patiently(() => this.#send(messages));
+      if (sent === null) return;
+      const { refused, reason } = sent;
+      const { partition, kind: what } = this.#id;
+      if (refused.length > 0) {
+        if ((await this.#patiently(() => markRefused(pool, refused, reason).then(() => true))) === null)
+          return;
+        report({ kind: 'not published', partition, what, reason, refused: refused.length });
+      }
+      acknowledged = messages.map(({ id }) => id).filter((id) => !refused.includes(id));
+      after = messages.at(-1)!.id;
+      if (acknowledged.length > 0)
+        report({ kind: 'published', partition, what, messages: acknowledged.length });
     }
   }
 
-  async #send(messages: readonly OutboxMessage[]): Promise<true> {
+  /** Returns what the topic refused; all others are in it. */
+  async #send(messages: readonly OutboxMessage[]): Promise<{ refused: number[]; reason: string }> {
     const { topics } = this.#deps;
     const { kind } = this.#id;
     const producer = await topics.producer(kind);
+    const records = messages.map(toRecord);
     try {
-      await producer.send(messages.map(toRecord));
+      await producer.send(records);
+      return { refused: [], reason: '' };
     } catch (error) {
-      const code = error instanceof TopicError ? error.code : '';
-      if (code === 'topic_missing') await topics.forget(kind, producer);
-      if (code !== 'message_too_large') throw error;
-      // All others are in the topic, and that one never will be: its row stays in the database.
-      this.#tell(errorMessage(error));
+      if (error instanceof TopicError && error.code === 'topic_missing') await topics.forget(kind, producer);
+      if (!(error instanceof RefusedError)) throw error;
+      const refused = messages.filter((_, nth) => error.records.includes(records[nth]!)).map(({ id }) => id);
+      return { refused, reason: errorMessage(error) };
     }
-    return true;
   }
 
   /** Until it succeeds; null where it is over before. */

@@ -1,5 +1,5 @@
 /** What a topic accepts: names, partition numbers and records are checked here before they go anywhere. */
-import { TopicError } from '../errors.ts';
+import { type ErrorDetails, TopicError } from '../errors.ts';
 import type { OutgoingRecord } from './topic.ts';
 
 /** Largest record (key, value and headers, in bytes) a topic takes unless told: 1 MiB, Kafka's default. */
@@ -48,12 +48,30 @@ export function recordBytes(record: OutgoingRecord): number {
   return bytes;
 }
 
-export function messageTooLarge(records: readonly OutgoingRecord[], limit?: number): TopicError {
+/** The topic will never take these as they are; nothing else of their batch is affected. */
+export class RefusedError extends TopicError {
+  readonly records: readonly OutgoingRecord[];
+
+  constructor(records: readonly OutgoingRecord[], message: string, details: ErrorDetails) {
+    super(message, details);
+    this.records = records;
+  }
+}
+
+/** For another reason than their size: no key in a compacted topic, a time that the broker does not allow. */
+export function messageRefused(records: readonly OutgoingRecord[], reason: string): RefusedError {
+  return new RefusedError(records, `the topic refuses ${records.length} of the records: ${reason}`, {
+    code: 'message_refused',
+    hint: 'Look at the topic’s settings: cleanup.policy=compact wants a key for each record.',
+  });
+}
+
+export function messageTooLarge(records: readonly OutgoingRecord[], limit?: number): RefusedError {
   const largest = Math.max(...records.map(recordBytes));
   const which =
     records.length === 1 ? `a record of ${largest}` : `${records.length} records of up to ${largest}`;
   const bound = limit === undefined ? '' : `; the limit is ${limit} bytes`;
-  return new TopicError(`${which} bytes cannot go into the topic${bound}`, {
+  return new RefusedError(records, `${which} bytes cannot go into the topic${bound}`, {
     code: 'message_too_large',
     hint:
       'Send the key of a stored image instead of its bytes. In Kafka the limit can be raised: max.message.bytes of ' +

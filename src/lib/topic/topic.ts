@@ -35,8 +35,9 @@ export interface ProducerOptions {
 export interface Producer extends AsyncDisposable {
   /**
    * Sends a batch and waits until every record of it is durably in the topic; placements in input order.
-   * Memory is bounded by the caller's batch. Rejects with a TopicError: `message_too_large` (not retryable;
-   * nothing else of the batch is affected) or a retryable one, after which part of the batch may be in the topic.
+   * Memory is bounded by the caller's batch. Rejects with a RefusedError (`message_too_large`, `message_refused`) that
+   * names records which the topic will never take, while all others are in it, or with a TopicError, after which part of
+   * the batch may be in the topic.
    */
   send(records: readonly OutgoingRecord[]): Promise<Placement[]>;
 }

@@ -17,6 +17,8 @@ export const codes = {
   offsetOutOfRange: 1,
   unknownTopicOrPartition: 3,
   messageTooLarge: 10,
+  invalidTimestamp: 32,
+  invalidRecord: 87,
   topicAuthorization: 29,
   groupAuthorization: 30,
   topicExists: 36,
@@ -47,6 +49,8 @@ const final = [
 
 const byText: [RegExp, number][] = [
   [/message size too large/i, codes.messageTooLarge],
+  [/failed to validate record/i, codes.invalidRecord],
+  [/invalid timestamp/i, codes.invalidTimestamp],
   [/message timed out/i, -192],
   [/fatal error/i, codes.fatal],
   [/authentication failure/i, codes.authentication],

@@ -1,8 +1,8 @@
 /** Sends batches to Kafka: idempotent, acknowledged by all replicas, each record's delivery report awaited. */
 import type { DeliveryReport, LibrdKafkaError, Producer as RdkafkaProducer } from 'node-rdkafka';
 import type { ProducerTopicConfig } from 'node-rdkafka';
-import { TopicError } from '../../errors.ts';
-import { checkHeaders, messageTooLarge } from '../limits.ts';
+import { errorMessage, TopicError } from '../../errors.ts';
+import { checkHeaders, messageRefused, messageTooLarge } from '../limits.ts';
 import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
 import { pause } from '../../waiting.ts';
 import { connect, construct, hush } from './client.ts';
@@ -55,18 +55,18 @@ export class KafkaProducer implements Producer {
   async send(records: readonly OutgoingRecord[]): Promise<Placement[]> {
     checkHeaders(records);
     const outcomes = await Promise.all(await this.#produce(records));
-    const tooLarge: OutgoingRecord[] = [];
+    const refused: { record: OutgoingRecord; outcome: Outcome }[] = [];
     for (const [at, record] of records.entries()) {
       const outcome = outcomes[at];
-      if (outcome?.refused !== codes.messageTooLarge) continue;
+      if (outcome === undefined || !isOwnFault(outcome)) continue;
       // The broker refuses a whole batch of librdkafka's for its sum: alone, a record is refused for itself only.
       const [alone] = await Promise.all(await this.#produce([record]));
       outcomes[at] = alone ?? outcome;
-      if (alone?.refused === codes.messageTooLarge) tooLarge.push(record);
+      if (alone && isOwnFault(alone)) refused.push({ record, outcome: alone });
     }
-    const failed = outcomes.find(({ refused }) => refused !== undefined && refused !== codes.messageTooLarge);
+    const failed = outcomes.find((outcome) => outcome.refused !== undefined && !isOwnFault(outcome));
     if (failed) throw this.#fault(failed.error);
-    if (tooLarge.length > 0) throw messageTooLarge(tooLarge);
+    if (refused.length > 0) throw refusal(refused);
     return outcomes.map(({ placement }) => placement);
   }
 
@@ -177,6 +177,19 @@ interface Outcome {
   /** librdkafka's number of what went wrong. */
   refused?: number;
   error?: unknown;
+}
+
+/** Codes that speak of one record, or of the batch that librdkafka put it into. */
+const ownFaults = [codes.messageTooLarge, codes.invalidRecord, codes.invalidTimestamp] as number[];
+
+function isOwnFault({ refused }: Outcome): boolean {
+  return refused !== undefined && ownFaults.includes(refused);
+}
+
+function refusal(refused: readonly { record: OutgoingRecord; outcome: Outcome }[]): TopicError {
+  const records = refused.map(({ record }) => record);
+  const other = refused.find(({ outcome }) => outcome.refused !== codes.messageTooLarge);
+  return other ? messageRefused(records, errorMessage(other.outcome.error)) : messageTooLarge(records);
 }
 
 function closed(): TopicError {
