@@ -54,6 +54,17 @@ describe('usage', () => {
       expect(ended.stderr).toContain(name);
   });
 
+  it('takes properties that librdkafka refuses for wrong settings, not for a broker that is away', async () => {
+    const ended = await rig.run(['produce'], {
+      KAFKA_BROKERS: '127.0.0.1:9',
+      KAFKA_CONF_group_protocol: 'consumer',
+      KAFKA_CONF_session_timeout_ms: '9000',
+    });
+    expect(ended.code).toBe(2);
+    expect(ended.stderr).toContain('session.timeout.ms');
+    expect(ended.stderr).not.toContain('reachable');
+  });
+
   it('says which server cannot be reached, without its password', async () => {
     const ended = await rig.run(['status'], { DATABASE_URL: 'postgres://me:hunter2@127.0.0.1:9/db' });
     expect(ended.code).toBe(1);
