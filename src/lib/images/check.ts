@@ -1,7 +1,7 @@
 /** Whether a file is an image this system can classify, at a third less than the price of decoding it. */
 import sharp from 'sharp';
 import { decodeFailure } from './failures.ts';
-import { readHeader, sharpOptions } from './header.ts';
+import { readHeader, sharpInput, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { isOwn, ownFormats } from './own.ts';
 import type { ImageFormat } from './sniff.ts';
@@ -28,7 +28,7 @@ export async function checkImage(
   }
   try {
     await tryDecoding(() => {
-      const image = sharp(bytes, sharpOptions(header, limits));
+      const image = sharp(sharpInput(bytes, header), sharpOptions(header, limits));
       // JPEG and PNG are read from the top: asking for the last row decodes all and keeps one row in memory. WebP
       // decodes whole frames anyway.
       if (format !== 'webp') image.extract({ left: 0, top: height - 1, width, height: 1 });

@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { decodeWithHeader, type DecodeOptions, type RgbImage } from './decode.ts';
 import { decodeFailure } from './failures.ts';
-import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
+import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { cropWindow, type Preprocessing } from './preprocess.ts';
 import { tryDecoding } from './try-decoding.ts';
@@ -53,7 +53,7 @@ async function cropWithSharp(
   const { width, height } = header;
   const upright = onItsSide ? { width: height, height: width } : { width, height };
   const { size, window } = cropWindow(upright, preprocessing);
-  const data = await sharp(bytes, { ...sharpOptions(header, limits), autoOrient: turn })
+  const data = await sharp(sharpInput(bytes, header), { ...sharpOptions(header, limits), autoOrient: turn })
     .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
     .extract(window)
     .toColourspace('srgb')

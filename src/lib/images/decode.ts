@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { cmykToRgb } from './cmyk.ts';
 import { corrupt, decodeFailure } from './failures.ts';
-import { readHeader, sharpOptions, type ImageHeader } from './header.ts';
+import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { orient } from './orient.ts';
 import { isOwn, ownFormats } from './own.ts';
@@ -65,7 +65,10 @@ async function decodeWithSharp(
   limits: ImageLimits,
 ): Promise<RgbImage> {
   const space = header.cmyk ? 'cmyk' : 'srgb';
-  let pipeline = sharp(bytes, { ...sharpOptions(header, limits), autoOrient }).toColourspace(space);
+  let pipeline = sharp(sharpInput(bytes, header), {
+    ...sharpOptions(header, limits),
+    autoOrient,
+  }).toColourspace(space);
   // Without a pipeline colourspace sharp would convert CMYK through a profile of its own.
   pipeline = header.cmyk ? pipeline.pipelineColourspace('cmyk') : pipeline.removeAlpha();
   const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });

@@ -7,6 +7,7 @@ import { isOwn, ownFormats, type OwnFormatName } from './own.ts';
 import { inspectPng } from './png.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
 import { tryDecoding } from './try-decoding.ts';
+import { firstWebpFrame } from './webp.ts';
 
 // A stream of images never sees the same one twice, and the cores are kept busy by one thread per image.
 sharp.cache(false);
@@ -35,6 +36,11 @@ export async function readHeader(bytes: Uint8Array, limits: ImageLimits): Promis
   return { ...sniffed, ...header };
 }
 
+/** What sharp is given of a file: all of it, or the first frame. */
+export function sharpInput(bytes: Uint8Array, { format }: SniffedImage): Uint8Array {
+  return format === 'webp' ? firstWebpFrame(bytes) : bytes;
+}
+
 /** How sharp opens a file of this format: the first frame, pixel values as stored, errors where data is missing. */
 export function sharpOptions(sniffed: SniffedImage, limits?: ImageLimits): SharpOptions {
   return {
@@ -54,7 +60,9 @@ function ownHeader(format: OwnFormatName, bytes: Uint8Array, limits: ImageLimits
 async function sharpHeader(bytes: Uint8Array, sniffed: SniffedImage) {
   try {
     const png = sniffed.format === 'png' ? inspectPng(bytes) : undefined;
-    const found = await tryDecoding(() => sharp(bytes, sharpOptions(sniffed)).metadata());
+    const found = await tryDecoding(() =>
+      sharp(sharpInput(bytes, sniffed), sharpOptions(sniffed)).metadata(),
+    );
     const { width, height, space, depth, hasAlpha } = found;
     const elsewhere = png?.orientation ?? xmpOrientation(found.xmpAsString ?? '');
     const orientation = found.orientation ?? elsewhere ?? 1;

@@ -2,7 +2,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { decodeWithHeader } from './decode.ts';
 import { decodeFailure } from './failures.ts';
-import { readHeader, sharpOptions } from './header.ts';
+import { readHeader, sharpInput, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { isOwn } from './own.ts';
 
@@ -45,7 +45,9 @@ async function small<T>(
       return await make(sharp(data, { raw: { width, height, channels: 3 } }));
     }
     return await make(
-      sharp(bytes, { ...sharpOptions(header, limits), autoOrient: true }).toColourspace('srgb'),
+      sharp(sharpInput(bytes, header), { ...sharpOptions(header, limits), autoOrient: true }).toColourspace(
+        'srgb',
+      ),
     );
   } catch (error) {
     throw decodeFailure(error, header.format);

@@ -143,6 +143,25 @@ describe('shape', () => {
   });
 });
 
+it('an animated WebP costs no more than its first frame', async () => {
+  const colours = ['red', 'blue'] as const;
+  const frames = await Promise.all(
+    colours.map((background) =>
+      sharp({ create: { width: 1, height: 1, channels: 3, background } })
+        .png()
+        .toBuffer(),
+    ),
+  );
+  const two = await sharp(frames, { join: { animated: true } })
+    .webp({ lossless: true })
+    .toBuffer();
+  const frame = two.subarray(two.lastIndexOf('ANMF'));
+  const many = Buffer.concat([two, ...Array.from({ length: 300_000 }, () => frame)]);
+  many.writeUInt32LE(many.length - 8, 4);
+  // Read frame by frame it takes hours.
+  expect(pixels((await decodeImage(many)).data)).toEqual([255, 0, 0]);
+});
+
 /** An uncompressed TIFF of one CMYK pixel: sharp converts while it writes, so this one is made by hand. */
 function cmykTiff(inks: number[]): Buffer {
   const tags = [

@@ -2,7 +2,7 @@
 import sharp from 'sharp';
 import { readFile } from 'node:fs/promises';
 import { decodeImage, decodeWithHeader, type DecodeOptions } from '../../images/decode.ts';
-import { readHeader, sharpOptions } from '../../images/header.ts';
+import { readHeader, sharpInput, sharpOptions } from '../../images/header.ts';
 import { decodeFailure } from '../../images/failures.ts';
 import { defaultLimits } from '../../images/limits.ts';
 import { cropWindow, type Preprocessing } from '../../images/preprocess.ts';
@@ -30,7 +30,7 @@ export async function squareOf(path: string, side: number, options: DecodeOption
   const aspect = header.width / header.height;
   try {
     const pixels = await tryDecoding(() =>
-      sharp(bytes, { ...sharpOptions(header, limits), autoOrient: turn })
+      sharp(sharpInput(bytes, header), { ...sharpOptions(header, limits), autoOrient: turn })
         .resize(side, side, { fit: 'fill', kernel: 'linear' })
         .toColourspace('srgb')
         .raw({ depth: 'uchar' })
