@@ -45,7 +45,8 @@ export interface TensorSpec {
   offset?: number;
   /** Elements of the storage; by default as many as the tensor has. */
   count?: number;
-  type?: 'FloatStorage' | 'HalfStorage';
+  /** Of the module torch. */
+  type?: `${string}Storage`;
   /** Wrapped, as torchvision's own files are. */
   parameter?: boolean;
   /** As torch.save writes it since 1.6; the older format adds a view. */
@@ -81,8 +82,13 @@ export function tensor(spec: TensorSpec): Buffer {
 }
 
 export function stateDict(tensors: Record<string, Buffer>): Buffer {
-  const entries = Object.entries(tensors).flatMap(([name, pushed]) => [op.text(name), pushed]);
-  return pickle(orderedDict, op.mark, ...entries, op.setItems);
+  return pickle(dict(tensors));
+}
+
+/** What pushes an ordered dict of what is pushed. */
+export function dict(values: Record<string, Buffer>): Buffer {
+  const entries = Object.entries(values).flatMap(([name, pushed]) => [op.text(name), pushed]);
+  return Buffer.concat([orderedDict, op.mark, ...entries, op.setItems]);
 }
 
 export function floats(values: Iterable<number>): Buffer {

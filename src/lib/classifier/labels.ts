@@ -1,7 +1,7 @@
 /** The names of a model's classes in the order of its outputs: a line each, or as JSON, Python or Hugging Face write them. */
 import { basename, dirname, join } from 'node:path';
 import { VisionscaleError } from '../errors.ts';
-import { type Literal, LiteralMap, readLiteral } from './literal.ts';
+import { type Literal, type LiteralMap, readLiteral } from './literal.ts';
 import { invalidModel, readModelText } from './model-files.ts';
 
 const maxBytes = 16 * 2 ** 20;
@@ -89,12 +89,14 @@ function ofLiteral(literal: Literal[] | LiteralMap, name: string): string[] {
     if (typeof inner === 'object' && inner !== null) return ofLiteral(inner, name);
   }
   const { entries } = literal;
-  const isIndex = (value: Literal) => /^\d+$/.test(String(value));
+  const isIndex = (key: string | number) => /^\d+$/.test(String(key));
   if (entries.some(([key]) => isIndex(key))) {
     const pairs = entries.map(([key, value]) => [String(key), labelOf(value, String(key), name)] as const);
     return checkLabels(inOrder(pairs, name), name);
   }
-  const pairs = entries.map(([key, value]) => [String(value), String(key)] as const);
+  const pairs = entries.map(
+    ([key, value]) => [typeof value === 'object' ? 'a list' : String(value), String(key)] as const,
+  );
   return checkLabels(inOrder(pairs, name), name);
 }
 

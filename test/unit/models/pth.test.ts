@@ -9,6 +9,7 @@ import { VisionscaleError } from '../../../src/lib/errors.ts';
 import { pthToOnnx } from '../../../src/lib/models/convert.ts';
 import { readPth } from '../../../src/lib/models/pth/read.ts';
 import {
+  dict,
   floats,
   legacyPth,
   op,
@@ -71,6 +72,130 @@ describe('tensors', () => {
     expect(tensors.get('transposed')?.data).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
     expect(tensors.get('scalar')).toEqual({ dims: [], data: Float32Array.of(6) });
     expect([...tensors.get('half')!.data]).toEqual([1, -2, 2 ** -24, Infinity]);
+  });
+});
+
+describe('a checkpoint', () => {
+  const weight = tensor({ key: '0', dims: [2, 3] });
+  const expected = { dims: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+  const int64 = (...values: bigint[]) => Buffer.from(BigInt64Array.from(values).buffer);
+  const storages = { 0: six, 1: int64(7n) };
+  const counter = tensor({ key: '1', dims: [], count: 1, type: 'LongStorage' });
+  /** What an optimizer keeps: numbers of parameters, not names, and more than one tensor for each. */
+  const optimizer = dict({
+    state: Buffer.concat([op.emptyDict, op.int(0), dict({ step: counter, exp_avg: weight }), op.setItem]),
+    param_groups: Buffer.concat([
+      op.emptyList,
+      op.mark,
+      dict({ lr: Buffer.concat([Buffer.from('G'), Buffer.alloc(8)]), betas: op.tuple(op.int(1), op.int(2)) }),
+      op.appends,
+    ]),
+  });
+  const called = (module: string, name: string, ...values: Buffer[]) =>
+    Buffer.concat([op.global(module, name), op.tuple(...values), op.reduce]);
+  const namespace = Buffer.concat([
+    op.global('argparse', 'Namespace'),
+    op.emptyTuple,
+    Buffer.from([0x81]),
+    dict({ lr: op.int(1), where: called('pathlib', 'PosixPath', op.text('runs')) }),
+    op.build,
+  ]);
+  const accuracy = called(
+    'numpy.core.multiarray',
+    'scalar',
+    called('numpy', 'dtype', op.text('f8'), op.false, op.true),
+    called('_codecs', 'encode', op.text('1234'), op.text('latin1')),
+  );
+
+  it.each(['state_dict', 'model_state_dict', 'model', 'net', 'something_else'])('gives its %s', (name) => {
+    const beside = { epoch: op.int(12), best: accuracy, args: namespace, optimizer, loss: op.none };
+    const data = stateDict({ ...beside, [name]: dict({ w: weight, 'bn.num_batches_tracked': counter }) });
+    expect([...readPth(pth(data, storages))]).toEqual([['w', expected]]);
+  });
+
+  it('gives its weights without what wrappers put before their names', () => {
+    const names = { 'module._orig_mod.model.w': weight, 'module._orig_mod.model.v': weight };
+    for (const data of [stateDict(names), stateDict({ model: dict({ state_dict: dict(names) }) })]) {
+      expect([...readPth(pth(data, storages)).keys()]).toEqual(['w', 'v']);
+    }
+    const averaged = stateDict({ n_averaged: counter, 'module.w': weight });
+    expect([...readPth(pth(averaged, storages)).keys()]).toEqual(['w']);
+    const some = stateDict({ 'module.w': weight, v: weight });
+    expect([...readPth(pth(some, storages)).keys()]).toEqual(['module.w', 'v']);
+  });
+
+  it('of the older format has its storages wherever they are referred to', () => {
+    const old = tensor({ key: '0', dims: [2, 3], legacy: true });
+    const data = stateDict({ epoch: op.int(1), state_dict: dict({ w: old }) });
+    expect(readPth(legacyPth(data, { 0: six })).get('w')).toEqual(expected);
+  });
+
+  it.each([
+    ['DoubleStorage', Buffer.from(Float64Array.of(1, -2, 0.5).buffer)],
+    ['BFloat16Storage', Buffer.from(Uint16Array.of(0x3f80, 0xc000, 0x3f00).buffer)],
+    ['HalfStorage', Buffer.from(Uint16Array.of(0x3c00, 0xc000, 0x3800).buffer)],
+  ] as const)('of %s is read', (type, bytes) => {
+    const data = stateDict({ w: tensor({ key: '0', dims: [3], type }) });
+    expect(readPth(pth(data, { 0: bytes })).get('w')?.data).toEqual(Float32Array.of(1, -2, 0.5));
+  });
+
+  it.each<[string, Buffer, RegExp, RegExp]>([
+    ['integers for weights', stateDict({ w: tensor({ key: '1', dims: [1], type: 'LongStorage' }) }), /int64/, /floats/],
+    ['nothing but settings', stateDict({ epoch: op.int(1) }), /epoch is not a tensor/, /checkpoint\["state_dict"\]/],
+    [
+      'several state dicts of no usual name',
+      stateDict({ generator: dict({ w: weight }), critic: dict({ w: weight }) }),
+      /\["generator"\], \["critic"\]/,
+      /torch\.save\(torch\.load\("checkpoint.pth"\)\["generator"\]/,
+    ],
+    [
+      'a whole model',
+      pickle(op.global('torchvision.models.squeezenet', 'SqueezeNet'), op.emptyTuple, Buffer.from([0x81]), dict({}), op.build),
+      /whole model \(torchvision\.models\.squeezenet\.SqueezeNet\)/,
+      /model\.state_dict\(\)[^]*torch\.onnx\.export/,
+    ],
+    [
+      'a whole model beside other things',
+      stateDict({ epoch: op.int(1), model: called('torch.nn.modules.container', 'Sequential') }),
+      /whole model/,
+      /state_dict/,
+    ],
+  ])('with %s is refused with the way on', (_, data, message, hint) => {
+    const error = refusal(pth(data, storages));
+    expect(error).toMatchObject({ code: 'model_invalid', hint: expect.stringMatching(hint) as string });
+    expect(error.message).toMatch(message);
+  });
+
+  it('of a whole model that would run something else is unsafe all the same', () => {
+    const system = [op.global('os', 'system'), op.tuple(op.text('id')), op.reduce];
+    const layer = called('torch.nn.modules.linear', 'Linear', ...system);
+    expect(refusal(pth(stateDict({ model: layer }), storages))).toMatchObject({ code: 'model_unsafe' });
+  });
+
+  it('that holds itself comes to an end', () => {
+    const keys = [...Array(2000).keys()].flatMap((i) => [op.text(`k${i}`), op.get(0)]);
+    const data = pickle(op.emptyDict, op.put(0), op.mark, ...keys, op.setItems);
+    expect(refusal(pth(data)).code).toBe('model_invalid');
+  });
+
+  it.each([
+    ['TorchScript', { 'm/code/__torch__.py': Buffer.from('x'), 'm/constants.pkl': six }, /TorchScript/, /torch\.jit\.load/],
+    ['torch.export', { 'm/archive_format': Buffer.from('pt2') }, /torch\.export/, /torch\.onnx\.export/],
+  ])('that is a program of %s is told from one', (_, entries, message, hint) => {
+    const error = refusal(zip({ 'm/data.pkl': good, ...entries }));
+    expect(error).toMatchObject({ code: 'model_invalid', hint: expect.stringMatching(hint) as string });
+    expect(error.message).toMatch(message);
+  });
+
+  it('of another network names it, and the export', () => {
+    const data = stateDict({ 'conv1.weight': weight, 'bn1.running_mean': weight, 'bn1.num_batches_tracked': counter });
+    expect(() => pthToOnnx(pth(data, storages))).toThrow(
+      expect.objectContaining({
+        code: 'model_invalid',
+        message: expect.stringContaining('(2 tensors: conv1.weight, bn1.running_mean)') as string,
+        hint: expect.stringContaining('torch.onnx.export(') as string,
+      }),
+    );
   });
 });
 

@@ -1,16 +1,22 @@
 /** What the few names that a state dict uses stand for, made as plain values from checked arguments. */
 import { malformed, unsafe } from './refuse.ts';
-import { isKind, knownGlobals, type Dict, type Known, type StorageReference, type Value } from './values.ts';
+import { isKnown, isOpaque, storageType } from './globals.ts';
+import { isKind, type Dict, type Known, type Opaque, type StorageReference, type Value } from './values.ts';
 
 const maxDims = 8;
 
 export function global(name: string): Known {
-  const known = knownGlobals.find((k) => k === name);
-  if (known === undefined) throw unsafe(`${name}`);
-  return { kind: 'global', name: known };
+  if (!isKnown(name)) throw unsafe(name);
+  return { kind: 'global', name };
 }
 
-/** A call that is none: the three that a state dict makes. */
+/** NEWOBJ: an object of a class that is plain data. */
+export function newObject(type: Value): Opaque {
+  if (!isKind(type, 'global') || !isOpaque(type.name)) throw unsafe('NEWOBJ (an object of a class)');
+  return { kind: 'opaque', name: type.name };
+}
+
+/** A call that is none: the three that a state dict makes, and those of which only the name is kept. */
 export function reduce(callee: Value, values: Value): Value {
   if (!isKind(callee, 'global')) throw unsafe('a call of something that is no function');
   if (!isKind(values, 'tuple')) throw unsafe(`a call of ${callee.name} with other than a tuple`);
@@ -33,14 +39,17 @@ export function reduce(callee: Value, values: Value): Value {
       }
       return tensor;
     }
-    case 'torch.FloatStorage':
-    case 'torch.HalfStorage':
-      throw unsafe(`a call of ${callee.name}`);
+    case 'collections.defaultdict':
+      return { kind: 'dict', entries: new Map() };
+    default:
+      if (!isOpaque(callee.name)) throw unsafe(`a call of ${callee.name}`);
+      return { kind: 'opaque', name: callee.name };
   }
 }
 
 /** `_metadata` (versions of the modules) hangs on a state dict as an attribute: read and dropped. */
-export function build(target: Value, state: Value): Dict {
+export function build(target: Value, state: Value): Dict | Opaque {
+  if (isKind(target, 'opaque')) return target;
   if (!isKind(target, 'dict') || !isKind(state, 'dict')) throw unsafe('BUILD (the state of an object)');
   if ([...state.entries.keys()].some((key) => key !== '_metadata')) {
     throw unsafe('BUILD with other attributes than _metadata');
@@ -52,14 +61,13 @@ export function build(target: Value, state: Value): Dict {
 export function persistentStorage(id: Value): StorageReference {
   if (!isKind(id, 'tuple') || id.items[0] !== 'storage') throw unsafe('a persistent id that is no storage');
   const [, type, key, location, count, view] = id.items;
-  if (!isKind(type, 'global') || (type.name !== 'torch.FloatStorage' && type.name !== 'torch.HalfStorage')) {
-    throw malformed('a storage is of neither float nor half');
-  }
+  const elements = isKind(type, 'global') ? storageType(type.name) : undefined;
+  if (elements === undefined) throw malformed('a storage is of no type that PyTorch has');
   if (typeof key !== 'string' || !/^\d{1,20}$/.test(key) || typeof location !== 'string' || !isCount(count)) {
     throw malformed('a storage is described wrongly');
   }
   if (id.items.length > 6 || (view ?? null) !== null) throw malformed('a storage is a view of another');
-  return { kind: 'storage', type: type.name === 'torch.HalfStorage' ? 'float16' : 'float32', key, count };
+  return { kind: 'storage', type: elements, key, count };
 }
 
 /** `(storage, offset, size, stride, requires_grad, hooks[, metadata])`, all of it within the storage. */

@@ -2,9 +2,10 @@
  * Reads a pickle as torch.save writes one, as data. Python's pickle is a program that may call anything; this is no
  * evaluator of it: it knows a few opcodes that make plain values, a handful of names, and refuses every other.
  */
-import { build, global, persistentStorage, reduce } from './build.ts';
+import { build, global, newObject, persistentStorage, reduce } from './build.ts';
+import { isLayer } from './globals.ts';
 import { malformed, unsafe } from './refuse.ts';
-import type { Dict, Value } from './values.ts';
+import { isKind, type Dict, type StorageReference, type Value } from './values.ts';
 
 /** A state dict of hundreds of layers needs less than a tenth of it. */
 const maxBytes = 2 ** 20;
@@ -17,7 +18,6 @@ const maxText = 4096;
 const refused: Record<number, string> = {
   0x69: 'INST (an object of a class)',
   0x6f: 'OBJ (an object of a class)',
-  0x81: 'NEWOBJ (an object of a class)',
   0x92: 'NEWOBJ_EX (an object of a class)',
   0x93: 'STACK_GLOBAL (a name made at run time)',
   0x82: 'EXT1 (a registered extension)',
@@ -26,8 +26,17 @@ const refused: Record<number, string> = {
   0x50: 'PERSID (a persistent id as text)',
 };
 
+export interface Pickled {
+  value: Value;
+  end: number;
+  /** By their keys: all that it refers to, wherever in the value. */
+  storages: ReadonlyMap<string, StorageReference>;
+  /** The first layer or network that it names: it may be a whole model. */
+  layer: string | undefined;
+}
+
 /** The value and where it ends. Throws `model_unsafe` or `model_invalid`; memory is bounded by the limits above. */
-export function readPickle(bytes: Uint8Array, start = 0): { value: Value; end: number } {
+export function readPickle(bytes: Uint8Array, start = 0): Pickled {
   return new Reader(bytes, start).read();
 }
 
@@ -40,6 +49,8 @@ class Reader {
   /** The stacks below each MARK. */
   readonly #below: Value[][] = [];
   readonly #memo = new Map<number, Value>();
+  readonly #storages = new Map<string, StorageReference>();
+  #layer: string | undefined;
 
   constructor(bytes: Uint8Array, start: number) {
     this.#bytes = bytes;
@@ -48,7 +59,7 @@ class Reader {
     this.#at = start;
   }
 
-  read(): { value: Value; end: number } {
+  read(): Pickled {
     if (this.#take(1)[0] !== 0x80) throw malformed('it does not begin with a pickle of protocol 2');
     const protocol = this.#take(1)[0];
     if (protocol !== 2) throw malformed(`its pickle has protocol ${protocol}, not 2`);
@@ -60,7 +71,12 @@ class Reader {
         throw malformed('its pickle holds too much');
     }
     if (this.#stack.length !== 1 || this.#below.length > 0) throw malformed('its pickle ends too early');
-    return { value: this.#stack[0]!, end: this.#at };
+    return {
+      value: this.#stack[0]!,
+      end: this.#at,
+      storages: this.#storages,
+      layer: this.#layer,
+    };
   }
 
   #step(opcode: number): void {
@@ -118,9 +134,11 @@ class Reader {
       case 0x6a: // LONG_BINGET
         return this.#recall(this.#unsigned(4));
       case 0x63: // GLOBAL
-        return this.#push(global(`${this.#line()}.${this.#line()}`));
+        return this.#global(`${this.#line()}.${this.#line()}`);
       case 0x51: // BINPERSID
-        return this.#push(persistentStorage(this.#pop(1)[0]!));
+        return this.#persistent(persistentStorage(this.#pop(1)[0]!));
+      case 0x81: // NEWOBJ
+        return this.#push(newObject(this.#pop(2)[0]!));
       case 0x52: {
         // REDUCE
         const [callee, values] = this.#pop(2);
@@ -134,6 +152,20 @@ class Reader {
       default:
         throw unsafe(refused[opcode] ?? `the pickle opcode 0x${opcode.toString(16).padStart(2, '0')}`);
     }
+  }
+
+  #global(name: string): void {
+    this.#push(global(name));
+    if (isLayer(name)) this.#layer ??= name;
+  }
+
+  #persistent(storage: StorageReference): void {
+    const known = this.#storages.get(storage.key);
+    if (known !== undefined && (known.type !== storage.type || known.count !== storage.count)) {
+      throw malformed('a storage is described in two ways');
+    }
+    this.#storages.set(storage.key, storage);
+    this.#push(storage);
   }
 
   #push(value: Value): void {
@@ -161,6 +193,7 @@ class Reader {
 
   #append(items: Value[]): void {
     const list = this.#top();
+    if (isKind(list, 'opaque')) return;
     if (typeof list !== 'object' || list?.kind !== 'list')
       throw malformed('its pickle appends to what is no list');
     for (const item of items) list.items.push(item);
@@ -168,6 +201,7 @@ class Reader {
 
   #set(items: Value[]): void {
     const dict = this.#top();
+    if (isKind(dict, 'opaque')) return;
     if (typeof dict !== 'object' || dict?.kind !== 'dict')
       throw malformed('its pickle fills what is no dict');
     if (items.length % 2 !== 0) throw malformed('its pickle has a key without a value');
@@ -229,6 +263,6 @@ class Reader {
 }
 
 function setEntry(dict: Dict, key: Value, value: Value): void {
-  if (typeof key !== 'string') throw malformed('its pickle has a key that is not text');
-  dict.entries.set(key, value);
+  if (typeof key === 'string') dict.entries.set(key, value);
+  else dict.otherKeys = true;
 }

@@ -10,23 +10,19 @@ export type Value =
   | List
   | Dict
   | Known
+  | Opaque
   | StorageReference
   | TensorReference;
 
-/** The globals that are understood: as words, not as code. */
-export const knownGlobals = [
-  'collections.OrderedDict',
-  'torch._utils._rebuild_tensor_v2',
-  // torchvision's own files hold Parameters: a tensor and whether it is trained.
-  'torch._utils._rebuild_parameter',
-  'torch.FloatStorage',
-  'torch.HalfStorage',
-] as const;
-export type GlobalName = (typeof knownGlobals)[number];
-
 export interface Known {
   kind: 'global';
-  name: GlobalName;
+  name: string;
+}
+/** What a checkpoint has beside its weights and what is not looked into: a setting, a number of numpy's, a layer. */
+export interface Opaque {
+  kind: 'opaque';
+  /** The name of its class. */
+  name: string;
 }
 export interface Tuple {
   kind: 'tuple';
@@ -36,13 +32,27 @@ export interface List {
   kind: 'list';
   items: Value[];
 }
-/** Keys that are not text are kept nowhere: a state dict has none. */
+/** Only what has a text for its key; an optimizer's state is kept under numbers. */
 export interface Dict {
   kind: 'dict';
   entries: Map<string, Value>;
+  /** There were other keys. */
+  otherKeys?: true;
 }
 
-export type StorageType = 'float32' | 'float16';
+/** `other`: complex, quantised, not told. */
+export type StorageType =
+  | 'float32'
+  | 'float16'
+  | 'bfloat16'
+  | 'float64'
+  | 'int64'
+  | 'int32'
+  | 'int16'
+  | 'int8'
+  | 'uint8'
+  | 'bool'
+  | 'other';
 
 export interface StorageReference {
   kind: 'storage';
@@ -62,7 +72,9 @@ export interface TensorReference {
   strides: readonly number[];
 }
 
-export function isKind<Kind extends 'tuple' | 'list' | 'dict' | 'global' | 'storage' | 'tensor'>(
+export function isKind<
+  Kind extends 'tuple' | 'list' | 'dict' | 'global' | 'opaque' | 'storage' | 'tensor',
+>(
   value: Value | undefined,
   kind: Kind,
 ): value is Extract<Value, { kind: Kind }> {

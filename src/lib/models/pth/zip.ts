@@ -15,6 +15,8 @@ export interface ZipArchive {
 
 interface Entry {
   header: number;
+  /** As it is, neither compressed nor encrypted. */
+  stored: boolean;
   size: number;
   crc: number;
 }
@@ -37,14 +39,12 @@ export function openZip(bytes: Uint8Array): ZipArchive {
     const [flags, method] = [view.getUint16(at + 8, true), view.getUint16(at + 10, true)];
     const [packed, size] = [view.getUint32(at + 20, true), view.getUint32(at + 24, true)];
     const [nameLength, extra] = [view.getUint16(at + 28, true), view.getUint16(at + 30, true)];
-    if ((flags & 1) !== 0 || method !== 0 || packed !== size) {
-      throw malformed('its archive is compressed or encrypted; torch.save stores entries as they are');
-    }
-    total += size;
+    const stored = (flags & 1) === 0 && method === 0 && packed === size;
+    total += packed;
     if (total > bytes.length) throw malformed('its archive holds more than the file has');
     const name = Buffer.from(bytes.subarray(at + 46, at + 46 + nameLength)).toString('utf8');
     if (entries.has(name)) throw malformed('its archive has two entries of one name');
-    entries.set(name, { header: view.getUint32(at + 42, true), size, crc: view.getUint32(at + 16, true) });
+    entries.set(name, { stored, header: view.getUint32(at + 42, true), size, crc: view.getUint32(at + 16, true) });
     at += 46 + nameLength + extra + view.getUint16(at + 32, true);
   }
   return {
@@ -52,6 +52,9 @@ export function openZip(bytes: Uint8Array): ZipArchive {
     read(name) {
       const entry = entries.get(name);
       if (entry === undefined) throw malformed(`its archive lacks ${name}`);
+      if (!entry.stored) {
+        throw malformed('its archive is compressed or encrypted; torch.save stores entries as they are');
+      }
       const content = contentOf(bytes, view, entry);
       if (crc32(content) !== entry.crc) throw malformed('its archive is damaged (a checksum is wrong)');
       return content;
