@@ -2,11 +2,17 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/lib/classifier/model.ts';
+import { VisionscaleError } from '../../src/lib/errors.ts';
+import { withoutSecrets } from '../../src/lib/models/download-errors.ts';
 import { download, type DownloadEvent, type DownloadOptions } from '../../src/lib/models/download.ts';
 import { pullImagenet, type PullOptions } from '../../src/lib/models/pull.ts';
 import { openModelStore, type ModelStore } from '../../src/lib/models/store.ts';
@@ -45,6 +51,92 @@ function pull(from: string, options: Partial<PullOptions> = {}) {
 
 const kinds = () => events.map(({ kind }) => kind).filter((kind) => kind !== 'received');
 const downloads = () => readdir(join(store.directory, '.downloads')).catch(() => []);
+
+describe('what is secret in an address', () => {
+  const secrets = ['sesame', 'magic words', 'magic%20words', 'deadbeef', 'ABCDEF'];
+  const secret = 'someone:magic%20words@';
+  const query = '?X-Amz-Credential=ABCDEF&X-Amz-Signature=deadbeef&token=sesame';
+
+  /** The address with all of it. */
+  function signed(url: string): string {
+    return url.replace('://', `://${secret}`) + query;
+  }
+
+  function expectClean(...told: unknown[]): void {
+    const text = told.map((each) => inspect(each, { depth: 20, showHidden: true })).join('\n');
+    for (const each of [...secrets, 'someone']) expect(text).not.toContain(each);
+  }
+
+  async function serving(answer: (incoming: IncomingMessage, response: ServerResponse) => void) {
+    const server = createServer(answer);
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/a.pth`;
+    return { url, [Symbol.asyncDispose]: async () => void (await once(server.close(), 'close')) };
+  }
+
+  it('reaches the server and nothing else', async () => {
+    const seen: (string | undefined)[] = [];
+    await using server = await serving((incoming, response) => {
+      seen.push(incoming.headers.authorization, incoming.url);
+      response.writeHead(200, { 'content-length': file.length }).end(file);
+    });
+    const pulled = await pull(signed(server.url), { sha256: undefined });
+    expect(seen).toEqual([
+      `Basic ${Buffer.from('someone:magic words').toString('base64')}`,
+      `/a.pth${query}`,
+    ]);
+    expect(pulled.entry.manifest?.source).toBe(`${server.url} sha256:${sha256(file)}`);
+    expectClean(pulled, events, await readFile(join(pulled.entry.path, 'model.json'), 'utf8'));
+  });
+
+  it('is in no error: of a status, a checksum, a host that is not there, an address that is none', async () => {
+    await using refusing = await serving((_, response) => void response.writeHead(403).end('no'));
+    await using other = await serving((_, response) => void response.end('something else'));
+    const told: unknown[] = [];
+    for (const from of [
+      signed(refusing.url),
+      signed(other.url),
+      signed('http://127.0.0.1:1/a.pth'),
+      signed('https://127.0.0.1:99999/a.pth'),
+      signed('ftp://127.0.0.1/a.pth'),
+      signed('htps://127.0.0.1/a.pth'),
+      `http://someone:magic%2@127.0.0.1/a.pth${query}`,
+      `file://someone:magic%20words@host/a.pth${query}`,
+    ]) {
+      const stop = new AbortController();
+      const report = (event: DownloadEvent) => {
+        told.push(event);
+        if (event.kind === 'retrying') stop.abort(new Error('enough'));
+      };
+      const error = await rejection(pull(from, { signal: stop.signal, report }));
+      if (!stop.signal.aborted) expect(error).toBeInstanceOf(VisionscaleError);
+      told.push(error);
+    }
+    expectClean(told);
+  });
+
+  it('is not told of where a server sends one to', async () => {
+    await using server = await serving((_, response) => {
+      const location = signed('http://127.0.0.1:1/b.pth');
+      response.writeHead(302, { location }).end();
+    });
+    const stop = new AbortController();
+    const told: DownloadEvent[] = [];
+    const report = (event: DownloadEvent) => {
+      told.push(event);
+      if (event.kind === 'retrying') stop.abort(new Error('enough'));
+    };
+    const error = await rejection(pull(server.url, { signal: stop.signal, report }));
+    expectClean(error, told);
+  });
+
+  it('is cut out of any text', () => {
+    const text = `fetch ${signed('https://h/a')} failed: token sesame, then wss://x:y@z/q?r=s`;
+    expect(withoutSecrets(text, signed('https://h/a'))).toBe(
+      'fetch https://h/a failed: token …, then wss://z/q',
+    );
+  });
+});
 
 describe('pull', () => {
   it('downloads, verifies, converts and installs', async () => {

@@ -65,8 +65,18 @@ async function request(
   dispatcher: Dispatcher,
   headers: Record<string, string>,
 ): Promise<Response> {
+  // fetch refuses addresses with a user in them; sent on to no other host than this.
+  const address = new URL(url);
+  const { username, password } = address;
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const authorization = `Basic ${Buffer.from(user).toString('base64')}`;
+  address.username = address.password = '';
   try {
-    return await fetch(url, { headers, dispatcher, signal });
+    return await fetch(address, {
+      headers: { ...headers, ...(user !== ':' && { authorization }) },
+      dispatcher,
+      signal,
+    });
   } catch (error) {
     signal.throwIfAborted();
     throw networkError(url, error);

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VisionscaleError } from '../errors.ts';
+import { UsageError, VisionscaleError } from '../errors.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { readModelFile } from '../classifier/model-files.ts';
 import { checkInference } from './check.ts';
@@ -34,11 +34,11 @@ export interface PullResult {
 export async function pullImagenet(store: ModelStore, options: PullOptions): Promise<PullResult> {
   const from = options.from ?? imagenet.url;
   const expected = options.sha256 ?? (from === imagenet.url ? imagenet.sha256 : undefined);
-  const isUrl = /^https?:\/\//i.test(from);
+  const isUrl = isAddress(from);
   const bytes = isUrl ? await fetched(store, from, expected, options) : await readFrom(from);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   if (expected !== undefined && sha256 !== expected.toLowerCase())
-    throw checksumMismatch(from, sha256, expected);
+    throw checksumMismatch(isUrl ? shownUrl(from) : basename(from), sha256, expected);
   const weights = pthToOnnx(bytes);
   const labels = await imagenetLabels();
   const { classes } = await checkInference(weights, imagenetPreprocessing.crop);
@@ -58,6 +58,29 @@ export async function pullImagenet(store: ModelStore, options: PullOptions): Pro
   return { entry, sha256, verified: expected !== undefined };
 }
 
+/** Throws a UsageError for an address that is none; it may hold a password, and is not repeated. */
+function isAddress(from: string): boolean {
+  const scheme = /^\s*([a-z][a-z0-9+.-]*):\/\//i.exec(from)?.[1]?.toLowerCase();
+  if (scheme === undefined || scheme === 'file') return false;
+  if (scheme !== 'http' && scheme !== 'https') {
+    throw new UsageError(
+      `--from cannot be an address of ${scheme}://`,
+      'It takes an http:// or https:// address, or the path of a .pth file.',
+    );
+  }
+  const parts = URL.canParse(from) ? new URL(from) : undefined;
+  try {
+    if (parts === undefined) throw new URIError();
+    decodeURIComponent(parts.username + parts.password);
+  } catch {
+    throw new UsageError(
+      'the address given with --from is not a valid URL',
+      'In a user name or password write / as %2F, @ as %40, : as %3A and % as %25.',
+    );
+  }
+  return true;
+}
+
 function outputOf(weights: Uint8Array): Pick<NewManifest, 'output' | 'outputReason'> {
   const { output, reason } = outputOfGraph(parseOnnx(weights));
   return { output, outputReason: reason };
@@ -75,10 +98,21 @@ async function fetched(
 }
 
 async function readFrom(from: string): Promise<Uint8Array> {
-  const bytes = await readModelFile(from.startsWith('file://') ? fileURLToPath(from) : from, maxPthBytes);
+  const bytes = await readModelFile(from.startsWith('file://') ? pathOf(from) : from, maxPthBytes);
   if (bytes !== undefined) return bytes;
-  throw new VisionscaleError(`there is no file ${from}`, {
+  throw new VisionscaleError(`there is no file ${from.startsWith('file://') ? pathOf(from) : from}`, {
     code: 'model_not_found',
     hint: '--from takes an http:// or https:// address, or the path of a .pth file.',
   });
+}
+
+function pathOf(address: string): string {
+  try {
+    return fileURLToPath(address);
+  } catch {
+    throw new UsageError(
+      'the file:// address given with --from names no file of this host',
+      'Write file:///path/to/weights.pth, or the path alone.',
+    );
+  }
 }
