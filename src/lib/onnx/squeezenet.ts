@@ -125,6 +125,8 @@ function checkTensor(
 
 function notTheWeights(fault: string) {
   return invalidOnnx(`the state dict ${fault}`, {
-    hint: 'It must be the state dict of torchvision’s squeezenet1_1.',
+    hint:
+      'It must be the state dict of torchvision’s squeezenet1_1. Export another network:\n' +
+      'torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), "model.onnx", external_data=False)',
   });
 }
