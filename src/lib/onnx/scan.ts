@@ -32,7 +32,9 @@ export function checkFile(bytes: Uint8Array, maxFields = MAX_FIELDS): void {
     new Scan(bytes, maxFields).message(modelType, bytes.length, 0);
   } catch (cause) {
     if (cause instanceof VisionscaleError) throw cause;
-    throw invalidOnnx(`the file is not ONNX: ${errorMessage(cause)}`, { cause });
+    throw invalidOnnx(`the weights cannot be loaded: the file is not ONNX: ${errorMessage(cause)}`, {
+      cause,
+    });
   }
 }
 
