@@ -1,9 +1,13 @@
 /** What an audit may say of a topic that moves: read by others meanwhile, cut by retention, created anew. */
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { audit, type AuditResult } from '../../src/lib/audit.ts';
 import { imageTable, markProduced } from '../../src/lib/database/images.ts';
 import { header } from '../../src/lib/message/headers.ts';
 import { producedRequestId } from '../../src/lib/message/request.ts';
+import { openFileStore } from '../../src/lib/objects/file.ts';
 import { openEmbeddedTopic, type EmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
 import { testDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -186,5 +190,50 @@ describe('audit of a topic that moves', () => {
     await expect
       .poll(async () => (await sql(`select from pg_class where relname like 'audit\\_%'`)).rowCount)
       .toBe(0);
+  });
+});
+
+describe('audit of what nobody asked for', () => {
+  const predict = (requestId: string, key: string, offset: number) =>
+    sql(
+      `insert into prediction_results (image_key, category, confidence, hostname, pipeline, request_id, topic,
+         partition, "offset", model, model_version, model_digest, top, stages)
+       values ($1, 'cat', 50, 'h', $2, $3, 't', 0, $4, 'm', '1', 'd', '[]', '{}')`,
+      [key, pipeline, requestId, offset],
+    );
+
+  it('names every prediction and dead letter without a message, and is not content', async () => {
+    await ask(keys(3));
+    await recordUpTo(3);
+    expect(await run()).toMatchObject({ ok: true, orphaned: 0 });
+    await predict('p:1:nobody.png', 'nobody.png', 1000);
+    await predict('p:4:k1.png', 'k1.png', 1001); // its row has come to round 1 only
+    await sql(
+      `insert into dead_letters (pipeline, request_id, topic, partition, "offset", headers, stage, code, message,
+         hostname) values ($1, 'of nobody', 't', 0, 1002, '{}', 'read', 'unreadable_message', '', '')`,
+      [pipeline],
+    );
+    const { ok, named, ...counts } = await run();
+    expect({ ok, orphaned: counts.orphaned }).toEqual({ ok: false, orphaned: 3 });
+    expect(named.orphaned.map(({ kind, requestId }) => `${kind} ${requestId}`).sort()).toEqual([
+      'dead_letter of nobody',
+      'prediction p:1:nobody.png',
+      'prediction p:4:k1.png',
+    ]);
+  });
+
+  it('names an object that no row knows, where it is told to', async () => {
+    await ask(keys(1));
+    await recordUpTo(1);
+    const dir = await mkdtemp(join(tmpdir(), 'visionscale-audit-'));
+    onTestFinished(() => rm(dir, { recursive: true }));
+    await using store = openFileStore(dir);
+    for (const key of ['k0.png', 'stray.png']) await store.put(key, Buffer.from(key), { contentType: '' });
+    const deps = { pool: database.pool, topic, store, report: () => undefined };
+    const options = { pipeline, limit: 10, signal: new AbortController().signal };
+    expect(await audit(deps, { ...options, nameUnlisted: false })).toMatchObject({ ok: true, unlisted: 1 });
+    const { ok, orphaned, named } = await audit(deps, { ...options, nameUnlisted: true });
+    expect({ ok, orphaned }).toEqual({ ok: false, orphaned: 1 });
+    expect(named.orphaned).toMatchObject([{ kind: 'object', key: 'stray.png' }]);
   });
 });
