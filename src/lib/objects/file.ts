@@ -34,7 +34,7 @@ class FileStore implements ObjectStore {
 
   async create(): Promise<{ created: boolean }> {
     return this.#guard(async () => {
-      const first = await mkdir(this.#dir, { recursive: true });
+      const first = await mkdir(this.#dir, { recursive: true, mode: 0o700 });
       if (first === undefined) return { created: false };
       for (let made = this.#dir; made !== dirname(first); made = dirname(made))
         await syncDirectory(dirname(made));
@@ -60,12 +60,13 @@ class FileStore implements ObjectStore {
     await this.#guard(async () => {
       const root = await this.#root();
       const path = join(root, ...diskPath(key));
-      await ensureDirectory(dirname(path), key);
+      const isPrivate = ((await stat(root)).mode & 0o077) === 0;
+      await ensureDirectory(dirname(path), key, isPrivate);
       const present = await statOwn(path, key);
       if (present && !present.isFile() && !present.isSymbolicLink()) throw inTheWay(path, key);
-      const temporary = join(await this.#temporaryDirectory(root, key), randomUUID());
+      const temporary = join(await this.#temporaryDirectory(root, key, isPrivate), randomUUID());
       try {
-        await writeDurably(temporary, body);
+        await writeDurably(temporary, body, isPrivate);
         await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true });
@@ -141,10 +142,10 @@ class FileStore implements ObjectStore {
     }
   }
 
-  async #temporaryDirectory(root: string, key: string): Promise<string> {
+  async #temporaryDirectory(root: string, key: string, isPrivate: boolean): Promise<string> {
     const temporary = join(root, TEMPORARY);
     if (this.#swept) return temporary;
-    await mkdir(temporary).catch((error: unknown) => {
+    await mkdir(temporary, directoryMode(isPrivate)).catch((error: unknown) => {
       if (!hasCode(error, 'EEXIST')) throw error;
     });
     if (!(await statOwn(temporary, key))?.isDirectory()) throw inTheWay(temporary, key);
@@ -187,12 +188,12 @@ async function statObject(path: string): Promise<Stats | null> {
 }
 
 /** Makes `dir` and what is missing above it, durably, without going through a symbolic link. */
-async function ensureDirectory(dir: string, key: string): Promise<void> {
+async function ensureDirectory(dir: string, key: string, isPrivate: boolean): Promise<void> {
   const found = await statOwn(dir, key);
   if (found?.isDirectory()) return;
   if (found) throw inTheWay(dir, key);
-  await ensureDirectory(dirname(dir), key);
-  await mkdir(dir).catch((error: unknown) => {
+  await ensureDirectory(dirname(dir), key, isPrivate);
+  await mkdir(dir, directoryMode(isPrivate)).catch((error: unknown) => {
     if (!hasCode(error, 'EEXIST')) throw error;
   });
   // Also where another writer made it: it may not have come to this line yet.
@@ -203,8 +204,14 @@ function inTheWay(path: string, key: string) {
   return badKey(key, `${path} is in the way and was not made by this store`);
 }
 
-async function writeDurably(path: string, body: Buffer): Promise<void> {
-  await using file = await open(path, 'wx');
+/**
+ * What lies in a directory of its owner's alone is theirs alone, also once it is copied elsewhere; one that was opened to
+ * others is shared with them, as far as the umask goes.
+ */
+const directoryMode = (isPrivate: boolean) => ({ mode: isPrivate ? 0o700 : 0o777 });
+
+async function writeDurably(path: string, body: Buffer, isPrivate: boolean): Promise<void> {
+  await using file = await open(path, 'wx', isPrivate ? 0o600 : 0o666);
   await file.writeFile(body);
   await file.sync();
 }

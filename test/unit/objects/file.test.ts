@@ -1,5 +1,16 @@
 /** The object store in a directory: what only a file system brings. */
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -108,6 +119,25 @@ describe('file store', () => {
       retryable: false,
     });
   });
+
+  it.skipIf(process.platform === 'win32')(
+    'keeps images to itself, unless its directory is shared',
+    async () => {
+      const modes = async (at: string) => {
+        const store = openFileStore(at);
+        await store.create();
+        await store.put('belt/a.jpg', Buffer.from('x'), jpeg);
+        const mode = async (path: string) => (await stat(join(at, path))).mode & 0o777;
+        return [await mode('.'), await mode('belt'), await mode('belt/a.jpg')];
+      };
+      expect(await modes(join(dir, 'its own', 'images'))).toEqual([0o700, 0o700, 0o600]);
+      const shared = join(dir, 'shared');
+      await mkdir(shared);
+      await chmod(shared, 0o755);
+      const open = 0o777 & ~process.umask();
+      expect(await modes(shared)).toEqual([0o755, open, open & 0o666]);
+    },
+  );
 
   it('says where it is as a URL', () => {
     expect(store.url).toBe(pathToFileURL(root).href);
