@@ -79,6 +79,22 @@ describe('a data directory', () => {
     expect(log).not.toContain(await readFile(files.password, 'utf8'));
   });
 
+  it('is worked on by a role that owns its database and is no superuser', async () => {
+    const guest = startGuest({ dataDir: join(temporary, 'plain role'), lingerMs: 0 });
+    const asked = `select current_user::text as me, rolsuper as super, pg_get_userbyid(datdba)::text as owner,
+      array(select rolname::text from pg_roles where rolsuper) as supers
+      from pg_roles, pg_database where rolname = current_user and datname = current_database()`;
+    // A line is a question.
+    expect(await guest.query(asked.replaceAll('\n', ' '))).toEqual([
+      { me: 'visionscale', super: false, owner: 'visionscale', supers: ['postgres'] },
+    ]);
+    expect(await guest.query(`copy (select 1) to program 'true'`)).toMatchObject({
+      error: { code: '42501' },
+    });
+    await guest.leave();
+    expect(await stopped(join(temporary, 'plain role'), 30_000)).toBe(true);
+  });
+
   it('may have a path longer than a unix socket’s', async () => {
     const dataDir = join(temporary, ...Array.from({ length: 6 }, (_, i) => `${i}`.repeat(60)));
     expect(dataDir.length).toBeGreaterThan(350);
@@ -145,6 +161,17 @@ describe.runIf(process.platform === 'linux')('a disk', () => {
   it('runs it in a user namespace: the files stay root’s', async () => {
     const dataDir = await mkdtemp(join(temporary, 'namespace-'));
     expect(await works({ dataDir })).toMatchObject({ dataOwner: 0, processOwner: 0 });
+  });
+
+  it('runs it as another user where that one can come to the data', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'visionscale-open-'));
+    try {
+      expect(await works({ dataDir })).toMatchObject({ dataOwner: nobody.uid, processOwner: nobody.uid });
+      // What lies beside it stays out of reach of whoever is in no group of its.
+      expect((await stat(dataDir)).mode & 0o777).toBe(0o710);
+    } finally {
+      await rm(dataDir, { recursive: true, force: true });
+    }
   });
 
   it('else runs it as nobody, in a directory that others still cannot list', async () => {

@@ -1,9 +1,10 @@
-/** Which account PostgreSQL runs under: it refuses root, so root runs it as nobody, in one of two ways. */
+/** Which account PostgreSQL runs under: it refuses root, so root runs it as nobody, really or in a user namespace. */
 import { execFile } from 'node:child_process';
 import { chmod, chown, lchown, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DatabaseError } from '../../errors.ts';
+import { errorCode } from './files.ts';
 import type { Files } from './files.ts';
 import { cleanEnvironment } from './processes.ts';
 
@@ -27,8 +28,27 @@ export interface Account {
 
 const asIs: Account['wrap'] = (file, args) => [file, args];
 
-/** `force` takes the second way where the first would do: for tests. */
+/**
+ * Root's server is another user's process, and cannot touch what is root's, where that user can come to the data at all:
+ * not below a home that is root's alone, and not where files cannot be given away.
+ */
 export async function chooseAccount(files: Files, force?: 'switched'): Promise<Account> {
+  const account = await preferredAccount(files, force);
+  try {
+    await openTheWay(account, files);
+    return account;
+  } catch (error) {
+    const mayNotGive = ['EPERM', 'EINVAL', 'ENOTSUP'].includes(errorCode(error) ?? '');
+    if (!mayNotGive || force !== undefined || account.uid !== nobody || !(await namespaceWorks()))
+      throw error;
+    return inNamespaceAccount;
+  }
+}
+
+const inNamespaceAccount: Account = { kind: 'namespace', uid: 0, gid: 0, wrap: inNamespace, spawn: {} };
+
+/** `force` takes the one way where the other would be taken: for tests. */
+async function preferredAccount(files: Files, force?: 'switched'): Promise<Account> {
   const me = process.getuid?.() ?? -1;
   if (me !== 0) {
     return { kind: 'own', uid: me, gid: process.getgid?.() ?? -1, wrap: await wrapFor(me), spawn: {} };
@@ -36,11 +56,16 @@ export async function chooseAccount(files: Files, force?: 'switched'): Promise<A
 
   // Data that belongs to somebody stays theirs: root may look in on an ordinary user's directory.
   const owner = (await stat(files.data).catch(() => null)) ?? (await stat(files.root));
-  if (owner.uid === 0 && force === undefined && (await namespaceWorks())) {
-    return { kind: 'namespace', uid: 0, gid: 0, wrap: inNamespace, spawn: {} };
+  if (owner.uid === 0 && force === undefined && !(await isOpenToNobody(files)) && (await namespaceWorks())) {
+    return inNamespaceAccount;
   }
   const user = owner.uid === 0 ? { uid: nobody, gid: nobody } : { uid: owner.uid, gid: owner.gid };
   return { kind: 'switched', ...user, wrap: await wrapFor(user.uid), spawn: user };
+}
+
+/** The directories above the data directory; that one itself is opened for it. */
+async function isOpenToNobody({ dataDir }: Files): Promise<boolean> {
+  return (await firstObstacle(dirname(await realpath(dataDir)), { uid: nobody, gid: nobody })) === null;
 }
 
 function inNamespace(file: string, args: string[]): [string, string[]] {
@@ -67,7 +92,7 @@ async function namespaceWorks(): Promise<boolean> {
 }
 
 /** Gives a switched account what it needs below the data directory. Throws DatabaseError `data_dir_unreachable`. */
-export async function openTheWay(account: Account, files: Files): Promise<void> {
+async function openTheWay(account: Account, files: Files): Promise<void> {
   if (account.kind === 'switched') {
     for (const directory of [files.dataDir, files.root]) {
       const { uid, mode } = await stat(directory);

@@ -14,7 +14,10 @@ import { startFailure } from './start-failure.ts';
 
 const run = promisify(execFile);
 
+/** Owns the database and may make more, and roles; no superuser, who could run programs on this machine. */
 export const user = 'visionscale';
+/** initdb's own. Nobody has its password; whoever owns the files can start PostgreSQL's single-user mode. */
+const superuser = 'postgres';
 
 export interface InitializeOptions {
   files: Files;
@@ -24,7 +27,7 @@ export interface InitializeOptions {
 }
 
 /**
- * Returns the superuser's password. Throws DatabaseError: `data_dir_version` for the data of another major version,
+ * Returns the password of `user`. Throws DatabaseError: `data_dir_version` for the data of another major version,
  * `data_dir_damaged`, `data_dir_unusable`, `embedded_postgres_failed`.
  */
 export async function initialize(options: InitializeOptions): Promise<string> {
@@ -79,16 +82,17 @@ async function createCluster({ files, program, account, signal }: InitializeOpti
   }
   const draft = join(files.root, `new-${randomBytes(6).toString('hex')}`);
   const passwordFile = `${draft}.password`;
-  const password = randomBytes(24).toString('base64url');
+  const randomPassword = () => randomBytes(24).toString('base64url');
+  const password = randomPassword();
   try {
     await mkdir(draft, { mode: 0o700 });
-    await createPrivate(passwordFile, password);
+    await createPrivate(passwordFile, randomPassword());
     if (account.kind === 'switched') {
       await chown(draft, account.uid, account.gid);
       await chown(passwordFile, account.uid, account.gid);
     }
     const [file, args] = account.wrap(join(program.directory, 'bin/initdb'), [
-      ...['-D', draft, '-U', user, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
+      ...['-D', draft, '-U', superuser, '--pwfile', passwordFile, '--auth', 'scram-sha-256'],
       ...[
         '--encoding',
         'UTF8',
@@ -100,7 +104,15 @@ async function createCluster({ files, program, account, signal }: InitializeOpti
         'C.UTF-8',
       ],
     ]);
-    await run(file, args, { ...account.spawn, env: cleanEnvironment, signal, killSignal: 'SIGKILL' });
+    const options = { ...account.spawn, env: cleanEnvironment, signal, killSignal: 'SIGKILL' } as const;
+    await run(file, args, options);
+    const [server, single] = account.wrap(join(program.directory, 'bin/postgres'), [
+      ...['--single', '-D', draft, '-c', 'exit_on_error=on', 'postgres'],
+    ]);
+    const making = run(server, single, options);
+    making.child.stdin?.on('error', () => undefined); // its end says why
+    making.child.stdin?.end(`CREATE ROLE ${user} LOGIN CREATEDB CREATEROLE PASSWORD '${password}'\n`);
+    await making;
     await writePrivate(files.password, password);
     await rename(draft, files.data);
     return password;

@@ -3,7 +3,7 @@
  * stops it when the last of them has gone, however it went. Spawned by `use.ts`; its argument is KeeperSettings.
  */
 import { DatabaseError } from '../../errors.ts';
-import { chooseAccount, openTheWay } from './account.ts';
+import { chooseAccount } from './account.ts';
 import { openDoor } from './door.ts';
 import type { Door } from './door.ts';
 import { errorCode, filesIn, unusable } from './files.ts';
@@ -74,9 +74,8 @@ async function prepare(settings: KeeperSettings, signal: AbortSignal, log: Log):
     ? findProgram()
     : programIn(settings.packageDirectory));
   await stopOrphan(files, log);
-  const account = await chooseAccount(files, settings.account);
   try {
-    await openTheWay(account, files);
+    const account = await chooseAccount(files, settings.account);
     const program = await reachable(await withLinks(found, files.program), account, files);
     log(`PostgreSQL ${program.version} in ${program.directory}, account: ${account.kind}`);
     const password = await initialize({ files, program, account, signal });
