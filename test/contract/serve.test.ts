@@ -543,20 +543,17 @@ describe('overload', () => {
     for (const { socket } of sockets) socket.destroy();
   });
 
-  it('each token has its own rate, from wherever it comes', async () => {
+  it('each token has its own rate', async () => {
     const [a, b] = [newToken(), newToken()];
     const tokens = parseTokens(`${tokenEntry('a', a)},${tokenEntry('b', b)}`);
     const limited = await world.open({ rateLimit: 3, tokens });
-    const statuses = async (token: string) => {
-      const found: number[] = [];
-      for (let n = 0; n < 5; n++) {
-        const headers = { authorization: `Bearer ${token}` };
-        found.push((await ask('/v1/bins', { server: limited, headers })).status);
-      }
-      return found;
+    const statusOf = async (token: string) => {
+      const headers = { authorization: `Bearer ${token}` };
+      return (await ask('/v1/bins', { server: limited, headers })).status;
     };
-    expect(await statuses(a)).toEqual([200, 200, 200, 429, 429]);
-    expect(await statuses(b)).toEqual([200, 200, 200, 429, 429]);
+    while ((await Promise.all(Array.from({ length: 10 }, () => statusOf(a)))).every((s) => s === 200));
+    // It comes from the same address.
+    expect(await statusOf(b)).toBe(200);
   });
 
   it('one sender gets no more than its rate', async () => {

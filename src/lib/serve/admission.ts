@@ -48,7 +48,7 @@ export class Admission {
   /** Before anything of an image is read: throws a 429 where it could not be taken in anyway. */
   check(sender = ''): void {
     if (this.#load.requests >= this.#most.images) throw busy();
-    if (this.#isTooMuch(sender, 1) && this.#slowest(sender, 1) === undefined) throw busy();
+    if (this.#isTooMuch(sender, 1) && this.#slowest(sender, 1) === undefined) throw this.#full(sender, 1);
   }
 
   /** A place for one image; disposing gives it back. Throws a 429 where there is none. */
@@ -77,7 +77,7 @@ export class Admission {
     arrival.add(bytes);
     while (this.#isTooMuch(sender, bytes)) {
       const slowest = this.#slowest(sender, bytes, arrival);
-      if (slowest === undefined) throw busy();
+      if (slowest === undefined) throw this.#full(sender, bytes);
       this.#drop(slowest, 'the image came too slowly while others wanted its memory');
     }
     this.#load.bytes += bytes;
@@ -91,6 +91,12 @@ export class Admission {
 
   #isShareUsed(sender: string, bytes: number): boolean {
     return this.#heldBy(sender) + bytes > this.#most.bytesEach;
+  }
+
+  #full(sender: string, bytes: number): Problem {
+    return busy(
+      this.#isShareUsed(sender, bytes) ? 'this sender has as much in hand as one sender may have' : undefined,
+    );
   }
 
   #heldBy(sender: string): number {
@@ -196,8 +202,8 @@ class Arrival {
   }
 }
 
-function busy(): Problem {
-  return new Problem(429, 'busy', 'the server has as many images in hand as it takes at a time', {
+function busy(reason = 'the server has as many images in hand as it takes at a time'): Problem {
+  return new Problem(429, 'busy', reason, {
     hint: 'Send it again after the time that Retry-After says.',
     retryAfter,
   });
