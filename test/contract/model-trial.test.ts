@@ -1,5 +1,5 @@
 /** A model is tried in a process of its own: whatever becomes of that, the process that asked lives and says what happened. */
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -12,7 +12,7 @@ import { verifyModel } from '../../src/lib/models/use.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { crashingModel, endlessModel, greedyModel } from '../support/hostile-models.ts';
 import { rejection } from '../support/images.ts';
-import { tinyManifest, tinyWeights, writeTinyModel } from '../support/tiny-models.ts';
+import { tinyWeights, writeTinyModel } from '../support/tiny-models.ts';
 
 let dir: string;
 beforeAll(ensureBuilt);
