@@ -81,8 +81,8 @@ class FileStore implements ObjectStore {
     checkKey(key);
     signal?.throwIfAborted();
     return this.#guard(async () => {
-      const path = join(await this.#root(), ...diskPath(key));
-      if (!(await statObject(path))) throw notFound(key, this.url);
+      const { path, found } = await this.#find(key);
+      if (!found) throw notFound(key, this.url);
       // Should it have become a link or a pipe since: not followed, not waited for.
       await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       const { size } = await file.stat();
@@ -104,7 +104,7 @@ class FileStore implements ObjectStore {
   async head(key: string): Promise<ObjectInfo | null> {
     checkKey(key);
     return this.#guard(async () => {
-      const found = await statObject(join(await this.#root(), ...diskPath(key)));
+      const { found } = await this.#find(key);
       return found && { key, bytes: found.size };
     }, key);
   }
@@ -140,6 +140,14 @@ class FileStore implements ObjectStore {
     } catch (error) {
       throw hasCode(error, 'ENOENT', 'ENOTDIR') ? rootMissing(this.url, error) : error;
     }
+  }
+
+  /** Nothing is there only as long as the store's directory is: what is unmounted between two steps has lost no object. */
+  async #find(key: string): Promise<{ path: string; found: Stats | null }> {
+    const path = join(await this.#root(), ...diskPath(key));
+    const found = await statObject(path);
+    if (!found) await this.#root();
+    return { path, found };
   }
 
   async #temporaryDirectory(root: string, key: string, isPrivate: boolean): Promise<string> {

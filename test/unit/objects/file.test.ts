@@ -5,6 +5,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
   stat,
   symlink,
@@ -138,6 +139,23 @@ describe('file store', () => {
       expect(await modes(shared)).toEqual([0o755, open, open & 0o666]);
     },
   );
+
+  it('calls no object missing while its own directory goes away', async () => {
+    await store.put('cats/1.jpg', Buffer.from('one'), jpeg);
+    const codes = new Set<unknown>();
+    for (let round = 0; round < 100; round++) {
+      const reading = Promise.allSettled(
+        Array.from({ length: 20 }, () => store.get('cats/1.jpg', { maxBytes })),
+      );
+      await rename(root, join(dir, 'away'));
+      for (const read of await reading) {
+        if (read.status === 'rejected') codes.add((read.reason as { code?: unknown }).code);
+      }
+      await rename(join(dir, 'away'), root);
+    }
+    expect(codes).toContain('bucket_missing');
+    expect(codes).not.toContain('not_found');
+  });
 
   it('says where it is as a URL', () => {
     expect(store.url).toBe(pathToFileURL(root).href);
