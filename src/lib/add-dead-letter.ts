@@ -36,7 +36,6 @@ export interface Found {
 }
 
 export interface Added extends Moved {
-  requestId: string;
   partition: number;
   offset: number;
 }
@@ -68,7 +67,7 @@ export async function addDeadLetter(pool: Pool, topic: Topic, options: AddOption
   if (!(await options.confirm({ record, requestId, imageKey }))) return null;
   const nextFrom = record === first ? start : offset;
   const moved = await moveMessage(pool, id, { letter, start, nextFrom, hostname, publish });
-  return { requestId, partition, offset, ...moved };
+  return { partition, offset, ...moved };
 }
 
 /** A message that asks for one thing is that request's dead letter; any other is one letter as a whole. */

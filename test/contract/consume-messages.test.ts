@@ -320,15 +320,37 @@ describe('S3 events', () => {
   });
 
   it('name what the database refuses, image by image, so that each can be retried', async () => {
-    const { run, letters, pool, retryAll, rows } = await belt([event(put('own', 'a'), put('own', 'b'))]);
+    const { run, letters, pool, retryAll, rows, audited } = await belt([
+      event(put('own', 'a'), put('own', 'b')),
+    ]);
     await pool.query("alter table prediction_results add constraint odd check (image_key <> 'a')");
     expect(await run()).toMatchObject({ predicted: 0, deadLettered: 2 });
     expect(await letters()).toMatchObject([{ code: 'not_recordable' }, { code: 'not_recordable' }]);
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0 });
     await pool.query('alter table prediction_results drop constraint odd');
     expect(await retryAll()).toMatchObject({ retried: 2 });
     expect(await run()).toMatchObject({ predicted: 2 });
     expect((await rows()).map(({ key }) => key)).toEqual(['a', 'b']);
     expect(await letters()).toMatchObject([{ state: 'resolved' }, { state: 'resolved' }]);
+    expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0 });
+  });
+});
+
+describe('a message that only says that it is a retry', () => {
+  it.each([
+    ['of nothing that can be told apart', [{}, {}]],
+    ['of more than is answered', Array.from({ length: 1001 }, () => ({}))],
+  ])('%s takes no id of an image that is still to come', async (_, records) => {
+    const id = 'p:0:dog.jpg';
+    const forged = { ...event(...records), headers: { [header.requestId]: id, [header.retry]: '1' } };
+    const { run, rows, letters, topic, audited } = await belt([forged]);
+    expect(await run()).toMatchObject({ deadLettered: 1 });
+    await using producer = await topic.producer();
+    await producer.send([{ key: null, value: Buffer.from('dog.jpg'), headers: { [header.requestId]: id } }]);
+    expect(await run()).toMatchObject({ predicted: 1 });
+    expect(await rows()).toMatchObject([{ id, key: 'dog.jpg' }]);
+    expect(await letters()).toHaveLength(1);
+    expect(await audited()).toMatchObject({ ok: true });
   });
 });
 

@@ -201,4 +201,43 @@ describe('without a consumer', () => {
     expect(await letters()).toMatchObject([{ state: 'resolved' }]);
     expect(await predicted()).toEqual(['a']);
   });
+
+  it('what only says that it retries another letter has one of its own, and that one stays as it is', async () => {
+    const { run, add, send, state, letters, retryAll, predicted, audited } = await stream([
+      named('a', 'mine'),
+    ]);
+    await add(0);
+    const before = await letters();
+    await send([{ value: Buffer.from('b'), headers: { [header.requestId]: 'mine', [header.retry]: '1' } }]);
+    const added = await add(1);
+    expect(added).toMatchObject({
+      isNew: true,
+      letter: 2,
+      requestId: expect.stringMatching(/\/1@/) as string,
+    });
+    expect(await letters()).toEqual(expect.arrayContaining(before));
+    expect(await audited()).toMatchObject({ ok: true });
+    await retryAll();
+    state.classify = () => Promise.resolve();
+    expect(await run()).toMatchObject({ predicted: 2 });
+    expect((await predicted()).sort()).toEqual(['a', 'b']);
+    expect(await letters()).toMatchObject([{ state: 'resolved' }, { state: 'resolved' }]);
+    expect(await audited()).toMatchObject({ ok: true });
+  });
+
+  it('a part with an older letter of its own keeps no other part from being answered', async () => {
+    const alone = { ...JSON.parse(String(event('2').value)), EventName: 's3:ObjectCreated:Put' } as object;
+    const { run, add, send, state, letters, retryAll, predicted } = await stream([
+      { value: Buffer.from(JSON.stringify(alone)) },
+    ]);
+    await add(0);
+    await send([event('1', '2', '3')]);
+    await add(1);
+    expect(await letters()).toContainEqual(expect.objectContaining({ key: null, state: 'open' }));
+    await retryAll();
+    state.classify = () => Promise.resolve();
+    await run();
+    expect((await predicted()).sort()).toEqual(['1', '2', '3']);
+    expect(await letters()).toMatchObject([{ state: 'resolved' }, { state: 'resolved' }]);
+  });
 });

@@ -2,7 +2,7 @@
 import { claimOf, unclaimedId } from '../database/retry-claims.ts';
 import { parseMessage } from '../message/parse.ts';
 import type { MessageRules } from '../message/rules.ts';
-import { messageId } from '../message/retry.ts';
+import { wholeLetterId } from '../message/retry.ts';
 import { TopicError } from '../errors.ts';
 import { topicMissing } from '../topic/limits.ts';
 import type { Topic, TopicRecord } from '../topic/topic.ts';
@@ -136,7 +136,7 @@ class Batch {
   async add(record: TopicRecord): Promise<void> {
     const claim = claimOf(record);
     // What is no retry has its place for an id.
-    const whole = claim === null ? null : messageId(record);
+    const whole = claim === null ? null : wholeLetterId(record);
     requestsOf(record, this.#rules).forEach(([id, key], nth) => {
       const asked = [record.partition, record.offset, record.timestamp, nth, id, key] as const;
       const place = claim && id !== null ? unclaimedId(record, id) : null;

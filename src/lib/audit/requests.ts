@@ -28,6 +28,9 @@ const hasNoOutcome = (id: string) => `
 const wholeId = (t: string) =>
   `coalesce(${t}.message_id, $2 || '/' || ${t}.partition || '/' || ${t}."offset" || '@' || ${t}.timestamp_ms)`;
 
+/** Of a message that the database took nothing of: its letters, one for each part, are numbered. All of them, or none. */
+const messageOf = (letter: string) => `regexp_replace(${letter}.request_id, '(@\\d+)#\\d+$', '\\1')`;
+
 /** What only says that it retries a dead letter counts as a message like any other. */
 const forgedRetries = (id: string, instead: string) => `
 update audit_topic t set ${id} = ${instead} from dead_letters d
@@ -46,6 +49,8 @@ with behind as (
   from audit_topic t join behind using (partition)
   where t.request_id is not null and ${hasNoOutcome('t.request_id')}
     and not exists (select from dead_letters w where w.pipeline = $1 and w.request_id = ${wholeId('t')})
+    and not exists (select from dead_letters w where w.pipeline = $1 and w.code = 'not_recordable'
+      and ${messageOf('w')} = ${wholeId('t')})
   group by t.request_id
 ), found as (
   insert into audit_found (class, kind, image_key, request_id, partition, "offset")
@@ -109,16 +114,17 @@ const unasked = `
 create temporary table audit_unasked as
 select o.kind, o.image_key, o.request_id, o.partition, o."offset", case
     when o.kind = 'dead_letter' and o.request_id = ${wholeId('a')} then 'asked'
+    when o.code = 'not_recordable' and ${messageOf('o')} = ${wholeId('a')} then 'asked'
     when l.since is null or o.time < l.since or o."offset" < l.first_offset then 'unverifiable'
     when o."offset" >= l.end_offset then
       case when o.time >= (select at from audit_began) then 'young' else 'unasked' end
     when a.timestamp_ms is null or o.time < to_timestamp(a.timestamp_ms / 1000.0) then 'unverifiable'
     else 'unasked' end as verdict
 from (
-  select 'prediction' as kind, image_key, request_id, partition, "offset", time from prediction_results
+  select 'prediction' as kind, image_key, request_id, partition, "offset", time, null as code from prediction_results
   where pipeline = $1 and topic = $2
   union all
-  select 'dead_letter', image_key, request_id, partition, "offset", first_at from dead_letters
+  select 'dead_letter', image_key, request_id, partition, "offset", first_at, code from dead_letters
   where pipeline = $1 and topic = $2
 ) as o
 left join audit_partitions l on l.partition = o.partition

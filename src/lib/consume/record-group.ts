@@ -7,7 +7,7 @@ import { errorMessage, isRetryable } from '../errors.ts';
 import { requestIdOf } from '../database/settle.ts';
 import { header } from '../message/headers.ts';
 import { positionRequestId } from '../message/request.ts';
-import { messageId, retryNumber } from '../message/retry.ts';
+import { retryNumber, wholeLetterId } from '../message/retry.ts';
 import { retry, type RetryOptions } from '../retry.ts';
 import type { Answered } from './answer.ts';
 
@@ -44,7 +44,11 @@ export function groupRecorder(
     const outcomes = some.flatMap((answered) => answered.outcomes);
     const ignored = some.reduce((total, answered) => total + answered.ignored, 0);
     const records = some.map((answered) => answered.record);
-    const retries = records.filter(({ headers }) => retryNumber(headers) !== null);
+    // What was passed over was moved by hand, and brings nothing.
+    const retries = some
+      .filter((answered) => answered.outcomes.length > 0 || answered.ignored > 0)
+      .map((answered) => answered.record)
+      .filter(({ headers }) => retryNumber(headers) !== null);
     const recorded = await record(pool, lease, { outcomes, ignored, retries, last: records.at(-1)!, ...by });
     left = left.slice(some.length);
     sum.predicted += recorded.predicted;
@@ -71,7 +75,7 @@ export function groupRecorder(
       return await recordAll([{ ...alone, outcomes: letters }]);
     } catch (error) {
       if (letters.length === 1 || !isMessagesFault(error)) throw error;
-      const whole = { ...letters[0]!, record: alone.record, requestId: messageId(alone.record) };
+      const whole = { ...letters[0]!, record: alone.record, requestId: wholeLetterId(alone.record) };
       await recordAll([{ ...alone, outcomes: [whole] }]);
     }
   };

@@ -96,6 +96,8 @@ export class Watch implements Disposable {
   #works(): boolean {
     const { inHand, worked } = this.#options;
     const now = worked();
+    // A process has died, and its time with it.
+    if (now < this.#worked) this.#worked = now;
     if (inHand.classifying && now - this.#worked < leastWorkMs) return false;
     this.#worked = now;
     return inHand.classifying;

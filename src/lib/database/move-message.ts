@@ -1,11 +1,12 @@
 /** Writes the dead letter of a message that somebody moves out of the way, and the position behind it. */
 import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../errors.ts';
-import { messageId } from '../message/retry.ts';
+import { messageId, retryNumber } from '../message/retry.ts';
 import { lockRequests } from './lock-requests.ts';
 import { insertLetters, noteFailures } from './outcome-rows.ts';
 import type { PartitionId } from './owners.ts';
 import type { DeadLetter } from './record.ts';
+import { withoutForgedRetries } from './retry-claims.ts';
 import { settle } from './settle.ts';
 import { withTransaction } from './transaction.ts';
 
@@ -24,6 +25,8 @@ export interface Move {
 }
 
 export interface Moved {
+  /** Of the letter: what only says that it retries another one has its place for an id. */
+  requestId: string;
   /** The id of the request's dead letter; null where the request has a prediction already. */
   letter: number | null;
   /** Whether it was not there before. */
@@ -39,14 +42,21 @@ export interface Moved {
  * `already_recorded`.
  */
 export async function moveMessage(pool: Pool, id: PartitionId, move: Move): Promise<Moved> {
-  const { letter, start, nextFrom } = move;
-  const { record, requestId } = letter;
+  const { start, nextFrom } = move;
+  const { record } = move.letter;
   const key = [id.pipeline, id.topic, id.partition];
   return withTransaction(pool, async (client) => {
     const owner = await lockOwner(client, key);
+    const { outcomes, retries } = await withoutForgedRetries(client, id.pipeline, {
+      outcomes: [move.letter],
+      retries: retryNumber(record.headers) === null ? [] : [record],
+    });
+    const [letter] = outcomes as [DeadLetter];
+    const { requestId } = letter;
     const letters = await lockRequests(client, id.pipeline, {
       requestIds: [requestId],
-      messageIds: [messageId(record)],
+      messageIds: [messageId(letter.record)],
+      retriedIds: retries.map(messageId),
     });
     const { rows: positions } = await client.query<{ next: number }>(
       'select next_offset as next from positions where pipeline = $1 and topic = $2 and partition = $3 for update',
@@ -76,6 +86,7 @@ export async function moveMessage(pool: Pool, id: PartitionId, move: Move): Prom
       [id.pipeline, requestId],
     );
     return {
+      requestId,
       letter: rows[0]?.id ?? null,
       isNew: inserted > 0,
       position: isNext ? record.offset + 1 : position,

@@ -53,11 +53,11 @@ export async function withoutForgedRetries(
   if (claims.every((claim) => claim === null)) return { outcomes, retries };
   // An outcome keeps what asked for it alone; the letter of a message as a whole, all of it.
   const wholes = outcomes.map(({ record }) => retries.find(({ offset }) => offset === record.offset) ?? null);
-  const { rows } = await client.query<{ nth: number }>(
-    `select distinct (nth - 1)::int as nth from unnest($2::text[], $3::text[], $4::bytea[], $5::boolean[], $6::text[], $7::bytea[])
+  const { rows } = await client.query<{ nth: number; whole: boolean }>(
+    `select (nth - 1)::int as nth, bool_or(d.request_id is not distinct from c.message_id) as whole from unnest($2::text[], $3::text[], $4::bytea[], $5::boolean[], $6::text[], $7::bytea[])
        with ordinality as c (request_id, image_key, digest, is_json, message_id, message_digest, nth)
      join dead_letters d on d.pipeline = $1 and (d.request_id = c.request_id and ${isForged('c')}
-       or d.request_id = c.message_id and sha256(coalesce(d.message_value, '')) <> c.message_digest)`,
+       or d.request_id = c.message_id and sha256(coalesce(d.message_value, '')) <> c.message_digest) group by nth`,
     [
       pipeline,
       outcomes.map(requestIdOf),
@@ -69,7 +69,9 @@ export async function withoutForgedRetries(
     ],
   );
   const forged = new Set(rows.map(({ nth }) => nth));
-  const offsets = new Set(outcomes.filter((_, nth) => forged.has(nth)).map(({ record }) => record.offset));
+  // A part may have a letter of its own, of another message: that says nothing about the rest of this one.
+  const whole = rows.filter((row) => row.whole).map(({ nth }) => outcomes[nth]!.record.offset);
+  const offsets = new Set(whole);
   return {
     outcomes: outcomes.map((outcome, nth) => (forged.has(nth) ? unclaimed(outcome) : outcome)),
     retries: retries.filter(({ offset }) => !offsets.has(offset)),

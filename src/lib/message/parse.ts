@@ -14,7 +14,7 @@ import {
   type Refused,
   type Request,
 } from './request.ts';
-import { messageId, retryNumber } from './retry.ts';
+import { retryNumber, wholeLetterId } from './retry.ts';
 import { defaultMessageRequests, defaultRules, type MessageRules } from './rules.ts';
 import { type Around, isS3Event, readS3Event, recordsOf } from './s3-event.ts';
 
@@ -47,7 +47,7 @@ class Parser {
       requestId: plainText(headers[header.requestId], maxRequestIdBytes),
       topic,
       positionId: positionRequestId(topic, partition, offset, timestamp),
-      messageId: messageId(record),
+      messageId: wholeLetterId(record),
       retry: retryNumber(headers) !== null,
       timestamp,
       capturedAt: timeOf(headers[header.capturedAt]),

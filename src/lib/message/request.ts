@@ -78,7 +78,7 @@ export function fitsImage(id: string, named: Named): boolean {
     return id === event.id || (id.startsWith(event.base) && !id.slice(event.base.length).includes('/'));
   }
   // The place of another message, which only the retry of that one's dead letter has to name.
-  const isPlace = id.startsWith(`${topic}/`) && /^\d+\/\d+@\d+(#\d+)?$/.test(id.slice(topic.length + 1));
+  const isPlace = id.startsWith(`${topic}/`) && /^\d+\/\d+@\d+(#\w+)*$/.test(id.slice(topic.length + 1));
   return !isPlace || named.retry || id === named.positionId;
 }
 

@@ -2,7 +2,7 @@
 import type { OutgoingRecord, TopicRecord } from '../topic/topic.ts';
 import { plainText } from './fields.ts';
 import { header } from './headers.ts';
-import { maxRequestIdBytes, positionRequestId } from './request.ts';
+import { fitsImage, maxRequestIdBytes, positionRequestId } from './request.ts';
 
 /** Of a dead letter, what its retry is made of: the message, or as much of it as asked for this. */
 export interface Retried {
@@ -34,6 +34,26 @@ export function messageId({ topic, partition, offset, timestamp, headers }: Mess
   const retried =
     retryNumber(headers) === null ? null : plainText(headers[header.requestId], maxRequestIdBytes);
   return retried ?? positionRequestId(topic, partition, offset, timestamp);
+}
+
+/**
+ * The request id of such a letter: as `messageId`, but no id that is made of an image's key. That image's request may be still
+ * to come, and who sent this only says that it is a retry.
+ */
+export function wholeLetterId(record: MessagePlace): string {
+  const { topic, partition, offset, timestamp } = record;
+  const positionId = positionRequestId(topic, partition, offset, timestamp);
+  const id = messageId(record);
+  const named = {
+    imageKey: null,
+    inStore: false,
+    inline: false,
+    event: null,
+    topic,
+    positionId,
+    retry: true,
+  };
+  return fitsImage(id, named) ? id : positionId;
 }
 
 type MessagePlace = Pick<TopicRecord, 'topic' | 'partition' | 'offset' | 'timestamp' | 'headers'>;

@@ -86,7 +86,7 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
     const told = single && around.requestId !== null && fitsEvent(around, place, parsed.data, own);
     const id = told
       ? around.requestId!
-      : (own ?? (single ? around.positionId : `${around.positionId}#${nth}`));
+      : (own ?? (single ? around.positionId : `${around.messageId}#${nth}`));
     const { belt, traceparent } = around;
     const alone = () => (single ? null : eventOf([record], { eventName: name, ...parsed.data }));
     const refuse = (code: string, reason: string, imageKey: string | null = null) => {

@@ -2,7 +2,7 @@
 import type { TopicRecord } from '../topic/topic.ts';
 import { parseMessage } from './parse.ts';
 import type { Refused, Request } from './request.ts';
-import { messageId } from './retry.ts';
+import { wholeLetterId } from './retry.ts';
 import type { MessageRules } from './rules.ts';
 
 export type Whole = Pick<Refused, 'requestId' | 'imageKey' | 'belt' | 'traceparent' | 'alone'>;
@@ -11,7 +11,7 @@ export type Whole = Pick<Refused, 'requestId' | 'imageKey' | 'belt' | 'tracepare
 export function wholeOf(record: TopicRecord, rules: MessageRules): Whole {
   const one = theOne(record, rules);
   if (one !== null) return 'id' in one ? { ...one, requestId: one.id } : one;
-  return { requestId: messageId(record), imageKey: null, belt: null, traceparent: null, alone: null };
+  return { requestId: wholeLetterId(record), imageKey: null, belt: null, traceparent: null, alone: null };
 }
 
 function theOne(record: TopicRecord, rules: MessageRules): Request | Refused | null {

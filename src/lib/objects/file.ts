@@ -26,6 +26,8 @@ class FileStore implements ObjectStore {
   readonly url: string;
   readonly #dir: string;
   #swept = false;
+  /** Of the disk that the directory was on when an object was found last. */
+  #device: number | undefined;
 
   constructor(dir: string) {
     this.#dir = dir;
@@ -142,11 +144,22 @@ class FileStore implements ObjectStore {
     }
   }
 
-  /** Nothing is there only as long as the store's directory is: what is unmounted between two steps has lost no object. */
+  /**
+   * Nothing is there only as long as the store's directory is, and on the disk where objects were found: what is unmounted has
+   * lost none, be it between two steps or with an empty directory left in its place.
+   */
   async #find(key: string): Promise<{ path: string; found: Stats | null }> {
-    const path = join(await this.#root(), ...diskPath(key));
+    const root = await this.#root();
+    const path = join(root, ...diskPath(key));
     const found = await statObject(path);
-    if (!found) await this.#root();
+    if (found) {
+      this.#device = (await stat(root)).dev;
+      return { path, found };
+    }
+    const { dev } = await stat(root);
+    if ((await this.#root()) !== root || dev !== (this.#device ?? dev)) {
+      throw rootMissing(this.url, new Error('another directory is in its place'));
+    }
     return { path, found };
   }
 
