@@ -11,7 +11,7 @@ import { slowTiff } from '../support/slow-images.ts';
 
 beforeAll(ensureBuilt, 120_000);
 
-const slow = slowTiff({ side: 6400, layout: 'tiles', junk: 1_000_000 });
+const slow = await slowTiff(4800);
 
 /** A rig with `good` images and a slow one in its folder `images`, which is the class folder `a`, too. */
 async function openRig(good: number, timeout: string): Promise<Rig> {

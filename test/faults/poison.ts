@@ -63,9 +63,9 @@ const objects: Record<string, (n: number) => Object | Promise<Object>> = {
     whole.fill(0xaa, 60, whole.length - 20); // header and end are right, the pixels are not
     return { body: whole, codes: ['corrupt', 'truncated'] };
   },
-  // A minute in native code.
-  'without end': (n) => ({
-    body: Buffer.concat([slowTiff({ side: 1920, layout: 'tiles', junk: 200_000 }), Buffer.from(`${n}`)]),
+  // Seconds in native code.
+  'without end': async (n) => ({
+    body: Buffer.concat([await slowTiff(640), Buffer.from(`${n}`)]),
     codes: ['too_slow'],
   }),
 };

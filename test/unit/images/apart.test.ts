@@ -33,8 +33,7 @@ describe('images looked at apart', () => {
   }, 60_000);
 
   it.each([
-    ['a tiled TIFF', () => slowTiff({ side: 3200, layout: 'tiles', junk: 1_000_000 })],
-    ['a TIFF in strips', () => slowTiff({ side: 1024, layout: 'strips', junk: 800_000 })],
+    ['a tiled TIFF', () => slowTiff(800)],
     ['a PNG', () => slowPng(60_000_000)],
   ])(
     'are too slow where their decoding goes on and on: %s',
@@ -42,7 +41,7 @@ describe('images looked at apart', () => {
       await using looking = openImagesApart(limits);
       const good = await asSharp(pattern(40, 30)).png().toBuffer();
       const [, checked] = await Promise.all([
-        expect(looking.check(draw())).rejects.toMatchObject({
+        expect(looking.check(await draw())).rejects.toMatchObject({
           name: 'ImageError',
           code: 'too_slow',
           retryable: false,
