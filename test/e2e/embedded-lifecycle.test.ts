@@ -1,5 +1,6 @@
 /** The embedded PostgreSQL lives as long as somebody uses it, whatever is killed, and no longer. */
-import { mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -65,7 +66,7 @@ describe('the embedded PostgreSQL', () => {
   it('is started once by four processes at the same instant', async () => {
     const four = [start(), start(), start(), start()];
     const connections = await Promise.all(four.map(({ ready }) => ready));
-    expect(new Set(connections.map(({ port }) => port)).size).toBe(1);
+    expect(new Set(connections.map(({ host, port }) => `${host}:${port}`)).size).toBe(1);
     const locks = (await readdir(filesIn(dataDir).root)).filter((name) => /^keeper\.\d+\.json$/.test(name));
     expect(locks).toHaveLength(1);
   });
@@ -80,7 +81,7 @@ describe('the embedded PostgreSQL', () => {
     await untilGone(keeper, postgres);
   });
 
-  it('keeps its data, its port and its password over a restart', async () => {
+  it('keeps its data, its place and its password over a restart', async () => {
     const first = await started();
     await first.query('CREATE TABLE kept AS SELECT 42 AS answer');
     const connection = await first.ready;
@@ -142,20 +143,42 @@ describe('the embedded PostgreSQL', () => {
     expect(await next.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
+  it('is not stopped by the lock of a socket that names a living process', async () => {
+    // PostgreSQL believes it of a process that its own user may send a signal to.
+    const { uid, gid } = await stat(filesIn(dataDir).data);
+    const other = spawn('sleep', ['600'], process.getuid?.() === 0 ? { uid, gid } : {});
+    try {
+      const { socket } = filesIn(dataDir);
+      await mkdir(socket, { mode: 0o700 });
+      await writeFile(join(socket, '.s.PGSQL.5432.lock'), `${other.pid}\n`);
+      const guest = await started();
+      expect(await guest.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+    } finally {
+      other.kill();
+    }
+  });
+
   it('is not confused by a stale postmaster.pid that names a living process', async () => {
     await writeFile(join(filesIn(dataDir).data, 'postmaster.pid'), `${process.pid}\n${dataDir}\n`);
     const guest = await started();
     expect(await guest.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
-  itThorough('takes another port where its own is taken', async () => {
-    const first = await started();
-    const { port } = await first.ready;
+  itThorough('takes another port where it listens on TCP and its own is taken', async () => {
+    const startTcp = async () => {
+      const guest = startGuest({ dataDir, lingerMs, internal: { listen: 'tcp' } });
+      guests.push(guest);
+      await guest.ready;
+      return guest;
+    };
+    const first = await startTcp();
+    const { host, port } = await first.ready;
+    expect(host).toBe('127.0.0.1');
     await first.leave();
     expect(await stopped(dataDir, 30_000)).toBe(true);
     const { createServer } = await import('node:net');
     const other = createServer().listen(port, '127.0.0.1');
-    const second = await started();
+    const second = await startTcp();
     expect((await second.ready).port).not.toBe(port);
     await new Promise((resolve) => other.close(resolve));
   });
@@ -187,7 +210,7 @@ describe('the embedded PostgreSQL', () => {
   it('is refused to another container, as long as the first gives signs of life', async () => {
     const holder = await findHolder(filesIn(dataDir).root);
     const lock = join(filesIn(dataDir).root, `keeper.${(holder?.generation ?? 0) + 1}.json`);
-    await writeFile(lock, JSON.stringify({ ...holder, port: 1, space: 'elsewhere', released: false }));
+    await writeFile(lock, JSON.stringify({ ...holder, at: 1, space: 'elsewhere', released: false }));
     await expect(startGuest({ dataDir, startTimeoutMs: 300 }).ready).rejects.toMatchObject({
       code: 'data_dir_in_use',
     });

@@ -9,6 +9,7 @@ import {
   mkdtemp,
   readdir,
   readFile,
+  readlink,
   rm,
   stat,
   writeFile,
@@ -16,15 +17,19 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/lib/config/load.ts';
 import { stopped } from '../../src/lib/database/embedded/enter.ts';
 import { filesIn } from '../../src/lib/database/embedded/files.ts';
 import { commandLine, processStart } from '../../src/lib/database/embedded/processes.ts';
 import { findProgram } from '../../src/lib/database/embedded/program.ts';
 import type { EmbeddedOptions } from '../../src/lib/database/embedded/use.ts';
+import { openDatabase } from '../../src/lib/database/open.ts';
 import { ensureBuilt } from '../support/build.ts';
-import { postgresOf, startGuest } from '../support/guest.ts';
+import { keeperOf, postgresOf, startGuest, until } from '../support/guest.ts';
+import type { Guest } from '../support/guest.ts';
 import { describeThorough } from '../support/thorough.ts';
 
+const hasSockets = process.platform !== 'win32';
 const nobody = { uid: 65534, gid: 65534 };
 const isRoot = process.getuid?.() === 0;
 const asRoot = (title: string) => (isRoot ? title : `${title} [skipped: needs root]`);
@@ -40,6 +45,12 @@ afterAll(() => rm(temporary, { recursive: true, force: true }));
 async function works(options: EmbeddedOptions, as?: typeof nobody) {
   const { dataDir } = options;
   const first = startGuest({ ...options, lingerMs: 0 }, as);
+  const hosts = [(await first.ready).host];
+  if (hasSockets) {
+    const { mode, uid } = await stat(hosts[0]!);
+    expect(mode & 0o777).toBe(0o700);
+    expect(uid).toBe((await stat(filesIn(dataDir).data)).uid);
+  }
   await first.query(`CREATE TABLE place AS SELECT 'here' AS name`);
   const { uid: dataOwner } = await stat(filesIn(dataDir).data);
   const server = await postgresOf(dataDir);
@@ -50,10 +61,31 @@ async function works(options: EmbeddedOptions, as?: typeof nobody) {
   expect(await processStart(server)).toBeNull();
 
   const second = startGuest({ ...options, lingerMs: 0 }, as);
+  hosts.push((await second.ready).host);
   expect(await second.query('SELECT name FROM place')).toEqual([{ name: 'here' }]);
   await second.leave();
   expect(await stopped(dataDir, 30_000)).toBe(true);
-  return { dataOwner, command, processOwner: Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? -1) };
+  return { dataOwner, command, hosts, processOwner: Number(/^Uid:\t(\d+)/m.exec(status)?.[1] ?? -1) };
+}
+
+/** As libpq takes it. */
+async function urlOf(guest: Guest): Promise<string> {
+  const { host, port, user, password, database } = await guest.ready;
+  return `postgres://${user}:${password}@/${database}?host=${encodeURIComponent(host)}&port=${port}`;
+}
+
+/** The TCP ports that a process listens on. Linux only. */
+async function tcpPortsOf(pid: number): Promise<number[]> {
+  const names = await readdir(`/proc/${pid}/fd`);
+  const open = await Promise.all(names.map((name) => readlink(`/proc/${pid}/fd/${name}`).catch(() => '')));
+  const tables = await Promise.all(
+    ['tcp', 'tcp6'].map((name) => readFile(`/proc/${pid}/net/${name}`, 'utf8').catch(() => '')),
+  );
+  return tables
+    .flatMap((table) => table.trim().split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , , state, , , , , , inode]) => state === '0A' && open.includes(`socket:[${inode}]`))
+    .map(([, local]) => parseInt(local!.split(':')[1]!, 16));
 }
 
 /** A copy of the installed package, as it is without its install script. */
@@ -95,17 +127,79 @@ describe('a data directory', () => {
     expect(await stopped(join(temporary, 'plain role'), 30_000)).toBe(true);
   });
 
+  it.runIf(hasSockets)(
+    'is reached through a socket in a directory of its own, and through no port',
+    async () => {
+      const dataDir = join(temporary, 'no port');
+      const guest = startGuest({ dataDir, lingerMs: 0 });
+      const { host, port } = await guest.ready;
+      expect(host).toBe(filesIn(dataDir).socket);
+      const server = await postgresOf(dataDir);
+      expect((await stat(host)).mode & 0o777).toBe(0o700);
+      const socket = await stat(join(host, `.s.PGSQL.${port}`));
+      expect(socket.isSocket()).toBe(true);
+      expect(socket.mode & 0o777).toBe(0o700);
+      expect(await guest.query('SHOW listen_addresses')).toEqual([{ listen_addresses: '' }]);
+      await using database = await openDatabase(loadConfig({ DATABASE_URL: await urlOf(guest) }).database);
+      expect(database).toMatchObject({ kind: 'server', describe: `${host}:${port}/my_db` });
+      if (process.platform === 'linux') {
+        expect(await tcpPortsOf(server)).toEqual([]);
+        expect(await tcpPortsOf(await keeperOf(dataDir))).toEqual([]);
+      }
+      await database[Symbol.asyncDispose]();
+      await guest.leave();
+      expect(await stopped(dataDir, 30_000)).toBe(true);
+      await expect(stat(host)).rejects.toMatchObject({ code: 'ENOENT' });
+    },
+  );
+
   it('may have a path longer than a unix socket’s', async () => {
     const dataDir = join(temporary, ...Array.from({ length: 6 }, (_, i) => `${i}`.repeat(60)));
     expect(dataDir.length).toBeGreaterThan(350);
-    await works({ dataDir });
+    const { hosts } = await works({ dataDir });
+    if (!hasSockets) return;
+    expect(hosts.every((host) => host.startsWith('/tmp/visionscale-db-'))).toBe(true);
+    for (const host of hosts) await expect(stat(host)).rejects.toMatchObject({ code: 'ENOENT' });
   });
+
+  it.runIf(hasSockets)(
+    'keeps the place of its socket, private, when its server or keeper is killed',
+    async () => {
+      const dataDir = join(temporary, 'x'.repeat(120), 'killed');
+      await using database = await openDatabase({ kind: 'embedded', dataDir });
+      const works = () => database.pool.query('SELECT 1').then(Boolean, () => false);
+      const host = (await readFile(filesIn(dataDir).socketElsewhere, 'utf8')).trim();
+      const guest = startGuest({ dataDir, lingerMs: 0 });
+      expect((await guest.ready).host).toBe(host);
+      const server = await postgresOf(dataDir);
+      process.kill(server, 'SIGKILL');
+      await until('another server', async () => (await postgresOf(dataDir).catch(() => server)) !== server);
+      await until('an answer', works);
+      process.kill(await keeperOf(dataDir), 'SIGKILL');
+      const next = await postgresOf(dataDir);
+      await until('a third server', async () => (await postgresOf(dataDir).catch(() => next)) !== next);
+      await until('an answer', works);
+      const { mode, uid } = await stat(host);
+      expect(mode & 0o777).toBe(0o700);
+      expect(uid).toBe((await stat(filesIn(dataDir).data)).uid);
+      await guest.leave();
+      await database[Symbol.asyncDispose]();
+      expect(await stopped(dataDir, 30_000)).toBe(true);
+      await expect(stat(host)).rejects.toMatchObject({ code: 'ENOENT' });
+    },
+  );
 
   it('is one of several, each with its own server', async () => {
     const [a, b] = [join(temporary, 'a'), join(temporary, 'b')];
     const guests = [startGuest({ dataDir: a, lingerMs: 0 }), startGuest({ dataDir: b, lingerMs: 0 })];
-    const ports = await Promise.all(guests.map(async ({ ready }) => (await ready).port));
-    expect(ports[0]).not.toBe(ports[1]);
+    const places = await Promise.all(
+      guests.map(async ({ ready }) => `${(await ready).host}:${(await ready).port}`),
+    );
+    expect(places[0]).not.toBe(places[1]);
+    await Promise.all(guests.map((guest, i) => guest.query(`CREATE TABLE mine AS SELECT ${i} AS number`)));
+    for (const [i, guest] of guests.entries()) {
+      expect(await guest.query('SELECT number FROM mine')).toEqual([{ number: i }]);
+    }
     await Promise.all(guests.map((guest) => guest.leave()));
     expect(await Promise.all([stopped(a, 30_000), stopped(b, 30_000)])).toEqual([true, true]);
   });
@@ -237,8 +331,14 @@ describe.runIf(process.platform === 'linux')('a disk', () => {
     await chown(dataDir, user.uid, user.gid);
     try {
       expect(await works({ dataDir })).toMatchObject({ dataOwner: user.uid, processOwner: user.uid });
+      // Also while it is root's keeper that runs.
+      const roots = startGuest({ dataDir, lingerMs: 0 });
+      await roots.ready;
+      const keeper = await keeperOf(dataDir);
       const guest = startGuest({ dataDir, lingerMs: 0 }, user);
       expect(await guest.query('SELECT name FROM place')).toEqual([{ name: 'here' }]);
+      expect(await keeperOf(dataDir)).toBe(keeper);
+      await roots.leave();
       await guest.leave();
       expect(await stopped(dataDir, 30_000)).toBe(true);
     } finally {

@@ -4,16 +4,24 @@ import { once } from 'node:events';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { firstObstacle } from '../../src/lib/database/embedded/account.ts';
+import { firstObstacle, type Account } from '../../src/lib/database/embedded/account.ts';
 import { openDoor } from '../../src/lib/database/embedded/door.ts';
+import { filesIn } from '../../src/lib/database/embedded/files.ts';
 import { findHolder, isGone, takeLock } from '../../src/lib/database/embedded/lock.ts';
 import { openLog } from '../../src/lib/database/embedded/log.ts';
 import { processStart } from '../../src/lib/database/embedded/processes.ts';
 import { readLines } from '../../src/lib/database/embedded/protocol.ts';
+import {
+  makeSocketDirectory,
+  pathForDoor,
+  removeDoor,
+  removeSocketDirectory,
+  takesSockets,
+} from '../../src/lib/database/embedded/socket.ts';
 import { ensureBuilt } from '../support/build.ts';
 
 const run = promisify(execFile);
@@ -24,7 +32,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-const address = { port: 4711, token: 'secret' };
+const address = { at: 4711, token: 'secret' };
 
 describe('the keepers’ lock', () => {
   it('goes to exactly one of many that want it at once, time and again', async () => {
@@ -64,6 +72,11 @@ describe('the keepers’ lock', () => {
     await lock?.release();
   });
 
+  it('is also that of a keeper of an earlier version, which had a port', async () => {
+    await writeFile(join(root, 'keeper.3.json'), '{"pid":1,"port":4711,"token":"secret","released":false}');
+    expect(await findHolder(root)).toMatchObject(address);
+  });
+
   it('believes a holder in another container until it has been silent for long', async () => {
     const lock = await takeLock(root, address);
     const holder = await findHolder(root);
@@ -75,8 +88,9 @@ describe('the keepers’ lock', () => {
 });
 
 describe('the keeper’s door', () => {
-  const knock = async (port: number, line: string) => {
-    const socket = connect(port, '127.0.0.1').setEncoding('utf8');
+  const knock = async (at: string | number, line: string) => {
+    const where = typeof at === 'string' ? { path: at } : { host: '127.0.0.1', port: at };
+    const socket = connect(where).setEncoding('utf8');
     socket.on('error', () => undefined);
     socket.write(line);
     const answer = await Promise.race([
@@ -86,25 +100,85 @@ describe('the keeper’s door', () => {
     return { socket, answer: typeof answer === 'string' ? answer : null };
   };
 
-  it('lets in who has the token, tells them what happens, and notices when the last has gone', async () => {
-    const door = await openDoor({ lingerMs: 0 });
-    expect((await knock(door.port, '{"token":"wrong"}\n')).answer).toBeNull();
-    expect((await knock(door.port, 'GET / HTTP/1.1\n')).answer).toBeNull();
-    expect((await knock(door.port, 'x'.repeat(20_000))).answer).toBeNull();
+  it.each([
+    ['a unix socket', () => ({ path: join(root, 'door') })],
+    ['a port', () => ({})],
+  ])('lets in by %s who has the token, and notices when the last has gone', async (_, where) => {
+    const door = await openDoor({ ...where(), lingerMs: 0 });
+    expect((await knock(door.at, '{"token":"wrong"}\n')).answer).toBeNull();
+    expect((await knock(door.at, 'GET / HTTP/1.1\n')).answer).toBeNull();
+    expect((await knock(door.at, 'x'.repeat(20_000))).answer).toBeNull();
     expect(door.guests()).toBe(0);
 
-    const guest = await knock(door.port, `${JSON.stringify({ token: door.token })}\n`);
+    const guest = await knock(door.at, `${JSON.stringify({ token: door.token })}\n`);
     expect(guest.answer).toBe('{"state":"starting"}\n');
     expect(door.guests()).toBe(1);
     door.tell({ state: 'stopping' });
     expect(String((await once(guest.socket, 'data'))[0])).toBe('{"state":"stopping"}\n');
     guest.socket.destroy();
     await door.empty;
-    const late = await knock(door.port, `${JSON.stringify({ token: door.token })}\n`);
+    const late = await knock(door.at, `${JSON.stringify({ token: door.token })}\n`);
     expect(late.answer).toBe('{"state":"stopping"}\n');
     expect(door.guests()).toBe(0);
     late.socket.destroy();
     door.close();
+  });
+});
+
+describe('sockets', () => {
+  const account: Account = { kind: 'own', uid: -1, gid: -1, wrap: (file, args) => [file, args], spawn: {} };
+
+  it('lie in the data directory, or below /tmp where a path is too long or no host for libpq', async () => {
+    const short = filesIn(root);
+    await mkdir(short.root);
+    expect(await makeSocketDirectory(short, account)).toBe(short.socket);
+    await removeSocketDirectory(short);
+    expect(await readdir(short.root)).toEqual([]);
+
+    for (const name of ['x'.repeat(80), 'a,b']) {
+      const files = filesIn(join(root, name));
+      await mkdir(files.root, { recursive: true });
+      const place = await makeSocketDirectory(files, account);
+      expect(place).toMatch(/^\/tmp\/visionscale-db-\w+$/);
+      expect((await stat(place)).mode & 0o777).toBe(0o700);
+      expect(await makeSocketDirectory(files, account)).toBe(place);
+      // Somebody else's by now.
+      await writeFile(join(place, 'theirs'), '');
+      const another = await makeSocketDirectory(files, account);
+      expect(another).not.toBe(place);
+      await removeSocketDirectory(files);
+      await expect(stat(another)).rejects.toMatchObject({ code: 'ENOENT' });
+      expect(await readdir(files.root)).toEqual([]);
+      await rm(place, { recursive: true });
+    }
+  });
+
+  it.runIf(process.platform === 'linux')('are tried, for not every file system takes them', async () => {
+    expect(await takesSockets(join(root, 'probe'))).toBe(true);
+    expect(await readdir(root)).toEqual([]);
+    expect(await takesSockets('/proc/probe')).toBe(false);
+  });
+
+  it('of keepers are removed, and nothing else that a lock may name', async () => {
+    const files = filesIn(root);
+    await mkdir(files.root);
+    const door = await pathForDoor(files);
+    const others = [files.password, join(files.root, 'door-x', 'file'), join(root, 'door-x')];
+    await mkdir(join(files.root, 'door-x'));
+    for (const path of [door, ...others]) {
+      await writeFile(path, '');
+      removeDoor(files, path);
+    }
+    await expect(stat(door)).rejects.toMatchObject({ code: 'ENOENT' });
+    for (const path of others) expect((await stat(path)).isFile()).toBe(true);
+
+    const far = filesIn(join(root, 'x'.repeat(80)));
+    await mkdir(far.root, { recursive: true });
+    const below = await pathForDoor(far);
+    expect(below).toMatch(/^\/tmp\/visionscale-db-\w+\/door$/);
+    expect((await stat(dirname(below))).mode & 0o777).toBe(0o700);
+    removeDoor(far, below);
+    await expect(stat(dirname(below))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
 

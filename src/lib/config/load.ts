@@ -21,7 +21,7 @@ import {
 import { longestTopicName } from '../results/topics.ts';
 import { durationMs } from './duration.ts';
 import { httpSettings, remoteSettings, parseOrigins, parseServerUrl, parseTokens } from './http.ts';
-import { databaseSettings, sslModes } from './postgres.ts';
+import { databaseSettings, sslModes, withHost } from './postgres.ts';
 import { settings } from './settings.ts';
 import { tracingSettings } from './tracing.ts';
 
@@ -72,7 +72,7 @@ const schema = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
     .refine(
-      (url) => URL.canParse(url),
+      (url) => URL.canParse(withHost(url)),
       'is not a valid URL (special characters in the password are percent-encoded)',
     )
     .optional(),

@@ -28,7 +28,10 @@ export function databaseSettings(data: PostgresSettings, dataDir: string): Datab
   const database = data.PGDATABASE ?? 'my_db';
   const given = { sslmode: data.PGSSLMODE, sslrootcert: data.PGSSLROOTCERT, options: data.PGOPTIONS };
   if (data.DATABASE_URL !== undefined) {
-    const url = new URL(data.DATABASE_URL);
+    const whole = withHost(data.DATABASE_URL);
+    const url = new URL(whole);
+    const lacksHost = whole !== data.DATABASE_URL && !url.searchParams.has('host');
+    if (lacksHost && data.PGHOST !== undefined) url.searchParams.set('host', data.PGHOST);
     if (url.pathname === '' || url.pathname === '/') url.pathname = `/${encodeURIComponent(database)}`;
     if (url.username === '' && data.PGUSER !== undefined) url.username = encodeURIComponent(data.PGUSER);
     // So that the password may come from a file while the rest is a URL that can be shown.
@@ -38,7 +41,8 @@ export function databaseSettings(data: PostgresSettings, dataDir: string): Datab
     // A URL that names a certificate wants it used.
     const wantsTls = own.sslrootcert ?? own.sslcert ?? own.sslkey;
     if (wantsTls !== undefined) own.sslmode ??= data.PGSSLMODE ?? 'verify-full';
-    const connection = { connectionString: url.href, ...libpqSettings({ ...given, ...own }) };
+    const host = url.searchParams.get('host') ?? url.hostname;
+    const connection = { connectionString: url.href, ...libpqSettings({ ...given, ...own }, host) };
     return { kind: 'server', connection };
   }
   const named = data.PGHOST ?? data.PGPORT ?? data.PGUSER ?? data.PGPASSWORD ?? data.PGDATABASE;
@@ -47,11 +51,19 @@ export function databaseSettings(data: PostgresSettings, dataDir: string): Datab
     host: data.PGHOST ?? 'localhost',
     port: data.PGPORT ?? 5432,
     database,
-    ...libpqSettings(given),
+    ...libpqSettings(given, data.PGHOST),
   };
   if (data.PGUSER !== undefined) connection.user = data.PGUSER;
   if (data.PGPASSWORD !== undefined) connection.password = data.PGPASSWORD;
   return { kind: 'server', connection };
+}
+
+/**
+ * A URL as libpq takes it may leave the host out, before `?host=/directory` above all, where a URL with a user may not:
+ * it gets the one that counts without.
+ */
+export function withHost(url: string): string {
+  return url.replace(/^(\w+:\/\/(?:[^/?#]*@)?)(?=:\d+(?:[/?#]|$)|[/?#]|$)/, '$1localhost');
 }
 
 const ownParameters = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'options'] as const;
@@ -81,11 +93,12 @@ function takeParameters(url: URL): Parameters {
   return taken;
 }
 
-function libpqSettings(parameters: Parameters): Partial<ServerConnection> {
+function libpqSettings(parameters: Parameters, host = ''): Partial<ServerConnection> {
   const { settings, rest } = parseOptions(parameters.options ?? '');
   const session = { ...settings, ...parameters.timeouts };
   return {
-    ...tls(parameters),
+    // As in libpq, sslmode says nothing about a unix socket, which has no TLS.
+    ...(/^(\/|%2f)/i.test(host) ? { ssl: false } : tls(parameters)),
     ...(Object.keys(session).length > 0 && { session }),
     ...(rest !== '' && { options: rest }),
   };

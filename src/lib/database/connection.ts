@@ -73,7 +73,7 @@ function client(connection: pg.ClientConfig): pg.Client {
   }
 }
 
-/** `host:port/database`, for messages. */
+/** `host:port/database`, for messages; the host may be the directory of a unix socket. */
 export function describeConnection(connection: pg.ClientConfig): string {
   const { host, port, database } = resolveConnection(connection);
   return `${host.includes(':') ? `[${host}]` : host}:${port}/${database}`;

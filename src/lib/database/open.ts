@@ -28,7 +28,7 @@ export interface OpenOptions {
 export interface Database extends AsyncDisposable {
   readonly pool: pg.Pool;
   readonly kind: DatabaseSettings['kind'];
-  /** `host:port/database`: carries no password. */
+  /** `host:port/database`, with the directory of a unix socket as host: carries no password. */
   readonly describe: string;
 }
 
@@ -50,9 +50,9 @@ export async function openDatabase(settings: DatabaseSettings, options: OpenOpti
   const embedded = await useEmbeddedPostgres({
     dataDir: settings.dataDir,
     onNotice: notice,
-    // Restarted after a crash on another port: new connections of the pool go there.
-    onMoved: ({ port }) => {
-      if (pool) pool.options.port = port;
+    // Restarted after a crash in another place: new connections of the pool go there.
+    onMoved: ({ host, port }) => {
+      if (pool) Object.assign(pool.options, { host, port });
     },
     ...(options.signal && { signal: options.signal }),
   });

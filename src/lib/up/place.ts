@@ -44,7 +44,7 @@ export async function takePlace(dataDir: string): Promise<Place | null> {
   try {
     await mkdir(root, { recursive: true, mode: 0o700 });
     await giveToOwnerOfParent(root);
-    lock = await takeLock(root, { port: 0, token: '' }, lockName);
+    lock = await takeLock(root, { at: 0, token: '' }, lockName);
     if (lock !== null) await rm(state, { force: true });
   } catch (error) {
     throw unusable(dataDir, error);

@@ -59,6 +59,31 @@ describe('databaseSettings', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.each([
+    ['postgres://u:p%40ss@/x?host=/run/db', '/run/db'],
+    ['postgres:///x?host=/run/db&user=u', '/run/db'],
+    ['postgresql://u:p%40ss@?host=/run/db', '/run/db'],
+    ['postgres://u:p%40ss@localhost:5433/x?host=%2Frun%2Fmy%20db', '/run/my db'],
+    ['postgres://u:p%40ss@%2Frun%2Fdb/x', '/run/db'],
+    ['postgres://u:p%40ss@/x', 'localhost'],
+    ['postgres://u:p%40ss@:5433/x', 'localhost'],
+  ])('%s is where libpq finds it', (url, host) => {
+    const { database } = loadConfig({ DATABASE_URL: url, PGDATABASE: 'x', PGPASSWORD: 'p@ss' });
+    if (database.kind !== 'server') throw new Error('embedded');
+    const port = url.includes(':5433') ? 5433 : 5432;
+    const found = resolveConnection(database.connection);
+    expect(found).toMatchObject({ host, port, database: 'x', user: 'u', password: 'p@ss' });
+  });
+
+  it('takes a unix socket by PGHOST too, and wants no TLS there', () => {
+    const url = { DATABASE_URL: 'postgres://u@/x?host=/run/db&port=5433&sslmode=require' };
+    expect(resolveConnection(connection(url))).toMatchObject({ host: '/run/db', port: 5433, ssl: false });
+    const variables = { PGHOST: '/run/db', PGSSLMODE: 'verify-full' } as const;
+    expect(resolveConnection(connection(variables))).toMatchObject({ host: '/run/db', ssl: false });
+    const both = { DATABASE_URL: 'postgres://u@/x', PGHOST: '/run/db' };
+    expect(resolveConnection(connection(both))).toMatchObject({ host: '/run/db', user: 'u', ssl: false });
+  });
+
   it('says which word of a URL it does not know, and which file it cannot read', () => {
     const bad = (query: string) => () => connection({ DATABASE_URL: `postgres://u:hunter2@db/x?${query}` });
     expect(bad('sslmode=maybe')).toThrow(

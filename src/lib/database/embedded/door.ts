@@ -1,12 +1,13 @@
 /** The keeper's door: counts the processes that use the server by the connections they hold open. */
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:net';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo, ListenOptions, Socket } from 'node:net';
 import { parseMessage, readLines } from './protocol.ts';
 import type { GuestMessage, KeeperMessage } from './protocol.ts';
 
 export interface Door {
-  port: number;
+  /** The path of its unix socket, or its port on loopback. */
+  at: string | number;
   /** What a guest has to show. */
   token: string;
   /** Tells every guest, and whoever comes from now on. */
@@ -21,6 +22,8 @@ export interface Door {
 }
 
 export interface DoorOptions {
+  /** Of a unix socket; a free loopback port unless told. */
+  path?: string;
   lingerMs: number;
   /** How long the first guest may take to come, ms. */
   firstGuestMs?: number;
@@ -29,8 +32,8 @@ export interface DoorOptions {
 /** How long a connection may take to show the token, ms. */
 const introduction = 5_000;
 
-/** Listens on a free loopback port. A guest that is killed leaves too: the kernel closes its connection. */
-export async function openDoor({ lingerMs, firstGuestMs = 5_000 }: DoorOptions): Promise<Door> {
+/** A guest that is killed leaves too: the kernel closes its connection. */
+export async function openDoor({ path, lingerMs, firstGuestMs = 5_000 }: DoorOptions): Promise<Door> {
   const token = randomBytes(32).toString('base64url');
   const inside = new Set<Socket>();
   let current: KeeperMessage = { state: 'starting' };
@@ -69,12 +72,13 @@ export async function openDoor({ lingerMs, firstGuestMs = 5_000 }: DoorOptions):
       if (inside.delete(socket) && inside.size === 0) leaving = setTimeout(leave, lingerMs);
     });
   });
+  const where: ListenOptions = path === undefined ? { host: '127.0.0.1', port: 0 } : { path };
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    server.once('error', reject).listen(where, resolve);
   });
 
   return {
-    port: (server.address() as AddressInfo).port,
+    at: path ?? (server.address() as AddressInfo).port,
     token,
     empty,
     guests: () => inside.size,

@@ -52,7 +52,9 @@ export async function enter(options: EnterOptions): Promise<Stay> {
 function knock(holder: FoundHolder, options: EnterOptions, deadline: number): Promise<Stay | null> {
   const { signal, onMoved } = options;
   return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port: holder.port });
+    const socket = connect(
+      typeof holder.at === 'string' ? { path: holder.at } : { host: '127.0.0.1', port: holder.at },
+    );
     let stay: Stay | undefined;
     let hungUp: () => void;
     const lost = new Promise<void>((done) => (hungUp = done));

@@ -12,7 +12,11 @@ export interface Files {
   data: string;
   log: string;
   password: string;
-  /** The port used last: asked for again, so that open pools find a restarted server. */
+  /** The directory of the server's unix socket, where its path is short enough. */
+  socket: string;
+  /** Names the directory of the socket where it is another one. */
+  socketElsewhere: string;
+  /** The TCP port used last: asked for again, so that open pools find a restarted server. */
   port: string;
   /** Binaries copied from a package whose directory cannot be written. */
   program: string;
@@ -26,6 +30,8 @@ export function filesIn(dataDir: string): Files {
     data: join(root, 'data'),
     log: join(root, 'keeper.log'),
     password: join(root, 'password'),
+    socket: join(root, 'socket'),
+    socketElsewhere: join(root, 'socket-elsewhere'),
     port: join(root, 'port'),
     program: join(root, 'program'),
   };

@@ -7,6 +7,7 @@ import { chooseAccount } from './account.ts';
 import { openDoor } from './door.ts';
 import type { Door } from './door.ts';
 import { errorCode, filesIn, unusable } from './files.ts';
+import type { Files } from './files.ts';
 import { initialize, user } from './initialize.ts';
 import { takeLock } from './lock.ts';
 import { openLog } from './log.ts';
@@ -18,6 +19,7 @@ import type { KeeperSettings, SpawnMessage } from './protocol.ts';
 import { reachable } from './reachable.ts';
 import { startServer } from './server.ts';
 import type { Server, ServerOptions } from './server.ts';
+import { giveToOwnerOf, pathForDoor, removeDoor, removeSocketDirectory } from './socket.ts';
 
 export const database = 'my_db';
 
@@ -35,14 +37,16 @@ async function main(settings: KeeperSettings): Promise<void> {
     process.exit(1); // the watchdog stops the server, the guests start another keeper
   });
 
-  const door = await openDoor(settings);
+  let door: Door;
   let lock;
   try {
+    door = await openDoorFor(settings, files);
     lock = await takeLock(files.root, door);
   } catch (error) {
     return tellSpawner({ state: 'failed', error: toFailure(unusable(settings.dataDir, error)) });
   }
   if (!lock) return tellSpawner({ state: 'lost' });
+  if (lock.previous) removeDoor(files, lock.previous.at);
   log(`keeper ${process.pid} started`);
   await tellSpawner({ state: 'holding' });
 
@@ -51,7 +55,7 @@ async function main(settings: KeeperSettings): Promise<void> {
   stopOnSignals(door, leave, log);
   try {
     const options = await prepare(settings, leave.signal, log);
-    await keepRunning(options, door, leave.signal);
+    await keepRunning(options, door, leave.signal).finally(() => removeSocketDirectory(options.files));
     door.tell({ state: 'stopping' });
   } catch (error) {
     log(`failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -62,6 +66,19 @@ async function main(settings: KeeperSettings): Promise<void> {
   }
   await lock.release();
   log(`keeper ${process.pid} ended`);
+}
+
+function listensOnTcp(settings: KeeperSettings): boolean {
+  return settings.listen === 'tcp' || process.platform === 'win32';
+}
+
+async function openDoorFor(settings: KeeperSettings, files: Files): Promise<Door> {
+  if (listensOnTcp(settings)) return openDoor(settings);
+  const path = await pathForDoor(files);
+  process.once('exit', () => removeDoor(files, path));
+  const door = await openDoor({ lingerMs: settings.lingerMs, path });
+  await giveToOwnerOf(files.root, path);
+  return door;
 }
 
 interface Prepared extends ServerOptions {
@@ -79,7 +96,7 @@ async function prepare(settings: KeeperSettings, signal: AbortSignal, log: Log):
     const program = await reachable(await withLinks(found, files.program), account, files);
     log(`PostgreSQL ${program.version} in ${program.directory}, account: ${account.kind}`);
     const password = await initialize({ files, program, account, signal });
-    return { files, program, account, log, password };
+    return { files, program, account, log, tcp: listensOnTcp(settings), password };
   } catch (error) {
     const isAboutFiles = !(error instanceof DatabaseError) && errorCode(error) !== undefined;
     throw isAboutFiles ? unusable(settings.dataDir, error) : error;
@@ -113,8 +130,8 @@ async function keepRunning(options: Prepared, door: Door, leave: AbortSignal): P
   }
 }
 
-function connectionTo({ port }: Server, password: string) {
-  return { host: '127.0.0.1', port, user, password, database };
+function connectionTo({ host, port }: Server, password: string) {
+  return { host, port, user, password, database };
 }
 
 /** The first signal lets the guests finish, the second stops at once. */

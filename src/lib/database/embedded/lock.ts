@@ -16,8 +16,7 @@ export interface Holder {
   pid: number;
   started: string;
   space: string;
-  /** On loopback. */
-  port: number;
+  at: string | number;
   token: string;
   released: boolean;
 }
@@ -29,12 +28,15 @@ export interface FoundHolder extends Holder {
 }
 
 export interface Lock {
+  /** Who held it before. */
+  previous: Holder | null;
   release(): Promise<void>;
 }
 
 /** How to reach a keeper. */
 interface Address {
-  port: number;
+  /** The path of a unix socket, or a port on loopback. */
+  at: string | number;
   token: string;
 }
 
@@ -72,9 +74,11 @@ export async function findHolder(root: string, name = keeper): Promise<FoundHold
 /** What cannot be read is what a power failure has left: it holds nothing. */
 function parseHolder(text: string): Holder {
   try {
-    return JSON.parse(text) as Holder;
+    // An earlier version wrote `port`; its keeper may still run.
+    const holder = JSON.parse(text) as Holder & { port?: number };
+    return { ...holder, at: holder.at ?? holder.port ?? 0 };
   } catch {
-    return { pid: 0, started: '', space: '', port: 0, token: '', released: true };
+    return { pid: 0, started: '', space: '', at: 0, token: '', released: true };
   }
 }
 
@@ -123,6 +127,7 @@ export async function takeLock(root: string, address: Address, name = keeper): P
   const touch = () => utimes(path, new Date(), new Date()).catch(() => undefined);
   const heartbeat = setInterval(() => void touch(), signOfLife).unref();
   return {
+    previous,
     async release() {
       clearInterval(heartbeat);
       await writePrivate(path, JSON.stringify({ ...holder, released: true })).catch(() => undefined);

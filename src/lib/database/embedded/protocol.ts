@@ -1,8 +1,9 @@
-/** What keeper and guests say to each other: one JSON object a line over a loopback connection. */
+/** What keeper and guests say to each other: one JSON object a line over a unix socket (Windows: a loopback connection). */
 import type { Readable } from 'node:stream';
 import { DatabaseError } from '../../errors.ts';
 
 export interface Connection {
+  /** The directory of its unix socket, or an address. */
   host: string;
   port: number;
   user: string;
@@ -32,6 +33,8 @@ export interface KeeperSettings {
   lingerMs: number;
   /** A forced way of running as root: for tests. */
   account?: 'switched';
+  /** Listens as where there are no unix sockets: for tests. */
+  listen?: 'tcp';
   /** An unpacked package in place of the installed one: for tests. */
   packageDirectory?: string;
 }

@@ -14,6 +14,7 @@ import type { Files } from './files.ts';
 import type { Log } from './log.ts';
 import { cleanEnvironment } from './processes.ts';
 import type { Program } from './program.ts';
+import { makeSocketDirectory, socketPort } from './socket.ts';
 import { startFailure } from './start-failure.ts';
 import { watch } from './watchdog.ts';
 
@@ -22,10 +23,18 @@ export interface ServerOptions {
   program: Program;
   account: Account;
   log: Log;
+  /** On loopback, where there are no unix sockets. */
+  tcp: boolean;
 }
 
-export interface Server {
+/** Where it listens. */
+interface Address {
+  /** The directory of the unix socket, or a loopback address. */
+  host: string;
   port: number;
+}
+
+export interface Server extends Address {
   /** Resolves when the process has ended, for whatever reason. */
   exited: Promise<void>;
   /** Ends sessions and writes everything out; idempotent. Where that takes too long, the next start recovers. */
@@ -34,8 +43,6 @@ export interface Server {
 
 /** Sizes for a server that shares its machine with the rest of the tool. Durability (fsync) stays at its default. */
 const settings = {
-  listen_addresses: '127.0.0.1',
-  unix_socket_directories: '',
   max_connections: '100',
   shared_buffers: '128MB',
   wal_level: 'minimal',
@@ -55,26 +62,40 @@ const attempts = 40;
 
 /** Throws DatabaseError `embedded_postgres_failed` or `data_dir_unusable`. */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  let port = (await lastPort(options.files)) ?? (await freePort());
+  const { files, account, tcp } = options;
+  let port = tcp ? ((await lastPort(files)) ?? (await freePort())) : socketPort;
   for (let attempt = 1; ; attempt++) {
-    const started = await tryToStart(options, port);
+    const host = tcp ? '127.0.0.1' : await makeSocketDirectory(files, account);
+    const started = await tryToStart(options, { host, port });
     if (typeof started !== 'string') {
-      await writePrivate(options.files.port, String(port));
+      if (tcp) await writePrivate(files.port, String(port));
       return started;
     }
-    if (attempt >= attempts) throw startFailure(options.files, 'postgres', started);
-    if (portTaken.test(started)) port = await freePort();
+    if (attempt >= attempts) throw startFailure(files, 'postgres', started);
+    if (tcp && portTaken.test(started)) port = await freePort();
     else if (stillEnding.test(started)) await sleep(250);
-    else throw startFailure(options.files, 'postgres', started);
+    else throw startFailure(files, 'postgres', started);
   }
 }
 
+/** PostgreSQL's settings. The socket is its owner's alone, as the directory is. */
+function listenOn({ host, port }: Address, tcp: boolean): Record<string, string> {
+  const directory = `"${host.replaceAll('"', '""')}"`; // an element of a list
+  const where = tcp
+    ? { listen_addresses: host, unix_socket_directories: '' }
+    : { listen_addresses: '', unix_socket_directories: directory, unix_socket_permissions: '0700' };
+  return { ...where, port: String(port) };
+}
+
 /** A running server, or what it wrote before it ended. */
-async function tryToStart(options: ServerOptions, port: number): Promise<Server | string> {
-  const { files, program, account, log } = options;
+async function tryToStart(options: ServerOptions, address: Address): Promise<Server | string> {
+  const { files, program, account, log, tcp } = options;
   const [file, args] = account.wrap(join(program.directory, 'bin/postgres'), [
     ...['-D', files.data],
-    ...Object.entries({ ...settings, port }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ...Object.entries({ ...settings, ...listenOn(address, tcp) }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]),
   ]);
   const child = spawn(file, args, {
     ...account.spawn,
@@ -103,7 +124,7 @@ async function tryToStart(options: ServerOptions, port: number): Promise<Server 
   const isReady = await Promise.race([ready.then(() => true), exited.then(() => false)]);
   if (!isReady) return lastLines.join('\n');
   let stopping: Promise<void> | undefined;
-  return { port, exited, stop: () => (stopping ??= stop(child, exited, log)) };
+  return { ...address, exited, stop: () => (stopping ??= stop(child, exited, log)) };
 }
 
 /** Fast shutdown, then immediate, then none of its business any more. */

@@ -1,6 +1,7 @@
 /** Uses the embedded PostgreSQL of a data directory, together with every other process that does. */
 import { resolve } from 'node:path';
 import { DatabaseError, errorMessage } from '../../errors.ts';
+import { describeConnection } from '../connection.ts';
 import { createDatabaseIfMissing } from '../create.ts';
 import { enter } from './enter.ts';
 import type { Stay } from './enter.ts';
@@ -10,7 +11,7 @@ export interface EmbeddedOptions {
   dataDir: string;
   /** Starts and losses of the server, for the log. */
   onNotice?: (text: string) => void;
-  /** The server was started again after a crash and could not get the same port. */
+  /** The server was started again after a crash and could not get the same port or directory. */
   onMoved?: (connection: Connection) => void;
   signal?: AbortSignal;
   /** How long to wait for the server to be ready, ms. */
@@ -18,7 +19,7 @@ export interface EmbeddedOptions {
   /** How long the server stays after its last user has gone, ms. */
   lingerMs?: number;
   /** For tests: see KeeperSettings. */
-  internal?: Pick<KeeperSettings, 'account' | 'packageDirectory'>;
+  internal?: Pick<KeeperSettings, 'account' | 'listen' | 'packageDirectory'>;
 }
 
 export interface EmbeddedPostgres extends AsyncDisposable {
@@ -44,9 +45,9 @@ export async function useEmbeddedPostgres(options: EmbeddedOptions): Promise<Emb
   let stay = await enter({ settings, signal, timeoutMs, onMoved: moved });
   let connection = stay.connection;
   function moved(next: Connection): void {
-    const elsewhere = next.port !== connection.port;
+    const elsewhere = next.port !== connection.port || next.host !== connection.host;
     connection = next;
-    notice(`the embedded PostgreSQL has been started again on port ${next.port}`);
+    notice(`the embedded PostgreSQL has been started again (${describeConnection(next)})`);
     if (elsewhere) options.onMoved?.(next);
   }
   const comeBack = (current: Stay) => {
