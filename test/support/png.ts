@@ -1,8 +1,13 @@
 /** Writes a PNG by hand, of any announced size, without ever holding its pixels. */
 import { crc32, deflateSync } from 'node:zlib';
 
-/** A black 1-bit PNG; `rows` (all by default) are really there. */
-export function blackPng(width: number, height: number, rows = height): Buffer {
+/** A black 1-bit PNG; `rows` (all by default) are really there, and `behind` them other chunks. */
+export function blackPng(
+  width: number,
+  height: number,
+  rows = height,
+  behind: readonly Buffer[] = [],
+): Buffer {
   const header = Buffer.alloc(13);
   header.writeUInt32BE(width, 0);
   header.writeUInt32BE(height, 4);
@@ -13,11 +18,12 @@ export function blackPng(width: number, height: number, rows = height): Buffer {
     signature,
     chunk('IHDR', header),
     chunk('IDAT', pixels),
+    ...behind,
     chunk('IEND', Buffer.alloc(0)),
   ]);
 }
 
-function chunk(type: string, data: Buffer): Buffer {
+export function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
   const out = Buffer.alloc(body.length + 8);
   out.writeUInt32BE(data.length, 0);

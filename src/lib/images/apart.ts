@@ -33,8 +33,8 @@ export interface ImagesApart extends AsyncDisposable {
   input(bytes: Uint8Array, preprocessing: Preprocessing, autoOrient: boolean): Promise<Float32Array>;
 }
 
-/** Formats whose headers alone may take long: chains of directories, frames that have to be counted. */
-const longHeaders = ['tiff', 'gif'];
+/** Formats whose headers alone may take long: chains of directories, frames and descriptions behind the pixels. */
+const longHeaders = ['tiff', 'gif', 'png', 'webp'];
 /** Deaths of a process at one image before that is taken to be the image's fault. */
 const mostDeaths = 2;
 

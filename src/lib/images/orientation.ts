@@ -3,6 +3,7 @@ import { inflateSync } from 'node:zlib';
 import { openTiff, TiffDirectory } from './tiff/directory.ts';
 
 const ORIENTATION = 274;
+const maxProfileBytes = 2 ** 20;
 
 /** Of an EXIF block, which is built like a TIFF file; undefined where it says nothing that can be understood. */
 export function exifOrientation(exif: Uint8Array): number | undefined {
@@ -21,15 +22,20 @@ export function xmpOrientation(xmp: string): number | undefined {
   return valid(found === null ? undefined : Number(found[1]));
 }
 
-/** Of the text chunk of a PNG in which ImageMagick and others keep EXIF: a name, a length, the bytes in hex. */
+/** Whether a text chunk of a PNG is one in which ImageMagick and others keep EXIF, by the name that it begins with. */
+export function isProfile(text: Uint8Array): boolean {
+  const start = Buffer.from(text.subarray(0, 80)).toString('latin1');
+  return /^Raw profile type (exif|APP1)\0/i.test(start);
+}
+
+/** Of such a chunk: a name, a length, the bytes in hex. */
 export function profileOrientation(text: Uint8Array, packed: boolean): number | undefined {
   const end = text.indexOf(0);
-  const name = Buffer.from(text.subarray(0, Math.max(end, 0))).toString('latin1');
-  if (!/^Raw profile type (exif|APP1)$/i.test(name)) return undefined;
   try {
     const body = packed
-      ? inflateSync(text.subarray(end + 2), { maxOutputLength: 2 ** 20 })
+      ? inflateSync(text.subarray(end + 2), { maxOutputLength: maxProfileBytes })
       : text.subarray(end + 1);
+    if (body.length > maxProfileBytes) return undefined;
     const [, , ...hex] = Buffer.from(body).toString('latin1').trim().split('\n');
     return exifOrientation(Buffer.from(hex.join(''), 'hex'));
   } catch {
@@ -38,5 +44,5 @@ export function profileOrientation(text: Uint8Array, packed: boolean): number | 
 }
 
 function valid(orientation: number | undefined): number | undefined {
-  return orientation !== undefined && orientation >= 1 && orientation <= 8 ? orientation : undefined;
+  return [1, 2, 3, 4, 5, 6, 7, 8].find((one) => one === orientation);
 }

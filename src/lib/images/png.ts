@@ -1,17 +1,20 @@
 /** What libpng does not tell of a PNG file: parts cut off, descriptions that are damaged, EXIF behind the pixels. */
 import { crc32 } from 'node:zlib';
 import { corrupt, truncated } from './failures.ts';
-import { exifOrientation, profileOrientation } from './orientation.ts';
+import { exifOrientation, isProfile, profileOrientation } from './orientation.ts';
 
 const SIGNATURE = 8;
 /** Length, name and checksum of a chunk. */
 const FRAME = 12;
+/** Texts that hold EXIF; writers make one. */
+const maxProfiles = 4;
 
 /** Hops from chunk to chunk; pixels are not looked at. Throws an ImageError. */
 export function inspectPng(bytes: Uint8Array): { orientation: number | undefined } {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let orientation: number | undefined;
   let pixels = false;
+  let profiles = 0;
   for (let at = SIGNATURE; at + FRAME <= bytes.length;) {
     const length = view.getUint32(at);
     const name = Buffer.from(bytes.subarray(at + 4, at + 8)).toString('latin1');
@@ -27,7 +30,9 @@ export function inspectPng(bytes: Uint8Array): { orientation: number | undefined
     }
     const data = bytes.subarray(at + 8, end - 4);
     if (name === 'eXIf') orientation = exifOrientation(data) ?? orientation;
-    if (name === 'tEXt' || name === 'zTXt') orientation ??= profileOrientation(data, name === 'zTXt');
+    if ((name === 'tEXt' || name === 'zTXt') && isProfile(data) && profiles++ < maxProfiles) {
+      orientation ??= profileOrientation(data, name === 'zTXt');
+    }
     at = end;
   }
   return { orientation };

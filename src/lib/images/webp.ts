@@ -1,11 +1,13 @@
 /** The first frame of an animated WebP as a file of its own: libwebp's time grows with the square of the frames. */
-import { truncated } from './failures.ts';
+import { corrupt, truncated } from './failures.ts';
 
 const RIFF = 12;
 const CHUNK = 8;
+/** More than any animation has frames. */
+const maxChunks = 100_000;
 const kept = ['VP8X', 'ICCP', 'ANIM', 'EXIF', 'XMP '];
 
-/** The bytes themselves where there are not several frames. Throws `truncated` where an animation was cut off. */
+/** The bytes themselves where there are not several frames. Throws an ImageError where an animation was cut off. */
 export function firstWebpFrame(bytes: Uint8Array): Uint8Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const name = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString('latin1');
@@ -13,7 +15,9 @@ export function firstWebpFrame(bytes: Uint8Array): Uint8Array {
   const end = view.getUint32(4, true) + CHUNK;
   const parts: Uint8Array[] = [];
   let frames = 0;
+  let chunks = 0;
   for (let at = RIFF; at + CHUNK <= Math.min(end, bytes.length);) {
+    if (++chunks > maxChunks) throw corrupt('webp', `it has more than ${maxChunks} parts`);
     const length = view.getUint32(at + 4, true);
     const next = at + CHUNK + length + (length & 1);
     const frame = name(at) === 'ANMF';

@@ -5,6 +5,7 @@ import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
 import { smallPixels } from '../../../src/lib/images/small.ts';
 import { ensureBuilt } from '../../support/build.ts';
 import { asSharp, pattern } from '../../support/images.ts';
+import { childrenOf } from '../../support/processes.ts';
 import { slowPng, slowTiff } from '../../support/slow-images.ts';
 
 beforeAll(ensureBuilt, 120_000);
@@ -31,6 +32,18 @@ describe('images looked at apart', () => {
       code: 'not_an_image',
     });
   }, 60_000);
+
+  it.each(['tiff', 'gif', 'png', 'webp'] as const)(
+    'are where headers may take long: %s',
+    async (format) => {
+      const bytes = await asSharp(pattern(40, 30)).toFormat(format).toBuffer();
+      const before = childrenOf(process.pid).length;
+      await using looking = openImagesApart(limits);
+      expect(await looking.header(bytes)).toEqual({ format, contentType: `image/${format}` });
+      expect(childrenOf(process.pid)).toHaveLength(before + 1);
+    },
+    60_000,
+  );
 
   it.each([
     ['a tiled TIFF', () => slowTiff(800)],

@@ -104,6 +104,39 @@ describe('damage', () => {
     expect((await refusal(bytes)).code).toBe(code);
   });
 
+  const packed = { chunks: [deflateSync(rgb)] };
+  it.each([
+    ['a width of 5/3', small({ 256: [5, 3] }, { types: { 256: 5 } })],
+    ['a width of 5/2', small({ 256: [5, 2] }, { types: { 256: 5 } })],
+    ['a height of 3/2', small({ 257: [3, 2] }, { types: { 257: 5 } })],
+    ['a height of 0/0', small({ 257: [0, 0] }, { types: { 257: 5 } })],
+    ['3/2 rows a strip', small({ 278: [3, 2] }, { types: { 278: 5 } })],
+    ['a place before the file', small({}, { types: { 273: 9 }, offsets: [2 ** 32 - 1] })],
+    ['a place between two bytes', small({}, { types: { 273: 5 }, offsets: [17, 2] })],
+    ['a length of −1', small({ 259: [8], 279: [2 ** 32 - 1] }, { types: { 279: 9 }, ...packed })],
+    ['a length of 9/2', small({ 259: [8], 279: [9, 2] }, { types: { 279: 5 }, ...packed })],
+  ])('refuses %s', async (_, bytes) => {
+    expect((await refusal(bytes)).code).toBe('corrupt');
+  });
+
+  it('takes an orientation that is no whole number for none', async () => {
+    const image = await decodeImage(small({ 274: [11, 2] }, { types: { 274: 5 } }));
+    expect(image).toEqual(await decodeImage(small()));
+  });
+
+  it('unpacks no JPEG that is far larger than its strip', async () => {
+    const strip = async (height: number, width = 8) => {
+      const jpeg = await asSharp(pattern(width, height)).greyscale().jpeg().toBuffer();
+      return writeTiff({
+        tags: { 256: [8], 257: [8], 258: [8], 259: [7], 262: [1], 277: [1], 278: [8] },
+        chunks: [jpeg],
+      });
+    };
+    await expect(decodeImage(await strip(16))).resolves.toMatchObject({ width: 8, height: 8 });
+    const error = await refusal(await strip(400, 400));
+    expect(error).toMatchObject({ code: 'corrupt', message: expect.stringMatching(/pixel limit/) as string });
+  });
+
   it('whatever the bytes say, the answer is pixels or an ImageError', async () => {
     const whole = await Promise.all(files.map(({ make }) => make()));
     const limits = { maxBytes: 2 ** 20, maxPixels: 10_000 };

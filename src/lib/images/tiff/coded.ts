@@ -22,14 +22,16 @@ export async function decodeCoded(
   rows: number,
   name: string,
 ): Promise<ChunkSamples> {
-  const { chunkWidth } = layout;
+  const { chunkWidth, chunkHeight } = layout;
+  // A part says its own size, which nothing has been held against; some writers fill the last strip up.
+  const limitInputPixels = 2 * chunkWidth * Math.max(rows, chunkHeight) + 2 ** 16;
   const file = layout.compression === 'jpeg' ? wholeJpeg(packed, layout) : faxTiff(packed, layout, rows);
   const samples = layout.planar ? 1 : layout.samples;
   const space = samples === 1 ? 'b-w' : samples === 4 ? 'cmyk' : 'srgb';
   try {
     const { data, info } = await tryDecoding(() => {
       const failOn = layout.compression === 'jpeg' ? 'truncated' : 'error';
-      let image = sharp(file, { failOn, ignoreIcc: true, limitInputPixels: false });
+      let image = sharp(file, { failOn, ignoreIcc: true, limitInputPixels });
       if (space === 'cmyk') image = image.pipelineColourspace('cmyk');
       return image.toColourspace(space).raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     });

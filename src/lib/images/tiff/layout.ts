@@ -159,7 +159,7 @@ export function readTiffLayout(bytes: Uint8Array, limits: ImageLimits): TiffLayo
     directory,
     width,
     height,
-    orientation: orientation >= 1 && orientation <= 8 ? orientation : 1,
+    orientation: isCount(orientation) && orientation <= 8 ? orientation : 1,
     littleEndian: file.littleEndian,
     planar: directory.number(PLANAR) === 2,
     predictor: directory.number(PREDICTOR) ?? 1,
@@ -176,8 +176,13 @@ export function readTiffLayout(bytes: Uint8Array, limits: ImageLimits): TiffLayo
 function size(directory: TiffDirectory, tag: number, name: string): number {
   const value = directory.number(tag);
   if (value === undefined) throw corrupt('tiff', `it names no ${name}`);
-  if (!(value >= 1)) throw corrupt('tiff', `its ${name} is ${value}`);
+  if (!isCount(value)) throw corrupt('tiff', `its ${name} is ${value}`);
   return value;
+}
+
+/** Any number can be written as a fraction, a negative or a floating-point one. */
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 1;
 }
 
 function readSamples(directory: TiffDirectory) {
@@ -256,7 +261,7 @@ function readPlaces(bytes: Uint8Array, found: Found, limits: ImageLimits) {
   const rows = tiled
     ? size(directory, TILE_HEIGHT, 'tile height')
     : (directory.number(ROWS_PER_STRIP) ?? height);
-  if (rows < 1) throw corrupt('tiff', `${rows} rows a strip`);
+  if (!isCount(rows)) throw corrupt('tiff', `${rows} rows a strip`);
   const chunkHeight = tiled ? rows : Math.min(rows, height);
   const across = Math.ceil(width / chunkWidth);
   const down = Math.ceil(height / chunkHeight);
@@ -305,7 +310,9 @@ function readCounts(bytes: Uint8Array, found: Omit<TiffLayout, 'counts'>): Float
       counts[i] = announced[i] ?? 0;
     }
     if (counts[i] === 0 || offset === 0) throw corrupt('tiff', `its ${one} ${i + 1} is empty`);
-    if (!(offset + counts[i]! <= bytes.length)) throw truncated('tiff');
+    if (!isCount(offset)) throw corrupt('tiff', `its ${one} ${i + 1} is at ${offset}`);
+    if (offset >= bytes.length || offset + counts[i]! > bytes.length) throw truncated('tiff');
+    if (!isCount(counts[i]!)) throw corrupt('tiff', `its ${one} ${i + 1} has ${counts[i]} bytes`);
   }
   return counts;
 }
