@@ -17,17 +17,26 @@ export interface GraphEnd {
   parts: boolean;
 }
 
-/** A graph, the body of a function or of a branch: where its values come from. */
-interface Scope {
+/** Where the values of a graph, of a function or of a branch come from. */
+interface Body {
   producers: ReadonlyMap<string, { node: OnnxNode; index: number }>;
   constants: ReadonlyMap<string, OnnxTensor>;
-  /** What a function's input is where it is called. */
-  inputs: ReadonlyMap<string, string>;
+  /** Of a function: which of its inputs has the name. */
+  inputs: ReadonlyMap<string, number>;
+}
+
+/** A body where it is used. */
+interface Scope {
+  body: Body;
+  /** What calls it, where it is a function. */
+  call: OnnxNode | undefined;
   outer: Scope | undefined;
 }
 
 /** Every file ends: also one whose nodes form a circle or whose functions call each other. */
 const maxSteps = 2000;
+/** Likewise one whose functions call each other with thousands of inputs: as many are looked at in all. */
+const maxLooks = 20_000;
 
 const shaping = new Set(
   'Cast,CastLike,Reshape,Flatten,Squeeze,Unsqueeze,Identity,Transpose,Dropout,Expand,Clip,QuantizeLinear,DequantizeLinear'.split(
@@ -60,13 +69,16 @@ export function graphEnd(model: OnnxModel): GraphEnd {
 class Trace {
   readonly #functions: ReadonlyMap<string, OnnxFunction>;
   readonly #root: Scope;
+  /** Each is read once, however often it is called. */
+  readonly #bodies = new Map<OnnxGraph | OnnxFunction, Body>();
   #steps = 0;
+  #looks = 0;
   #step = 0;
   #parts = false;
 
   constructor({ graph, functions = [] }: OnnxModel) {
     this.#functions = new Map(functions.map((f) => [called(f.domain, f.name, f.overload), f]));
-    this.#root = graphScope(graph, undefined);
+    this.#root = { body: this.#body(graph), call: undefined, outer: undefined };
   }
 
   of(output: string): GraphEnd {
@@ -79,10 +91,14 @@ class Trace {
     const found = source(name, scope);
     if (found === undefined) return { kind: 'open', op: '' };
     const { node, index, scope: at } = found;
+    this.#looks += node.input.length + node.attribute.length;
+    if (this.#looks > maxLooks) return { kind: 'unknown', op: '' };
     const op = node.opType ?? '';
     const behind = (input: number) => this.#follow(node.input[input] ?? '', at);
-    const body = this.#functions.get(called(node.domain, op, node.overload));
-    if (body !== undefined) return this.#follow(body.output[index] ?? '', functionScope(body, node, at));
+    const made = this.#functions.get(called(node.domain, op, node.overload));
+    if (made !== undefined) {
+      return this.#follow(made.output[index] ?? '', { body: this.#body(made), call: node, outer: at });
+    }
     if (shaping.has(op)) return this.#shaped(node, at, behind(0));
     if (shares.has(op)) return { kind: 'shares', op };
     if (independent.has(op)) return { kind: 'independent', op };
@@ -126,6 +142,15 @@ class Trace {
     }
   }
 
+  #body(of: OnnxGraph | OnnxFunction): Body {
+    const known = this.#bodies.get(of);
+    if (known !== undefined) return known;
+    const read =
+      'initializer' in of ? readBody(of.node, of.initializer, []) : readBody(of.node, [], of.input);
+    this.#bodies.set(of, read);
+    return read;
+  }
+
   #shaped(node: OnnxNode, scope: Scope, inner: Pick<GraphEnd, 'kind' | 'op'>): Pick<GraphEnd, 'kind' | 'op'> {
     if (node.opType?.includes('Quantize')) {
       this.#step = Math.max(this.#step, constant(node.input[1], scope) ?? 1 / 127);
@@ -167,7 +192,9 @@ class Trace {
     const divisor = opType === 'Reciprocal' ? node.input[0] : node.input[1];
     if (opType === 'Reciprocal' || (opType === 'Div' && isOne(node.input[0], scope))) {
       const sum = this.#maker(divisor, scope, ['Add']);
-      const isSpelled = sum?.node.input.some((term) => this.#maker(term, sum.scope, ['Exp']) !== undefined);
+      const isSpelled = sum?.node.input
+        .slice(0, 2)
+        .some((term) => this.#maker(term, sum.scope, ['Exp']) !== undefined);
       if (isSpelled) return { kind: 'independent', op: '1 / (1 + Exp)' };
     }
     // By a constant: a bounded value stays one, if of another bound.
@@ -221,7 +248,9 @@ class Trace {
   #branches(node: OnnxNode, index: number, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
     const all = node.attribute
       .filter(({ g }) => g !== undefined)
-      .map(({ g }) => this.#follow(g!.output[index]?.name ?? '', graphScope(g!, scope)));
+      .map(({ g }) =>
+        this.#follow(g!.output[index]?.name ?? '', { body: this.#body(g!), call: undefined, outer: scope }),
+      );
     const [first] = all;
     return first !== undefined && all.every(({ kind }) => kind === first.kind) ? first : unknown('If');
   }
@@ -235,16 +264,11 @@ function called(domain = '', name = '', overload = ''): string {
   return JSON.stringify([domain, name, overload]);
 }
 
-function graphScope(graph: OnnxGraph, outer: Scope | undefined): Scope {
-  return { ...nodeScope(graph.node, graph.initializer), inputs: new Map(), outer };
-}
-
-function functionScope({ node, input }: OnnxFunction, call: OnnxNode, outer: Scope): Scope {
-  const inputs = new Map(input.map((name, i) => [name, call.input[i] ?? '']));
-  return { ...nodeScope(node, []), inputs, outer };
-}
-
-function nodeScope(nodes: readonly OnnxNode[], initializer: readonly OnnxTensor[]) {
+function readBody(
+  nodes: readonly OnnxNode[],
+  initializer: readonly OnnxTensor[],
+  input: readonly string[],
+): Body {
   const producers = new Map<string, { node: OnnxNode; index: number }>();
   const constants = new Map(initializer.map((tensor) => [tensor.name ?? '', tensor]));
   for (const node of nodes) {
@@ -255,25 +279,31 @@ function nodeScope(nodes: readonly OnnxNode[], initializer: readonly OnnxTensor[
     const tensor = one === undefined ? value?.t : floatTensor('', [], Float32Array.of(one));
     if (tensor !== undefined) constants.set(node.output[0] ?? '', tensor);
   }
-  return { producers, constants };
+  return { producers, constants, inputs: new Map(input.map((name, i) => [name, i])) };
 }
 
 /** The node that makes `name`: here, where the function is called, or around the branch. */
 function source(name: string, scope: Scope): { node: OnnxNode; index: number; scope: Scope } | undefined {
   for (let [at, within]: [string, Scope | undefined] = [name, scope]; within !== undefined;) {
-    const found = within.producers.get(at);
+    const found = within.body.producers.get(at);
     if (found !== undefined) return { ...found, scope: within };
-    at = within.inputs.get(at) ?? at;
+    at = outside(at, within);
     within = within.outer;
   }
   return undefined;
+}
+
+/** What a name is called where its function is called. */
+function outside(name: string, { body, call }: Scope): string {
+  const input = body.inputs.get(name);
+  return input === undefined ? name : (call?.input[input] ?? '');
 }
 
 /** The one number that `name` stands for, where it is a constant. */
 function constant(name: string | undefined, scope: Scope): number | undefined {
   if (name === undefined || name === '') return undefined;
   for (let [at, within]: [string, Scope | undefined] = [name, scope]; within !== undefined;) {
-    const tensor = within.constants.get(at);
+    const tensor = within.body.constants.get(at);
     if (tensor !== undefined) {
       if (tensor.dims.some((dim) => dim !== 1)) return undefined;
       try {
@@ -282,7 +312,7 @@ function constant(name: string | undefined, scope: Scope): number | undefined {
         return undefined; // of integers, of strings
       }
     }
-    at = within.inputs.get(at) ?? at;
+    at = outside(at, within);
     within = within.outer;
   }
   return undefined;

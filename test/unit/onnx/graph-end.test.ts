@@ -176,6 +176,36 @@ describe('the end of a graph', () => {
     expect(endOf([of('Identity', 'b', 'scores'), of('Identity', 'scores', 'b')]).kind).toBe('unknown');
   });
 
+  it('of a function that calls itself, whose body is read once', () => {
+    let reads = 0;
+    const nodes = [{ ...of('again', 'x', 'y'), domain: 'own' }];
+    const again: OnnxFunction = {
+      name: 'again',
+      domain: 'own',
+      input: ['x'],
+      output: ['y'],
+      get node() {
+        reads++;
+        return nodes;
+      },
+      attributeProto: [],
+    };
+    const call = { ...of('again'), domain: 'own' };
+    const model = meansModel({ nodes: [call], constants, changes: { functions: [again] } });
+    expect(graphEnd(model).kind).toBe('unknown');
+    expect(reads).toBe(1);
+  });
+
+  it('of many inputs, up to a number of them', () => {
+    const joined = (count: number) =>
+      endOf([
+        of('Softmax', 'means', 'p'),
+        node('Concat', ['p', ...Array<string>(count).fill('zero')], ['scores']),
+      ]);
+    expect(joined(1000).kind).toBe('shares');
+    expect(joined(30_000).kind).toBe('unknown');
+  });
+
   it('in both branches of an If', () => {
     const branch = (op: string) => body([of(op, 'means', 'made')], 'made');
     const either = (a: string, b: string) => {
