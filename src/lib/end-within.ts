@@ -23,6 +23,7 @@ export function endWithin(ms: number): void {
   });
   shell.on('error', () => undefined);
   shell.unref();
-  shell.stdin.on('error', () => undefined);
-  (shell.stdin as Socket).unref();
+  // Where there is no file descriptor left there is none of these.
+  const input = shell.stdin as Socket | undefined;
+  input?.on('error', () => undefined).unref();
 }

@@ -1,4 +1,5 @@
 // Work for the tests of the sandbox: does what a hostile input would make of a decoder.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pbkdf2, randomBytes } from 'node:crypto';
@@ -27,7 +28,20 @@ const tasks = {
   environment: () => ({ ...process.env }),
 };
 
-export default async function open({ failsWith }) {
+/** One process fails, and the others open when it is gone. */
+async function failOnce(path) {
+  try {
+    writeFileSync(path, `${process.pid}`, { flag: 'wx' });
+  } catch {
+    while (readFileSync(path, 'utf8') === '' || existsSync(`/proc/${readFileSync(path, 'utf8')}`))
+      await sleep(20);
+    return;
+  }
+  throw new Error('the first');
+}
+
+export default async function open({ failsWith, failsOnce }) {
+  if (failsOnce !== undefined) await failOnce(failsOnce);
   if (failsWith === 'crash') process.kill(process.pid, 'SIGFPE');
   if (failsWith !== undefined) throw new Error(failsWith);
   return async (task, bytes) => tasks[task.do](task, bytes);

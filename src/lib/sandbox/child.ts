@@ -13,6 +13,8 @@ let work: Work<unknown, unknown> | undefined;
 
 // Nothing here is worth a good-bye, and an orderly exit would wait for what hangs in native code.
 const end = () => process.kill(process.pid, 'SIGKILL');
+// Where all processes of a service are told to stop, its parent may want to finish what is in work here.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => undefined);
 parent.on('error', end).on('close', end);
 // While native code holds the main thread nobody hears that the parent is gone; this thread looks.
 const lookout = `const { workerData } = require('node:worker_threads');

@@ -22,7 +22,6 @@ export function cpuTimeMsNow(pid: number): number | undefined {
   }
 }
 
-/** POSIX: `[[dd-]hh:]mm:ss`, with hundredths on macOS. */
 /** Resident, in bytes; 0 where it cannot be told. */
 export function memoryOf(pid: number): number {
   try {
@@ -33,6 +32,7 @@ export function memoryOf(pid: number): number {
   }
 }
 
+/** POSIX: `[[dd-]hh:]mm:ss`, with hundredths on macOS. */
 async function fromPs(pid: number): Promise<number | undefined> {
   const text = await new Promise<string>((resolve) => {
     execFile('ps', ['-o', 'time=', '-p', `${pid}`], { timeout: 2000 }, (error, stdout) =>

@@ -8,12 +8,12 @@ const nothing = new Uint8Array(0);
 /** `message`: anything that can be cloned. `bytes` are not copied: they must stay as they are until they are sent. */
 export function sendFrame(stream: Writable, message: unknown, bytes: Uint8Array = nothing): void {
   const body = serialize(message);
-  const head = Buffer.allocUnsafe(headBytes + body.length);
+  const head = Buffer.allocUnsafe(headBytes);
   head.writeUInt32LE(body.length, 0);
   head.writeUInt32LE(bytes.length, 4);
-  body.copy(head, headBytes);
   stream.cork();
   stream.write(head);
+  stream.write(body);
   if (bytes.length > 0) stream.write(bytes);
   stream.uncork();
 }

@@ -12,6 +12,9 @@ import { WorkClock } from './work-clock.ts';
 /** The process ended while it opened, or did a task. */
 export class ProcessDied extends Error {}
 
+/** There was no process to be had: the system's doing, not that of what it was to do. */
+export class NotStarted extends Error {}
+
 /** It was ended because its task took more work than it may. */
 export class Overrun extends Error {}
 
@@ -30,12 +33,13 @@ interface Pending {
 }
 
 export class SandboxProcess {
-  /** Rejects with what opening failed with: a VisionscaleError, ProcessDied or Overrun. */
+  /** Rejects with what opening failed with: a VisionscaleError, NotStarted, ProcessDied or Overrun. */
   readonly opened: Promise<unknown>;
   /** Resolves, however it ends, to how. */
   readonly ended: Promise<string>;
   readonly #child: ChildProcess;
-  readonly #socket: Socket;
+  /** Undefined where the process could not be started. */
+  readonly #socket: Socket | undefined;
   readonly #memoryBytes: number;
   #pending: Pending | undefined;
   /** Why it is being ended. */
@@ -50,15 +54,22 @@ export class SandboxProcess {
       stdio: ['ignore', 'ignore', 'inherit', 'pipe'],
       detached: true,
     });
-    this.#socket = this.#child.stdio[3] as Socket;
-    this.#socket.on('error', () => undefined); // it has ended, which is heard below
-    onFrame(this.#socket, (message) => this.#hear(message as Answer));
     this.ended = new Promise((resolve) => {
-      this.#child.once('error', (error) => resolve(`could not be started: ${error.message}`));
+      this.#child.once('error', (error) => {
+        const how = `could not be started: ${error.message}`;
+        this.#why ??= new NotStarted(how, { cause: error });
+        resolve(how);
+      });
       this.#child.once('exit', (code, signal) =>
         resolve(this.#why?.message ?? `ended with ${signal ?? `exit code ${code}`}`),
       );
     });
+    // Where there is no file descriptor left, `stdio` is undefined.
+    this.#socket = (this.#child.stdio as ChildProcess['stdio'] | undefined)?.[3] as Socket | undefined;
+    if (this.#socket !== undefined) {
+      this.#socket.on('error', () => undefined); // it has ended, which is heard above
+      onFrame(this.#socket, (message) => this.#hear(message as Answer));
+    }
     living.add(this);
     void this.ended.then((how) => {
       living.delete(this);
@@ -103,8 +114,8 @@ export class SandboxProcess {
       this.#pending = { resolve, reject, clock };
       // Only work keeps the parent from ending.
       this.#child.ref();
-      this.#socket.ref();
-      sendFrame(this.#socket, message, bytes);
+      this.#socket?.ref();
+      if (this.#socket !== undefined) sendFrame(this.#socket, message, bytes);
     });
   }
 
@@ -128,7 +139,7 @@ export class SandboxProcess {
   #settle(error: Error | undefined, reply?: unknown): void {
     const pending = this.#pending;
     this.#pending = undefined;
-    this.#socket.unref();
+    this.#socket?.unref();
     if (!this.#killed) this.#child.unref();
     pending?.clock.stop();
     if (error === undefined) pending?.resolve(reply);

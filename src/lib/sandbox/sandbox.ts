@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import { Overrun, SandboxProcess } from './process.ts';
+import { NotStarted, Overrun, SandboxProcess } from './process.ts';
 
 export interface SandboxOptions {
   /** Path of a compiled module whose default export is an `OpenWork`. */
@@ -35,7 +35,8 @@ export interface SandboxOptions {
 export interface Sandbox<Task, Reply> extends AsyncDisposable {
   /**
    * Rejects with the VisionscaleError that the work threw, what `overrun` makes, `worker_crashed` (retryable) where the process
-   * died, or the signal's reason: then nobody waits for the task any more. `bytes` must stay as they are.
+   * died, `worker_unavailable` (retryable) where none could be started or the sandbox was closed before, or the signal's
+   * reason: then nobody waits for the task any more. `bytes` must stay as they are.
    */
   run(task: Task, bytes?: Uint8Array, signal?: AbortSignal): Promise<Reply>;
 }
@@ -48,10 +49,11 @@ interface Job {
 }
 
 const defaultOpenLimitMs = 120_000;
+const manyHint = 'Does this user have too many processes or open files? See: ulimit -u; ulimit -n';
 /** After a process could not be opened again: from, to. */
 const [firstDelayMs, longestDelayMs] = [250, 30_000];
 
-/** Resolves when the processes are open, with `eager`; rejects, with none left, when one cannot be. */
+/** Resolves when the processes are open, with `eager`; rejects, with none left, when one cannot be: as `run` does. */
 export async function openSandbox<Task, Reply>(options: SandboxOptions): Promise<Sandbox<Task, Reply>> {
   const pool = new Pool(options);
   if (options.eager) await pool.openAll();
@@ -87,6 +89,7 @@ class Pool {
   run(task: unknown, bytes: Uint8Array | undefined, signal: AbortSignal | undefined): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw signal.reason;
+      if (this.#closing.signal.aborted) throw this.#unavailable('was closed');
       const job = { task, bytes, resolve, reject };
       if (signal !== undefined) {
         const leave = () => {
@@ -161,7 +164,10 @@ class Pool {
       await one.opened;
     } catch (error) {
       one.kill();
-      throw error instanceof VisionscaleError ? error : cannotOpen(errorMessage(error));
+      if (error instanceof VisionscaleError) throw error;
+      throw error instanceof NotStarted
+        ? this.#unavailable(error.message, manyHint)
+        : cannotOpen(errorMessage(error));
     }
     open = true;
     this.#everOpen = true;
@@ -184,7 +190,8 @@ class Pool {
       } catch (error) {
         if (signal.aborted) return;
         if (!this.#everOpen) {
-          this.#count--;
+          // Others that are about to open do the tasks, or fail in their turn.
+          if (--this.#count > 0) return;
           for (const job of this.#queue.splice(0)) job.reject(error);
           return;
         }
@@ -192,6 +199,15 @@ class Pool {
         await sleep(delayMs, undefined, { signal }).catch(() => undefined);
       }
     }
+  }
+
+  /** Nobody's fault who asks: not the model's, nor the image's. */
+  #unavailable(how: string, hint?: string): VisionscaleError {
+    return new VisionscaleError(`${this.#options.called} ${how}`, {
+      code: 'worker_unavailable',
+      retryable: true,
+      ...(hint !== undefined && { hint }),
+    });
   }
 
   #died(how: unknown): VisionscaleError {

@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/errors.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/sandbox/sandbox.ts';
 import { ensureBuilt } from '../../support/build.ts';
@@ -127,6 +130,54 @@ describe('a sandbox', () => {
     60_000,
   );
 
+  it('does its tasks in the processes that open, where another cannot be', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'visionscale-sandbox-'));
+    try {
+      await using sandbox = await open({
+        setup: { failsOnce: join(dir, 'first') },
+        processes: 2,
+        eager: false,
+      });
+      const answers = await Promise.all([echo(sandbox, 1), echo(sandbox, 2)]);
+      expect(answers.map(({ value }) => value)).toEqual([1, 2]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }, 60_000);
+
+  it('blames nobody where no process can be started', async () => {
+    const script = fileURLToPath(new URL('../../support/no-descriptors.mjs', import.meta.url));
+    const limited = ['-c', 'ulimit -n 64 && exec "$0" "$1"', process.execPath, script];
+    const child = spawn('/bin/sh', limited, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const [said, complaints] = await Promise.all([text(child.stdout), text(child.stderr)]);
+    expect(complaints).toBe('');
+    expect(JSON.parse(said)).toEqual({
+      code: 'worker_unavailable',
+      retryable: true,
+      message: `a child could not be started: spawn ${process.execPath} EMFILE`,
+    });
+  }, 60_000);
+
+  it('leaves it to the parent when a process ends', async () => {
+    await using sandbox = await open();
+    const { pid } = await echo(sandbox, 1);
+    for (const signal of ['SIGTERM', 'SIGINT']) {
+      process.kill(pid, signal);
+      expect(await echo(sandbox, signal)).toMatchObject({ value: signal, pid });
+    }
+    expect(notices).toEqual([]);
+  }, 60_000);
+
+  it('takes no task when it is closed', async () => {
+    const sandbox = await open();
+    await sandbox[Symbol.asyncDispose]();
+    await expect(echo(sandbox, 1)).rejects.toMatchObject({
+      code: 'worker_unavailable',
+      retryable: true,
+      message: 'a child was closed',
+    });
+  }, 20_000);
+
   it('ends what is at work when it is closed', async () => {
     const sandbox = await open({ limitMs: 600_000 });
     const hanging = expect(sandbox.run({ do: 'hang' })).rejects.toMatchObject({ code: 'worker_crashed' });
@@ -136,16 +187,19 @@ describe('a sandbox', () => {
   }, 60_000);
 
   it('has nothing secret in its environment', async () => {
-    process.env['AWS_SECRET_ACCESS_KEY'] = process.env['DATABASE_URL'] = 'secret';
-    afterAll(() => {
-      delete process.env['AWS_SECRET_ACCESS_KEY'];
-      delete process.env['DATABASE_URL'];
-    });
+    const secrets = [
+      'AWS_SECRET_ACCESS_KEY',
+      'DATABASE_URL',
+      'HTTPS_PROXY',
+      'http_proxy',
+      'npm_config_proxy',
+    ];
+    for (const name of secrets) vi.stubEnv(name, 'secret');
+    afterAll(() => void vi.unstubAllEnvs());
     await using sandbox = await open();
     const environment = (await sandbox.run({ do: 'environment' })) as Record<string, string>;
     expect(environment).toHaveProperty('PATH');
-    expect(environment).not.toHaveProperty('AWS_SECRET_ACCESS_KEY');
-    expect(environment).not.toHaveProperty('DATABASE_URL');
+    for (const name of secrets) expect(environment).not.toHaveProperty(name);
   }, 60_000);
 });
 
