@@ -10,7 +10,7 @@ const sections = [...new Set(settings.map((setting) => setting.section))];
 export function envExample(): string {
   const lines = [
     '# Settings of visionscale. Copy to .env and fill in what differs; flags and the environment win over .env.',
-    '# A setting marked [secret] may also come from a file: NAME_FILE=/run/secrets/name.',
+    '# A setting marked [secret] may also come from a file: NAME_FILE=/run/secrets/name in the environment, not in .env.',
     '# Any librdkafka property: KAFKA_CONF_ and its name with _ for the dots, e.g. KAFKA_CONF_security_protocol=SASL_SSL.',
   ];
   for (const section of sections) {

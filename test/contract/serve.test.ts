@@ -486,23 +486,34 @@ describe('names', () => {
 });
 
 describe('overload', () => {
-  it('beyond what is in flight senders are told when to come again', async () => {
+  it('beyond what is in flight senders are told when to come again, one sender at half of it', async () => {
     let release = () => undefined as void;
     const held = new Promise<void>((resolve) => (release = resolve));
-    const slow = await world.open(
-      { maxInFlight: 2 },
-      { store: { ...storeOf(world), put: async (...args) => held.then(() => world.store.put(...args)) } },
-    );
-    const first = [post(await image(), { server: slow }), post(await image(), { server: slow })];
-    for (let refused = false; !refused;) {
-      const { status, headers } = await post(await image(), { server: slow });
-      refused = status === 429;
-      if (refused) expect(headers.get('retry-after')).toBe('1');
-      else expect.fail('there was place for a third');
-    }
+    let stored = 0;
+    const put: Served['store']['put'] = async (...args) => {
+      stored++;
+      await held;
+      await world.store.put(...args);
+    };
+    const [a, b, c] = [newToken(), newToken(), newToken()];
+    const tokens = parseTokens([a, b, c].map((token, n) => tokenEntry(`sender-${n}`, token)).join());
+    const slow = await world.open({ maxInFlight: 3, tokens }, { store: { ...storeOf(world), put } });
+    const send = async (token: string) =>
+      post(await image(), { server: slow, authorization: `Bearer ${token}` });
+    const refused = async (token: string) => {
+      const { status, headers, body } = await send(token);
+      expect([status, headers.get('retry-after')]).toEqual([429, '1']);
+      return body;
+    };
+    const first = [send(a), send(a)];
+    while (stored < 2) await sleep(1);
+    expect(await refused(a)).toMatchObject({ detail: expect.stringContaining('one sender') as string });
+    first.push(send(b));
+    while (stored < 3) await sleep(1);
+    expect(await refused(c)).toMatchObject({ detail: expect.stringContaining('the server has') as string });
     release();
-    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([202, 202]);
-    expect((await post(await image(), { server: slow })).status).toBe(202);
+    expect((await Promise.all(first)).map(({ status }) => status)).toEqual([202, 202, 202]);
+    expect((await send(a)).status).toBe(202);
   });
 
   it('whoever stalls gives way to others who send', { timeout: 60_000 }, async () => {
@@ -841,6 +852,30 @@ describe('the server itself', () => {
       status: 503,
       body: { checks: { store: 'store_missing' } },
     });
+  });
+
+  it('tells it to probes under any name, through proxies, and without a Host', async () => {
+    const elsewhere = await world.open({ host: '0.0.0.0' });
+    /** Its own end stays open: an answer that takes a while would be given up with it. */
+    const probed = async ({ url }: Opened, text: string) => {
+      const { hostname, port } = new URL(url);
+      const socket = connect(Number(port), hostname);
+      socket.write(`${text}\r\nconnection: close\r\n\r\n`);
+      return Buffer.concat(await socket.toArray()).toString('latin1');
+    };
+    for (const server of [main, elsewhere]) {
+      for (const path of ['/healthz', '/readyz', '/openapi.json']) {
+        for (const rest of [
+          'HTTP/1.1\r\nhost: vs.default.svc.cluster.local:8080',
+          'HTTP/1.1\r\nhost: localhost\r\nx-forwarded-for: 192.0.2.1',
+          'HTTP/1.0',
+        ]) {
+          expect(await probed(server, `GET ${path} ${rest}`)).toMatch(/^HTTP\/1.1 200 /);
+        }
+      }
+      const foreign = await probed(server, 'GET /v1/bins HTTP/1.1\r\nhost: evil.example');
+      expect(foreign).toMatch(/^HTTP\/1.1 403 /);
+    }
   });
 
   it('is not ready on a full disk', async () => {

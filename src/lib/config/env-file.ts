@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { errorMessage, UsageError } from '../errors.ts';
 import { lineAt, readTextFile } from '../files/text-file.ts';
-import { mayBeInEnvFile, misspelt } from './env-file-names.ts';
+import { adviceOn, mayBeInEnvFile } from './env-file-names.ts';
 import type { Environment } from './given.ts';
 
 export interface EnvFile {
@@ -58,8 +58,7 @@ function isThere(name: string): boolean {
 /** What of it was put into `env`: what is set there already stays, in a file or not. */
 export function putInForce(values: Environment, env: Record<string, string | undefined>): string[] {
   const isSet = (name: string) => env[name] !== undefined;
-  const other = (name: string) => (name.endsWith('_FILE') ? name.slice(0, -'_FILE'.length) : `${name}_FILE`);
-  const names = Object.keys(values).filter((name) => !isSet(name) && !env[other(name)]);
+  const names = Object.keys(values).filter((name) => !isSet(name) && !env[`${name}_FILE`]);
   for (const name of names) env[name] = values[name];
   return names;
 }
@@ -68,8 +67,8 @@ export function putInForce(values: Environment, env: Record<string, string | und
 export function passedOverLine({ path, passedOver }: EnvFile): string | undefined {
   if (passedOver.length === 0) return undefined;
   const named = passedOver.slice(0, mostFaults).map((name) => {
-    const meant = misspelt(name);
-    return meant === undefined || meant === name ? name : `${name} (did you mean ${meant}?)`;
+    const advice = adviceOn(name);
+    return advice === undefined ? name : `${name} (${advice})`;
   });
   const more = passedOver.length - named.length;
   return `passed over in ${path}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}; only settings of visionscale are taken from there`;

@@ -444,7 +444,8 @@ export const settings = [
     flag: '--max-in-flight',
     value: 'n',
     section: 'Serve',
-    description: 'Most images between received and acknowledged; beyond it senders are told to wait (429).',
+    description:
+      'Most images between received and acknowledged, at most half of them from one sender; beyond it senders are told to wait (429).',
     default: '64',
   },
   {

@@ -38,6 +38,8 @@ export function accessPolicy({ tokens, host, corsOrigins }: AccessOptions): Acce
   }
   const local = isLoopback(host);
   return (right, asking) => {
+    // Probes ask under any name, or none, and through whatever stands between.
+    if (right === 'none') return null;
     // Whoever is behind it: to this server it would look like its own machine.
     if (asking.proxy !== undefined) throw proxied(asking.proxy);
     // A page whose name was rebound to this address sends its own name: nobody else would send one of these.

@@ -4,10 +4,13 @@
  */
 import { type Load, noLoad } from '../consume/load.ts';
 import { Flow } from './flow.ts';
+import { Places } from './places.ts';
 import { Problem } from './problem.ts';
 
 export interface Bounds {
   images: number;
+  /** Of one sender. */
+  imagesEach?: number;
   bytes: number;
   /** Of one sender. */
   bytesEach?: number;
@@ -24,7 +27,8 @@ const slowMs = 1000;
 const lookEveryMs = 1000;
 
 export class Admission {
-  readonly #most: Required<Bounds>;
+  readonly #most: { bytes: number; bytesEach: number };
+  readonly #places: Places;
   readonly #load: Load;
   /** What is being received. */
   readonly #arriving = new Set<Arrival>();
@@ -32,8 +36,9 @@ export class Admission {
   #looking: NodeJS.Timeout | undefined;
 
   /** `load` is kept up to date, for whoever wants to see it. */
-  constructor(most: Bounds, load: Load = noLoad()) {
-    this.#most = { bytesEach: most.bytes, ...most };
+  constructor({ images, imagesEach = images, bytes, bytesEach = bytes }: Bounds, load: Load = noLoad()) {
+    this.#most = { bytes, bytesEach };
+    this.#places = new Places({ all: images, each: imagesEach });
     this.#load = load;
   }
 
@@ -47,15 +52,19 @@ export class Admission {
 
   /** Before anything of an image is read: throws a 429 where it could not be taken in anyway. */
   check(sender = ''): void {
-    if (this.#load.requests >= this.#most.images) throw busy();
+    this.#checkPlace(sender);
     if (this.#isTooMuch(sender, 1) && this.#slowest(sender, 1) === undefined) throw this.#full(sender, 1);
   }
 
   /** A place for one image; disposing gives it back. Throws a 429 where there is none. */
-  enter(): Disposable {
-    if (this.#load.requests >= this.#most.images) throw busy();
+  enter(sender = ''): Disposable {
+    this.#checkPlace(sender);
+    const leave = this.#places.take(sender);
     this.#load.requests++;
-    return once(() => this.#load.requests--);
+    return once(() => {
+      leave();
+      this.#load.requests--;
+    });
   }
 
   /** Memory that grows with what arrives; disposing gives all of it back. */
@@ -69,6 +78,11 @@ export class Admission {
       dropped: arrival.dropped,
       ...once(() => this.#release(arrival)),
     };
+  }
+
+  #checkPlace(sender: string): void {
+    const full = this.#places.full(sender);
+    if (full !== undefined) throw busy(full === 'each' ? shareUsed : undefined);
   }
 
   #take(arrival: Arrival, bytes: number): void {
@@ -94,9 +108,7 @@ export class Admission {
   }
 
   #full(sender: string, bytes: number): Problem {
-    return busy(
-      this.#isShareUsed(sender, bytes) ? 'this sender has as much in hand as one sender may have' : undefined,
-    );
+    return busy(this.#isShareUsed(sender, bytes) ? shareUsed : undefined);
   }
 
   #heldBy(sender: string): number {
@@ -201,6 +213,8 @@ class Arrival {
     return this.#lately.rate();
   }
 }
+
+const shareUsed = 'this sender has as much in hand as one sender may have';
 
 function busy(reason = 'the server has as many images in hand as it takes at a time'): Problem {
   return new Problem(429, 'busy', reason, {

@@ -111,9 +111,10 @@ function tellAnswers(app: App, report: ServeDeps['report']): void {
   });
 }
 
-/** Half of the memory for one sender, and never less than a largest image. */
-function admissionBounds({ http, imageMemoryBytes: bytes, limits }: ServeOptions) {
-  return { images: http.maxInFlight, bytes, bytesEach: Math.max(Math.floor(bytes / 2), limits.maxBytes) };
+/** Half of the places and of the memory for one sender, and never less than one for a largest image. */
+function admissionBounds({ http: { maxInFlight: images }, imageMemoryBytes: bytes, limits }: ServeOptions) {
+  const bytesEach = Math.max(Math.floor(bytes / 2), limits.maxBytes);
+  return { images, imagesEach: Math.ceil(images / 2), bytes, bytesEach };
 }
 
 function isImageType(type: string | undefined): boolean {

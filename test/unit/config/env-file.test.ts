@@ -147,23 +147,28 @@ describe('a .env as a file', () => {
 describe('what a .env may set', () => {
   it.each([
     'DATABASE_URL',
-    'DATABASE_URL_FILE',
-    'PGPASSWORD_FILE',
     'PGOPTIONS',
     'PGAPPNAME',
     'PGCONNECT_TIMEOUT',
     'PGSSLROOTCERT',
     'AWS_REGION',
     'AWS_DEFAULT_REGION',
-    'AWS_SECRET_ACCESS_KEY_FILE',
+    'AWS_SECRET_ACCESS_KEY',
     'AWS_PROFILE',
     'AWS_ENDPOINT_URL_S3',
     'AWS_MAX_ATTEMPTS',
     'AWS_EC2_METADATA_DISABLED',
     'KAFKA_CONF_sasl_mechanism',
-    'KAFKA_CONF_sasl_password_FILE',
     'KAFKA_CONF_ssl_ca_location',
     'KAFKA_CONF_SECURITY_PROTOCOL',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+    'OTEL_EXPORTER_OTLP_HEADERS',
+    'OTEL_EXPORTER_OTLP_PROFILES_ENDPOINT',
+    'OTEL_SERVICE_NAME',
+    'OTEL_RESOURCE_ATTRIBUTES',
+    'OTEL_TRACES_SAMPLER_ARG',
+    'OTEL_SDK_DISABLED',
     'IMG_DIR',
     'TRAINING_DATA_DIR',
     'CLASS_NAMES',
@@ -213,7 +218,25 @@ describe('what a .env may set', () => {
     'AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE',
     'AWS_EC2_METADATA_SERVICE_ENDPOINT',
     'AWS_LOGIN_CACHE_DIRECTORY',
+    'AWS_ENDPOINT_URL',
     'AWS_ENDPOINT_URL_STS',
+    'AWS_ENDPOINT_URL_SIGNIN',
+    'AWS_ENDPOINT_URL_S3_CONTROL',
+    'AWS_SECRET_ACCESS_KEY_FILE',
+    'DATABASE_URL_FILE',
+    'PGPASSWORD_FILE',
+    'VISIONSCALE_TOKEN_FILE',
+    'VISIONSCALE_TOKENS_FILE',
+    'VISIONSCALE_STROE_FILE',
+    'KAFKA_CONF_sasl_password_FILE',
+    'KAFKA_CONF_SASL_PASSWORD_FILE',
+    'KAFKA_CONF_sasl_password_file',
+    'OTEL_EXPORTER_OTLP_CERTIFICATE',
+    'OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE',
+    'OTEL_EXPORTER_OTLP_CLIENT_KEY',
+    'OTEL_CONFIG_FILE',
+    'OTEL_EXPERIMENTAL_CONFIG_FILE',
+    'OTEL_EXPORTER_OTLP_ENDPIONT',
     'AWS_REGOIN',
     'PGHSOT',
     'PGSERVICEFILE',
@@ -247,24 +270,37 @@ describe('what a .env may set', () => {
     expect(passedOverLine({ ...file!, passedOver: [] })).toBeUndefined();
   });
 
+  it('is told of a secret in a file too, which may be set in the environment', async () => {
+    const file = readEnvFile(
+      await written(
+        'PGHOST=evil.example\nPGPASSWORD_FILE=/home/geheim\nKAFKA_CONF_sasl_password_FILE=geheim\n',
+      ),
+    );
+    expect(file?.values).toEqual({ PGHOST: 'evil.example' });
+    expect(passedOverLine(file!)).toBe(
+      `passed over in ${file!.path}: PGPASSWORD_FILE (set it in the environment), KAFKA_CONF_sasl_password_FILE (set it in the environment); only settings of visionscale are taken from there`,
+    );
+  });
+
   it('stays behind what the environment sets, in a file or not', () => {
     const env: Record<string, string | undefined> = {
       PGHOST: 'mine',
       PGPASSWORD: 'mine',
       AWS_REGION: '',
       PGUSER_FILE: '',
+      VISIONSCALE_TOKEN_FILE: '/mine',
     };
     const values = {
       PGHOST: 'x',
-      PGPASSWORD_FILE: '/x',
+      PGPASSWORD: 'x',
       AWS_REGION: 'x',
       PGUSER: 'x',
       DATABASE_URL: 'x',
-      DATABASE_URL_FILE: '/x',
+      VISIONSCALE_TOKEN: 'x',
     };
-    expect(putInForce(values, env)).toEqual(['PGUSER', 'DATABASE_URL', 'DATABASE_URL_FILE']);
+    expect(putInForce(values, env)).toEqual(['PGUSER', 'DATABASE_URL']);
     expect(env).toMatchObject({ PGHOST: 'mine', PGPASSWORD: 'mine', AWS_REGION: '', PGUSER: 'x' });
-    expect(env).not.toHaveProperty('PGPASSWORD_FILE');
+    expect(env).not.toHaveProperty('VISIONSCALE_TOKEN');
   });
 });
 

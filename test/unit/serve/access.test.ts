@@ -37,7 +37,20 @@ describe('without tokens', () => {
       '',
       undefined,
     ]) {
-      expect(answers({}, { host })).toEqual([403, 403, 403]);
+      expect(answers({}, { host })).toEqual([null, 403, 403]);
+    }
+  });
+
+  it('answers probes, whatever they call it and whatever they came through', () => {
+    for (const host of ['127.0.0.1', '0.0.0.0', 'belt.example']) {
+      for (const asking of [
+        { host: 'vs.default.svc.cluster.local:8080' },
+        { host: undefined },
+        { proxy: 'x-forwarded-for' },
+        { origin: 'http://evil.example' },
+      ]) {
+        expect(answers({ host }, asking)[0]).toBeNull();
+      }
     }
   });
 
@@ -45,7 +58,7 @@ describe('without tokens', () => {
     const host = 'localhost:8080';
     expect(answers({}, { host, origin: 'http://localhost:8080' })).toEqual([null, null, null]);
     for (const origin of ['http://evil.example', 'http://localhost:3000', 'https://localhost:8080', 'null']) {
-      expect(answers({}, { host, origin })).toEqual([403, 403, 403]);
+      expect(answers({}, { host, origin })).toEqual([null, 403, 403]);
     }
     const corsOrigins = ['http://localhost:3000'];
     expect(answers({ corsOrigins }, { host, origin: 'http://localhost:3000' })).toEqual([null, null, null]);
@@ -78,13 +91,13 @@ describe('without tokens', () => {
       'evil.',
       '',
     ]) {
-      expect(asked(host), host).toEqual([403, 403, 403]);
+      expect(asked(host), host).toEqual([null, 403, 403]);
     }
   });
 
   it('takes nothing that came through a proxy', () => {
     for (const host of ['127.0.0.1', '0.0.0.0']) {
-      expect(answers({ host }, { proxy: 'via' })).toEqual([403, 403, 403]);
+      expect(answers({ host }, { proxy: 'via' })).toEqual([null, 403, 403]);
     }
     const token = newToken();
     const tokens = parseTokens(tokenEntry('a', token));

@@ -86,6 +86,25 @@ describe('receiving an image', () => {
     admission.check();
     expect(admission.images).toBe(0);
   });
+
+  it('has places left for others when one sender has its share', () => {
+    const admission = new Admission({ images: 3, imagesEach: 2, bytes: 10 });
+    const greedy = [admission.enter('a'), admission.enter('a')] as const;
+    for (const more of [() => admission.check('a'), () => admission.enter('a')]) {
+      expect(more).toThrow('this sender has as much in hand as one sender may have');
+    }
+    admission.check('b');
+    admission.enter('b');
+    for (const more of [() => admission.check('c'), () => admission.enter('a')]) {
+      expect(more).toThrow('the server has as many images in hand');
+    }
+    expect(admission.images).toBe(3);
+    greedy[0][Symbol.dispose]();
+    greedy[0][Symbol.dispose]();
+    expect(admission.images).toBe(2);
+    admission.enter('a');
+    expect(() => admission.enter('a')).toThrow(/in hand/);
+  });
 });
 
 describe('memory', () => {

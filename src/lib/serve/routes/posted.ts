@@ -65,7 +65,7 @@ export async function takeImage(
   using memory = admission.memory(sender);
   invite(request.raw);
   const bytes = await receiveImage(stream, { maxBytes: limits.maxBytes, memory, declaredBytes });
-  using _place = admission.enter();
+  using _place = admission.enter(sender);
   const ingested = await ingest(
     deps,
     { pipeline, mode: http.ingest, maxInlineBytes: http.maxInlineBytes },
