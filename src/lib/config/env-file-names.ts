@@ -5,8 +5,16 @@ import { settings } from './settings.ts';
 
 const own = new Set<string>(settings.map((s) => s.env));
 
-/** Names a file whose content becomes the secret: it would be sent to the server that the same `.env` names. */
-const secretFile = /_FILE$/i;
+const secrets = new Set<string>(settings.flatMap((s) => ('secret' in s ? [s.env] : [])));
+
+/**
+ * The setting whose secret lies in the file that this one names; undefined where it is none. The file's content would be sent
+ * to the server that the same `.env` names.
+ */
+export function secretInFile(name: string): string | undefined {
+  const base = /^(.+)_FILE$/i.exec(name)?.[1];
+  return base !== undefined && (secrets.has(base) || base.startsWith(kafkaProperty)) ? base : undefined;
+}
 
 /** The proxies' names are lower case as often as not. */
 const lowerCase = new Set(['http_proxy', 'https_proxy', 'no_proxy']);
@@ -34,7 +42,7 @@ const otelForbidden = /CERTIFICATE|CLIENT_KEY|CONFIG|(?<!PRO)FILE/;
 const kafkaForbidden = /^(plugin\.|ssl\.engine\.|ssl\.providers|sasl\.kerberos\.|sasl\.oauthbearer\..*file)/;
 
 export function mayBeInEnvFile(name: string): boolean {
-  if (secretFile.test(name)) return false;
+  if (/_FILE$/i.test(name)) return false;
   if (own.has(name) || lowerCase.has(name) || postgres.has(name)) return true;
   // Misspelt ones are refused together with those of the environment.
   if (/^VISIONSCALE_(?!TEST_|CI_)/.test(name)) return true;
@@ -46,7 +54,6 @@ export function mayBeInEnvFile(name: string): boolean {
 
 /** For a person: what to do about a name that was passed over; undefined where there is nothing to say. */
 export function adviceOn(name: string): string | undefined {
-  if (secretFile.test(name)) return 'set it in the environment';
   const meant = misspelt(name);
   return meant === undefined || meant === name ? undefined : `did you mean ${meant}?`;
 }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parse } from 'dotenv';
 import { errorMessage, UsageError } from '../errors.ts';
 import { lineAt, readTextFile } from '../files/text-file.ts';
-import { adviceOn, mayBeInEnvFile } from './env-file-names.ts';
+import { adviceOn, mayBeInEnvFile, secretInFile } from './env-file-names.ts';
 import type { Environment } from './given.ts';
 
 export interface EnvFile {
@@ -133,6 +133,11 @@ export function parseEnvFile(given: string): Parsed {
     const value = parse(text.slice(from, at))[name];
     if (value === undefined) {
       fault('is not NAME=value');
+      continue;
+    }
+    const secret = secretInFile(name);
+    if (secret !== undefined) {
+      fault(`${name} could send any file to a server: set it in the environment, or ${secret} here`);
       continue;
     }
     if (!mayBeInEnvFile(name)) {
