@@ -87,6 +87,44 @@ function slowTiff({ side, shared, junk }) {
   return file;
 }
 
+/** Grey tiles of 16 × 16, each a picture of its own: libvips is set up for every one. */
+async function tinyPictures(side) {
+  const grey = { width: 16, height: 16, channels: 3, background: '#777' };
+  const tile = await sharp({ create: grey }).toColourspace('b-w').jpeg().toBuffer();
+  const count = (side / 16) ** 2;
+  const tables = 8 + count * (tile.length + 1);
+  const directory = tables + 8 * count;
+  const file = Buffer.alloc(directory + 2 + 12 * 11 + 4);
+  file.write('II*\0', 'latin1');
+  file.writeUInt32LE(directory, 4);
+  for (let i = 0; i < count; i++) {
+    tile.copy(file, 8 + i * (tile.length + 1));
+    file.writeUInt32LE(8 + i * (tile.length + 1), tables + 4 * i);
+    file.writeUInt32LE(tile.length, tables + 4 * (count + i));
+  }
+  const entries = [
+    [256, side],
+    [257, side],
+    [258, 8],
+    [259, 7],
+    [262, 1],
+    [277, 1],
+    [322, 16],
+    [323, 16],
+    [324, tables, count],
+    [325, tables + 4 * count, count],
+  ];
+  file.writeUInt16LE(entries.length, directory);
+  entries.forEach(([tag, value, number = 1], i) => {
+    const at = directory + 2 + 12 * i;
+    file.writeUInt16LE(tag, at);
+    file.writeUInt16LE([258, 259, 262, 277].includes(tag) ? 3 : 4, at + 2);
+    file.writeUInt32LE(number, at + 4);
+    file.writeUInt32LE(value, at + 8);
+  });
+  return file;
+}
+
 function manyFrames(count) {
   const head = Buffer.from('4749463839610100010080000000ff00ff00ff', 'hex');
   const frame = Buffer.from('2c000000000100010000024401003b', 'hex').subarray(0, 14);
@@ -97,6 +135,7 @@ function manyFrames(count) {
 const images = [
   ['tiles that are one slow stream', slowTiff({ side: 6400, shared: true, junk: 900_000 })],
   ['strips that are slow each by itself', slowTiff({ side: 4096, shared: false, junk: 100_000 })],
+  ['pictures in tiles by the ten thousand', await tinyPictures(4800)],
   ['4 million frames', manyFrames(4_000_000)],
 ];
 // To try one of them: HOSTILE_ONLY=tiles,strips,frames,event
