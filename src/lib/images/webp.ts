@@ -3,7 +3,7 @@ import { corrupt, truncated } from './failures.ts';
 
 const RIFF = 12;
 const CHUNK = 8;
-/** More than any animation has frames. */
+/** Parts that are looked at: more than any animation has. What is described behind them is not seen. */
 const maxChunks = 100_000;
 const kept = ['VP8X', 'ICCP', 'ANIM', 'EXIF', 'XMP '];
 
@@ -17,7 +17,10 @@ export function firstWebpFrame(bytes: Uint8Array): Uint8Array {
   let frames = 0;
   let chunks = 0;
   for (let at = RIFF; at + CHUNK <= Math.min(end, bytes.length);) {
-    if (++chunks > maxChunks) throw corrupt('webp', `it has more than ${maxChunks} parts`);
+    if (++chunks > maxChunks) {
+      if (frames === 0) throw corrupt('webp', `it has more than ${maxChunks} parts before its first frame`);
+      break;
+    }
     const length = view.getUint32(at + 4, true);
     const next = at + CHUNK + length + (length & 1);
     const frame = name(at) === 'ANMF';
