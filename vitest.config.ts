@@ -3,8 +3,9 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Ten times what the longest take on a quiet machine: dozens of process starts, each a second on a busy one.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // Two cores and real processes: files side by side, but not more of them than cores.
     maxWorkers: 2,
     // Real processes on a machine that others use too: CI asks once more before it calls a test failed, and says so.

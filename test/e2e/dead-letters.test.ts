@@ -142,7 +142,7 @@ describe('dead-letters', () => {
     const { rows } = await database.pool.query('select belt from prediction_results');
     expect(rows).toEqual([{ belt: 'north' }]);
     expect(await rig.json(['status'])).toMatchObject({ predictions: 1, deadLetters: 2 });
-  }, 180_000);
+  });
 
   it('drops, after which nothing comes of it', async () => {
     const { id } = await letterOf('never.png');
