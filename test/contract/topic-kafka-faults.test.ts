@@ -2,11 +2,11 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
 import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
 import type { RefusedError } from '../../src/lib/topic/limits.ts';
-import { mockCluster } from '../support/mock-kafka.ts';
+import { describeRdkafka, mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
 import { Held, record, take } from './topic.ts';
 
@@ -37,7 +37,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-describe.concurrent('a Kafka topic', () => {
+describeRdkafka('a Kafka topic', () => {
   it('says which brokers cannot be reached, and that a retry may help', async () => {
     const brokers = `127.0.0.1:${await freePort()}`;
     const properties = { 'sasl.username': 'u', 'sasl.password': 'geheim' };

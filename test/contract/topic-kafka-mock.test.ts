@@ -1,24 +1,26 @@
 /** The contract of a topic on librdkafka's mock cluster: the Kafka code, with npm alone. */
 import { openTopic } from '../../src/lib/topic/open.ts';
-import { mockCluster } from '../support/mock-kafka.ts';
+import { describeRdkafka, mockCluster } from '../support/mock-kafka.ts';
 import { describeTopic } from './topic.ts';
 
-describeTopic('Kafka (librdkafka’s mock cluster)', async () => {
-  const cluster = await mockCluster();
-  return {
-    async open(name) {
-      if (/^[\w.-]+$/.test(name)) await cluster.createTopic(name);
-      return openTopic({
-        kind: 'kafka',
-        brokers: cluster.brokers,
-        name,
-        properties: { 'fetch.wait.max.ms': '10' }, // the mock lets a fetch wait that long even when records come
-      });
-    },
-    maxValueBytes: 1_000_000,
-    readAhead: 2,
-    partitions: 4,
-    settleMs: 15_000,
-    [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
-  };
+describeRdkafka('node-rdkafka', () => {
+  describeTopic('Kafka (librdkafka’s mock cluster)', async () => {
+    const cluster = await mockCluster();
+    return {
+      async open(name) {
+        if (/^[\w.-]+$/.test(name)) await cluster.createTopic(name);
+        return openTopic({
+          kind: 'kafka',
+          brokers: cluster.brokers,
+          name,
+          properties: { 'fetch.wait.max.ms': '10' }, // the mock lets a fetch wait that long even when records come
+        });
+      },
+      maxValueBytes: 1_000_000,
+      readAhead: 2,
+      partitions: 4,
+      settleMs: 15_000,
+      [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
+    };
+  });
 });
