@@ -1,6 +1,7 @@
 /** What a classifier promises, held against every engine; with the test data also the reference answers. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { markAsUntransferable } from 'node:worker_threads';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Classification, Classifier, EngineName } from '../../src/lib/classifier/classifier.ts';
@@ -97,6 +98,9 @@ describeEngines((engine) => {
     expect([...shared]).toEqual(copy);
     await classifier.classify(own);
     expect(own.length).toBe(0);
+    const lent = new Uint8Array(await plainJpeg('red')); // as native code lends it from Node 22 on
+    markAsUntransferable(lent.buffer);
+    await expect(classifier.classify(lent)).resolves.toBeDefined();
   });
 
   it('refuses labels of another count', async () => {

@@ -28,9 +28,18 @@ export async function openWorkers(options: WorkersOptions): Promise<Workers> {
   };
 }
 
-/** Where the image owns its memory, that is taken from the caller, who could change it while it is sent; else a copy. */
+/**
+ * Where the image owns its memory, that is taken from the caller, who could change it while it is sent; else a copy. So it is for
+ * memory that native code lent: from Node 22 on, what node-rdkafka and sharp hand out cannot be transferred.
+ */
 function takeOver(image: Uint8Array): Uint8Array {
   const { buffer } = image;
-  const owns = buffer instanceof ArrayBuffer && image.byteLength === buffer.byteLength;
-  return owns ? structuredClone(image, { transfer: [buffer] }) : new Uint8Array(image);
+  if (buffer instanceof ArrayBuffer && image.byteLength === buffer.byteLength) {
+    try {
+      return structuredClone(image, { transfer: [buffer] });
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== 'DataCloneError') throw error;
+    }
+  }
+  return new Uint8Array(image);
 }
