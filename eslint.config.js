@@ -1,5 +1,9 @@
 import js from '@eslint/js';
+import imports from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
+
+/** The floors of src/lib, lowest first: each may import those before it, never those after it (DESIGN.md). */
+const floors = ['base', 'systems', 'models', 'config', 'pipeline', 'observe', 'learning', 'local'];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/'] },
@@ -23,11 +27,44 @@ export default tseslint.config(
   {
     // One place reads the environment; everybody else gets a Config.
     files: ['src/lib/**/*.ts', 'src/commands/**/*.ts'],
-    ignores: ['src/lib/config/**', 'src/commands/run.ts'],
+    ignores: ['src/lib/config/**', 'src/lib/base/sandbox/native-environment.ts', 'src/commands/run.ts'],
     rules: {
       'no-restricted-properties': [
         'error',
         { object: 'process', property: 'env', message: 'take it from Config' },
+      ],
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    plugins: { 'import-x': imports },
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+    },
+    rules: {
+      'import-x/no-duplicates': ['error', { 'prefer-inline': false }],
+      'import-x/order': ['error', { alphabetize: { order: 'asc' } }],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    plugins: { 'import-x': imports },
+    rules: {
+      'import-x/no-cycle': 'error',
+      'import-x/no-restricted-paths': [
+        'error',
+        {
+          basePath: import.meta.dirname,
+          zones: [
+            ...floors.slice(0, -1).map((floor, n) => ({
+              target: `src/lib/${floor}`,
+              from: floors.slice(n + 1).map((above) => `src/lib/${above}`),
+              message: `${floor}/ is below it: see the floors in DESIGN.md.`,
+            })),
+            { target: 'src/lib', from: ['src/commands', 'src/compose.ts', 'src/cli.ts', 'src/main.ts'] },
+          ],
+        },
       ],
     },
   },

@@ -1,5 +1,4 @@
 /** The program: names the commands. Their parts are loaded only when one of them runs. */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { auditCommand } from './commands/audit.ts';
 import { benchCommand } from './commands/bench.ts';
@@ -21,14 +20,12 @@ import { trainCommand } from './commands/train.ts';
 import { upCommand } from './commands/up.ts';
 import { uploadCommand } from './commands/upload.ts';
 import { watchCommand } from './commands/watch.ts';
+import { packageVersion } from './lib/base/package.ts';
 
 export function buildProgram(): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
   const program = new Command('visionscale')
     .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
-    .version(version)
+    .version(packageVersion())
     .showHelpAfterError('(run with --help for usage)')
     // What follows a part of a command is the part's, as in `results export --limit 5`.
     .enablePositionalOptions()

@@ -1,16 +1,16 @@
 /** The composition root: turns a Config into open databases, topics, stores and classifiers. Heavy parts load here, when needed. */
-import { hostname } from 'node:os';
 import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { VisionscaleError } from './lib/base/errors.ts';
 import type { Config } from './lib/config/config.ts';
-import type { Classifier } from './lib/classifier/classifier.ts';
-import type { LoadedModel } from './lib/classifier/model.ts';
-import type { Database } from './lib/database/open.ts';
-import { VisionscaleError } from './lib/errors.ts';
-import type { Buckets } from './lib/objects/buckets.ts';
-import type { StorePatience } from './lib/objects/open.ts';
-import type { ObjectStore } from './lib/objects/store.ts';
-import type { ResultTopics } from './lib/results/topics.ts';
-import type { Topic } from './lib/topic/topic.ts';
+import type { Classifier } from './lib/models/classifier/classifier.ts';
+import type { LoadedModel } from './lib/models/format/model.ts';
+import type { Database } from './lib/systems/database/open.ts';
+import type { Buckets } from './lib/systems/objects/buckets.ts';
+import type { StorePatience } from './lib/systems/objects/open.ts';
+import type { ObjectStore } from './lib/systems/objects/store.ts';
+import type { ResultTopics } from './lib/systems/publish/topics.ts';
+import type { Topic } from './lib/systems/topic/topic.ts';
 
 export interface ComposeOptions {
   config: Config;
@@ -25,8 +25,8 @@ export async function openDatabase(
   connection: { queryTimeoutMs?: number } = {},
 ): Promise<Database> {
   const [{ openDatabase: open }, { migrate, pendingMigrations }] = await Promise.all([
-    import('./lib/database/open.ts'),
-    import('./lib/database/migrate.ts'),
+    import('./lib/systems/database/open.ts'),
+    import('./lib/systems/database/migrate.ts'),
   ]);
   const database = await open(options.config.database, {
     applicationName: 'visionscale',
@@ -54,7 +54,7 @@ export async function openDatabase(
 }
 
 export async function openTopic(options: ComposeOptions, database: Database): Promise<Topic> {
-  const { openTopic: open } = await import('./lib/topic/open.ts');
+  const { openTopic: open } = await import('./lib/systems/topic/open.ts');
   const { topic } = options.config;
   if (topic.kind === 'embedded') return open({ kind: 'embedded', pool: database.pool, name: topic.name });
   return open({ ...topic, onNotice: options.onNotice });
@@ -69,8 +69,8 @@ export async function openResultTopics(
   const { topic, resultsTopic } = options.config;
   if (!resultsTopic) return null;
   const [{ openTopic: open }, { ResultTopics }] = await Promise.all([
-    import('./lib/topic/open.ts'),
-    import('./lib/results/topics.ts'),
+    import('./lib/systems/topic/open.ts'),
+    import('./lib/systems/publish/topics.ts'),
   ]);
   return new ResultTopics(source, (name) =>
     topic.kind === 'embedded'
@@ -83,7 +83,7 @@ export async function openResultTopics(
 export async function openStore(options: ComposeOptions, patience: StorePatience = {}): Promise<ObjectStore> {
   // The SDK would print a warning about Node 20 into the middle of our own output; package.json says what is supported.
   process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true';
-  const { openStore: open } = await import('./lib/objects/open.ts');
+  const { openStore: open } = await import('./lib/systems/objects/open.ts');
   return open(options.config.store, patience);
 }
 
@@ -92,16 +92,16 @@ export async function openBuckets(
   { config }: ComposeOptions,
   patience: StorePatience = {},
 ): Promise<Buckets> {
-  const { openBuckets: open } = await import('./lib/objects/buckets.ts');
+  const { openBuckets: open } = await import('./lib/systems/objects/buckets.ts');
   return open({ ...config.s3, ...patience });
 }
 
 /** The model that the settings name, else the store's active one; throws where there is none or it cannot be used. */
 export async function loadModel(config: Config): Promise<LoadedModel> {
   const [{ loadModel: load }, { openModelStore }, { noModel }] = await Promise.all([
-    import('./lib/classifier/model.ts'),
-    import('./lib/models/store.ts'),
-    import('./lib/models/no-model.ts'),
+    import('./lib/models/format/model.ts'),
+    import('./lib/models/store/store.ts'),
+    import('./lib/models/store/no-model.ts'),
   ]);
   const store = openModelStore(config.models);
   if (config.model !== undefined) return load((await store.resolve(config.model)).path);
@@ -118,7 +118,7 @@ export async function openClassifier(options: ComposeOptions, given?: LoadedMode
   if (model.manifest?.knows !== undefined) {
     options.onNotice(`${name}@${version} knows ${model.manifest.knows}`);
   }
-  const { openClassifier: open } = await import('./lib/classifier/pool.ts');
+  const { openClassifier: open } = await import('./lib/models/classifier/pool.ts');
   return open({
     model,
     engine: config.engine,

@@ -1,7 +1,7 @@
 /** `npm run make-parts -- --count N --seed S <dir>`: draws parts on a belt into class folders, as `train` reads them. */
 import { parseArgs } from 'node:util';
-import { drawParts } from './lib/parts/draw.ts';
-import { kinds } from './lib/parts/shapes.ts';
+import { drawParts } from './lib/local/drawings/draw.ts';
+import { kinds } from './lib/local/drawings/shapes.ts';
 
 const usage = 'usage: npm run make-parts -- [--count 1000] [--seed 1] <dir>\n';
 

@@ -8,10 +8,10 @@ import { once } from 'node:events';
 import { cp, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { loadModel } from './lib/classifier/model.ts';
-import { partsModelDirectory } from './lib/models/bundled.ts';
-import { openModelStore } from './lib/models/store.ts';
-import { drawParts } from './lib/parts/draw.ts';
+import { drawParts } from './lib/local/drawings/draw.ts';
+import { loadModel } from './lib/models/format/model.ts';
+import { partsModelDirectory } from './lib/models/store/bundled.ts';
+import { openModelStore } from './lib/models/store/store.ts';
 
 const name = 'belt-parts';
 const knows = 'machine parts and packages on a belt as visionscale draws them, and nothing of photographs';

@@ -5,7 +5,7 @@ import console from 'node:console';
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openTopic } from '../../dist/lib/topic/open.js';
+import { openTopic } from '../../dist/lib/systems/topic/open.js';
 
 const [what, name, amount] = process.argv.slice(2);
 if (what === 'send') await send(Number(amount));

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import process from 'node:process';
-import { engines } from '../../dist/lib/classifier/engines/engines.js';
-import { loadModel } from '../../dist/lib/classifier/model.js';
-import { openClassifier } from '../../dist/lib/classifier/pool.js';
+import { engines } from '../../dist/lib/models/classifier/engines/engines.js';
+import { loadModel } from '../../dist/lib/models/format/model.js';
+import { openClassifier } from '../../dist/lib/models/classifier/pool.js';
 
 const [engine, total, data] = [process.argv[2], Number(process.argv[3]), process.argv[4]];
 const block = 500;

@@ -11,8 +11,8 @@ import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { openDatabase } from '../../dist/lib/database/open.js';
-import { openEmbeddedTopic } from '../../dist/lib/topic/embedded/topic.js';
+import { openDatabase } from '../../dist/lib/systems/database/open.js';
+import { openEmbeddedTopic } from '../../dist/lib/systems/topic/embedded/topic.js';
 
 const { fetch } = globalThis;
 const [work, roundsText] = process.argv.slice(2);

@@ -9,8 +9,8 @@ import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import { loadConfig } from '../../dist/lib/config/load.js';
-import { openDatabase } from '../../dist/lib/database/open.js';
-import { openTopic } from '../../dist/lib/topic/open.js';
+import { openDatabase } from '../../dist/lib/systems/database/open.js';
+import { openTopic } from '../../dist/lib/systems/topic/open.js';
 
 const [url, count, directory] = process.argv.slice(2);
 const photographs = readdirSync(directory)

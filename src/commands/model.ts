@@ -1,9 +1,9 @@
 /** `visionscale model …` */
 import { Command, Option } from 'commander';
+import { outputKinds } from '../lib/models/classifier/classifier.ts';
 import type { AddFlags } from './actions/model-add.ts';
 import type { PullFlags } from './actions/model-pull.ts';
 import type { QuantizeFlags } from './actions/model-quantize.ts';
-import { outputKinds } from '../lib/classifier/classifier.ts';
 import { countAbove0, perChannel, sha256, share } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
 

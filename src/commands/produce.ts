@@ -1,7 +1,7 @@
 /** `visionscale produce` */
 import { Command } from 'commander';
-import { beltName, countAbove0, positive } from './arguments.ts';
 import type { ProduceFlags } from './actions/produce.ts';
+import { beltName, countAbove0, positive } from './arguments.ts';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from './run.ts';
 
 export function produceCommand(): Command {

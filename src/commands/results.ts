@@ -1,9 +1,9 @@
 /** `visionscale results …` */
 import { Command, Option } from 'commander';
-import { countAbove0, percentage } from './arguments.ts';
 import type { AccuracyFlags } from './actions/results-accuracy.ts';
 import type { ExportFlags } from './actions/results-export.ts';
 import type { ResultsFlags } from './actions/results.ts';
+import { countAbove0, percentage } from './arguments.ts';
 import { infrastructure, run, withSettings } from './run.ts';
 
 export function resultsCommand(): Command {

@@ -2,11 +2,11 @@
 import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../compose.ts';
+import { errorMessage, UsageError, VisionscaleError } from '../lib/base/errors.ts';
+import { printableLines } from '../lib/base/printable.ts';
 import type { Environment } from '../lib/config/load.ts';
 import { type ServiceSettings, takeServiceSettings } from '../lib/config/service.ts';
 import { settings, type SettingName } from '../lib/config/settings.ts';
-import { errorMessage, UsageError, VisionscaleError } from '../lib/errors.ts';
-import { printableLines } from '../lib/printable.ts';
 import { jsonText } from './write-line.ts';
 
 export interface Context extends ComposeOptions {
@@ -126,7 +126,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const [{ passedOverLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
     import('../lib/config/env-file.ts'),
     import('../lib/config/load.ts'),
-    import('../lib/log.ts'),
+    import('../lib/config/log.ts'),
   ]);
   // The one place that reads the environment. The S3 SDK reads AWS_* from it by itself, so what may come from `.env` goes
   // into it, and so do flags: either goes to child processes.

@@ -1,7 +1,7 @@
 /** `visionscale train` */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { isInputSize } from '../lib/models/onnx/squeezenet-layout.ts';
 import type { TrainFlags } from './actions/train.ts';
-import { isInputSize } from '../lib/onnx/squeezenet-layout.ts';
 import { countAbove0, followLinks, wholeNumber } from './arguments.ts';
 import { infrastructure, modelSettings, offersModel, run, withSettings } from './run.ts';
 

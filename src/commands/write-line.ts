@@ -1,6 +1,6 @@
 /** Lines and documents on stdout. */
 import { once } from 'node:events';
-import { printableJson, printableLines } from '../lib/printable.ts';
+import { printableJson, printableLines } from '../lib/base/printable.ts';
 
 /** Waits while the reader of our output is slower than we are. */
 export async function writeLine(text: string): Promise<void> {

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
-import { audit, type AuditResult } from '../../src/lib/audit.ts';
-import { imageTable, markProduced } from '../../src/lib/database/images.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import { producedRequestId } from '../../src/lib/message/request.ts';
-import { openFileStore } from '../../src/lib/objects/file.ts';
-import { openEmbeddedTopic, type EmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
+import { audit, type AuditResult } from '../../src/lib/pipeline/audit/audit.ts';
+import { imageTable, markProduced } from '../../src/lib/systems/database/tables/images.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import { producedRequestId } from '../../src/lib/systems/message/request.ts';
+import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
+import { openEmbeddedTopic, type EmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { testDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;

@@ -1,7 +1,7 @@
 /** What `consume` does when single images, the store, the database or it itself misbehave: real topic and database. */
 import { describe, expect, it } from 'vitest';
-import { claim } from '../../src/lib/database/owners.ts';
-import { VisionscaleError } from '../../src/lib/errors.ts';
+import { VisionscaleError } from '../../src/lib/base/errors.ts';
+import { claim } from '../../src/lib/systems/database/tables/owners.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 import { listing, S3Stub, s3Fault, type StubAnswer } from '../support/s3-stub.ts';
 

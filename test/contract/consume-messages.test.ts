@@ -1,18 +1,18 @@
 /** Messages of every kind through `consume`, on a real topic and database: what becomes of them, and of their retries. */
 import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
-import { audit } from '../../src/lib/audit.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/consume/deps.ts';
-import { readLetter } from '../../src/lib/database/dead-letters.ts';
-import { retryDeadLetters } from '../../src/lib/dead-letters.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import type { MessageRules } from '../../src/lib/message/rules.ts';
-import type { Buckets } from '../../src/lib/objects/buckets.ts';
-import type { GetOptions, ObjectStore } from '../../src/lib/objects/store.ts';
-import { ResultTopics } from '../../src/lib/results/topics.ts';
-import { status } from '../../src/lib/status.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { OutgoingRecord } from '../../src/lib/topic/topic.ts';
+import { audit } from '../../src/lib/pipeline/audit/audit.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume/deps.ts';
+import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
+import { status } from '../../src/lib/pipeline/status.ts';
+import { readLetter } from '../../src/lib/systems/database/tables/dead-letters.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
+import type { Buckets } from '../../src/lib/systems/objects/buckets.ts';
+import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { ResultTopics } from '../../src/lib/systems/publish/topics.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { OutgoingRecord } from '../../src/lib/systems/topic/topic.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 
 const messages: MessageRules = { store: { bucket: 'own', prefix: '' }, buckets: ['side'], eventKeys: 'auto' };

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import type { LibrdKafkaError } from 'node-rdkafka';
 import { expect, it } from 'vitest';
-import { call } from '../../src/lib/topic/kafka/client.ts';
-import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
-import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
+import { call } from '../../src/lib/systems/topic/kafka/client.ts';
+import { loadRdkafka } from '../../src/lib/systems/topic/kafka/load.ts';
+import { openKafkaTopic } from '../../src/lib/systems/topic/kafka/topic.ts';
 import { setUp } from '../support/fake-consumer.ts';
 import { describeWith } from '../support/servers.ts';
 

@@ -4,18 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { resolveConnection } from '../../src/lib/database/connection.ts';
-import { stopped } from '../../src/lib/database/embedded/enter.ts';
+import { resolveConnection } from '../../src/lib/systems/database/connection.ts';
+import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
 import {
   createDatabaseIfMissing,
   migrate,
   pendingMigrations,
   requireCurrentSchema,
   schemaVersion,
-} from '../../src/lib/database/migrate.ts';
-import { openDatabase, toDatabaseError } from '../../src/lib/database/open.ts';
-import type { Database, DatabaseSettings } from '../../src/lib/database/open.ts';
-import { withTransaction } from '../../src/lib/database/transaction.ts';
+} from '../../src/lib/systems/database/migrate.ts';
+import { openDatabase, toDatabaseError } from '../../src/lib/systems/database/open.ts';
+import type { Database, DatabaseSettings } from '../../src/lib/systems/database/open.ts';
+import { withTransaction } from '../../src/lib/systems/database/transaction.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { testDatabase } from '../support/database.ts';
 import type { TestDatabase } from '../support/database.ts';

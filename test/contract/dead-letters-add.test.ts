@@ -1,11 +1,11 @@
 /** `dead-letters add`: a message that holds up its partition is moved out of the way, beside its consumer or without one. */
 import { describe, expect, it } from 'vitest';
-import { addDeadLetter, type AddOptions } from '../../src/lib/add-dead-letter.ts';
-import { audit } from '../../src/lib/audit.ts';
-import { retryDeadLetters } from '../../src/lib/dead-letters.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import type { MessageRules } from '../../src/lib/message/rules.ts';
-import type { OutgoingRecord } from '../../src/lib/topic/topic.ts';
+import { audit } from '../../src/lib/pipeline/audit/audit.ts';
+import { addDeadLetter, type AddOptions } from '../../src/lib/pipeline/dead-letters/add.ts';
+import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
+import type { OutgoingRecord } from '../../src/lib/systems/topic/topic.ts';
 import { setUp } from '../support/fake-consumer.ts';
 
 const rules: MessageRules = { store: { bucket: 'own', prefix: '' }, buckets: [], eventKeys: 'auto' };

@@ -4,23 +4,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { dropDeadLetters, retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
+import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
+import { migrate } from '../../src/lib/systems/database/migrate.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
+import { type Outcome, record } from '../../src/lib/systems/database/record/record.ts';
 import {
   countOpenByCode,
   letterPage,
   readLetter,
   retryPage,
   type Selection,
-} from '../../src/lib/database/dead-letters.ts';
-import { stopped } from '../../src/lib/database/embedded/enter.ts';
-import { migrate } from '../../src/lib/database/migrate.ts';
-import { openDatabase } from '../../src/lib/database/open.ts';
-import { claim, type Lease } from '../../src/lib/database/owners.ts';
-import { type Outcome, record } from '../../src/lib/database/record.ts';
-import { dropDeadLetters, retryDeadLetters } from '../../src/lib/dead-letters.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import { parseMessage } from '../../src/lib/message/parse.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { Topic, TopicRecord } from '../../src/lib/topic/topic.ts';
+} from '../../src/lib/systems/database/tables/dead-letters.ts';
+import { claim, type Lease } from '../../src/lib/systems/database/tables/owners.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import { parseMessage } from '../../src/lib/systems/message/parse.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { Topic, TopicRecord } from '../../src/lib/systems/topic/topic.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { testDatabase } from '../support/database.ts';
 import { describeWith } from '../support/servers.ts';

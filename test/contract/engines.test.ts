@@ -1,10 +1,10 @@
 /** What every engine promises of a session, on the one network that all of them execute. */
 import { afterAll, describe, expect, it } from 'vitest';
-import type { EngineName } from '../../src/lib/classifier/classifier.ts';
-import { engines } from '../../src/lib/classifier/engines/engines.ts';
-import { softmax } from '../../src/lib/classifier/rank.ts';
-import { rejection } from '../support/images.ts';
+import type { EngineName } from '../../src/lib/models/classifier/classifier.ts';
+import { engines } from '../../src/lib/models/classifier/engines/engines.ts';
+import { softmax } from '../../src/lib/models/classifier/rank.ts';
 import { describeEngines, tensorCount } from '../support/engines.ts';
+import { rejection } from '../support/images.ts';
 import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
 
 const side = 224;

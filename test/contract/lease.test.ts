@@ -1,8 +1,8 @@
 /** The lease: four seconds by the database's clock, whatever the process's says, and renewed well before they are over. */
 import type { Pool } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { holdLease } from '../../src/lib/consume/hold-lease.ts';
-import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/database/owners.ts';
+import { holdLease } from '../../src/lib/pipeline/consume/partition/hold-lease.ts';
+import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 
 /** Not the code's own constant: a killed owner costs its partition so much, as DESIGN.md promises. */

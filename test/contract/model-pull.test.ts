@@ -1,8 +1,8 @@
 /** `model pull` against a real HTTP server: cut connections, wrong checksums, full disks, proxies. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,12 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadModel } from '../../src/lib/classifier/model.ts';
-import { VisionscaleError } from '../../src/lib/errors.ts';
-import { withoutSecrets } from '../../src/lib/models/download-errors.ts';
-import { download, type DownloadEvent, type DownloadOptions } from '../../src/lib/models/download.ts';
-import { pullImagenet, type PullOptions } from '../../src/lib/models/pull.ts';
-import { openModelStore, type ModelStore } from '../../src/lib/models/store.ts';
+import { VisionscaleError } from '../../src/lib/base/errors.ts';
+import { loadModel } from '../../src/lib/models/format/model.ts';
+import { withoutSecrets } from '../../src/lib/models/pull/download-errors.ts';
+import { download, type DownloadEvent, type DownloadOptions } from '../../src/lib/models/pull/download.ts';
+import { pullImagenet, type PullOptions } from '../../src/lib/models/pull/pull.ts';
+import { openModelStore, type ModelStore } from '../../src/lib/models/store/store.ts';
 import { FileServer, Proxy, RefusingProxy } from '../support/file-server.ts';
 import { rejection } from '../support/images.ts';
 import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';

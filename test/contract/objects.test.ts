@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { HeadObjectCommand } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ObjectError } from '../../src/lib/errors.ts';
-import { openFileStore } from '../../src/lib/objects/file.ts';
-import { s3Client } from '../../src/lib/objects/s3-client.ts';
-import { openS3Store } from '../../src/lib/objects/s3.ts';
+import { ObjectError } from '../../src/lib/base/errors.ts';
+import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
+import { s3Client } from '../../src/lib/systems/objects/s3/s3-client.ts';
+import { openS3Store } from '../../src/lib/systems/objects/s3/s3.ts';
 import { describeWith } from '../support/servers.ts';
 import { collect, longKey, longSegment, nested, objectStoreContract } from './objects.ts';
 

@@ -2,16 +2,16 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { VisionscaleError } from '../../src/lib/base/errors.ts';
 import { databaseSettings, type PostgresSettings } from '../../src/lib/config/postgres.ts';
-import { migrate, pendingMigrations, schemaVersion } from '../../src/lib/database/migrate.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { claim } from '../../src/lib/database/owners.ts';
-import { createSchemaIfMissing, requireFit } from '../../src/lib/database/session.ts';
-import { withTransaction } from '../../src/lib/database/transaction.ts';
-import { doctor } from '../../src/lib/doctor.ts';
-import { databaseChecks } from '../../src/lib/doctor/servers.ts';
-import { status } from '../../src/lib/status.ts';
-import { VisionscaleError } from '../../src/lib/errors.ts';
+import { doctor } from '../../src/lib/pipeline/doctor/doctor.ts';
+import { databaseChecks } from '../../src/lib/pipeline/doctor/servers.ts';
+import { status } from '../../src/lib/pipeline/status.ts';
+import { migrate, pendingMigrations, schemaVersion } from '../../src/lib/systems/database/migrate.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { createSchemaIfMissing, requireFit } from '../../src/lib/systems/database/session.ts';
+import { claim } from '../../src/lib/systems/database/tables/owners.ts';
+import { withTransaction } from '../../src/lib/systems/database/transaction.ts';
 import { oddSettings, testRole, type TestRole } from '../support/roles.ts';
 import { address, describeWith } from '../support/servers.ts';
 

@@ -1,10 +1,10 @@
 /** `produce --follow` on a real database and topic: rows flow as they are inserted, by the bell or by polling. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
-import { TopicError } from '../../src/lib/errors.ts';
-import { produce, type ProduceEvent, type ProduceOptions } from '../../src/lib/produce.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { Producer, Topic } from '../../src/lib/topic/topic.ts';
+import { TopicError } from '../../src/lib/base/errors.ts';
+import { produce, type ProduceEvent, type ProduceOptions } from '../../src/lib/pipeline/produce.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { Producer, Topic } from '../../src/lib/systems/topic/topic.ts';
 import { testDatabase } from '../support/database.ts';
 
 async function setUp(wrap: (topic: Topic) => Topic = (topic) => topic) {

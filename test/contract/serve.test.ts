@@ -1,15 +1,15 @@
 /** The HTTP interface, as its clients see it: what it takes, what it answers, what it has done by then. */
+import { readFile } from 'node:fs/promises';
 import { request as plainRequest } from 'node:http';
 import { connect } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
+import { TopicError } from '../../src/lib/base/errors.ts';
 import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
-import { TopicError } from '../../src/lib/errors.ts';
-import * as schemas from '../../src/lib/serve/schemas.ts';
-import { newToken } from '../../src/lib/serve/tokens.ts';
+import { newToken } from '../../src/lib/pipeline/serve/admission/tokens.ts';
+import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, type Served, served } from '../support/served.ts';
 

@@ -1,8 +1,8 @@
 /** Where a consumer starts, on a real topic whose past is rewritten. */
 import { describe, expect, it } from 'vitest';
-import { startOffset } from '../../src/lib/consume/start-offset.ts';
-import type { ConsumeEvent } from '../../src/lib/consume/deps.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
+import type { ConsumeEvent } from '../../src/lib/pipeline/consume/deps.ts';
+import { startOffset } from '../../src/lib/pipeline/consume/partition/start-offset.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { testDatabase } from '../support/database.ts';
 
 async function setUp(recorded: number) {

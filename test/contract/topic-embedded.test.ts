@@ -1,8 +1,8 @@
 /** The contract of a topic, and what is special about it, on the log in PostgreSQL. */
 import { describe, expect, it } from 'vitest';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { EmbeddedTopicOptions } from '../../src/lib/topic/embedded/topic.ts';
-import { openTopic } from '../../src/lib/topic/open.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { EmbeddedTopicOptions } from '../../src/lib/systems/topic/embedded/topic.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import { testDatabase } from '../support/database.ts';
 import { describeTopic, Held, record, take } from './topic.ts';
 

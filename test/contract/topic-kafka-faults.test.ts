@@ -1,11 +1,11 @@
 /** Kafka code against what can go wrong: wrong addresses, wrong settings, brokers that cannot create a topic. */
+import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { randomBytes } from 'node:crypto';
 import { expect, it } from 'vitest';
-import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
-import { openKafkaTopic } from '../../src/lib/topic/kafka/topic.ts';
-import type { RefusedError } from '../../src/lib/topic/limits.ts';
+import { loadRdkafka } from '../../src/lib/systems/topic/kafka/load.ts';
+import { openKafkaTopic } from '../../src/lib/systems/topic/kafka/topic.ts';
+import type { RefusedError } from '../../src/lib/systems/topic/limits.ts';
 import { describeRdkafka, mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
 import { Held, record, take } from './topic.ts';

@@ -1,5 +1,5 @@
 /** The contract of a topic on librdkafka's mock cluster: the Kafka code, with npm alone. */
-import { openTopic } from '../../src/lib/topic/open.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import { describeRdkafka, mockCluster } from '../support/mock-kafka.ts';
 import { describeTopic } from './topic.ts';
 

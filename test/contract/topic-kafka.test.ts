@@ -1,5 +1,5 @@
 /** The contract of a topic on real Kafka brokers. */
-import { openTopic } from '../../src/lib/topic/open.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import { describeWith } from '../support/servers.ts';
 import { describeTopic } from './topic.ts';
 

@@ -1,17 +1,17 @@
 /** Training all layers, with TensorFlow: what is learned, kept, gone on with, and what the engines make of it. */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { engines } from '../../src/lib/classifier/engines/engines.ts';
-import { openPrepare } from '../../src/lib/images/prepare.ts';
-import type { Preprocessing } from '../../src/lib/images/preprocess.ts';
-import { serializeOnnx } from '../../src/lib/onnx/onnx.ts';
-import { buildSqueezeNet11 } from '../../src/lib/onnx/squeezenet.ts';
-import type { Example } from '../../src/lib/train/dataset.ts';
-import type { TrainEvent } from '../../src/lib/train/events.ts';
-import { trainNetwork, type NetworkTraining } from '../../src/lib/train/network.ts';
+import type { Example } from '../../src/lib/learning/datasets/dataset.ts';
+import type { TrainEvent } from '../../src/lib/learning/train/events.ts';
+import { trainNetwork, type NetworkTraining } from '../../src/lib/learning/train/network/network.ts';
+import { engines } from '../../src/lib/models/classifier/engines/engines.ts';
+import { openPrepare } from '../../src/lib/models/images/prepare.ts';
+import type { Preprocessing } from '../../src/lib/models/images/preprocess.ts';
+import { serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
+import { buildSqueezeNet11 } from '../../src/lib/models/onnx/squeezenet.ts';
 import { describeTfjs, presentEngines, tensorCount } from '../support/engines.ts';
 import { rejection } from '../support/images.ts';
 import { drawShapes, shapeLabels } from '../support/shapes.ts';

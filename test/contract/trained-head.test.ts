@@ -1,11 +1,11 @@
 /** A head written into a network's file gives the answers that it was trained to give, in every engine. */
 import { describe, expect, it } from 'vitest';
-import { engines } from '../../src/lib/classifier/engines/engines.ts';
-import { parseOnnx, serializeOnnx } from '../../src/lib/onnx/onnx.ts';
-import { buildSqueezeNet11, readSqueezeNet11 } from '../../src/lib/onnx/squeezenet.ts';
-import { featureCount, featureNetwork } from '../../src/lib/train/features/network.ts';
-import { fitHead, type Head } from '../../src/lib/train/head/fit.ts';
-import { withHead } from '../../src/lib/train/head.ts';
+import { featureCount, featureNetwork } from '../../src/lib/learning/train/features/network.ts';
+import { fitHead, type Head } from '../../src/lib/learning/train/head/fit.ts';
+import { withHead } from '../../src/lib/learning/train/head/head.ts';
+import { engines } from '../../src/lib/models/classifier/engines/engines.ts';
+import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
+import { buildSqueezeNet11, readSqueezeNet11 } from '../../src/lib/models/onnx/squeezenet.ts';
 import { describeEngines } from '../support/engines.ts';
 import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
 

@@ -4,15 +4,20 @@ import { appendFile, mkdir, mkdtemp, open, rename, rm, symlink, utimes, writeFil
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { imageTable } from '../../src/lib/database/images.ts';
-import { ObjectError } from '../../src/lib/errors.ts';
-import { checkImage } from '../../src/lib/images/check.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import { openFileStore } from '../../src/lib/objects/file.ts';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { TopicRecord } from '../../src/lib/topic/topic.ts';
-import { watch, type WatchEvent, type WatchOptions, type WatchResult } from '../../src/lib/watch.ts';
+import { ObjectError } from '../../src/lib/base/errors.ts';
+import { checkImage } from '../../src/lib/models/images/check.ts';
+import {
+  watch,
+  type WatchEvent,
+  type WatchOptions,
+  type WatchResult,
+} from '../../src/lib/pipeline/watch/watch.ts';
+import { imageTable } from '../../src/lib/systems/database/tables/images.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { TopicRecord } from '../../src/lib/systems/topic/topic.ts';
 import { colorImage } from '../support/color-model.ts';
 import { testDatabase } from '../support/database.ts';
 

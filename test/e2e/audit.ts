@@ -2,13 +2,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { audit as auditVerb, type AuditResult } from '../../src/lib/audit.ts';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { openStore } from '../../src/lib/objects/open.ts';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
-import { openTopic } from '../../src/lib/topic/open.ts';
-import type { Topic } from '../../src/lib/topic/topic.ts';
+import { audit as auditVerb, type AuditResult } from '../../src/lib/pipeline/audit/audit.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { openStore } from '../../src/lib/systems/objects/open.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 

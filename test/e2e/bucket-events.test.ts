@@ -13,9 +13,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { openTopic } from '../../src/lib/topic/open.ts';
-import type { Topic } from '../../src/lib/topic/topic.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { describeWith, testData } from '../support/servers.ts';
 

@@ -3,13 +3,13 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { correctedExamples } from '../../src/lib/corrections.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { openStore } from '../../src/lib/objects/open.ts';
+import { correctedExamples } from '../../src/lib/learning/corrections.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { openStore } from '../../src/lib/systems/objects/open.ts';
 import { Rig } from '../support/binary.ts';
+import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
 import { writeTinyModel } from '../support/tiny-models.ts';
-import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 
 interface Exported {
   exported: number;

@@ -4,11 +4,11 @@ import { mkdir, mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { stopped } from '../../src/lib/database/embedded/enter.ts';
-import { filesIn } from '../../src/lib/database/embedded/files.ts';
-import { findHolder } from '../../src/lib/database/embedded/lock.ts';
-import { processStart } from '../../src/lib/database/embedded/processes.ts';
-import { openDatabase } from '../../src/lib/database/open.ts';
+import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
+import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
+import { findHolder } from '../../src/lib/systems/database/embedded/keeper/lock.ts';
+import { processStart } from '../../src/lib/systems/database/embedded/processes.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { keeperOf, postgresOf, startGuest, until, untilGone, watchdogOf } from '../support/guest.ts';
 import type { Guest } from '../support/guest.ts';

@@ -1,8 +1,8 @@
 /** The short form of `npm run test:faults`: some of the schedule on the embedded stack. */
 import { expect } from 'vitest';
-import { itThorough } from '../support/thorough.ts';
 import { defaults } from '../faults/options.ts';
 import { play, tidy } from '../faults/play.ts';
+import { itThorough } from '../support/thorough.ts';
 
 itThorough(
   'loses nothing, doubles nothing and goes on through kills, a frozen owner and bad input',

@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { header } from '../../src/lib/message/headers.ts';
-import { openStore } from '../../src/lib/objects/open.ts';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
-import { openTopic } from '../../src/lib/topic/open.ts';
-import type { Topic } from '../../src/lib/topic/topic.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { header } from '../../src/lib/systems/message/headers.ts';
+import { openStore } from '../../src/lib/systems/objects/open.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 

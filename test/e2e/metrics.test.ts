@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { openDatabase } from '../../src/lib/database/open.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { Exposition } from '../support/exposition.ts';

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { openDatabase } from '../../src/lib/database/open.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { itThorough } from '../support/thorough.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 

@@ -3,8 +3,8 @@ import { mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 

@@ -1,11 +1,11 @@
 /** What is classified in a run: good images whose category is known, and every kind of bad object. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { testData } from '../support/servers.ts';
-import { badObject, objectKinds } from './poison.ts';
 import type { FaultsOptions } from './options.ts';
+import { badObject, objectKinds } from './poison.ts';
 
 export type Expected = { category: string } | { codes: readonly string[] };
 

@@ -1,6 +1,6 @@
 /** The run's own eyes on the database: queries that outlast what is being killed. */
-import type { Pool, QueryResultRow } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool, QueryResultRow } from 'pg';
 
 /** Longest time a query is tried again, ms. */
 const patienceMs = 90_000;

@@ -2,8 +2,8 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { allFaults } from './faults/all.ts';
 import { runOrThrow } from './binary.ts';
+import { allFaults } from './faults/all.ts';
 import type { FaultsOptions } from './options.ts';
 import { Random } from './random.ts';
 import { recovered, type Recovery, stuckMs } from './recovery.ts';

@@ -1,8 +1,8 @@
 /** A TCP proxy in front of a server, which can let bytes through slowly, or hold them for ever. */
-import { createServer, connect, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer, connect, type Socket } from 'node:net';
 import { Transform } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Throttle {
   /** Adds this to every piece that comes back from the server, in milliseconds; 0: none. */

@@ -1,5 +1,5 @@
 /** The table at the end of a run: faults, how often, and how long until rows came again. */
-import { table as columns } from '../../src/lib/report/table.ts';
+import { table as columns } from '../../src/lib/base/report/table.ts';
 import type { Report } from './play.ts';
 import type { Recovery } from './recovery.ts';
 

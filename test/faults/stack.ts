@@ -1,6 +1,6 @@
 /** The servers of a run, which the faults may kill: embedded, or real ones that the run starts for itself. */
-import type { Throttle } from './proxy.ts';
 import type { Hosts } from './namespaces.ts';
+import type { Throttle } from './proxy.ts';
 
 export interface Stack extends AsyncDisposable {
   readonly kind: 'embedded' | 'real';

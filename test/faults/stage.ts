@@ -2,12 +2,12 @@
 import { mkdtemp, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/database/open.ts';
-import { openStore } from '../../src/lib/objects/open.ts';
-import { openTopic } from '../../src/lib/topic/open.ts';
-import type { Topic } from '../../src/lib/topic/topic.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { loadConfig } from '../../src/lib/config/load.ts';
+import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { openStore } from '../../src/lib/systems/objects/open.ts';
+import { openTopic } from '../../src/lib/systems/topic/open.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { Belt } from './belt.ts';
 import { launch, run, runOrThrow, settingsFor } from './binary.ts';

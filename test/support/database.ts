@@ -1,10 +1,10 @@
 /** A fresh, migrated database for a test: in VISIONSCALE_TEST_POSTGRES where set, else in an embedded PostgreSQL. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { resolveConnection } from '../../src/lib/database/connection.ts';
-import { createDatabaseIfMissing, migrate } from '../../src/lib/database/migrate.ts';
-import { openDatabase } from '../../src/lib/database/open.ts';
-import type { DatabaseSettings } from '../../src/lib/database/open.ts';
+import { resolveConnection } from '../../src/lib/systems/database/connection.ts';
+import { createDatabaseIfMissing, migrate } from '../../src/lib/systems/database/migrate.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
+import type { DatabaseSettings } from '../../src/lib/systems/database/open.ts';
 import { embeddedServer } from './embedded-server.ts';
 import { address } from './servers.ts';
 

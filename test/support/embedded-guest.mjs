@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 import pg from 'pg';
-import { useEmbeddedPostgres } from '../../dist/lib/database/embedded/use.js';
+import { useEmbeddedPostgres } from '../../dist/lib/systems/database/embedded/keeper/use.js';
 
 const say = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const options = JSON.parse(process.argv[2]);

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll } from 'vitest';
-import { stopped } from '../../src/lib/database/embedded/enter.ts';
-import { useEmbeddedPostgres } from '../../src/lib/database/embedded/use.ts';
-import type { EmbeddedPostgres } from '../../src/lib/database/embedded/use.ts';
+import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
+import { useEmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
+import type { EmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
 import { ensureBuilt } from './build.ts';
 
 let running: Promise<{ dataDir: string; postgres: EmbeddedPostgres }> | undefined;

@@ -1,9 +1,9 @@
 /** Which engines this machine has: tfjs may be absent, and is then skipped by name; with VISIONSCALE_TEST_TFJS=1 it must not be. */
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { engineNames, type EngineName } from '../../src/lib/classifier/classifier.ts';
-import { loadTensorFlow } from '../../src/lib/classifier/engines/tensorflow.ts';
-import { errorMessage } from '../../src/lib/errors.ts';
+import { errorMessage } from '../../src/lib/base/errors.ts';
+import { engineNames, type EngineName } from '../../src/lib/models/classifier/classifier.ts';
+import { loadTensorFlow } from '../../src/lib/models/classifier/engines/tensorflow.ts';
 
 const tfjsFault = await loadTensorFlow().then(
   () => undefined,

@@ -1,17 +1,14 @@
 /** `consume` on a real topic and database, with a store and a classifier whose behaviour a test sets. */
 import { onTestFinished } from 'vitest';
-import type { Classification, Classifier } from '../../src/lib/classifier/classifier.ts';
-import { consume } from '../../src/lib/consume.ts';
-import {
-  type ConsumeDeps,
-  type ConsumeEvent,
-  type ConsumeOptions,
-  defaultEndurance,
-} from '../../src/lib/consume/deps.ts';
-import { ObjectError } from '../../src/lib/errors.ts';
-import type { GetOptions, ObjectStore } from '../../src/lib/objects/store.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { Topic } from '../../src/lib/topic/topic.ts';
+import type { Classification } from '../../src/lib/base/classification.ts';
+import { ObjectError } from '../../src/lib/base/errors.ts';
+import { defaultEndurance } from '../../src/lib/config/endurance.ts';
+import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
+import { consume } from '../../src/lib/pipeline/consume/consume.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from '../../src/lib/pipeline/consume/deps.ts';
+import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { testDatabase } from './database.ts';
 
 /** What a store throws. */

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { filesIn } from '../../src/lib/database/embedded/files.ts';
-import { findHolder } from '../../src/lib/database/embedded/lock.ts';
-import { commandLine, processStart } from '../../src/lib/database/embedded/processes.ts';
-import type { Connection } from '../../src/lib/database/embedded/protocol.ts';
-import type { EmbeddedOptions } from '../../src/lib/database/embedded/use.ts';
+import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
+import { findHolder } from '../../src/lib/systems/database/embedded/keeper/lock.ts';
+import type { Connection } from '../../src/lib/systems/database/embedded/keeper/protocol.ts';
+import type { EmbeddedOptions } from '../../src/lib/systems/database/embedded/keeper/use.ts';
+import { commandLine, processStart } from '../../src/lib/systems/database/embedded/processes.ts';
 
 const script = fileURLToPath(new URL('embedded-guest.mjs', import.meta.url));
 

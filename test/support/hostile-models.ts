@@ -1,14 +1,19 @@
 /** Models that harm who runs them, and models that end in all the ways that classifiers end in. */
-import { makeNode, floatValue } from '../../src/lib/onnx/nodes.ts';
+import { makeNode, floatValue } from '../../src/lib/models/onnx/nodes.ts';
 import {
   parseOnnx,
   serializeOnnx,
   type OnnxGraph,
   type OnnxModel,
   type OnnxNode,
-} from '../../src/lib/onnx/onnx.ts';
-import { floatTensor, rawTensor } from '../../src/lib/onnx/tensors.ts';
-import { attributeType, tensorType, type OnnxAttribute, type OnnxTensor } from '../../src/lib/onnx/types.ts';
+} from '../../src/lib/models/onnx/onnx.ts';
+import { floatTensor, rawTensor } from '../../src/lib/models/onnx/tensors.ts';
+import {
+  attributeType,
+  tensorType,
+  type OnnxAttribute,
+  type OnnxTensor,
+} from '../../src/lib/models/onnx/types.ts';
 import { chanceSqueezeNet } from './squeezenet-models.ts';
 
 export interface MeansOptions {

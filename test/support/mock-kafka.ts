@@ -1,7 +1,7 @@
 /** librdkafka's mock cluster: brokers on loopback, in memory, for tests of the Kafka code with npm alone. */
 import type { Metadata } from 'node-rdkafka';
 import { describe, expect, it } from 'vitest';
-import { loadRdkafka } from '../../src/lib/topic/kafka/load.ts';
+import { loadRdkafka } from '../../src/lib/systems/topic/kafka/load.ts';
 
 /** A suite that needs node-rdkafka: skipped by name where it was not built (npm 12 runs no install scripts), failing in CI. */
 export function describeRdkafka(title: string, run: () => void): void {

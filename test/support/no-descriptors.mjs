@@ -2,8 +2,8 @@
 import { openSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
-import { endWithin } from '../../dist/lib/end-within.js';
-import { openSandbox } from '../../dist/lib/sandbox/sandbox.js';
+import { endWithin } from '../../dist/lib/base/end-within.js';
+import { openSandbox } from '../../dist/lib/base/sandbox/sandbox.js';
 
 try {
   for (;;) openSync('/dev/null');

@@ -1,6 +1,6 @@
 /** Writes pickles, zip archives and .pth files byte by byte: good ones as torch.save does, and hostile ones. */
 import { crc32 } from 'node:zlib';
-import { convolutions, weightDims } from '../../src/lib/onnx/squeezenet-layout.ts';
+import { convolutions, weightDims } from '../../src/lib/models/onnx/squeezenet-layout.ts';
 
 const u32 = (n: number) => {
   const bytes = Buffer.alloc(4);

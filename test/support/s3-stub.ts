@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { openS3Store } from '../../src/lib/objects/s3.ts';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
+import { openS3Store } from '../../src/lib/systems/objects/s3/s3.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 
 export interface StubAnswer {
   status: number;

@@ -1,7 +1,7 @@
 // A process with a sandbox at a task without end: says the child's pid and waits to be killed.
 import process from 'node:process';
 import { fileURLToPath, URL } from 'node:url';
-import { openSandbox } from '../../dist/lib/sandbox/sandbox.js';
+import { openSandbox } from '../../dist/lib/base/sandbox/sandbox.js';
 
 const sandbox = await openSandbox({
   module: fileURLToPath(new URL('./sandbox-work.mjs', import.meta.url)),

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Pool, PoolClient } from 'pg';
 import type { HttpSettings } from '../../src/lib/config/http.ts';
-import { openImagesApart } from '../../src/lib/images/apart.ts';
-import { openFileStore } from '../../src/lib/objects/file.ts';
-import type { ObjectStore } from '../../src/lib/objects/store.ts';
-import { type OpenApp, openApp } from '../../src/lib/serve/app.ts';
-import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/serve/deps.ts';
-import { openEmbeddedTopic } from '../../src/lib/topic/embedded/topic.ts';
-import type { Producer } from '../../src/lib/topic/topic.ts';
+import { openImagesApart } from '../../src/lib/models/images/apart.ts';
+import { type OpenApp, openApp } from '../../src/lib/pipeline/serve/app.ts';
+import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/pipeline/serve/deps.ts';
+import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
+import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
+import type { Producer } from '../../src/lib/systems/topic/topic.ts';
 import { testDatabase } from './database.ts';
 
 export interface Served extends AsyncDisposable {

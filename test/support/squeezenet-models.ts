@@ -1,7 +1,7 @@
 /** SqueezeNets without training: one that tells colours, as `tiny-models.ts` do, and one with weights by chance. */
-import { convolutions, weightDims } from '../../src/lib/onnx/squeezenet-layout.ts';
-import { serializeOnnx } from '../../src/lib/onnx/onnx.ts';
-import { buildSqueezeNet11, type SqueezeNetWeights } from '../../src/lib/onnx/squeezenet.ts';
+import { serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
+import { convolutions, weightDims } from '../../src/lib/models/onnx/squeezenet-layout.ts';
+import { buildSqueezeNet11, type SqueezeNetWeights } from '../../src/lib/models/onnx/squeezenet.ts';
 
 /** Files for `writeTinyModel`: samples between 0 and 1, no resizing of images of 224 pixels. */
 export function squeezeNetFiles(weights: Uint8Array) {

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { LabelsFile } from '../../src/lib/classify/labels-file.ts';
+import { LabelsFile } from '../../src/lib/local/classify/labels-file.ts';
 
 it('runs nothing in a spreadsheet: what begins as a formula is text, also in a later run', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'visionscale-labels-'));

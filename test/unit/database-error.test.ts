@@ -1,7 +1,7 @@
 /** What pg and sockets throw, and what becomes of it. */
 import { describe, expect, it } from 'vitest';
-import { databaseCode, toDatabaseError } from '../../src/lib/database/database-error.ts';
-import { DatabaseError } from '../../src/lib/errors.ts';
+import { DatabaseError } from '../../src/lib/base/errors.ts';
+import { databaseCode, toDatabaseError } from '../../src/lib/systems/database/database-error.ts';
 
 function failure(code: string | undefined, message = 'it failed'): Error {
   return Object.assign(new Error(message), code === undefined ? {} : { code });

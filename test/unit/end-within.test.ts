@@ -7,7 +7,7 @@ import { processesOf } from '../support/processes.ts';
 
 beforeAll(ensureBuilt, 120_000);
 
-const module = fileURLToPath(new URL('../../dist/lib/end-within.js', import.meta.url));
+const module = fileURLToPath(new URL('../../dist/lib/base/end-within.js', import.meta.url));
 
 /** A process that is to end within a second of the start of `then`. */
 function ending(then: string) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { printed, schedule } from '../faults/schedule.ts';
 import { summarize } from '../faults/report.ts';
+import { printed, schedule } from '../faults/schedule.ts';
 
 const kinds = [
   { kind: 'a', hold: [1000, 2000] as const },

@@ -1,9 +1,9 @@
 /** Text from outside is shown on a terminal, not obeyed. */
 import { describe, expect, it } from 'vitest';
-import { printableValues } from '../../src/lib/log.ts';
-import { parseRules } from '../../src/lib/bins/parse.ts';
-import { writeRules } from '../../src/lib/bins/write.ts';
-import { printable, printableJson, printableLines } from '../../src/lib/printable.ts';
+import { printable, printableJson, printableLines } from '../../src/lib/base/printable.ts';
+import { printableValues } from '../../src/lib/config/log.ts';
+import { parseRules } from '../../src/lib/systems/bins/parse.ts';
+import { writeRules } from '../../src/lib/systems/bins/write.ts';
 
 /** By their numbers, so that this file can be read. */
 const hostile = [

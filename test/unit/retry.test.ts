@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VisionscaleError } from '../../src/lib/errors.ts';
-import { backoffCeiling, backoffDelay, retry } from '../../src/lib/retry.ts';
+import { VisionscaleError } from '../../src/lib/base/errors.ts';
+import { backoffCeiling, backoffDelay, retry } from '../../src/lib/base/flow/retry.ts';
 
 const away = () => new VisionscaleError('away', { code: 'away', retryable: true });
 

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/topic/kafka/headers.ts';
-import { errorCode, toTopicError } from '../../src/lib/topic/kafka/kafka-error.ts';
-import { Notices } from '../../src/lib/topic/kafka/notices.ts';
-import { PendingCommits } from '../../src/lib/topic/kafka/pending-commits.ts';
+import { fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/systems/topic/kafka/headers.ts';
+import { errorCode, toTopicError } from '../../src/lib/systems/topic/kafka/kafka-error.ts';
+import { Notices } from '../../src/lib/systems/topic/kafka/notices.ts';
+import { PendingCommits } from '../../src/lib/systems/topic/kafka/pending-commits.ts';
 import {
   memberProperties,
   producerProperties,
   readerProperties,
-} from '../../src/lib/topic/kafka/properties.ts';
+} from '../../src/lib/systems/topic/kafka/properties.ts';
 
 describe('the properties of Kafka clients', () => {
   const connection = (properties: Record<string, string>) => ({

@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openDatabase, openStore } from '../../compose.ts';
-import { loadModel } from '../../lib/classifier/model.ts';
-import { activateForPipeline } from '../../lib/models/pipeline-model.ts';
+import { loadModel } from '../../lib/models/format/model.ts';
+import { activateForPipeline } from '../../lib/models/store/pipeline-model.ts';
 import type { Context } from '../run.ts';
 
 /** `path` of the model directory. Returns the pipeline's name; null where there is none. */

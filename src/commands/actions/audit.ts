@@ -1,9 +1,9 @@
 /** What `audit` does: compares everything, then prints counts and names. */
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
-import { audit, type AuditEvent, type AuditResult } from '../../lib/audit.ts';
-import { findingClasses } from '../../lib/audit/findings.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { table } from '../../lib/report/table.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { audit, type AuditEvent, type AuditResult } from '../../lib/pipeline/audit/audit.ts';
+import { findingClasses } from '../../lib/pipeline/audit/findings.ts';
 import type { Context } from '../run.ts';
 
 export interface AuditFlags {

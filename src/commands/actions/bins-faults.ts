@@ -1,6 +1,6 @@
 /** What `bins check` and `bins use` tell of rules that were held to a model's labels. */
-import type { Checked, PatternFault } from '../../lib/bins/check.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/base/printable.ts';
+import type { Checked, PatternFault } from '../../lib/systems/bins/check.ts';
 
 /** Labels named in a line at most. */
 const mostNamed = 8;

@@ -1,7 +1,7 @@
 /** What `bins list` does: prints the versions of the rules. */
 import { openDatabase } from '../../compose.ts';
-import { listBinVersions } from '../../lib/database/bins.ts';
-import { table } from '../../lib/report/table.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { listBinVersions } from '../../lib/systems/database/tables/bins.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<void> {

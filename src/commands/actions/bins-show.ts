@@ -1,8 +1,8 @@
 /** What `bins show` does: prints the rules of a version. */
 import { openDatabase } from '../../compose.ts';
-import { writeRules } from '../../lib/bins/write.ts';
-import { readBins } from '../../lib/database/bins.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { writeRules } from '../../lib/systems/bins/write.ts';
+import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context, version: number | undefined): Promise<void> {

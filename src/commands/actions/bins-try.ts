@@ -1,13 +1,13 @@
 /** What `bins try` does: sorts the latest prediction of an image, without recording anything. */
 import { openDatabase } from '../../compose.ts';
-import { BinTable, decideBin } from '../../lib/bins/decide.ts';
-import { readRules } from '../../lib/bins/read-file.ts';
-import type { BinRules } from '../../lib/bins/rules.ts';
-import { readBins } from '../../lib/database/bins.ts';
-import type { Database } from '../../lib/database/open.ts';
-import { latestResults } from '../../lib/database/predictions.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { BinTable, decideBin } from '../../lib/systems/bins/decide.ts';
+import { readRules } from '../../lib/systems/bins/read-file.ts';
+import type { BinRules } from '../../lib/systems/bins/rules.ts';
+import type { Database } from '../../lib/systems/database/open.ts';
+import { readBins } from '../../lib/systems/database/tables/bins.ts';
+import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
 import type { Context } from '../run.ts';
 
 export interface TryFlags {

@@ -1,10 +1,10 @@
 /** What `bins use` does: checks rules against the active model's labels and puts them in force. */
 import { basename } from 'node:path';
 import { openDatabase } from '../../compose.ts';
-import { type Checked, checkRules, hasFaults } from '../../lib/bins/check.ts';
-import { readRules } from '../../lib/bins/read-file.ts';
-import { useBins } from '../../lib/database/bins.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { type Checked, checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
+import { readRules } from '../../lib/systems/bins/read-file.ts';
+import { useBins } from '../../lib/systems/database/tables/bins.ts';
 import type { Context } from '../run.ts';
 import { faultLines, noteLines } from './bins-faults.ts';
 import { modelLabels } from './model-labels.ts';

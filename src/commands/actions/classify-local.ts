@@ -1,12 +1,12 @@
 /** What `classify --local` does: prints a line for each image, and the bad files at the end. */
 import { openClassifier } from '../../compose.ts';
-import { type ClassifiedImage, classify, countFiles } from '../../lib/classify.ts';
-import { checkPaths } from '../../lib/files/check-paths.ts';
-import type { Rejection } from '../../lib/files/walk.ts';
-import { ensureModel } from '../../lib/models/offer.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { table } from '../../lib/report/table.ts';
+import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import type { Rejection } from '../../lib/base/files/walk.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { type ClassifiedImage, classify, countFiles } from '../../lib/local/classify/classify.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
 import type { Context } from '../run.ts';
 import { writeJsonLine, writeLine } from '../write-line.ts';
 import type { ClassifyFlags } from './classify.ts';

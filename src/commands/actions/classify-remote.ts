@@ -1,14 +1,18 @@
 /** What `classify --server` does: shows how far it is, labels as they come with --json, else a table at the end. */
-import { countFiles } from '../../lib/classify.ts';
-import { classifyRemotely, type RemoteEvent, type RemoteImage } from '../../lib/classify-remotely.ts';
-import { LabelsFile } from '../../lib/classify/labels-file.ts';
-import { ServerClient } from '../../lib/classify/server-client.ts';
-import { checkPaths } from '../../lib/files/check-paths.ts';
-import { compareKeys } from '../../lib/objects/key.ts';
-import type { Rejection } from '../../lib/files/walk.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { table } from '../../lib/report/table.ts';
+import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import type { Rejection } from '../../lib/base/files/walk.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import {
+  classifyRemotely,
+  type RemoteEvent,
+  type RemoteImage,
+} from '../../lib/local/classify/classify-remotely.ts';
+import { countFiles } from '../../lib/local/classify/classify.ts';
+import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
+import { ServerClient } from '../../lib/local/classify/server-client.ts';
+import { compareKeys } from '../../lib/systems/objects/key.ts';
 import type { Context } from '../run.ts';
 import { writeJsonLine, writeLine } from '../write-line.ts';
 import type { ClassifyFlags } from './classify.ts';

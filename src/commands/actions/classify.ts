@@ -1,5 +1,5 @@
 /** What `classify` does: through a server, or on this machine. Each way loads its own parts. */
-import { UsageError } from '../../lib/errors.ts';
+import { UsageError } from '../../lib/base/errors.ts';
 import type { Context } from '../run.ts';
 
 export interface ClassifyFlags {

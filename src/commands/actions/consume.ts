@@ -10,19 +10,19 @@ import {
   openTopic,
   ownerName,
 } from '../../compose.ts';
-import type { Classifier } from '../../lib/classifier/classifier.ts';
-import { SwitchingClassifier } from '../../lib/classifier/switching.ts';
-import { consume, type Share } from '../../lib/consume.ts';
-import { atStart } from '../../lib/consume/at-start.ts';
-import { followModel } from '../../lib/consume/follow-model.ts';
-import { noLoad } from '../../lib/consume/load.ts';
-import { oldestInOutbox } from '../../lib/database/outbox-age.ts';
-import { endWithin } from '../../lib/end-within.ts';
-import { isRetryable } from '../../lib/errors.ts';
-import { ensureModel } from '../../lib/models/offer.ts';
-import { loadByDigest, loadPipelineModel } from '../../lib/models/pipeline-model.ts';
-import { openModelStore } from '../../lib/models/store.ts';
-import { supervised } from '../../lib/service-manager/supervised.ts';
+import { endWithin } from '../../lib/base/end-within.ts';
+import { isRetryable } from '../../lib/base/errors.ts';
+import { noLoad } from '../../lib/base/flow/load.ts';
+import type { Classifier } from '../../lib/models/classifier/classifier.ts';
+import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { loadByDigest, loadPipelineModel } from '../../lib/models/store/pipeline-model.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { supervised } from '../../lib/observe/service-manager/supervised.ts';
+import { atStart } from '../../lib/pipeline/consume/at-start.ts';
+import { consume, type Share } from '../../lib/pipeline/consume/consume.ts';
+import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import { oldestInOutbox } from '../../lib/systems/database/tables/outbox-age.ts';
 import type { Context } from '../run.ts';
 import { reporter } from './consume-log.ts';
 import { showConsumer } from './metrics.ts';

@@ -1,9 +1,9 @@
 /** What `correct` does: records the truth of one image, or of a sorted export. */
 import { hostname, userInfo } from 'node:os';
 import { openDatabase } from '../../compose.ts';
-import { correctFromDirectory, correctImage } from '../../lib/correct.ts';
-import { UsageError } from '../../lib/errors.ts';
-import { printable } from '../../lib/printable.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { correctFromDirectory, correctImage } from '../../lib/learning/correct.ts';
 import type { Context } from '../run.ts';
 import { modelLabels } from './model-labels.ts';
 

@@ -1,12 +1,12 @@
 /** What `dead-letters add` does: shows the message, asks, and moves it into a dead letter. */
 import { hostname, userInfo } from 'node:os';
 import { openDatabase, openTopic } from '../../compose.ts';
-import { type Added, addDeadLetter, type Found } from '../../lib/add-dead-letter.ts';
-import { UsageError } from '../../lib/errors.ts';
-import { readable } from '../../lib/message/readable.ts';
-import { ask } from '../../lib/report/ask.ts';
-import { formatBytes } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { ask } from '../../lib/base/report/ask.ts';
+import { formatBytes } from '../../lib/base/report/progress.ts';
+import { type Added, addDeadLetter, type Found } from '../../lib/pipeline/dead-letters/add.ts';
+import { readable } from '../../lib/systems/message/readable.ts';
 import type { Context } from '../run.ts';
 
 export interface AddFlags {

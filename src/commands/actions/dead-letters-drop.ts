@@ -1,9 +1,9 @@
 /** What `dead-letters drop` does: closes the selected letters, showing how far it is. */
 import { openDatabase } from '../../compose.ts';
-import { dropDeadLetters } from '../../lib/dead-letters.ts';
-import { chosenLetters, type SelectionFlags } from './letter-selection.ts';
-import { letterProgress } from './letter-progress.ts';
+import { dropDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../run.ts';
+import { letterProgress } from './letter-progress.ts';
+import { chosenLetters, type SelectionFlags } from './letter-selection.ts';
 
 export interface DropFlags extends SelectionFlags {
   all?: boolean;

@@ -1,10 +1,14 @@
 /** What `dead-letters list` does: prints letters page by page, however many there are. */
 import { openDatabase } from '../../compose.ts';
-import { letterPage, type LetterRow, type LetterState } from '../../lib/database/dead-letters.ts';
-import { table } from '../../lib/report/table.ts';
-import { letterSelection, type SelectionFlags } from './letter-selection.ts';
+import { table } from '../../lib/base/report/table.ts';
+import {
+  letterPage,
+  type LetterRow,
+  type LetterState,
+} from '../../lib/systems/database/tables/dead-letters.ts';
 import type { Context } from '../run.ts';
 import { jsonText } from '../write-line.ts';
+import { letterSelection, type SelectionFlags } from './letter-selection.ts';
 
 export interface ListFlags extends SelectionFlags {
   state: LetterState | 'all';

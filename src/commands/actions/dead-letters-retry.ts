@@ -1,9 +1,9 @@
 /** What `dead-letters retry` does: sends the selected letters once more, showing how far it is. */
 import { openDatabase, openTopic } from '../../compose.ts';
-import { retryDeadLetters } from '../../lib/dead-letters.ts';
-import { chosenLetters, type SelectionFlags } from './letter-selection.ts';
-import { letterProgress } from './letter-progress.ts';
+import { retryDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../run.ts';
+import { letterProgress } from './letter-progress.ts';
+import { chosenLetters, type SelectionFlags } from './letter-selection.ts';
 
 export interface RetryFlags extends SelectionFlags {
   all?: boolean;

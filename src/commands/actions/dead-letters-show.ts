@@ -1,10 +1,10 @@
 /** What `dead-letters show` does: prints one letter and the message it came from. */
 import { openDatabase } from '../../compose.ts';
-import { type FullLetter, readLetter } from '../../lib/database/dead-letters.ts';
-import { letterMissing } from '../../lib/dead-letters.ts';
-import { type Content, readable } from '../../lib/message/readable.ts';
-import { formatBytes } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { formatBytes } from '../../lib/base/report/progress.ts';
+import { letterMissing } from '../../lib/pipeline/dead-letters/dead-letters.ts';
+import { type FullLetter, readLetter } from '../../lib/systems/database/tables/dead-letters.ts';
+import { type Content, readable } from '../../lib/systems/message/readable.ts';
 import type { Context } from '../run.ts';
 
 /** Characters of a key, a header or a value in the plain output; --json has them whole. */

@@ -1,12 +1,12 @@
 /** What `demo` without a directory adds: it draws the pictures, chooses a model that knows them, and shows them. */
 import { join } from 'node:path';
 import * as compose from '../../compose.ts';
-import type { DemoResult } from '../../lib/demo.ts';
-import type { Judged } from '../../lib/demo/accuracy.ts';
-import { writeGallery } from '../../lib/demo/gallery.ts';
-import { demoParts, type DrawnParts, drawDemoParts, knowsParts } from '../../lib/demo/parts.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
-import { Progress } from '../../lib/report/progress.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import type { Judged } from '../../lib/local/demo/accuracy.ts';
+import type { DemoResult } from '../../lib/local/demo/demo.ts';
+import { writeGallery } from '../../lib/local/demo/gallery.ts';
+import { demoParts, type DrawnParts, drawDemoParts, knowsParts } from '../../lib/local/demo/parts.ts';
 import type { Context } from '../run.ts';
 import { withBundledModel } from './bundled-model.ts';
 

@@ -1,16 +1,16 @@
 /** What `demo` does: sets everything up, runs it once, and prints the report. */
 import * as compose from '../../compose.ts';
-import { stopped } from '../../lib/database/embedded/enter.ts';
-import { demo, type DemoEvent } from '../../lib/demo.ts';
-import type { Judged } from '../../lib/demo/accuracy.ts';
-import { demoParts } from '../../lib/demo/parts.ts';
-import { demoReport } from '../../lib/demo/report.ts';
-import { init } from '../../lib/init.ts';
-import { PartitionBars } from '../../lib/report/partition-bars.ts';
-import { ensureModel } from '../../lib/models/offer.ts';
-import { openImagesApart } from '../../lib/images/apart.ts';
-import { checkPaths } from '../../lib/files/check-paths.ts';
-import { upload } from '../../lib/upload.ts';
+import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import { PartitionBars } from '../../lib/base/report/partition-bars.ts';
+import type { Judged } from '../../lib/local/demo/accuracy.ts';
+import { demo, type DemoEvent } from '../../lib/local/demo/demo.ts';
+import { demoParts } from '../../lib/local/demo/parts.ts';
+import { demoReport } from '../../lib/local/demo/report.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { init } from '../../lib/pipeline/init.ts';
+import { upload } from '../../lib/pipeline/upload/upload.ts';
+import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
 import type { Context } from '../run.ts';
 import * as parts from './demo-parts.ts';
 import { uploader } from './uploader.ts';

@@ -1,11 +1,11 @@
 /** What `doctor` does: runs the checks that these settings call for, and prints each as it ends. */
 import * as compose from '../../compose.ts';
-import { doctor } from '../../lib/doctor.ts';
-import { Opened } from '../../lib/doctor/opened.ts';
-import * as packages from '../../lib/doctor/packages.ts';
-import { resultsCheck } from '../../lib/doctor/results.ts';
-import * as servers from '../../lib/doctor/servers.ts';
-import { printableLines } from '../../lib/printable.ts';
+import { printableLines } from '../../lib/base/printable.ts';
+import { doctor } from '../../lib/pipeline/doctor/doctor.ts';
+import { Opened } from '../../lib/pipeline/doctor/opened.ts';
+import * as packages from '../../lib/pipeline/doctor/packages.ts';
+import { resultsCheck } from '../../lib/pipeline/doctor/results.ts';
+import * as servers from '../../lib/pipeline/doctor/servers.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<number> {

@@ -1,15 +1,15 @@
 /** What `evaluate` does: judges, writes the report, and says the most important of it. */
 import { loadModel, openClassifier } from '../../compose.ts';
-import type { LoadedModel } from '../../lib/classifier/model.ts';
-import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/evaluate.ts';
-import { wilson } from '../../lib/evaluate/certainty.ts';
-import { compareJudgements, distinctNames } from '../../lib/evaluate/compare.ts';
-import type { Judgement } from '../../lib/evaluate/judge.ts';
-import { verdict } from '../../lib/evaluate/report/verdict.ts';
-import { writeReport, type ReportFiles, type ReportInput } from '../../lib/evaluate/report.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { table } from '../../lib/report/table.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { wilson } from '../../lib/learning/evaluate/certainty.ts';
+import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
+import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
+import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
+import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import { writeReport, type ReportFiles, type ReportInput } from '../../lib/learning/evaluate/report.ts';
+import type { LoadedModel } from '../../lib/models/format/model.ts';
 import type { Context } from '../run.ts';
 
 export interface EvaluateFlags {

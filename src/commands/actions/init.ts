@@ -1,6 +1,6 @@
 /** What `init` does: sets everything up and says what was there already. */
 import { openDatabase, openResultTopics, openStore, openTopic } from '../../compose.ts';
-import { init } from '../../lib/init.ts';
+import { init } from '../../lib/pipeline/init.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<void> {

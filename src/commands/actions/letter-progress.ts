@@ -1,6 +1,6 @@
 /** Shows how far `dead-letters retry` or `drop` is, and what they leave alone. */
-import type { DeadLetterEvent } from '../../lib/dead-letters.ts';
-import { Progress } from '../../lib/report/progress.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import type { DeadLetterEvent } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../run.ts';
 
 export function letterProgress(

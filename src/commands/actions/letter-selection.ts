@@ -1,7 +1,7 @@
 /** What the flags of `dead-letters` select. */
-import type { Selection } from '../../lib/database/dead-letters.ts';
-import { UsageError } from '../../lib/errors.ts';
-import { parseSince } from '../../lib/since.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import type { Selection } from '../../lib/systems/database/tables/dead-letters.ts';
+import { parseSince } from '../../lib/systems/message/since.ts';
 
 export interface SelectionFlags {
   code?: string;

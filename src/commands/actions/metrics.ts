@@ -1,10 +1,10 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
-import type { ConsumeEvent } from '../../lib/consume/deps.ts';
-import type { ConsumerSources } from '../../lib/metrics/consumer.ts';
-import type { Health } from '../../lib/metrics/health.ts';
-import type { Metrics, Role } from '../../lib/metrics/metrics.ts';
-import type { ProduceEvent } from '../../lib/produce.ts';
-import type { WatchEvent } from '../../lib/watch/events.ts';
+import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
+import type { Health } from '../../lib/observe/metrics/health.ts';
+import type { Metrics, Role } from '../../lib/observe/metrics/metrics.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
+import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
+import type { WatchEvent } from '../../lib/pipeline/watch/events.ts';
 import type { Context } from '../run.ts';
 
 export interface Shown<Event> extends AsyncDisposable {
@@ -18,8 +18,8 @@ export async function showConsumer(
   { group, ...sources }: ConsumerSources & { group: boolean },
 ): Promise<Shown<ConsumeEvent>> {
   if (context.config.metrics.port === undefined) return nothing;
-  const { consumerMetrics } = await import('../../lib/metrics/consumer.ts');
-  const { consumerHealth } = await import('../../lib/metrics/health.ts');
+  const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
+  const { consumerHealth } = await import('../../lib/observe/metrics/health.ts');
   const { see, health } = consumerHealth(context.signal, group);
   return show(context, 'consume', health, ({ registry }) => {
     const count = consumerMetrics(registry, sources);
@@ -32,13 +32,13 @@ export async function showConsumer(
 
 export async function showProducer(context: Context): Promise<Shown<ProduceEvent>> {
   if (context.config.metrics.port === undefined) return nothing;
-  const { producerMetrics } = await import('../../lib/metrics/producer.ts');
+  const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
   return showWaiting(context, 'produce', ({ registry }) => producerMetrics(registry));
 }
 
 export async function showWatcher(context: Context): Promise<Shown<WatchEvent>> {
   if (context.config.metrics.port === undefined) return nothing;
-  const { watchMetrics } = await import('../../lib/metrics/watch.ts');
+  const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
   return showWaiting(context, 'watch', ({ registry }) => watchMetrics(registry));
 }
 
@@ -51,8 +51,8 @@ async function show<Event>(
 ): Promise<Shown<Event>> {
   const { host, port } = config.metrics;
   if (port === undefined) return nothing;
-  const { Metrics } = await import('../../lib/metrics/metrics.ts');
-  const { openMetricsServer } = await import('../../lib/metrics/server.ts');
+  const { Metrics } = await import('../../lib/observe/metrics/metrics.ts');
+  const { openMetricsServer } = await import('../../lib/observe/metrics/server.ts');
   const metrics = new Metrics(role);
   const hear = feed(metrics);
   const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });

@@ -1,8 +1,8 @@
 /** What `model add` does: checks a model, puts it into the store, and says what it found. */
-import type { ModelOutput } from '../../lib/classifier/classifier.ts';
-import { addModel } from '../../lib/models/add.ts';
-import { entryLabel } from '../../lib/models/entry.ts';
-import { openModelStore } from '../../lib/models/store.ts';
+import type { ModelOutput } from '../../lib/models/classifier/classifier.ts';
+import { addModel } from '../../lib/models/store/add.ts';
+import { entryLabel } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 
 export interface AddFlags {

@@ -1,9 +1,9 @@
 /** The labels of the model that the pipeline runs: as the consumers choose it, without loading it. */
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
-import { parseManifest } from '../../lib/classifier/manifest.ts';
-import { readActiveDigest, readPublished } from '../../lib/database/models.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { parseManifest } from '../../lib/models/format/manifest.ts';
+import { readActiveDigest, readPublished } from '../../lib/systems/database/tables/models.ts';
 import type { Context } from '../run.ts';
 
 /** Null where no model has been chosen. */

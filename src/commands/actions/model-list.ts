@@ -1,8 +1,8 @@
 /** What `model list` does: reads the manifests and prints them. */
-import { entryLabel } from '../../lib/models/entry.ts';
-import { openModelStore, type ModelEntry } from '../../lib/models/store.ts';
-import { formatBytes } from '../../lib/report/progress.ts';
-import { table } from '../../lib/report/table.ts';
+import { formatBytes } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { entryLabel } from '../../lib/models/store/entry.ts';
+import { openModelStore, type ModelEntry } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<void> {

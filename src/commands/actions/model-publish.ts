@@ -1,8 +1,8 @@
 /** What `model publish` does: puts a model into the object store for the consumers of other hosts. */
-import { loadModel } from '../../lib/classifier/model.ts';
 import { openDatabase, openStore } from '../../compose.ts';
-import { publishModel, weightsKey } from '../../lib/models/publish.ts';
-import { openModelStore } from '../../lib/models/store.ts';
+import { loadModel } from '../../lib/models/format/model.ts';
+import { publishModel, weightsKey } from '../../lib/models/store/publish.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context, reference: string): Promise<void> {

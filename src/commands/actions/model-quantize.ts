@@ -1,12 +1,12 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
-import { loadModel } from '../../lib/classifier/model.ts';
-import { entryLabel, type ModelEntry } from '../../lib/models/entry.ts';
-import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize.ts';
-import { openModelStore, type NewManifest } from '../../lib/models/store.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { percent } from '../../lib/base/report/percent.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { loadModel } from '../../lib/models/format/model.ts';
+import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize/quantize.ts';
+import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
+import { openModelStore, type NewManifest } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
-import { percent } from '../../lib/report/percent.ts';
 
 export interface QuantizeFlags {
   images: string;

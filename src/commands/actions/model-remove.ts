@@ -1,7 +1,7 @@
 /** What `model remove` does: removes one version of a model from the store. */
-import { UsageError, VisionscaleError } from '../../lib/errors.ts';
-import { entryLabel } from '../../lib/models/entry.ts';
-import { openModelStore } from '../../lib/models/store.ts';
+import { UsageError, VisionscaleError } from '../../lib/base/errors.ts';
+import { entryLabel } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 
 export default async function (

@@ -1,11 +1,11 @@
 /** What `model show` does: prints everything of a model's manifest, and where it is. */
-import { VisionscaleError } from '../../lib/errors.ts';
-import { loadModel } from '../../lib/classifier/model.ts';
-import { outputOfGraph } from '../../lib/classifier/output-kind.ts';
-import { chosenEntry } from '../../lib/models/chosen.ts';
-import { openModelStore } from '../../lib/models/store.ts';
-import { parseOnnx } from '../../lib/onnx/onnx.ts';
-import { printable } from '../../lib/printable.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { loadModel } from '../../lib/models/format/model.ts';
+import { outputOfGraph } from '../../lib/models/format/output-kind.ts';
+import { parseOnnx } from '../../lib/models/onnx/onnx.ts';
+import { chosenEntry } from '../../lib/models/store/chosen.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context, reference: string | undefined): Promise<void> {

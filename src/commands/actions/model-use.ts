@@ -1,7 +1,7 @@
 /** What `model use` does: checks a model and makes it the active one, here and for the pipeline's consumers. */
-import { entryLabel } from '../../lib/models/entry.ts';
-import { openModelStore } from '../../lib/models/store.ts';
-import { useModel } from '../../lib/models/use.ts';
+import { entryLabel } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { useModel } from '../../lib/models/store/use.ts';
 import type { Context } from '../run.ts';
 import { activateInPipeline } from './activate-model.ts';
 

@@ -1,7 +1,7 @@
 /** What `model verify` does: digest, files and a test inference of one model. */
-import { chosenEntry } from '../../lib/models/chosen.ts';
-import { openModelStore } from '../../lib/models/store.ts';
-import { verifyModel } from '../../lib/models/use.ts';
+import { chosenEntry } from '../../lib/models/store/chosen.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { verifyModel } from '../../lib/models/store/use.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context, reference: string | undefined): Promise<void> {

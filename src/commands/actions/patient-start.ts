@@ -1,6 +1,6 @@
 /** How a service begins: what is away when it starts is waited for, as it is later. */
-import { errorMessage, type VisionscaleError } from '../../lib/errors.ts';
-import { retry } from '../../lib/retry.ts';
+import { errorMessage, type VisionscaleError } from '../../lib/base/errors.ts';
+import { retry } from '../../lib/base/flow/retry.ts';
 import type { Context } from '../run.ts';
 
 /** Runs a step until it succeeds or fails for a reason that waiting does not mend; a reason is logged once. */

@@ -1,6 +1,6 @@
 /** What `produce` tells while it runs: a bar for a person who waits, a log where it follows. */
-import type { ProduceEvent } from '../../lib/produce.ts';
-import { Progress } from '../../lib/report/progress.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
 import type { Context } from '../run.ts';
 
 export interface ProduceLog extends Disposable {

@@ -1,8 +1,8 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
-import { isRetryable } from '../../lib/errors.ts';
-import { partitionWarning } from '../../lib/init.ts';
-import { produce, type ProduceResult } from '../../lib/produce.ts';
+import { isRetryable } from '../../lib/base/errors.ts';
+import { partitionWarning } from '../../lib/pipeline/init.ts';
+import { produce, type ProduceResult } from '../../lib/pipeline/produce.ts';
 import type { Context } from '../run.ts';
 import { showProducer } from './metrics.ts';
 import { patientStart } from './patient-start.ts';

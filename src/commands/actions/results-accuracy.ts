@@ -1,9 +1,9 @@
 /** What `results accuracy` does: the measured accuracy by model version and by day, and how far it can be trusted. */
 import { openDatabase } from '../../compose.ts';
-import { type AccuracyRow, measuredAccuracy } from '../../lib/database/corrections.ts';
-import { wilson } from '../../lib/evaluate/certainty.ts';
-import { table } from '../../lib/report/table.ts';
-import { parseSince } from '../../lib/since.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { wilson } from '../../lib/learning/evaluate/certainty.ts';
+import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
+import { parseSince } from '../../lib/systems/message/since.ts';
 import type { Context } from '../run.ts';
 
 export interface AccuracyFlags {

@@ -1,9 +1,9 @@
 /** What `results export` does: writes the images, and says what to do with them. */
 import { openDatabase, openStore } from '../../compose.ts';
-import { exportUnsure, type ExportEvent } from '../../lib/export.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { parseSince } from '../../lib/since.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { exportUnsure, type ExportEvent } from '../../lib/learning/export.ts';
+import { parseSince } from '../../lib/systems/message/since.ts';
 import type { Context } from '../run.ts';
 
 export interface ExportFlags {

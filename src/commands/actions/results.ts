@@ -1,9 +1,9 @@
 /** What `results` does: reads the latest rows and prints them. */
 import { stringify } from 'csv-stringify/sync';
 import { openDatabase } from '../../compose.ts';
-import { latestResults } from '../../lib/database/predictions.ts';
-import { table } from '../../lib/report/table.ts';
-import { parseSince } from '../../lib/since.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
+import { parseSince } from '../../lib/systems/message/since.ts';
 import type { Context } from '../run.ts';
 
 export interface ResultsFlags {

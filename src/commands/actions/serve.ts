@@ -1,16 +1,16 @@
 /** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
-import { readFileSync } from 'node:fs';
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { isRetryable } from '../../lib/base/errors.ts';
+import { noLoad } from '../../lib/base/flow/load.ts';
+import { packageVersion } from '../../lib/base/package.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
-import { noLoad } from '../../lib/consume/load.ts';
-import { isRetryable } from '../../lib/errors.ts';
-import { openImagesApart } from '../../lib/images/apart.ts';
-import { Metrics } from '../../lib/metrics/metrics.ts';
-import { openMetricsServer } from '../../lib/metrics/server.ts';
-import { serve } from '../../lib/serve.ts';
-import type { ServeEvent } from '../../lib/serve/deps.ts';
-import { serveMetrics } from '../../lib/metrics/serve.ts';
-import { newToken } from '../../lib/serve/tokens.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
+import { openMetricsServer } from '../../lib/observe/metrics/server.ts';
+import { newToken } from '../../lib/pipeline/serve/admission/tokens.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
+import { serve } from '../../lib/pipeline/serve/serve.ts';
 import type { Context } from '../run.ts';
 import { patientStart } from './patient-start.ts';
 import { reporter } from './serve-log.ts';
@@ -60,7 +60,7 @@ async function run(context: Context): Promise<void> {
       pipeline: config.pipeline,
       limits: config.limits,
       imageMemoryBytes: config.imageMemoryBytes,
-      version: version(),
+      version: packageVersion(),
       disks: {
         ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),
         ...(config.store.kind === 'file' && { store: config.store.dir }),
@@ -95,10 +95,4 @@ function printToken(context: Context, name: string): void {
       `token, for the sender (VISIONSCALE_TOKEN):\n  ${token}\n` +
       `entry, for the server (VISIONSCALE_TOKENS, entries separated by commas):\n  ${entry}`,
   );
-}
-
-/** Both src/commands/actions and dist/commands/actions are three levels below the package. */
-function version(): string {
-  const file = new URL('../../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

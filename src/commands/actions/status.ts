@@ -1,8 +1,8 @@
 /** What `status` does: asks once and prints it. */
 import { openDatabase, openTopic } from '../../compose.ts';
-import { VisionscaleError } from '../../lib/errors.ts';
-import { table } from '../../lib/report/table.ts';
-import { type Status, status } from '../../lib/status.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { type Status, status } from '../../lib/pipeline/status.ts';
 import type { Context } from '../run.ts';
 
 export default async function (context: Context): Promise<number> {

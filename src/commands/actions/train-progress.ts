@@ -1,12 +1,12 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
-import type { TrainingEvent } from '../../lib/train.ts';
-import { countsOf } from '../../lib/train/dataset.ts';
-import type { Sets } from '../../lib/train/sets.ts';
-import { zooms } from '../../lib/train/features/views.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { percent } from '../../lib/base/report/percent.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { countsOf } from '../../lib/learning/datasets/dataset.ts';
+import type { Sets } from '../../lib/learning/datasets/sets.ts';
+import { zooms } from '../../lib/learning/train/features/views.ts';
+import type { TrainingEvent } from '../../lib/learning/train/train.ts';
 import type { Context } from '../run.ts';
-import { percent } from '../../lib/report/percent.ts';
 
 type Output = Pick<Context, 'interactive' | 'say'>;
 

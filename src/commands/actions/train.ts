@@ -1,22 +1,22 @@
 /** What `train` does: a judged version of a model in the store, its report, and what is to be said about both. */
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadModel, openClassifier, openDatabase, openStore } from '../../compose.ts';
-import { type CorrectedDataset, correctedExamples } from '../../lib/corrections.ts';
-import { UsageError } from '../../lib/errors.ts';
-import { verdict } from '../../lib/evaluate/report/verdict.ts';
-import { entryLabel, type ModelEntry } from '../../lib/models/entry.ts';
-import { checkModelName } from '../../lib/models/names.ts';
-import { ensureModel } from '../../lib/models/offer.ts';
-import { openModelStore } from '../../lib/models/store.ts';
-import { Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { train, type TrainResult } from '../../lib/train.ts';
-import type { TrainMode } from '../../lib/train/modes.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { percent } from '../../lib/base/report/percent.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { type CorrectedDataset, correctedExamples } from '../../lib/learning/corrections.ts';
+import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import type { TrainMode } from '../../lib/learning/train/modes.ts';
+import { train, type TrainResult } from '../../lib/learning/train/train.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
+import { checkModelName } from '../../lib/models/store/names.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../run.ts';
 import { activateInPipeline } from './activate-model.ts';
 import { requireNetworkTraining, trainNetwork } from './load-network-training.ts';
 import { TrainProgress } from './train-progress.ts';
-import { percent } from '../../lib/report/percent.ts';
 
 export interface TrainFlags {
   val?: string;

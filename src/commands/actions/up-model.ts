@@ -1,9 +1,9 @@
 /** Sees to it that the consumers of `up` have a model: a chosen one, else the one that comes with visionscale. */
 import type { Pool } from 'pg';
-import { readActiveDigest } from '../../lib/database/models.ts';
-import { partsModelDirectory } from '../../lib/models/bundled.ts';
-import { readEntry } from '../../lib/models/entry.ts';
-import { openModelStore } from '../../lib/models/store.ts';
+import { partsModelDirectory } from '../../lib/models/store/bundled.ts';
+import { readEntry } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
 import type { Context } from '../run.ts';
 import { withBundledModel } from './bundled-model.ts';
 

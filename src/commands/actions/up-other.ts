@@ -1,8 +1,8 @@
 /** What `up --print-env`, `up --stop` and a second `up` do: they deal with the one that runs. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { VisionscaleError } from '../../lib/errors.ts';
-import { findUp, type FoundUp } from '../../lib/up/place.ts';
-import { exportLines, missingSecrets, quoted, settingsFor } from '../../lib/up/settings.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { findUp, type FoundUp } from '../../lib/local/up/place.ts';
+import { exportLines, missingSecrets, quoted, settingsFor } from '../../lib/local/up/settings.ts';
 import type { Context } from '../run.ts';
 
 /** Longest wait for one that is starting, and for one that drains, in milliseconds. */

@@ -1,11 +1,11 @@
 /** What `up` does: sets everything up and keeps it running; or asks, or stops, the one that runs. */
 import * as compose from '../../compose.ts';
-import { stopped } from '../../lib/database/embedded/enter.ts';
-import { init } from '../../lib/init.ts';
-import { up, type UpEvent } from '../../lib/up.ts';
-import { findUp, type Place, takePlace } from '../../lib/up/place.ts';
-import { choosePort } from '../../lib/up/port.ts';
-import { sharedSettings } from '../../lib/up/settings.ts';
+import { findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
+import { choosePort } from '../../lib/local/up/port.ts';
+import { sharedSettings } from '../../lib/local/up/settings.ts';
+import { up, type UpEvent } from '../../lib/local/up/up.ts';
+import { init } from '../../lib/pipeline/init.ts';
+import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
 import type { Context } from '../run.ts';
 import { withAnyModel } from './up-model.ts';
 import { dataDirFlag, isUpAlready, printEnv, stopIt } from './up-other.ts';

@@ -1,10 +1,10 @@
 /** What `upload` does: uploads, showing how far it is, and lists what was rejected. */
 import { openDatabase, openStore } from '../../compose.ts';
-import { UsageError } from '../../lib/errors.ts';
-import { openImagesApart } from '../../lib/images/apart.ts';
-import { formatBytes, Progress } from '../../lib/report/progress.ts';
-import { printable } from '../../lib/printable.ts';
-import { upload } from '../../lib/upload.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { formatBytes, Progress } from '../../lib/base/report/progress.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { upload } from '../../lib/pipeline/upload/upload.ts';
 import type { Context } from '../run.ts';
 import { uploader } from './uploader.ts';
 

@@ -1,10 +1,10 @@
 /** What the verb `upload` is handed by the commands that upload. */
-import { imageTable } from '../../lib/database/images.ts';
-import type { Database } from '../../lib/database/open.ts';
-import { errorMessage } from '../../lib/errors.ts';
-import type { ImagesApart } from '../../lib/images/apart.ts';
-import type { ObjectStore } from '../../lib/objects/store.ts';
-import type { UploadDeps } from '../../lib/upload.ts';
+import { errorMessage } from '../../lib/base/errors.ts';
+import type { ImagesApart } from '../../lib/models/images/apart.ts';
+import type { UploadDeps } from '../../lib/pipeline/upload/upload.ts';
+import type { Database } from '../../lib/systems/database/open.ts';
+import { imageTable } from '../../lib/systems/database/tables/images.ts';
+import type { ObjectStore } from '../../lib/systems/objects/store.ts';
 import type { Context } from '../run.ts';
 
 /** `onKey` hears each key that is in the store. */

@@ -1,5 +1,5 @@
 /** What `watch` tells: lines of JSON on stdout with --json, and a log that has a line an image only at debug. */
-import type { WatchEvent } from '../../lib/watch.ts';
+import type { WatchEvent } from '../../lib/pipeline/watch/watch.ts';
 import type { Context } from '../run.ts';
 import { jsonText } from '../write-line.ts';
 

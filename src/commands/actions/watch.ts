@@ -1,10 +1,10 @@
 /** What `watch` does: watches a folder until it is told to stop, and logs what it sends. */
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
-import { imageTable } from '../../lib/database/images.ts';
-import { errorMessage, isRetryable, UsageError } from '../../lib/errors.ts';
-import { openImagesApart } from '../../lib/images/apart.ts';
-import { formatBytes } from '../../lib/report/progress.ts';
-import { watch } from '../../lib/watch.ts';
+import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
+import { formatBytes } from '../../lib/base/report/progress.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { watch } from '../../lib/pipeline/watch/watch.ts';
+import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import type { Context } from '../run.ts';
 import { showWatcher } from './metrics.ts';
 import { patientStart } from './patient-start.ts';

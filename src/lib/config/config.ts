@@ -1,12 +1,13 @@
 /** What the settings mean, parsed: the only form in which the rest of the code sees them. */
-import type { Endurance } from '../consume/deps.ts';
-import type { Device, EngineName } from '../classifier/classifier.ts';
-import type { DatabaseSettings } from '../database/open.ts';
-import type { ImageLimits } from '../images/limits.ts';
-import type { MessageRules } from '../message/rules.ts';
-import type { PreprocessMode } from '../images/prepare.ts';
-import type { StoreSettings } from '../objects/open.ts';
-import type { S3Connection } from '../objects/s3-client.ts';
+import type { Device, EngineName } from '../models/classifier/classifier.ts';
+import type { ImageLimits } from '../models/images/limits.ts';
+import type { PreprocessMode } from '../models/images/prepare.ts';
+import type { ProxySettings } from '../models/pull/download.ts';
+import type { DatabaseSettings } from '../systems/database/open.ts';
+import type { MessageRules } from '../systems/message/rules.ts';
+import type { StoreSettings } from '../systems/objects/open.ts';
+import type { S3Connection } from '../systems/objects/s3/s3-client.ts';
+import type { Endurance } from './endurance.ts';
 import type { HttpSettings, RemoteSettings } from './http.ts';
 import type { TracingSettings } from './tracing.ts';
 
@@ -15,13 +16,6 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 export type TopicSettings =
   | { kind: 'embedded'; name: string; partitions: number }
   | { kind: 'kafka'; name: string; partitions: number; brokers: string; properties: Record<string, string> };
-
-/** Addresses of proxies (they may hold a password), and the hosts that need none. */
-export interface ProxySettings {
-  http?: string;
-  https?: string;
-  none?: string;
-}
 
 /** Where a process shows its metrics; port undefined: nowhere, 0: any free one. */
 export interface MetricsSettings {

@@ -1,6 +1,6 @@
 /** What a `.env` may set: it may lie in a folder of somebody's pictures, so nothing that loads code, runs it or sends files. */
+import { nearest } from '../base/nearest.ts';
 import { kafkaProperty, propertyName } from './given.ts';
-import { nearest } from './nearest.ts';
 import { settings } from './settings.ts';
 
 const own = new Set<string>(settings.map((s) => s.env));

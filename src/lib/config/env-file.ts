@@ -2,8 +2,8 @@
 import { lstatSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parse } from 'dotenv';
-import { errorMessage, UsageError } from '../errors.ts';
-import { lineAt, readTextFile } from '../files/text-file.ts';
+import { errorMessage, UsageError } from '../base/errors.ts';
+import { lineAt, readTextFile } from '../base/files/text-file.ts';
 import { adviceOn, mayBeInEnvFile, secretInFile } from './env-file-names.ts';
 import type { Environment } from './given.ts';
 

@@ -1,7 +1,7 @@
 /** What is given to be parsed: the environment, with secrets from files, and without misspelt names. */
-import { errorMessage } from '../errors.ts';
-import { readTextFile } from '../files/text-file.ts';
-import { nearest } from './nearest.ts';
+import { errorMessage } from '../base/errors.ts';
+import { readTextFile } from '../base/files/text-file.ts';
+import { nearest } from '../base/nearest.ts';
 import { settings } from './settings.ts';
 
 /** Settings by the name of their environment variable. */

@@ -3,14 +3,17 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
-import { devices, engineNames } from '../classifier/classifier.ts';
-import { defaultEndurance, defaultImageMemoryBytes } from '../consume/deps.ts';
-import { defaultMaxWorkMs } from '../images/limits.ts';
-import { errorMessage, UsageError } from '../errors.ts';
-import { defaultMessageRequests, eventKeyForms, messageRules } from '../message/rules.ts';
-import { isBucketName, parseStoreUrl, type StoreSettings } from '../objects/open.ts';
-import type { S3Connection } from '../objects/s3-client.ts';
-import type { Config, ProxySettings, TopicSettings } from './config.ts';
+import { errorMessage, UsageError } from '../base/errors.ts';
+import { devices, engineNames } from '../models/classifier/classifier.ts';
+import { defaultMaxWorkMs } from '../models/images/limits.ts';
+import type { ProxySettings } from '../models/pull/download.ts';
+import { defaultMessageRequests, eventKeyForms, messageRules } from '../systems/message/rules.ts';
+import { isBucketName, parseStoreUrl, type StoreSettings } from '../systems/objects/open.ts';
+import type { S3Connection } from '../systems/objects/s3/s3-client.ts';
+import { longestTopicName } from '../systems/publish/topics.ts';
+import type { Config, TopicSettings } from './config.ts';
+import { durationMs } from './duration.ts';
+import { defaultEndurance, defaultImageMemoryBytes } from './endurance.ts';
 import {
   type Environment,
   kafkaProperty,
@@ -18,8 +21,6 @@ import {
   unknownSettings,
   withSecretsFromFiles,
 } from './given.ts';
-import { longestTopicName } from '../results/topics.ts';
-import { durationMs } from './duration.ts';
 import { httpSettings, remoteSettings, parseOrigins, parseServerUrl, parseTokens } from './http.ts';
 import { databaseSettings, sslModes, withHost } from './postgres.ts';
 import { settings } from './settings.ts';

@@ -2,10 +2,10 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { ServerConnection } from '../database/connection.ts';
-import type { DatabaseSettings } from '../database/open.ts';
-import { errorMessage, UsageError } from '../errors.ts';
-import { readTextFile } from '../files/text-file.ts';
+import { errorMessage, UsageError } from '../base/errors.ts';
+import { readTextFile } from '../base/files/text-file.ts';
+import type { ServerConnection } from '../systems/database/connection.ts';
+import type { DatabaseSettings } from '../systems/database/open.ts';
 
 export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof sslModes)[number];

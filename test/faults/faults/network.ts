@@ -1,7 +1,7 @@
 /** What happens to a host: its link is cut without a sign for half a minute. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { within } from './processes.ts';
 import { type Damage, type Fault, ownersNow } from '../world.ts';
+import { within } from './processes.ts';
 
 const cutMs = 30_000;
 /** How long one that was cut off may take to be at work or to stand by again, ms. */

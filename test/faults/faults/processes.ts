@@ -1,7 +1,7 @@
 /** What happens to processes: killed, told to stop, frozen past the lease. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { allPartitions, type Damage, type Fault, ownersNow, type Owned, type World } from '../world.ts';
 import type { Random } from '../random.ts';
+import { allPartitions, type Damage, type Fault, ownersNow, type Owned, type World } from '../world.ts';
 
 const always = () => null;
 /** What the loss of a host may cost, and more than any of these: in seconds. */

@@ -1,7 +1,7 @@
 /** Where a benchmark works: beside what is there, never in it. */
 import { describe, expect, it } from 'vitest';
-import { scratchConfig } from '../../../src/lib/bench/scratch.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
+import { scratchConfig } from '../../../src/lib/local/bench/scratch.ts';
 
 const scratch = (env: Record<string, string>) =>
   scratchConfig(loadConfig({ VISIONSCALE_DATA_DIR: '/data', ...env }), '/tmp/scratch', 'abc');

@@ -1,10 +1,10 @@
 /** Where a classification goes, and why: the table of cases that a sorter lives by. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BinTable, decideBin } from '../../../src/lib/bins/decide.ts';
-import { globMatcher, isGlob } from '../../../src/lib/bins/glob.ts';
-import { parseRules } from '../../../src/lib/bins/parse.ts';
-import type { BinReason } from '../../../src/lib/bins/rules.ts';
+import { BinTable, decideBin } from '../../../src/lib/systems/bins/decide.ts';
+import { globMatcher, isGlob } from '../../../src/lib/systems/bins/glob.ts';
+import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import type { BinReason } from '../../../src/lib/systems/bins/rules.ts';
 
 const rules = parseRules(`
 manual: by hand

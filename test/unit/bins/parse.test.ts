@@ -1,9 +1,9 @@
 /** Rules from YAML and JSON: what they say, and every fault by its place. */
 import { describe, expect, it } from 'vitest';
-import { parseRules } from '../../../src/lib/bins/parse.ts';
-import { rulesDigest } from '../../../src/lib/bins/rules.ts';
-import { storedRules } from '../../../src/lib/bins/stored.ts';
-import { writeRules } from '../../../src/lib/bins/write.ts';
+import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import { rulesDigest } from '../../../src/lib/systems/bins/rules.ts';
+import { storedRules } from '../../../src/lib/systems/bins/stored.ts';
+import { writeRules } from '../../../src/lib/systems/bins/write.ts';
 
 const yaml = `
 # comments are fine

@@ -3,9 +3,9 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findLabels, parseLabels, repeatedLabels } from '../../../src/lib/classifier/labels.ts';
-import { LiteralMap, readLiteral } from '../../../src/lib/classifier/literal.ts';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
+import { VisionscaleError } from '../../../src/lib/base/errors.ts';
+import { findLabels, parseLabels, repeatedLabels } from '../../../src/lib/models/format/labels.ts';
+import { LiteralMap, readLiteral } from '../../../src/lib/models/format/literal.ts';
 import { rejection } from '../../support/images.ts';
 import { writeTinyModel } from '../../support/tiny-models.ts';
 

@@ -1,7 +1,7 @@
 /** Cores granted by a container. */
 import { availableParallelism } from 'node:os';
 import { describe, expect, it } from 'vitest';
-import { usableCores } from '../../../src/lib/classifier/parallelism.ts';
+import { usableCores } from '../../../src/lib/base/sandbox/parallelism.ts';
 
 const cores = availableParallelism();
 const files = (content: Record<string, string>) => (path: string) => content[path];

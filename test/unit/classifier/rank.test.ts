@@ -1,7 +1,7 @@
 /** Scores to ranked categories. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rank, softmax } from '../../../src/lib/classifier/rank.ts';
+import { rank, softmax } from '../../../src/lib/models/classifier/rank.ts';
 
 const labels = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 

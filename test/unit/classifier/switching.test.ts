@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Classification, Classifier } from '../../../src/lib/classifier/classifier.ts';
-import { SwitchingClassifier } from '../../../src/lib/classifier/switching.ts';
+import type { Classification } from '../../../src/lib/base/classification.ts';
+import type { Classifier } from '../../../src/lib/models/classifier/classifier.ts';
+import { SwitchingClassifier } from '../../../src/lib/models/classifier/switching.ts';
 
 /** Answers when told to; refuses once closed, and closes only when everything accepted is answered. */
 function classifier(name: string) {

@@ -1,11 +1,11 @@
 /** TensorFlow is for users to bring: no installation tries it, and the line that brings it fits the place. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { tensorFlowInstall } from '../../../src/lib/classifier/engines/tensorflow.ts';
-import { tfjsPackage } from '../../../src/lib/doctor/packages.ts';
+import { tensorFlowInstall } from '../../../src/lib/models/classifier/engines/tensorflow.ts';
+import { tfjsPackage } from '../../../src/lib/pipeline/doctor/packages.ts';
 
 const name = '@tensorflow/tfjs-node';
 const json = (path: string) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { chosenLetters, letterSelection } from '../../../src/commands/actions/letter-selection.ts';
-import { UsageError } from '../../../src/lib/errors.ts';
+import { UsageError } from '../../../src/lib/base/errors.ts';
 
 describe('the selection of dead letters', () => {
   it('holds what was given, each id once', () => {

@@ -3,10 +3,10 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseEnvFile, passedOverLine, putInForce, readEnvFile } from '../../../src/lib/config/env-file.ts';
+import { UsageError } from '../../../src/lib/base/errors.ts';
 import { mayBeInEnvFile } from '../../../src/lib/config/env-file-names.ts';
+import { parseEnvFile, passedOverLine, putInForce, readEnvFile } from '../../../src/lib/config/env-file.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
-import { UsageError } from '../../../src/lib/errors.ts';
 
 let dir: string;
 beforeAll(async () => {

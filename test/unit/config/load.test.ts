@@ -2,8 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { UsageError } from '../../../src/lib/base/errors.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
-import { UsageError } from '../../../src/lib/errors.ts';
 
 function faults(env: Record<string, string>): string {
   try {

@@ -2,9 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resolveConnection } from '../../../src/lib/database/connection.ts';
-import { databaseSettings, type PostgresSettings } from '../../../src/lib/config/postgres.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
+import { databaseSettings, type PostgresSettings } from '../../../src/lib/config/postgres.ts';
+import { resolveConnection } from '../../../src/lib/systems/database/connection.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'visionscale-pg-'));
 const root = join(dir, 'root.crt');

@@ -1,7 +1,7 @@
 /** The partitions that a consumer without one of its own may take: those that join later too. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { Candidates } from '../../../src/lib/consume/one.ts';
-import type { Topic } from '../../../src/lib/topic/topic.ts';
+import { Candidates } from '../../../src/lib/pipeline/consume/one.ts';
+import type { Topic } from '../../../src/lib/systems/topic/topic.ts';
 
 afterEach(() => vi.useRealTimers());
 

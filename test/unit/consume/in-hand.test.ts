@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { InHand } from '../../../src/lib/consume/in-hand.ts';
+import { InHand } from '../../../src/lib/pipeline/consume/answer/in-hand.ts';
 
 it('names how many are in which stage, and the one that has been longest in its', () => {
   let now = 0;

@@ -1,7 +1,7 @@
 /** In whatever order the work is finished: only a contiguous prefix is handed on, so that is all that can be committed. */
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { orderedGroups } from '../../../src/lib/consume/ordered-groups.ts';
+import { orderedGroups } from '../../../src/lib/base/flow/ordered-groups.ts';
 
 /** fast-check's scheduler decides which piece of work settles next; some of it may fail, and the stop may come at any time. */
 const run = fc.record({

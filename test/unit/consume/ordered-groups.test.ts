@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { orderedGroups } from '../../../src/lib/consume/ordered-groups.ts';
+import { orderedGroups } from '../../../src/lib/base/flow/ordered-groups.ts';
 
 /** Numbers for ever; counts how far it was pulled. */
 function numbers() {

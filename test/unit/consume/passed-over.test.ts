@@ -1,8 +1,8 @@
 /** Messages that are moved out of the way while they are in work: at once, they alone, and however stuck. */
 import { expect, it } from 'vitest';
-import type { Answered } from '../../../src/lib/consume/answer.ts';
-import { PassedOver } from '../../../src/lib/consume/passed-over.ts';
-import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
+import type { Answered } from '../../../src/lib/pipeline/consume/answer/answer.ts';
+import { PassedOver } from '../../../src/lib/pipeline/consume/partition/passed-over.ts';
+import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const record = (offset: number): TopicRecord => ({
   topic: 't',

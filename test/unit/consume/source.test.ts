@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Source } from '../../../src/lib/consume/source.ts';
-import type { Reader, TopicRecord } from '../../../src/lib/topic/topic.ts';
+import { Source } from '../../../src/lib/pipeline/consume/partition/source.ts';
+import type { Reader, TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 /** Hands out these offsets once; a stretch that ends early leaves the rest. */
 function reader(offsets: number[]): Reader {

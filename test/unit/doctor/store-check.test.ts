@@ -1,10 +1,10 @@
 /** What `doctor` says of an object store whose rights are not all there. */
 import { describe, expect, it } from 'vitest';
-import { doctor } from '../../../src/lib/doctor.ts';
-import { storeCheck } from '../../../src/lib/doctor/servers.ts';
-import { ObjectError } from '../../../src/lib/errors.ts';
-import { s3Error } from '../../../src/lib/objects/s3-errors.ts';
-import type { ObjectStore } from '../../../src/lib/objects/store.ts';
+import { ObjectError } from '../../../src/lib/base/errors.ts';
+import { doctor } from '../../../src/lib/pipeline/doctor/doctor.ts';
+import { storeCheck } from '../../../src/lib/pipeline/doctor/servers.ts';
+import { s3Error } from '../../../src/lib/systems/objects/s3/s3-errors.ts';
+import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 
 type Right = 'list' | 'get' | 'put' | 'delete';
 

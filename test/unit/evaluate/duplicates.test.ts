@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { findDuplicates } from '../../../src/lib/evaluate/duplicates.ts';
+import { findDuplicates } from '../../../src/lib/learning/evaluate/duplicates.ts';
 
 let dir: string;
 beforeAll(() => (dir = mkdtempSync(join(tmpdir(), 'visionscale duplicates '))));

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Judgement } from '../../../src/lib/evaluate/judge.ts';
-import { measure } from '../../../src/lib/evaluate/metrics.ts';
-import { countWarnings } from '../../../src/lib/evaluate/report/counts.ts';
-import { niceCeiling } from '../../../src/lib/evaluate/report/curves.ts';
-import { escapeHtml, html } from '../../../src/lib/evaluate/report/html.ts';
-import { verdict } from '../../../src/lib/evaluate/report/verdict.ts';
-import { writeReport, type ReportInput } from '../../../src/lib/evaluate/report.ts';
+import type { Judgement } from '../../../src/lib/learning/evaluate/judge.ts';
+import { measure } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { countWarnings } from '../../../src/lib/learning/evaluate/report/counts.ts';
+import { niceCeiling } from '../../../src/lib/learning/evaluate/report/curves.ts';
+import { escapeHtml, html } from '../../../src/lib/learning/evaluate/report/html.ts';
+import { verdict } from '../../../src/lib/learning/evaluate/report/verdict.ts';
+import { writeReport, type ReportInput } from '../../../src/lib/learning/evaluate/report.ts';
 
 const hostile = `"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;`;
 

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openImagesApart } from '../../../src/lib/images/apart.ts';
-import { checkImage } from '../../../src/lib/images/check.ts';
-import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
-import { smallPixels } from '../../../src/lib/images/small.ts';
+import { openImagesApart } from '../../../src/lib/models/images/apart.ts';
+import { checkImage } from '../../../src/lib/models/images/check.ts';
+import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
+import { smallPixels } from '../../../src/lib/models/images/small.ts';
 import { ensureBuilt } from '../../support/build.ts';
 import { asSharp, pattern } from '../../support/images.ts';
 import { childrenOf } from '../../support/processes.ts';

@@ -1,9 +1,9 @@
 /** BMP, which the image library does not read: every variant against Pillow, and no file that breaks the decoder. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { decodeBmp } from '../../../src/lib/images/bmp.ts';
-import { decodeImage } from '../../../src/lib/images/decode.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
+import { decodeBmp } from '../../../src/lib/models/images/formats/bmp.ts';
 import { rejection, shortDigest } from '../../support/images.ts';
 import { bmpFiles } from './bmp-files.ts';
 

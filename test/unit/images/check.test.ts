@@ -1,9 +1,9 @@
 /** What `upload` asks: is this a whole image within the limits? The same files must be refused when decoding. */
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { checkImage } from '../../../src/lib/images/check.ts';
-import { decodeImage } from '../../../src/lib/images/decode.ts';
-import { defaultLimits } from '../../../src/lib/images/limits.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { checkImage } from '../../../src/lib/models/images/check.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
+import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 import { blackPng } from '../../support/png.ts';
 import { bmpFiles } from './bmp-files.ts';

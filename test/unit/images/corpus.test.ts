@@ -3,10 +3,10 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { checkImage } from '../../../src/lib/images/check.ts';
-import { decodeCrop } from '../../../src/lib/images/decode-crop.ts';
-import { decodeImage, type RgbImage } from '../../../src/lib/images/decode.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { checkImage } from '../../../src/lib/models/images/check.ts';
+import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
+import { decodeImage, type RgbImage } from '../../../src/lib/models/images/decode.ts';
 
 interface Pixels {
   width: number;

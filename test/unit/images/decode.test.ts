@@ -1,7 +1,7 @@
 /** Encoded images to RGB pixels: every format and variant, EXIF orientation, the first frame. */
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { decodeImage } from '../../../src/lib/images/decode.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
 import { asSharp, pattern, plainJpeg } from '../../support/images.ts';
 
 const image = pattern(23, 11);

@@ -1,10 +1,10 @@
 /** What files say of themselves beside their pixels: read within bounds, however much of it there is. */
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { readHeader } from '../../../src/lib/images/header.ts';
-import { defaultLimits } from '../../../src/lib/images/limits.ts';
-import { firstWebpFrame } from '../../../src/lib/images/webp.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { firstWebpFrame } from '../../../src/lib/models/images/formats/webp.ts';
+import { readHeader } from '../../../src/lib/models/images/header.ts';
+import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { rejection } from '../../support/images.ts';
 import { blackPng, chunk } from '../../support/png.ts';
 

@@ -1,10 +1,10 @@
 /** The `fast` preprocessing: close to `exact` where it takes its own way, the same where it does not. */
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { decodeCrop } from '../../../src/lib/images/decode-crop.ts';
-import { openPrepare, type PrepareOptions } from '../../../src/lib/images/prepare.ts';
-import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
+import { openPrepare, type PrepareOptions } from '../../../src/lib/models/images/prepare.ts';
+import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 
 async function both(bytes: Uint8Array, options: Partial<PrepareOptions> = {}) {

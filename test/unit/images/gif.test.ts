@@ -1,7 +1,7 @@
 /** GIF: all pixels of the first frame, which is all that is read; what lacks some of them is refused. */
 import { describe, expect, it } from 'vitest';
-import { checkImage } from '../../../src/lib/images/check.ts';
-import { decodeImage } from '../../../src/lib/images/decode.ts';
+import { checkImage } from '../../../src/lib/models/images/check.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 
 const pixels = (data: Uint8Array) => [...data];

@@ -1,7 +1,11 @@
 /** The resize against arrays that Pillow 13 computed from the same pattern. */
 import { describe, expect, it } from 'vitest';
-import { cropWindow, imagenetPreprocessing, openPreprocess } from '../../../src/lib/images/preprocess.ts';
-import { resizeWindow } from '../../../src/lib/images/resize.ts';
+import {
+  cropWindow,
+  imagenetPreprocessing,
+  openPreprocess,
+} from '../../../src/lib/models/images/preprocess.ts';
+import { resizeWindow } from '../../../src/lib/models/images/resize.ts';
 import { pattern, shortDigest } from '../../support/images.ts';
 
 const whole = (width: number, height: number) => ({ left: 0, top: 0, width, height });

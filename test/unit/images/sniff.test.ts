@@ -1,8 +1,8 @@
 /** What a file is: the six formats, and a reason for everything else. */
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { sniffImage } from '../../../src/lib/images/sniff.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { sniffImage } from '../../../src/lib/models/images/sniff.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 import { bmpFiles } from './bmp-files.ts';
 

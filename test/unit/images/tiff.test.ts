@@ -2,12 +2,12 @@
 import { deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ImageError } from '../../../src/lib/errors.ts';
-import { checkImage } from '../../../src/lib/images/check.ts';
-import { decodeCrop } from '../../../src/lib/images/decode-crop.ts';
-import { decodeImage } from '../../../src/lib/images/decode.ts';
-import { imagenetPreprocessing } from '../../../src/lib/images/preprocess.ts';
-import { sniffImage } from '../../../src/lib/images/sniff.ts';
+import { ImageError } from '../../../src/lib/base/errors.ts';
+import { checkImage } from '../../../src/lib/models/images/check.ts';
+import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
+import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
+import { sniffImage } from '../../../src/lib/models/images/sniff.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 import { writeTiff, type TiffPicture } from '../../support/tiff.ts';
 

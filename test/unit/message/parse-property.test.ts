@@ -1,16 +1,16 @@
 /** Any bytes in: requests or a dead letter out, never a throw, and whatever comes out can be recorded and retried. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { header } from '../../../src/lib/message/headers.ts';
-import { parseMessage } from '../../../src/lib/message/parse.ts';
-import { maxRequestIdBytes } from '../../../src/lib/message/request.ts';
-import type { MessageRules } from '../../../src/lib/message/rules.ts';
-import { retryMessage, retryNumber } from '../../../src/lib/message/retry.ts';
-import { recordable, recordableHeaders } from '../../../src/lib/database/outcome-rows.ts';
-import { objectKeyFault } from '../../../src/lib/objects/key.ts';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/topic/kafka/headers.ts';
-import { checkHeaders } from '../../../src/lib/topic/limits.ts';
-import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
+import { recordable, recordableHeaders } from '../../../src/lib/systems/database/record/outcome-rows.ts';
+import { header } from '../../../src/lib/systems/message/headers.ts';
+import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import { maxRequestIdBytes } from '../../../src/lib/systems/message/request.ts';
+import { retryMessage, retryNumber } from '../../../src/lib/systems/message/retry.ts';
+import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
+import { objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
+import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/headers.ts';
+import { checkHeaders } from '../../../src/lib/systems/topic/limits.ts';
+import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 const awkward = fc.constantFrom(

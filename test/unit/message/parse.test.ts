@@ -1,10 +1,10 @@
 /** What each kind of message asks for, told apart in the order that the design fixes. */
 import { describe, expect, it } from 'vitest';
-import { header } from '../../../src/lib/message/headers.ts';
-import { parseMessage } from '../../../src/lib/message/parse.ts';
-import { producedRequestId } from '../../../src/lib/message/request.ts';
-import type { MessageRules } from '../../../src/lib/message/rules.ts';
-import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
+import { header } from '../../../src/lib/systems/message/headers.ts';
+import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import { producedRequestId } from '../../../src/lib/systems/message/request.ts';
+import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
+import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const asked = {
   id: 't/1/7@1700000000000',

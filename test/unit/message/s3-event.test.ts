@@ -1,11 +1,11 @@
 /** S3 events in the exact shapes of AWS, MinIO and versitygw 1.8. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { header } from '../../../src/lib/message/headers.ts';
-import { type Message, parseMessage } from '../../../src/lib/message/parse.ts';
-import { maxRequestIdBytes, type Request } from '../../../src/lib/message/request.ts';
-import { retryMessage } from '../../../src/lib/message/retry.ts';
-import type { MessageRules } from '../../../src/lib/message/rules.ts';
-import type { TopicRecord } from '../../../src/lib/topic/topic.ts';
+import { header } from '../../../src/lib/systems/message/headers.ts';
+import { type Message, parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import { maxRequestIdBytes, type Request } from '../../../src/lib/systems/message/request.ts';
+import { retryMessage } from '../../../src/lib/systems/message/retry.ts';
+import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
+import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const rules: MessageRules = { store: { bucket: 'photos', prefix: '' }, buckets: [], eventKeys: 'auto' };
 const timestamp = Date.parse('2026-11-22T10:00:00.250Z');

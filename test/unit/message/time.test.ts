@@ -1,8 +1,8 @@
 /** What counts as a time, and from when a latency counts. */
 import { describe, expect, it } from 'vitest';
-import { timeOf } from '../../../src/lib/message/fields.ts';
-import { latencyStart } from '../../../src/lib/message/time.ts';
-import { parseSince } from '../../../src/lib/since.ts';
+import { timeOf } from '../../../src/lib/systems/message/fields.ts';
+import { parseSince } from '../../../src/lib/systems/message/since.ts';
+import { latencyStart } from '../../../src/lib/systems/message/time.ts';
 
 const local = (...at: [number, number, number, number, number]) => new Date(...at).toISOString();
 

@@ -1,9 +1,9 @@
 /** What a consumer's events come to in Prometheus: counts that equal the rows, base units, few series. */
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import type { ConsumeEvent, Recording } from '../../../src/lib/consume/deps.ts';
-import type { NewPrediction, Outcome } from '../../../src/lib/database/record.ts';
-import { consumerMetrics } from '../../../src/lib/metrics/consumer.ts';
+import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
+import type { ConsumeEvent, Recording } from '../../../src/lib/pipeline/consume/deps.ts';
+import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/record.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const model = { name: 'parts', version: '2', digest: 'sha256:ab', labels: ['a'] };

@@ -3,11 +3,11 @@ import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { consumerMetrics } from '../../../src/lib/metrics/consumer.ts';
-import { Metrics } from '../../../src/lib/metrics/metrics.ts';
-import { producerMetrics } from '../../../src/lib/metrics/producer.ts';
-import { serveMetrics } from '../../../src/lib/metrics/serve.ts';
-import { watchMetrics } from '../../../src/lib/metrics/watch.ts';
+import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
+import { Metrics } from '../../../src/lib/observe/metrics/metrics.ts';
+import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
+import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
+import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 
 const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 

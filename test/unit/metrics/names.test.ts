@@ -1,10 +1,10 @@
 /** What a scraper and the conventions ask of every metric of every role. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { consumerMetrics } from '../../../src/lib/metrics/consumer.ts';
-import { Metrics, type Role } from '../../../src/lib/metrics/metrics.ts';
-import { producerMetrics } from '../../../src/lib/metrics/producer.ts';
-import { serveMetrics } from '../../../src/lib/metrics/serve.ts';
-import { watchMetrics } from '../../../src/lib/metrics/watch.ts';
+import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
+import { Metrics, type Role } from '../../../src/lib/observe/metrics/metrics.ts';
+import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
+import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
+import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const feeds: Partial<Record<Role, (metrics: Metrics) => void>> = {

@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { loadModel } from '../../../src/lib/classifier/model.ts';
-import { onnxEngine } from '../../../src/lib/classifier/engines/onnx.ts';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
-import { pthToOnnx } from '../../../src/lib/models/convert.ts';
+import { VisionscaleError } from '../../../src/lib/base/errors.ts';
+import { onnxEngine } from '../../../src/lib/models/classifier/engines/onnx.ts';
+import { loadModel } from '../../../src/lib/models/format/model.ts';
 import { readPth } from '../../../src/lib/models/pth/read.ts';
+import { pthToOnnx } from '../../../src/lib/models/store/convert.ts';
 import {
   dict,
   floats,

@@ -5,10 +5,10 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadModel } from '../../../src/lib/classifier/model.ts';
-import { parseReference } from '../../../src/lib/models/names.ts';
-import { type ModelStore, type NewModel, openModelStore } from '../../../src/lib/models/store.ts';
-import { requireAgreement } from '../../../src/lib/models/use.ts';
+import { loadModel } from '../../../src/lib/models/format/model.ts';
+import { parseReference } from '../../../src/lib/models/store/names.ts';
+import { type ModelStore, type NewModel, openModelStore } from '../../../src/lib/models/store/store.ts';
+import { requireAgreement } from '../../../src/lib/models/store/use.ts';
 import { rejection } from '../../support/images.ts';
 import { tinyManifest, tinyWeights, writeTinyModel } from '../../support/tiny-models.ts';
 

@@ -16,8 +16,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFileStore } from '../../../src/lib/objects/file.ts';
-import type { ObjectStore } from '../../../src/lib/objects/store.ts';
+import { openFileStore } from '../../../src/lib/systems/objects/file/file.ts';
+import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 import { collect } from '../../contract/objects.ts';
 
 const jpeg = { contentType: 'image/jpeg' };

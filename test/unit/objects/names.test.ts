@@ -1,9 +1,9 @@
 /** Keys, their order, and their names on disk. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { diskDirectory, diskPath, readDiskName } from '../../../src/lib/objects/disk-name.ts';
-import { checkKey, compareKeys, objectKeyFault } from '../../../src/lib/objects/key.ts';
-import { quoteKey } from '../../../src/lib/objects/object-errors.ts';
+import { diskDirectory, diskPath, readDiskName } from '../../../src/lib/systems/objects/file/disk-name.ts';
+import { checkKey, compareKeys, objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
+import { quoteKey } from '../../../src/lib/systems/objects/object-errors.ts';
 
 const segment = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),

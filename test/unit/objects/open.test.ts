@@ -1,8 +1,8 @@
 /** Store URLs and the choice of the store. */
 import { describe, expect, it } from 'vitest';
-import { UsageError } from '../../../src/lib/errors.ts';
-import { openStore, parseStoreUrl } from '../../../src/lib/objects/open.ts';
-import { openFileStore } from '../../../src/lib/objects/file.ts';
+import { UsageError } from '../../../src/lib/base/errors.ts';
+import { openFileStore } from '../../../src/lib/systems/objects/file/file.ts';
+import { openStore, parseStoreUrl } from '../../../src/lib/systems/objects/open.ts';
 
 describe('parseStoreUrl', () => {
   it.each([

@@ -1,6 +1,6 @@
 /** What answers to GET of one object are taken for, as the servers in use give them. */
 import { describe, expect, it } from 'vitest';
-import { ObjectError } from '../../../src/lib/errors.ts';
+import { ObjectError } from '../../../src/lib/base/errors.ts';
 import { S3Stub, s3Fault, type StubAnswer } from '../../support/s3-stub.ts';
 
 const page = (status: number, body: string): StubAnswer => ({ status, type: 'text/html', body });

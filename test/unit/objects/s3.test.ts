@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { openS3Store, type S3Options } from '../../../src/lib/objects/s3.ts';
+import { openS3Store, type S3Options } from '../../../src/lib/systems/objects/s3/s3.ts';
 import { collect } from '../../contract/objects.ts';
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;

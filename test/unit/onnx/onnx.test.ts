@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
-import { floatValue, intAttribute, intsAttribute, makeNode } from '../../../src/lib/onnx/nodes.ts';
-import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/onnx/onnx.ts';
-import { floatTensor, initializer, tensorToFloats } from '../../../src/lib/onnx/tensors.ts';
+import { VisionscaleError } from '../../../src/lib/base/errors.ts';
+import { floatValue, intAttribute, intsAttribute, makeNode } from '../../../src/lib/models/onnx/nodes.ts';
+import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/models/onnx/onnx.ts';
+import { floatTensor, initializer, tensorToFloats } from '../../../src/lib/models/onnx/tensors.ts';
 import { describeWith, testData } from '../../support/servers.ts';
 import { tinyWeights } from '../../support/tiny-models.ts';
 

@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/onnx/onnx.ts';
-import { makeNode } from '../../../src/lib/onnx/nodes.ts';
+import { makeNode } from '../../../src/lib/models/onnx/nodes.ts';
+import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/models/onnx/onnx.ts';
+import { convolutions, weightDims } from '../../../src/lib/models/onnx/squeezenet-layout.ts';
 import {
   buildSqueezeNet11,
   readSqueezeNet11,
   type SqueezeNetWeights,
-} from '../../../src/lib/onnx/squeezenet.ts';
-import { convolutions, weightDims } from '../../../src/lib/onnx/squeezenet-layout.ts';
+} from '../../../src/lib/models/onnx/squeezenet.ts';
 import { describeWith, testData } from '../../support/servers.ts';
 import { tinyWeights } from '../../support/tiny-models.ts';
 

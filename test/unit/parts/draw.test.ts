@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { afterEach, describe, expect, it } from 'vitest';
-import { drawParts } from '../../../src/lib/parts/draw.ts';
-import { drawPicture, kindOf } from '../../../src/lib/parts/picture.ts';
-import { openRandom } from '../../../src/lib/parts/random.ts';
-import { drawScene, pictureSide } from '../../../src/lib/parts/scene.ts';
-import type { Colour } from '../../../src/lib/parts/colours.ts';
-import { kinds, labelOf, shapeNames } from '../../../src/lib/parts/shapes.ts';
+import type { Colour } from '../../../src/lib/local/drawings/colours.ts';
+import { drawParts } from '../../../src/lib/local/drawings/draw.ts';
+import { drawPicture, kindOf } from '../../../src/lib/local/drawings/picture.ts';
+import { openRandom } from '../../../src/lib/local/drawings/random.ts';
+import { drawScene, pictureSide } from '../../../src/lib/local/drawings/scene.ts';
+import { kinds, labelOf, shapeNames } from '../../../src/lib/local/drawings/shapes.ts';
 
 const made: string[] = [];
 

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
-import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/sandbox/sandbox.ts';
+import { VisionscaleError } from '../../../src/lib/base/errors.ts';
+import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/base/sandbox/sandbox.ts';
 import { ensureBuilt } from '../../support/build.ts';
 import { childrenOf } from '../../support/processes.ts';
 

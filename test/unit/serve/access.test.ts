@@ -3,11 +3,16 @@ import { hostname } from 'node:os';
 import { describe, expect, it, vi } from 'vitest';
 import { parseOrigins, parseServerUrl, parseTokens, tokenEntry } from '../../../src/lib/config/http.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
-import { type AccessOptions, accessPolicy, type Asking, type Right } from '../../../src/lib/serve/access.ts';
-import type { Problem } from '../../../src/lib/serve/problem.ts';
-import { Failures } from '../../../src/lib/serve/failures.ts';
-import { network, proxyHeader, senderOf } from '../../../src/lib/serve/sender.ts';
-import { bearerOf, newToken } from '../../../src/lib/serve/tokens.ts';
+import {
+  type AccessOptions,
+  accessPolicy,
+  type Asking,
+  type Right,
+} from '../../../src/lib/pipeline/serve/admission/access.ts';
+import { Failures } from '../../../src/lib/pipeline/serve/admission/failures.ts';
+import { network, proxyHeader, senderOf } from '../../../src/lib/pipeline/serve/admission/sender.ts';
+import { bearerOf, newToken } from '../../../src/lib/pipeline/serve/admission/tokens.ts';
+import type { Problem } from '../../../src/lib/pipeline/serve/problem.ts';
 
 const rights: Right[] = ['none', 'read', 'write'];
 

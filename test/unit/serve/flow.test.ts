@@ -2,19 +2,19 @@
 import { PassThrough, Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Admission, type Memory } from '../../../src/lib/pipeline/serve/admission/admission.ts';
+import { Places } from '../../../src/lib/pipeline/serve/admission/places.ts';
+import { receiveImage } from '../../../src/lib/pipeline/serve/admission/receive.ts';
+import { Feed } from '../../../src/lib/pipeline/serve/results/feed.ts';
+import { eventStream, placeOf } from '../../../src/lib/pipeline/serve/results/server-sent-events.ts';
+import { Waiters } from '../../../src/lib/pipeline/serve/results/waiters.ts';
 import type {
   Outcome,
   Place,
   Result,
   StreamedResult,
   StreamPage,
-} from '../../../src/lib/database/results.ts';
-import { Admission, type Memory } from '../../../src/lib/serve/admission.ts';
-import { Feed } from '../../../src/lib/serve/feed.ts';
-import { Places } from '../../../src/lib/serve/places.ts';
-import { receiveImage } from '../../../src/lib/serve/receive.ts';
-import { eventStream, placeOf } from '../../../src/lib/serve/server-sent-events.ts';
-import { Waiters } from '../../../src/lib/serve/waiters.ts';
+} from '../../../src/lib/systems/database/tables/results.ts';
 import { plainJpeg, rejection } from '../../support/images.ts';
 
 describe('receiving an image', () => {

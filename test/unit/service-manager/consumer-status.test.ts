@@ -1,7 +1,7 @@
 /** The line that `systemctl status` shows. */
 import { describe, expect, it } from 'vitest';
-import type { Recording } from '../../../src/lib/consume/deps.ts';
-import { ConsumerStatus } from '../../../src/lib/service-manager/consumer-status.ts';
+import { ConsumerStatus } from '../../../src/lib/observe/service-manager/consumer-status.ts';
+import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
 
 function recorded(
   partition: number,

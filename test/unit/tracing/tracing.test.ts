@@ -1,11 +1,11 @@
 /** Spans of a consumer: their parent from the message, their times from the work; and what happens without OpenTelemetry. */
 import { describe, expect, it } from 'vitest';
 import { tracingSettings } from '../../../src/lib/config/tracing.ts';
-import type { Recording } from '../../../src/lib/consume/deps.ts';
-import type { Outcome } from '../../../src/lib/database/record.ts';
-import type { Api, Span, SpanContext, SpanOptions, Time } from '../../../src/lib/tracing/api.ts';
-import { consumerSpans, spanContext } from '../../../src/lib/tracing/consumer-spans.ts';
-import { openTracing } from '../../../src/lib/tracing/open.ts';
+import type { Api, Span, SpanContext, SpanOptions, Time } from '../../../src/lib/observe/tracing/api.ts';
+import { consumerSpans, spanContext } from '../../../src/lib/observe/tracing/consumer-spans.ts';
+import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
+import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
+import type { Outcome } from '../../../src/lib/systems/database/record/record.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`;

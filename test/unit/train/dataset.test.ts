@@ -2,10 +2,10 @@
 import { mkdir, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UsageError } from '../../../src/lib/errors.ts';
-import { readClassFolders } from '../../../src/lib/train/dataset.ts';
-import { readSets } from '../../../src/lib/train/sets.ts';
-import { defaultLimits } from '../../../src/lib/images/limits.ts';
+import { UsageError } from '../../../src/lib/base/errors.ts';
+import { readClassFolders } from '../../../src/lib/learning/datasets/dataset.ts';
+import { readSets } from '../../../src/lib/learning/datasets/sets.ts';
+import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { colouredPng, openFolders, writeColours, type Folders } from '../../support/class-folders.ts';
 import { rejection } from '../../support/images.ts';
 

@@ -1,18 +1,27 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
-import { blocks, classifier, stem, type Convolution } from '../../../src/lib/onnx/squeezenet-layout.ts';
-import { forward } from '../../../src/lib/train/network/differentiate.ts';
-import { randomWeights } from '../../../src/lib/train/network/initial.ts';
-import { normalisationEpsilon, openOperations } from '../../../src/lib/train/network/operations.ts';
+import { randomNumbers } from '../../../src/lib/base/random.ts';
+import { forward } from '../../../src/lib/learning/train/network/differentiate.ts';
+import { randomWeights } from '../../../src/lib/learning/train/network/initial.ts';
+import { normalisationEpsilon, openOperations } from '../../../src/lib/learning/train/network/operations.ts';
 import {
   fromVector,
   joined,
   parameterLayout,
   parts,
   toVector,
-} from '../../../src/lib/train/network/parameters.ts';
-import { loadForTraining, type Tensor, type TensorFlow } from '../../../src/lib/train/network/tensorflow.ts';
-import { randomNumbers } from '../../../src/lib/train/random.ts';
+} from '../../../src/lib/learning/train/network/parameters.ts';
+import {
+  loadForTraining,
+  type Tensor,
+  type TensorFlow,
+} from '../../../src/lib/learning/train/network/tensorflow.ts';
+import {
+  blocks,
+  classifier,
+  stem,
+  type Convolution,
+} from '../../../src/lib/models/onnx/squeezenet-layout.ts';
 import { describeTfjs } from '../../support/engines.ts';
 
 const classes = 3;

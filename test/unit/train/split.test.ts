@@ -1,9 +1,9 @@
 /** The division into images that train and images that judge. */
-import fc from 'fast-check';
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Example } from '../../../src/lib/train/dataset.ts';
-import { splitStratified } from '../../../src/lib/train/split.ts';
+import type { Example } from '../../../src/lib/learning/datasets/dataset.ts';
+import { splitStratified } from '../../../src/lib/learning/datasets/split.ts';
 
 function examples(counts: readonly number[]): Example[] {
   return counts.flatMap((count, label) =>

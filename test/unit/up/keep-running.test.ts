@@ -1,8 +1,8 @@
 /** A child is started again when it ends, later each time, until it is not wanted any more. */
 import { describe, expect, it } from 'vitest';
-import type { Child } from '../../../src/lib/demo/child.ts';
-import { VisionscaleError } from '../../../src/lib/errors.ts';
-import { type Ended, keepRunning } from '../../../src/lib/up/keep-running.ts';
+import { VisionscaleError } from '../../../src/lib/base/errors.ts';
+import type { Child } from '../../../src/lib/local/demo/child.ts';
+import { type Ended, keepRunning } from '../../../src/lib/local/up/keep-running.ts';
 
 /** Ends with `failure`, or when it is stopped. */
 function child(failure?: VisionscaleError) {

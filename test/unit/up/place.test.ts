@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findUp, takePlace, type UpState } from '../../../src/lib/up/place.ts';
+import { findUp, takePlace, type UpState } from '../../../src/lib/local/up/place.ts';
 
 describe('the place of `up`', () => {
   let dataDir: string;

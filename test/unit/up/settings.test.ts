@@ -2,7 +2,12 @@
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exportLines, missingSecrets, settingsFor, sharedSettings } from '../../../src/lib/up/settings.ts';
+import {
+  exportLines,
+  missingSecrets,
+  settingsFor,
+  sharedSettings,
+} from '../../../src/lib/local/up/settings.ts';
 
 describe('the settings that `up` shares', () => {
   it('are where things are, with absolute paths, and never a secret', () => {

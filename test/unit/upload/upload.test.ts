@@ -4,12 +4,12 @@ import { chmod, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DatabaseError, ImageError, ObjectError, UsageError } from '../../../src/lib/errors.ts';
-import { openFileStore } from '../../../src/lib/objects/file.ts';
-import type { ObjectStore } from '../../../src/lib/objects/store.ts';
-import type { UploadEvent } from '../../../src/lib/upload/events.ts';
-import type { ImageRow, ImageTable } from '../../../src/lib/upload/image-table.ts';
-import { upload, type UploadDeps, type UploadOptions } from '../../../src/lib/upload.ts';
+import { DatabaseError, ImageError, ObjectError, UsageError } from '../../../src/lib/base/errors.ts';
+import type { UploadEvent } from '../../../src/lib/pipeline/upload/events.ts';
+import { upload, type UploadDeps, type UploadOptions } from '../../../src/lib/pipeline/upload/upload.ts';
+import type { ImageRow, ImageTable } from '../../../src/lib/systems/database/tables/image-table.ts';
+import { openFileStore } from '../../../src/lib/systems/objects/file/file.ts';
+import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 import { collect } from '../../contract/objects.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');

@@ -1,6 +1,6 @@
 /** What the few names that a state dict uses stand for, made as plain values from checked arguments. */
-import { malformed, unsafe } from './refuse.ts';
 import { isKnown, isOpaque, storageType } from './globals.ts';
+import { malformed, unsafe } from './refuse.ts';
 import { isKind, type Dict, type Known, type Opaque, type StorageReference, type Value } from './values.ts';
 
 const maxDims = 8;

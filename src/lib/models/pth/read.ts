@@ -1,6 +1,6 @@
 /** Reads the tensors of a `.pth` file (a zip archive since PyTorch 1.6, a stream of pickles before), and nothing else. */
-import { readPickle } from './pickle.ts';
 import { weightsIn } from './checkpoint.ts';
+import { readPickle } from './pickle.ts';
 import { exportLine, malformed, stateDictLine } from './refuse.ts';
 import { bytesPerElement, tensorsOf, type Tensor } from './tensors.ts';
 import { isKind } from './values.ts';

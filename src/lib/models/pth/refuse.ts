@@ -1,5 +1,5 @@
 /** The two ways in which a .pth file is refused: it wants to run something, or it is not what it should be. */
-import { VisionscaleError } from '../../errors.ts';
+import { VisionscaleError } from '../../base/errors.ts';
 
 /** For what a state dict of weights never needs. Nothing of it has been run: there is nothing that could run it. */
 export function unsafe(what: string): VisionscaleError {

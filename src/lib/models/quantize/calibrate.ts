@@ -1,8 +1,8 @@
 /** Finds the range of every tensor that is to become uint8, by running the network on images. */
-import { floatValue, makeNode } from '../../onnx/nodes.ts';
-import { serializeOnnx } from '../../onnx/onnx.ts';
-import type { OnnxModel } from '../../onnx/types.ts';
-import { invalidModel } from '../../classifier/model-files.ts';
+import { invalidModel } from '../format/model-files.ts';
+import { floatValue, makeNode } from '../onnx/nodes.ts';
+import { serializeOnnx } from '../onnx/onnx.ts';
+import type { OnnxModel } from '../onnx/types.ts';
 import type { Range } from './parameters.ts';
 
 /** One range for each group, over all of `inputs` (each an image of 3×`side`×`side`, NCHW). Throws `model_invalid`. */

@@ -1,5 +1,5 @@
 /** Holds a quantised model against its parent: the same answers, right answers, and the time of one image. */
-import type { Session } from '../../classifier/engines/engine.ts';
+import type { Session } from '../classifier/engines/engine.ts';
 import type { Input } from './images.ts';
 
 export interface Comparison {

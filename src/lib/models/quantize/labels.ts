@@ -1,6 +1,6 @@
 /** The true category of a file from the folder it lies in. */
-import { UsageError } from '../../errors.ts';
-import type { FoundFile } from '../../files/walk.ts';
+import { UsageError } from '../../base/errors.ts';
+import type { FoundFile } from '../../base/files/walk.ts';
 
 /** Throws a UsageError when a file lies in no folder that is named as a label. */
 export function labelIndex(

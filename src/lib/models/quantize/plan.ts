@@ -1,7 +1,7 @@
 /** Decides which parts of a graph compute in int8: convolutions, matrix products and what joins them. */
-import type { OnnxGraph, OnnxNode } from '../../onnx/types.ts';
-import { intAttribute } from '../../onnx/nodes.ts';
-import { tensorType } from '../../onnx/types.ts';
+import { intAttribute } from '../onnx/nodes.ts';
+import type { OnnxGraph, OnnxNode } from '../onnx/types.ts';
+import { tensorType } from '../onnx/types.ts';
 
 /** A node whose constant weights become int8. */
 export interface WeightedNode {

@@ -1,7 +1,7 @@
 /** Writes a graph again with its weights in int8 and QuantizeLinear/DequantizeLinear pairs where values are uint8. */
-import { makeNode } from '../../onnx/nodes.ts';
-import { rawTensor, tensorToFloats } from '../../onnx/tensors.ts';
-import { tensorType, type OnnxModel, type OnnxNode, type OnnxTensor } from '../../onnx/types.ts';
+import { makeNode } from '../onnx/nodes.ts';
+import { rawTensor, tensorToFloats } from '../onnx/tensors.ts';
+import { tensorType, type OnnxModel, type OnnxNode, type OnnxTensor } from '../onnx/types.ts';
 import type { Affine } from './parameters.ts';
 import { leastWeightScale, quantizeBias, quantizeWeights } from './parameters.ts';
 import type { WeightedNode } from './plan.ts';

@@ -1,0 +1,32 @@
+/** Logs on stderr: JSON lines for machines, readable lines on a terminal. */
+import { pino, type Logger } from 'pino';
+import { PinoPretty } from 'pino-pretty';
+import { printableJson, printableLines } from '../base/printable.ts';
+import type { LogLevel } from './config.ts';
+
+/** Synchronous, so that nothing said is lost when the process ends. What comes from outside cannot steer a terminal. */
+export function openLog(level: LogLevel, interactive: boolean): Logger {
+  if (interactive) {
+    return pino(
+      { level, base: null, hooks: { streamWrite: printableValues } },
+      PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' }),
+    );
+  }
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      hooks: { streamWrite: printableJson },
+    },
+    pino.destination({ dest: 2, sync: true }),
+  );
+}
+
+/** Of a line that is about to be laid out for people: escapes in JSON would be undone there. */
+export function printableValues(line: string): string {
+  const document = JSON.parse(line, (_key, value: unknown) =>
+    typeof value === 'string' ? printableLines(value) : value,
+  ) as unknown;
+  return `${JSON.stringify(document)}\n`;
+}

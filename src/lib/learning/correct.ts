@@ -1,0 +1,228 @@
+/** The verb `correct`: a person says what images really are, one by one or by sorting an export. */
+import { createHash } from 'node:crypto';
+import { basename } from 'node:path';
+import type { Pool } from 'pg';
+import { errorMessage, VisionscaleError } from '../base/errors.ts';
+import { labelFault } from '../base/files/class-folders.ts';
+import { pathFilter } from '../base/files/filter.ts';
+import { folderLabel } from '../base/files/folder-name.ts';
+import { readImageFile } from '../base/files/read-file.ts';
+import { walk } from '../base/files/walk.ts';
+import { nearest } from '../base/nearest.ts';
+import {
+  correctedLabels,
+  isKnownImage,
+  latestCategory,
+  saveCorrections,
+  type Correction,
+} from '../systems/database/tables/corrections.ts';
+import { quoteKey } from '../systems/objects/object-errors.ts';
+import { readIndex, type ExportLine } from './datasets/index-file.ts';
+
+export interface CorrectOptions {
+  pipeline: string;
+  /** Who says so. */
+  by: string;
+  /** What the model can answer with; null where there is no model to ask. */
+  labels: readonly string[] | null;
+  /** Labels beyond these are allowed. */
+  allowNew: boolean;
+}
+
+export interface CorrectedImage {
+  imageKey: string;
+  label: string;
+  /** What it was predicted as, the last time. */
+  predicted: string | null;
+  changed: boolean;
+}
+
+/** Throws a VisionscaleError: `image_unknown`, `label_unknown`. */
+export async function correctImage(
+  pool: Pool,
+  imageKey: string,
+  given: string,
+  options: CorrectOptions,
+): Promise<CorrectedImage> {
+  const { pipeline, by } = options;
+  const label = asKnown(given, await knownLabels(pool, options));
+  checkLabelText(label);
+  if (!(await isKnownImage(pool, pipeline, imageKey))) {
+    throw new VisionscaleError(`the pipeline ${pipeline} knows no image ${quoteKey(imageKey)}`, {
+      code: 'image_unknown',
+      hint: 'Keys are as visionscale results shows them. Another pipeline is named with --pipeline.',
+    });
+  }
+  await refuseUnknown(pool, [label], options);
+  const predicted = await latestCategory(pool, pipeline, imageKey);
+  const changed = (await saveCorrections(pool, pipeline, by, [{ imageKey, label }])) > 0;
+  return { imageKey, label, predicted, changed };
+}
+
+export interface SortedOptions extends CorrectOptions {
+  /** Images that are still in the folder of their prediction are not recorded. */
+  movedOnly: boolean;
+  /** Largest file, in bytes. */
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
+export interface SortedResult {
+  /** Recorded: what the person confirmed or corrected. */
+  corrected: number;
+  /** Of these, in another folder than their prediction's. */
+  moved: number;
+  /** New or changed in the database. */
+  changed: number;
+  /** Of the export, and no longer there. */
+  removed: number;
+  /** Files that are no image of the export, or lie in two classes. */
+  rejected: { path: string; reason: string }[];
+}
+
+/** Rows a statement. */
+const pageSize = 1000;
+
+/**
+ * Every image that is still in a folder gets that folder's label, those that were not moved too. Files are known by their
+ * name, and by their content where they were renamed. Nothing is recorded where a label is unknown. Throws as
+ * `correctImage`, and `export_invalid`, `another_pipeline`.
+ */
+export async function correctFromDirectory(
+  pool: Pool,
+  dir: string,
+  options: SortedOptions,
+): Promise<SortedResult> {
+  const { head, lines } = await readIndex(dir);
+  if (head.pipeline !== options.pipeline) {
+    throw new VisionscaleError(`${dir} was exported from the pipeline ${head.pipeline}`, {
+      code: 'another_pipeline',
+      hint: `Name it: --pipeline ${head.pipeline}`,
+    });
+  }
+  const labels = await knownLabels(pool, options);
+  const own = new Map(Object.entries(head.folders).map(([label, folder]) => [folder.normalize(), label]));
+  const labelOf = (folder: string) =>
+    own.get(folder.normalize()) ?? asKnown(folderLabel(folder, labels), labels);
+  const { found, rejected } = await sortedFiles(dir, lines, labelOf, options);
+  await refuseUnknown(pool, [...new Set([...found.values()].map(({ label }) => label))], options);
+  const chosen = [...found.values()].filter(({ moved }) => moved || !options.movedOnly);
+  let changed = 0;
+  for (let at = 0; at < chosen.length && !options.signal.aborted; at += pageSize) {
+    const page = chosen.slice(at, at + pageSize);
+    changed += await saveCorrections(pool, options.pipeline, options.by, page);
+  }
+  return {
+    corrected: chosen.length,
+    moved: chosen.filter(({ moved }) => moved).length,
+    changed,
+    removed: lines.filter(({ key }) => !found.has(key)).length,
+    rejected,
+  };
+}
+
+interface SortedFile extends Correction {
+  path: string;
+  moved: boolean;
+}
+
+async function sortedFiles(
+  dir: string,
+  lines: readonly ExportLine[],
+  labelOf: (folder: string) => string,
+  { maxBytes, signal }: SortedOptions,
+): Promise<Pick<SortedResult, 'rejected'> & { found: Map<string, SortedFile> }> {
+  const byName = new Map(lines.map((line) => [basename(line.file).normalize(), line]));
+  const byContent = new Map(lines.map((line) => [line.sha256, line]));
+  const found = new Map<string, SortedFile>();
+  const rejected: SortedResult['rejected'] = [];
+  const twice = new Set<string>();
+  for await (const one of walk(dir, pathFilter(), signal)) {
+    if ('rejected' in one) {
+      rejected.push(one.rejected);
+      continue;
+    }
+    const { path, file, relative } = one.file;
+    if (!relative.includes('/')) continue; // the index, and what a person keeps beside the folders
+    let line = byName.get(basename(relative).normalize());
+    try {
+      line ??= byContent.get(sha256(await readImageFile(file, maxBytes)));
+    } catch (error) {
+      rejected.push({ path, reason: errorMessage(error) });
+      continue;
+    }
+    if (line === undefined) {
+      rejected.push({ path, reason: 'it is no image of this export, by name or content' });
+      continue;
+    }
+    const label = labelOf(relative.slice(0, relative.indexOf('/')));
+    const other = found.get(line.key);
+    if (other !== undefined && other.label !== label) {
+      twice.add(line.key);
+      rejected.push({ path, reason: `it lies in two classes, also as ${other.path}` });
+      continue;
+    }
+    const { key: imageKey, sha256: content, category } = line;
+    found.set(imageKey, { imageKey, label, sha256: content, path, moved: label !== category });
+  }
+  signal.throwIfAborted();
+  for (const key of twice) found.delete(key);
+  return { found, rejected };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+async function refuseUnknown(pool: Pool, labels: readonly string[], options: CorrectOptions): Promise<void> {
+  for (const label of labels) checkLabelText(label);
+  const known = await knownLabels(pool, options);
+  const unknown = labels.filter((label) => !known.includes(label));
+  if (options.allowNew) {
+    for (const label of unknown) {
+      const fault = labelFault(label);
+      if (fault !== undefined) throw labelInvalid(label, fault);
+    }
+    return;
+  }
+  if (unknown.length === 0) return;
+  const lower = known.map((label) => label.toLowerCase());
+  const named = unknown.slice(0, 10).map((label) => {
+    const near = nearest(label.toLowerCase(), lower);
+    return near === undefined ? label : `${label} (did you mean ${known[lower.indexOf(near)]}?)`;
+  });
+  const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : '';
+  throw new VisionscaleError(
+    options.labels === null
+      ? `no model says whether these are labels: ${named.join(', ')}${more}`
+      : `not a label of the model: ${named.join(', ')}${more}`,
+    { code: 'label_unknown', hint: 'Nothing was recorded. If it is a class of its own, add --new.' },
+  );
+}
+
+async function knownLabels(pool: Pool, { labels, pipeline }: CorrectOptions): Promise<string[]> {
+  return [...(labels ?? []), ...(await correctedLabels(pool, pipeline))];
+}
+
+/** As it is known, in whatever Unicode form it was typed; what is new, in NFC. */
+function asKnown(label: string, known: readonly string[]): string {
+  const one = label.normalize();
+  return known.find((other) => other.normalize() === one) ?? one;
+}
+
+/** In characters. */
+const longestLabel = 500;
+
+/** What is known may begin or end as it likes; what is new must be fit to be a class (`labelFault`). */
+function checkLabelText(label: string): void {
+  if (label !== '' && label.length <= longestLabel && !/[\p{Cc}\p{Cs}]/u.test(label)) return;
+  throw labelInvalid(label);
+}
+
+function labelInvalid(label: string, fault?: string): VisionscaleError {
+  const why = fault === undefined ? '' : `: ${fault}`;
+  return new VisionscaleError(`${quoteKey(label.slice(0, 80))} cannot be a label${why}`, {
+    code: 'label_invalid',
+    hint: `A label is 1 to ${longestLabel} characters of one line, without spaces at its ends.`,
+  });
+}

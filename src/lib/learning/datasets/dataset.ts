@@ -1,0 +1,214 @@
+/** Reads a training set from disk: one folder a class, every image checked by its content. */
+import { createHash } from 'node:crypto';
+import { ImageError, UsageError, VisionscaleError } from '../../base/errors.ts';
+import { checkPaths } from '../../base/files/check-paths.ts';
+import { classFolders, className, inByteOrder, labelFault } from '../../base/files/class-folders.ts';
+import type { PathFilter } from '../../base/files/filter.ts';
+import { readImageFile } from '../../base/files/read-file.ts';
+import { walk, type Found, type Rejection } from '../../base/files/walk.ts';
+import { orderedGroups } from '../../base/flow/ordered-groups.ts';
+import { usableCores } from '../../base/sandbox/parallelism.ts';
+import { openImagesApart } from '../../models/images/apart.ts';
+import { defaultLimits, type ImageLimits } from '../../models/images/limits.ts';
+
+export interface Example {
+  /** As people see it: the given directory and what lies below. */
+  path: string;
+  /** Index of its class in the labels. */
+  label: number;
+  /** Of the file's content: 64 hex digits. */
+  sha256: string;
+}
+
+export interface Dataset {
+  /** One a class, in Unicode's form NFC; `Example.label` counts from 0 in them. */
+  labels: string[];
+  /** In byte order of their paths. */
+  examples: Example[];
+  /** Files that are left out because they cannot be read as images. */
+  unreadable: Rejection[];
+  /** Folders that were not chosen. */
+  leftOut: string[];
+}
+
+export interface DatasetOptions {
+  /** The classes, in this order; by default those of all folders, in byte order. */
+  classes?: readonly string[] | undefined;
+  /** The class of each folder where somebody knows better; folders beside these stand for none. */
+  named?: ReadonlyMap<string, string>;
+  /** For a hold-out: classes may lack a folder, and a folder that is no class is an error unless it is one of `ignore`. */
+  partial?: { ignore: readonly string[] };
+  /** Classes that have images in another place: they need no folder here. */
+  elsewhere?: readonly string[] | undefined;
+  /** Symbolic links that lead out of the directory are followed. */
+  followLinks?: boolean | undefined;
+  limits?: ImageLimits;
+  signal: AbortSignal;
+  /** Told how many files were looked at. */
+  onProgress?: (files: number) => void;
+}
+
+/**
+ * Files beside the class folders are no part of it; what lies deeper belongs to its class. Memory: a path and a digest an
+ * image. Throws a UsageError without `dir`, a VisionscaleError `dataset_invalid` naming the classes that are at fault.
+ */
+export async function readClassFolders(dir: string, given: DatasetOptions): Promise<Dataset> {
+  const classes = given.named ? given.classes : given.classes?.map((label) => label.normalize());
+  const options = { ...given, classes };
+  const { signal, onProgress, limits = defaultLimits, followLinks = false } = options;
+  await checkPaths([dir]);
+  const folders = await namedFolders(dir, options);
+  const { labels, leftOut } = chosenClasses(dir, folders, options);
+  const index = new Map([...folders].map(([folder, label]) => [folder, labels.indexOf(label)]));
+  const examples: Example[] = [];
+  const unreadable: Rejection[] = [];
+  await using looking = openImagesApart(limits);
+  const look = async (found: Found): Promise<Example | Rejection> => {
+    if ('rejected' in found) return found.rejected;
+    const { file, path, relative } = found.file;
+    try {
+      const bytes = await readImageFile(file, limits.maxBytes);
+      await looking.check(bytes);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      return { path, label: index.get(relative.slice(0, relative.indexOf('/')))!, sha256 };
+    } catch (error) {
+      if (error instanceof ImageError) return { path, reason: error.message };
+      throw error;
+    }
+  };
+  const filter = onlyFolders((folder) => (index.get(folder) ?? -1) >= 0);
+  const inFlight = 2 * usableCores() + 2;
+  const source = (stopped: AbortSignal) => walk(dir, filter, stopped, { followLinks });
+  let files = 0;
+  for await (const group of orderedGroups(source, look, { inFlight, signal })) {
+    for (const one of group) {
+      if ('sha256' in one) examples.push(one);
+      else unreadable.push(one);
+    }
+    onProgress?.((files += group.length));
+  }
+  signal.throwIfAborted();
+  refuseEmpty(dir, labels, [...folders.values()], { labels, examples, unreadable, leftOut });
+  return { labels, examples, unreadable, leftOut };
+}
+
+function onlyFolders(chosen: (folder: string) => boolean): PathFilter {
+  return {
+    wants: (relative) => relative.includes('/'),
+    enters: (relative) => relative.includes('/') || chosen(relative),
+  };
+}
+
+/** Each folder with its class. Of those that are chosen, none may stand for what no model can keep, or for another's. */
+async function namedFolders(
+  dir: string,
+  { named, classes, partial }: DatasetOptions,
+): Promise<Map<string, string>> {
+  const found = await classFolders(dir);
+  if (named) return new Map(found.map((folder) => [folder, named.get(folder) ?? folder]));
+  const folders = new Map(found.map((folder) => [folder, className(folder)]));
+  const faults: string[] = [];
+  const former = new Map<string, string>();
+  for (const [folder, label] of folders) {
+    if (classes !== undefined && !classes.includes(label)) continue;
+    const fault = labelFault(label);
+    const other = former.get(label);
+    former.set(label, folder);
+    if (fault !== undefined) faults.push(`${quoted(folder)}: ${fault}`);
+    else if (other !== undefined)
+      faults.push(`${quoted(other)} and ${quoted(folder)}: they are one name, ${quoted(label)}`);
+  }
+  if (faults.length === 0) return folders;
+  const more = faults.length > 10 ? [`and ${faults.length - 10} more`] : [];
+  throw invalid(
+    `${dir} has folders whose names cannot be classes:\n  ${[...faults.slice(0, 10), ...more].join('\n  ')}`,
+    partial ? 'Rename the folders.' : 'Rename the folders, or leave them out with --classes (CLASS_NAMES).',
+  );
+}
+
+function chosenClasses(
+  dir: string,
+  named: ReadonlyMap<string, string>,
+  { classes, partial, elsewhere = [] }: DatasetOptions,
+): { labels: string[]; leftOut: string[] } {
+  const folders = [...named.values()];
+  const labels = [...(classes ?? inByteOrder(new Set([...folders, ...elsewhere])))];
+  const twice = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (twice !== undefined) throw new UsageError(`the class ${quoted(twice)} is named twice`);
+  if (labels.length < 2) {
+    const found = labels.length === 0 ? 'no class folders' : `one class only, ${quoted(labels[0]!)}`;
+    throw invalid(`${dir} has ${found}; a classifier needs two at the least`, oneFolderEach);
+  }
+  const leftOut = folders.filter((folder) => !labels.includes(folder));
+  if (partial) {
+    const strange = leftOut.filter((folder) => !partial.ignore.includes(folder));
+    if (strange.length > 0) {
+      throw invalid(
+        `${dir} has folders that are not among the classes: ${list(strange)}`,
+        'Name its folders exactly as the classes of the training set, or remove them.',
+      );
+    }
+    return { labels, leftOut };
+  }
+  const missing = labels.filter((label) => !folders.includes(label) && !elsewhere.includes(label));
+  if (missing.length > 0) {
+    throw invalid(
+      `${dir} has no folder for the class${missing.length > 1 ? 'es' : ''} ${list(missing)}`,
+      `Its folders are: ${list(folders)}. --classes (CLASS_NAMES) names folders, separated by commas.`,
+    );
+  }
+  return { labels, leftOut };
+}
+
+/** A folder without any image is a mistake; in a hold-out, a class without a folder is not judged, which is said elsewhere. */
+function refuseEmpty(
+  dir: string,
+  labels: readonly string[],
+  folders: readonly string[],
+  found: Dataset,
+): void {
+  const counts = countsOf(found.examples, labels.length);
+  const empty = labels.filter((label, i) => counts[i] === 0 && folders.includes(label));
+  if (empty.length === 0) {
+    if (found.examples.length > 0) return;
+    throw invalid(
+      `${dir} has no folder of any of the classes`,
+      'Name its folders as those of the training set.',
+    );
+  }
+  // Of links that were passed over, which may be all there is, is told last.
+  const { unreadable } = found;
+  const told = unreadable.length > 5 ? [...unreadable.slice(0, 4), unreadable.at(-1)!] : unreadable;
+  const some = told.map(({ path, reason }) => `${path}: ${reason}`);
+  throw invalid(
+    `${dir} has no readable image of the class${empty.length > 1 ? 'es' : ''} ${list(empty)}`,
+    ['Add images to it, remove the folder, or leave the class out with --classes.', ...some].join('\n'),
+  );
+}
+
+/** Examples of each class. */
+export function countsOf(examples: readonly Example[], classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0);
+  for (const { label } of examples) counts[label]!++;
+  return counts;
+}
+
+const oneFolderEach = 'Put the images of each class into a folder of its own, named as the class.';
+
+/** Names in a sentence: ten at most. */
+export function list(names: readonly string[]): string {
+  const shown = names.slice(0, 10).map(quoted).join(', ');
+  return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
+}
+
+/** What a terminal would obey, or show as nothing, escaped. */
+function quoted(name: string): string {
+  return JSON.stringify(name).replaceAll(
+    /(?! )[\p{C}\p{Z}]/gu,
+    (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`,
+  );
+}
+
+export function invalid(message: string, hint: string): VisionscaleError {
+  return new VisionscaleError(message, { code: 'dataset_invalid', hint });
+}

@@ -1,0 +1,114 @@
+/** The verb `evaluate`: one model or two on the same labelled folders. */
+import { UsageError, VisionscaleError } from '../../base/errors.ts';
+import { classFolders } from '../../base/files/class-folders.ts';
+import type { Rejection } from '../../base/files/walk.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import type { LoadedModel } from '../../models/format/model.ts';
+import type { ImageLimits } from '../../models/images/limits.ts';
+import { matchFolders, unknownFolders } from '../datasets/classes.ts';
+import { dataDigest } from '../datasets/data-digest.ts';
+import { readClassFolders } from '../datasets/dataset.ts';
+import { judge, type Judgement, type LabelledImage } from './judge.ts';
+
+export interface EvaluateOptions {
+  /** One folder a class. */
+  dir: string;
+  /** One, or two to compare. */
+  models: readonly [LoadedModel] | readonly [LoadedModel, LoadedModel];
+  /** Called for one model after the other, so that only one is in memory. */
+  open: (model: LoadedModel) => Promise<Classifier>;
+  /** Folders that are no label of any of the models are left out; otherwise they are an error. */
+  skipUnknown: boolean;
+  /** Symbolic links that lead out of the directory are followed. */
+  followLinks?: boolean | undefined;
+  limits: ImageLimits;
+  signal: AbortSignal;
+  report: (event: EvaluateEvent) => void;
+}
+
+export type EvaluateEvent =
+  | { kind: 'reading'; files: number }
+  | { kind: 'left out'; folders: string[] }
+  /** A class that one of two models does not know: it can only be wrong there. */
+  | { kind: 'unknown to'; model: string; labels: string[] }
+  | { kind: 'judging'; model: string; images: number }
+  | { kind: 'progress'; done: number };
+
+export interface Evaluation {
+  judgements: [Judgement] | [Judgement, Judgement];
+  /** Of the images with their labels. */
+  dataDigest: string;
+  unreadable: Rejection[];
+}
+
+/** Throws a VisionscaleError `unknown_classes`, `dataset_invalid` or `interrupted`, a UsageError without `dir`. */
+export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  try {
+    return await evaluateModels(options);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    throw new VisionscaleError('interrupted; no report was written', { code: 'interrupted' });
+  }
+}
+
+async function evaluateModels(options: EvaluateOptions): Promise<Evaluation> {
+  const { models, open, limits, signal, report } = options;
+  const set = await labelledImages(options);
+  for (const { info } of models) {
+    const own = new Set(info.labels.map((label) => label.normalize()));
+    const labels = set.labels.filter((label) => !own.has(label.normalize()));
+    if (labels.length > 0) report({ kind: 'unknown to', model: info.name, labels });
+  }
+  const judgements: Judgement[] = [];
+  for (const model of models) {
+    report({ kind: 'judging', model: model.info.name, images: set.images.length });
+    await using classifier = await open(model);
+    const onProgress = (done: number) => report({ kind: 'progress', done });
+    judgements.push(
+      await judge(classifier, set.labels, set.images, { signal, onProgress, maxBytes: limits.maxBytes }),
+    );
+  }
+  const { dataDigest: digest, unreadable } = set;
+  return { judgements: judgements as Evaluation['judgements'], dataDigest: digest, unreadable };
+}
+
+interface LabelledSet {
+  labels: string[];
+  images: LabelledImage[];
+  dataDigest: string;
+  unreadable: Rejection[];
+}
+
+async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
+  const { dir, models, skipUnknown, limits, signal, report } = options;
+  const known = [...new Set(models.flatMap(({ info }) => info.labels))];
+  const folders = await classFolders(dir);
+  if (folders.length === 0) {
+    throw new UsageError(
+      `${dir} has no class folders`,
+      'Put the images of each label into a folder named as the label.',
+    );
+  }
+  const { labels: labelOf, unknown } = matchFolders(folders, known);
+  if (unknown.length > 0 && (!skipUnknown || labelOf.size === 0)) throw unknownFolders(unknown, known);
+  if (unknown.length > 0) report({ kind: 'left out', folders: unknown });
+  // Labels without a folder join the classes, so that a single folder is a set to judge on too.
+  const own = new Set(labelOf.values());
+  const classes = [...own, ...known.filter((label) => !own.has(label)).slice(0, 2)];
+  const found = await readClassFolders(dir, {
+    classes,
+    named: labelOf,
+    partial: { ignore: unknown },
+    followLinks: options.followLinks,
+    limits,
+    signal,
+    onProgress: (files) => report({ kind: 'reading', files }),
+  });
+  const { examples, unreadable } = found;
+  // The labels that have images, in the models' order.
+  const present = new Set(examples.map(({ label }) => found.labels[label]!));
+  const labels = known.filter((label) => present.has(label));
+  const index = new Map(labels.map((label, i) => [label, i]));
+  const images = examples.map((e) => ({ ...e, label: index.get(found.labels[e.label]!)! }));
+  return { labels, images, dataDigest: dataDigest(labels, images), unreadable };
+}

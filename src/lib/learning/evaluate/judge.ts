@@ -1,0 +1,156 @@
+/** Judges a classifier on images whose labels are known. */
+import { realpath } from 'node:fs/promises';
+import type { Classification, ModelInfo } from '../../base/classification.ts';
+import { ImageError, VisionscaleError } from '../../base/errors.ts';
+import { readImageFile } from '../../base/files/read-file.ts';
+import type { Rejection } from '../../base/files/walk.ts';
+import { orderedGroups } from '../../base/flow/ordered-groups.ts';
+import { retry } from '../../base/flow/retry.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import { defaultLimits } from '../../models/images/limits.ts';
+import { measure, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
+
+/** An image with its label: an example of `train/dataset.ts` is one. */
+export interface LabelledImage {
+  path: string;
+  /** Index of its true label. */
+  label: number;
+}
+
+export interface JudgedImage extends LabelledAnswer {
+  path: string;
+}
+
+export interface Judgement {
+  model: Pick<ModelInfo, 'name' | 'version' | 'digest'>;
+  /** The given labels, followed by those of the model that it answered with beyond them. */
+  labels: string[];
+  metrics: Metrics;
+  /** In the order of the examples. */
+  answers: JudgedImage[];
+  unreadable: Rejection[];
+  /** Milliseconds of inference an image, the median; 0 without images. */
+  inferMs: number;
+}
+
+export interface JudgeOptions {
+  signal: AbortSignal;
+  /** Told after every image. */
+  onProgress?: (done: number, total: number) => void;
+  /** Largest file, in bytes. */
+  maxBytes?: number;
+}
+
+/** Attempts at an image whose worker thread dies. */
+const attempts = 3;
+
+/**
+ * A category counts as the label of the same name. A file that is no image is listed and not counted. Throws the signal's
+ * reason when aborted, and what is not an image's fault.
+ */
+export async function judge(
+  classifier: Classifier,
+  labels: readonly string[],
+  examples: readonly LabelledImage[],
+  options: JudgeOptions,
+): Promise<Judgement> {
+  const { signal, onProgress, maxBytes = defaultLimits.maxBytes } = options;
+  const space = new LabelSpace(labels);
+  const answers: JudgedImage[] = [];
+  const unreadable: Rejection[] = [];
+  const times: number[] = [];
+
+  async function classifyOne(example: LabelledImage): Promise<Classification | Rejection> {
+    try {
+      // One attempt is reading and classifying: the classifier takes over the bytes. A set may consist of links.
+      return await retry(
+        async () => classifier.classify(await readImageFile(await realpath(example.path), maxBytes)),
+        { signal, attempts },
+      );
+    } catch (error) {
+      if (isImageFault(error))
+        return { path: example.path, reason: isGone(error) ? 'it was removed meanwhile' : error.message };
+      throw error;
+    }
+  }
+
+  let done = 0;
+  const groups = orderedGroups(
+    (stopped) => each(examples, stopped),
+    async (example) => ({ example, outcome: await classifyOne(example) }),
+    { inFlight: 2 * classifier.workers + 2, signal },
+  );
+  for await (const group of groups) {
+    for (const { example, outcome } of group) {
+      if ('reason' in outcome) {
+        unreadable.push(outcome);
+      } else {
+        answers.push({ path: example.path, truth: example.label, top: space.ranked(outcome) });
+        times.push(outcome.stages.infer);
+      }
+      onProgress?.(++done, examples.length);
+    }
+  }
+  signal.throwIfAborted();
+  const { name, version, digest } = classifier.model;
+  return {
+    model: { name, version, digest },
+    labels: space.labels,
+    metrics: measure(space.labels, answers),
+    answers,
+    unreadable,
+    inferMs: median(times),
+  };
+}
+
+/** The images that were answered wrongly, the surest of itself first. */
+export function worstMistakes({ answers }: Judgement): JudgedImage[] {
+  const score = ({ top }: JudgedImage) => top[0]?.score ?? 0;
+  return answers.filter(({ truth, top }) => top[0]?.label !== truth).sort((a, b) => score(b) - score(a));
+}
+
+/** Labels by their index; grows by those that are answered and were not expected. */
+class LabelSpace {
+  readonly labels: string[];
+  readonly #index: Map<string, number>;
+
+  constructor(labels: readonly string[]) {
+    this.labels = [...labels];
+    this.#index = new Map(labels.map((label, index) => [label.normalize(), index]));
+  }
+
+  /** Runners-up with labels that no image has are left out: they are neither right nor confused with. */
+  ranked({ top }: Classification): RankedLabel[] {
+    return top.flatMap(({ category, confidence }, rank) => {
+      const label = this.#index.get(category.normalize()) ?? (rank === 0 ? this.#add(category) : undefined);
+      return label === undefined ? [] : [{ label, score: confidence / 100 }];
+    });
+  }
+
+  #add(label: string): number {
+    this.#index.set(label.normalize(), this.labels.length);
+    return this.labels.push(label) - 1;
+  }
+}
+
+// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable of what is there already
+async function* each<T>(items: readonly T[], signal: AbortSignal): AsyncGenerator<T> {
+  for (const item of items) {
+    if (signal.aborted) return;
+    yield item;
+  }
+}
+
+/** Faults of the one file, not of the run. */
+function isImageFault(error: unknown): error is Error {
+  if (error instanceof ImageError || isGone(error)) return true;
+  return error instanceof VisionscaleError && error.code === 'worker_crashed';
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}

@@ -1,0 +1,75 @@
+/** Writes what a judgement comes to: report.html for people, metrics.json for programs. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { replaceFile } from '../../base/files/disk.ts';
+import type { Judgement } from './judge.ts';
+import { metricsDocument } from './report/document.ts';
+import { reportPage } from './report/page.ts';
+
+/** A model as reports name it. */
+export interface NamedModel {
+  name: string;
+  version: string;
+  digest: string;
+}
+
+export interface ClassCount {
+  label: string;
+  /** Images it was trained with. */
+  train: number;
+  /** Images it was judged on. */
+  held: number;
+}
+
+/** An epoch: shares of 1, losses in nats. `EpochMetrics` of `train/events.ts` is one. */
+export interface HistoryPoint {
+  epoch: number;
+  trainLoss: number;
+  trainTop1: number;
+  heldLoss: number;
+  heldTop1: number;
+}
+
+/** An image of the hold-out that (nearly) is one of the training set: it makes the accuracy look better than it is. */
+export interface DuplicatePair {
+  train: string;
+  held: string;
+  /** Whether both have the same label; where not, one of the labels is wrong. */
+  sameLabel: boolean;
+}
+
+export interface ReportInput {
+  /** One, or two models on the same images. */
+  judgements: readonly [Judgement] | readonly [Judgement, Judgement];
+  /** Without it: the images judged. */
+  counts?: readonly ClassCount[];
+  history?: readonly HistoryPoint[];
+  /** Undefined where nobody looked. */
+  duplicates?: readonly DuplicatePair[];
+  /** The model that was judged, or trained. */
+  model: NamedModel;
+  /** What it was trained from. */
+  parent?: NamedModel | undefined;
+  /** Names the images with their labels: `sha256:…`. */
+  dataDigest?: string;
+  seed?: number;
+  /** Files of the data set that could not be read. */
+  unreadable?: readonly { path: string; reason: string }[];
+  /** ISO 8601; default: now. */
+  created?: string;
+}
+
+export interface ReportFiles {
+  html: string;
+  metrics: string;
+}
+
+/** Replaces both files in `dir`, which is made where it is missing. Returns their paths. */
+export async function writeReport(dir: string, input: ReportInput): Promise<ReportFiles> {
+  const dated = { ...input, created: input.created ?? new Date().toISOString() };
+  const files = { html: join(dir, 'report.html'), metrics: join(dir, 'metrics.json') };
+  await mkdir(dir, { recursive: true });
+  await replaceFile(files.html, await reportPage(dated));
+  await replaceFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
+  return files;
+}

@@ -1,0 +1,95 @@
+/** Two models side by side: what each gets right alone. */
+import { percent } from '../../../base/report/percent.ts';
+import { compareJudgements, distinctNames, type PairedImage } from '../compare.ts';
+import type { Judgement } from '../judge.ts';
+import { answerLines, picture } from './gallery.ts';
+import { html, type Html } from './html.ts';
+import type { Thumbnails } from './thumbnails.ts';
+
+const mostImages = 12;
+const mostClasses = 10;
+
+export async function comparisonSection(
+  first: Judgement,
+  second: Judgement,
+  thumbnails: Thumbnails,
+): Promise<Html> {
+  const { images, both, neither, onlyFirst, onlySecond, p, words } = compareJudgements(first, second);
+  const [one, other] = distinctNames(first, second);
+  const gallery = async (
+    name: string,
+    pairs: readonly PairedImage[],
+    loser: Judgement,
+    side: 'first' | 'second',
+  ) => {
+    const shown: Html[] = [];
+    for (const pair of pairs.slice(0, mostImages)) {
+      shown.push(await picture(pair.first.path, answerLines(loser, pair[side]), thumbnails));
+    }
+    return (
+      shown.length > 0 &&
+      html`<h3>Only ${name} is right (${pairs.length}); what the other says</h3>
+        <div class="gallery">${shown}</div>`
+    );
+  };
+  return html`<h2>${one} beside ${other}</h2>
+    <p>${words}</p>
+    <table>
+      <thead>
+        <tr>
+          <th>on the same ${images} images</th>
+          <th class="n">${other} right</th>
+          <th class="n">${other} wrong</th>
+        </tr>
+      </thead>
+      <tbody>
+        <tr>
+          <td>${one} right</td>
+          <td class="n">${both}</td>
+          <td class="n">${onlyFirst.length}</td>
+        </tr>
+        <tr>
+          <td>${one} wrong</td>
+          <td class="n">${onlySecond.length}</td>
+          <td class="n">${neither}</td>
+        </tr>
+      </tbody>
+    </table>
+    <p class="soft">McNemar’s exact test, two-sided: p = ${p < 0.001 ? p.toExponential(1) : p.toFixed(3)}.</p>
+    ${classDifferences(first, second, one, other)} ${await gallery(one, onlyFirst, second, 'second')}
+    ${await gallery(other, onlySecond, first, 'first')}`;
+}
+
+function classDifferences(first: Judgement, second: Judgement, one: string, other: string): Html | false {
+  const others = new Map(second.metrics.perClass.map((c) => [c.label, c.recall]));
+  const rows = first.metrics.perClass
+    .map(({ label, recall, count }) => ({ label, count, a: recall ?? 0, b: others.get(label) ?? 0 }))
+    .filter(({ count, a, b }) => count > 0 && a !== b)
+    .sort((x, y) => Math.abs(y.a - y.b) * y.count - Math.abs(x.a - x.b) * x.count)
+    .slice(0, mostClasses);
+  return (
+    rows.length > 0 &&
+    html`<h3>Where they differ most</h3>
+      <table>
+        <thead>
+          <tr>
+            <th>class</th>
+            <th class="n">images</th>
+            <th class="n">${one} recognises</th>
+            <th class="n">${other} recognises</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            ({ label, count, a, b }) =>
+              html`<tr>
+                <td>${label}</td>
+                <td class="n">${count}</td>
+                <td class="n">${percent(a, 0)}</td>
+                <td class="n">${percent(b, 0)}</td>
+              </tr>`,
+          )}
+        </tbody>
+      </table>`
+  );
+}

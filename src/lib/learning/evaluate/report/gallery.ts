@@ -1,0 +1,85 @@
+/** Pictures: the worst mistakes, and images that are on both sides of the split. */
+import { basename, dirname } from 'node:path';
+import { percent } from '../../../base/report/percent.ts';
+import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';
+import type { ReportInput } from '../report.ts';
+import { html, type Html } from './html.ts';
+import type { Thumbnails } from './thumbnails.ts';
+
+const mostMistakes = 36;
+const mostDuplicates = 12;
+
+export async function mistakeGallery(
+  judgement: Judgement,
+  thumbnails: Thumbnails,
+): Promise<Html | undefined> {
+  const mistakes = worstMistakes(judgement);
+  if (mistakes.length === 0) return undefined;
+  const shown: Html[] = [];
+  for (const mistake of mistakes.slice(0, mostMistakes)) {
+    shown.push(await picture(mistake.path, answerLines(judgement, mistake), thumbnails));
+  }
+  return html`<h2>Worst mistakes</h2>
+    <p class="soft">
+      The surest of itself
+      first${mistakes.length > shown.length && `, ${shown.length} of ${mistakes.length}`}. A mistake made with
+      great confidence is often a wrong label.
+    </p>
+    <div class="gallery">${shown}</div>`;
+}
+
+export function answerLines({ labels }: Judgement, { truth, top }: JudgedImage): Html {
+  const answer = top[0];
+  const isRight = answer?.label === truth;
+  return html`<b class="${isRight ? 'right' : 'wrong'}"
+      >${answer === undefined ? 'no answer' : labels[answer.label]}</b
+    >
+    ${percent(answer?.score ?? null, 0)}${!isRight && html`<br />is ${labels[truth]}`}`;
+}
+
+export async function picture(path: string, caption: Html, thumbnails: Thumbnails): Promise<Html> {
+  return html`<figure title="${path}">
+    ${(await thumbnails.of(path)) ?? noPicture}${caption}<br /><span class="soft">${shortPath(path)}</span>
+  </figure>`;
+}
+
+const noPicture = html`<div class="none"></div>`;
+
+/** The folder and the name: the rest is the same for all. */
+function shortPath(path: string): string {
+  return `${basename(dirname(path))}/${basename(path)}`;
+}
+
+export async function duplicateSection(
+  { duplicates }: ReportInput,
+  thumbnails: Thumbnails,
+): Promise<Html | undefined> {
+  if (duplicates === undefined) return undefined;
+  if (duplicates.length === 0) {
+    return html`<h2>The same image on both sides</h2>
+      <p>No image to judge on was found (nearly) the same in the training set.</p>`;
+  }
+  // Two labels for one image: one of them is wrong, and nobody would find it otherwise.
+  const sorted = [...duplicates].sort((a, b) => Number(a.sameLabel) - Number(b.sameLabel));
+  const shown: Html[] = [];
+  for (const { train, held, sameLabel } of sorted.slice(0, mostDuplicates)) {
+    const caption = html`${!sameLabel && html`<b class="wrong">two labels</b><br />`}<span class="soft"
+        >${shortPath(train)}<br />${shortPath(held)}</span
+      >`;
+    shown.push(
+      html`<figure title="${train} and ${held}">
+        <div class="pair">
+          ${(await thumbnails.of(train)) ?? noPicture}${(await thumbnails.of(held)) ?? noPicture}
+        </div>
+        ${caption}
+      </figure>`,
+    );
+  }
+  const count = new Set(duplicates.map(({ held }) => held)).size;
+  return html`<h2>The same image on both sides</h2>
+    <p>
+      ${count} of the images judged on (nearly) show what an image of the training set shows: left in, they
+      make the accuracy look better than it is. Keep pictures of one series on one side.
+    </p>
+    <div class="gallery">${shown}</div>`;
+}

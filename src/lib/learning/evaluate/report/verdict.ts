@@ -1,0 +1,171 @@
+/** What the numbers mean, in plain words: is this good enough, and what is to be photographed next? Pure. */
+import { percent } from '../../../base/report/percent.ts';
+import { wilson, type Interval } from '../certainty.ts';
+import { worstMistakes, type Judgement } from '../judge.ts';
+import { confusedPairs, type ClassMetrics } from '../metrics.ts';
+import type { ReportInput } from '../report.ts';
+import { smallestClasses } from './counts.ts';
+import { images, list } from './words.ts';
+
+export interface Verdict {
+  grade: 'yes' | 'nearly' | 'no' | 'unknown';
+  /** One line. */
+  answer: string;
+  /** How sure that is, and what it does not hold for. */
+  because: string[];
+  /** What to do next, the most useful first. */
+  next: string[];
+}
+
+/** Below so many images an accuracy says little, whatever it is. */
+const fewImages = 50;
+/** What nearly always right means: the least that the accuracy may really be. */
+const good = 0.95;
+const fair = 0.85;
+/** A mistake that the model was so sure of is often the label's. */
+const sure = 0.9;
+/** Half the width of the interval that a hold-out should allow. */
+const wantedPrecision = 0.02;
+
+export function verdict(input: ReportInput): Verdict {
+  const judgement = input.judgements[0];
+  const { metrics } = judgement;
+  const right = Math.round(metrics.top1 * metrics.count);
+  const interval = wilson(right, metrics.count);
+  const weak = weakClasses(judgement);
+  return {
+    ...grade(judgement, interval, weak),
+    because: [...certainty(judgement, interval), ...limits(input, judgement, weak)],
+    next: nextSteps(input, judgement, weak),
+  };
+}
+
+function grade(
+  { metrics }: Judgement,
+  { low }: Interval,
+  weak: readonly ClassMetrics[],
+): Pick<Verdict, 'grade' | 'answer'> {
+  const { top1, count } = metrics;
+  if (count === 0) return { grade: 'unknown', answer: 'Nobody can tell: no image was judged.' };
+  const told = `${percent(top1)} of ${images(count)} are right`;
+  if (count < fewImages) {
+    return { grade: 'unknown', answer: `Too early to say: ${told}, and ${count} are too few to rely on.` };
+  }
+  if (noBetterThanGuessing(metrics.perClass, top1)) {
+    return { grade: 'no', answer: `No: ${told}, which always answering the largest class would reach too.` };
+  }
+  if (low >= good) {
+    const but = weak.length > 0 ? `, but not for ${list(weak.map(({ label }) => label))}` : '';
+    return { grade: weak.length > 0 ? 'nearly' : 'yes', answer: `Yes for most uses${but}: ${told}.` };
+  }
+  if (low >= fair)
+    return { grade: 'nearly', answer: `Nearly: ${told}. Good for sorting that somebody checks.` };
+  return { grade: 'no', answer: `Not yet for sorting on its own: ${told}.` };
+}
+
+function noBetterThanGuessing(perClass: readonly ClassMetrics[], top1: number): boolean {
+  const counts = perClass.map(({ count }) => count).filter((count) => count > 0);
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  return counts.length > 1 && top1 <= Math.max(...counts) / total;
+}
+
+function certainty({ metrics }: Judgement, { low, high }: Interval): string[] {
+  const { top1, count } = metrics;
+  if (count === 0) return [];
+  const [fewest, most] = [Math.floor(1000 * (1 - high)), Math.ceil(1000 * (1 - low))];
+  const lines = [
+    `On images like these the accuracy lies between ${percent(low)} and ${percent(high)} (with 95 % certainty): ` +
+      `of 1000 objects, ${fewest} to ${most} would go to a wrong place.`,
+  ];
+  const needed = Math.ceil((1.96 ** 2 * top1 * (1 - top1)) / wantedPrecision ** 2);
+  if ((high - low) / 2 > wantedPrecision && needed > count) {
+    lines.push(`To know it to ±2 %, judge it on about ${Math.ceil(needed / 50) * 50} images.`);
+  }
+  return lines;
+}
+
+/** What makes the accuracy mean less than it seems to. */
+function limits(input: ReportInput, judgement: Judgement, weak: readonly ClassMetrics[]): string[] {
+  const { metrics } = judgement;
+  const lines: string[] = [];
+  if (weak.length > 0) {
+    const shown = weak.slice(0, 5).map(({ label, recall }) => `${label} (${percent(recall, 0)})`);
+    lines.push(`Weakest, with the share of their images that is recognised: ${list(shown)}.`);
+  }
+  const unsure = metrics.perClass.filter(({ count }) => count > 0 && count < 5).map(({ label }) => label);
+  if (unsure.length > 0) {
+    lines.push(
+      `Of ${list(unsure)} there are fewer than 5 images to judge on: how well they are recognised is not known.`,
+    );
+  }
+  const copies = new Set((input.duplicates ?? []).map(({ held }) => held));
+  if (copies.size > 0) {
+    const rest = judgement.answers.filter(({ path }) => !copies.has(path));
+    const right = rest.filter(({ truth, top }) => top[0]?.label === truth).length;
+    lines.push(
+      `${copies.size} of the images it was judged on are (nearly) in the training set too: ` +
+        (rest.length > 0
+          ? `without them the accuracy is ${percent(right / rest.length)}.`
+          : 'this accuracy proves nothing.'),
+    );
+  }
+  return lines;
+}
+
+/** Recognised clearly worse than most uses bear: not by the chance of few images. */
+export function weakClasses({ metrics }: Judgement): ClassMetrics[] {
+  return metrics.perClass
+    .filter(({ recall, count }) => recall !== null && count >= 5 && recall < 0.8)
+    .filter(({ recall, count }) => wilson(Math.round(recall! * count), count).high < good)
+    .sort((a, b) => a.recall! - b.recall!);
+}
+
+/** Most advice: more would not be read. */
+const mostSteps = 8;
+
+function nextSteps(input: ReportInput, judgement: Judgement, weak: readonly ClassMetrics[]): string[] {
+  const { labels, metrics } = judgement;
+  const pairs = confusedPairs(labels, metrics);
+  const steps: string[] = [];
+  const mistakes = worstMistakes(judgement);
+  const certain = mistakes.filter(({ top }) => (top[0]?.score ?? 0) >= sure).length;
+  if (certain >= 3) {
+    steps.push(
+      `First look at the worst mistakes below: ${certain} were made with more than ${percent(sure, 0)} confidence. ` +
+        'Where the label is wrong, move the image; that costs no photograph.',
+    );
+  }
+  const small = smallestClasses(input);
+  const wish = ({ count, wanted }: (typeof small)[number]) =>
+    `${images(count)} to train with, ${wanted} more would bring it to ${count + wanted}`;
+  for (const { label, recall, count } of weak.slice(0, 3)) {
+    const taken = pairs.find(({ truth, images: n }) => truth === label && n > 1);
+    const mostly =
+      taken === undefined
+        ? ''
+        : `, above all such as look like ${taken.answer} (${taken.images} of ${count} are taken for it)`;
+    const few = small.find((one) => one.label === label);
+    const more = few === undefined ? '' : `; ${wish(few)}`;
+    steps.push(`Photograph more of ${label}: ${percent(recall, 0)} are recognised${mostly}${more}.`);
+  }
+  const told = new Set(weak.slice(0, 3).map(({ label }) => label));
+  for (const one of small.filter(({ label }) => !told.has(label)).slice(0, 4)) {
+    steps.push(`Photograph ${one.label}: ${wish(one)}.`);
+  }
+  for (const { truth, answer, images: n } of pairs
+    .filter((p) => p.images >= 3 && !told.has(p.truth))
+    .slice(0, 3)) {
+    steps.push(
+      `Photograph ${truth} and ${answer} as the camera will see them, showing what tells them apart: ` +
+        `${images(n)} of ${truth} ${n === 1 ? 'was' : 'were'} taken for ${answer}.`,
+    );
+  }
+  if (steps.length === 0 && metrics.count > 0) {
+    steps.push(
+      mistakes.length === 0
+        ? 'Nothing was answered wrongly here. Judge it on harder images: other light, other backgrounds, objects that overlap.'
+        : 'No class stands out. Photograph what the stream brings that it is unsure of: visionscale results export --below 60 <dir>',
+    );
+  }
+  return steps.slice(0, mostSteps);
+}

@@ -1,0 +1,49 @@
+/** Processes that compute features on every core, with the engine and the preprocessing that inference has. */
+import { compiledFile } from '../../../base/package.ts';
+import { usableCores } from '../../../base/sandbox/parallelism.ts';
+import { chooseEngine } from '../../../models/classifier/choose-engine.ts';
+import type { Device, EngineName } from '../../../models/classifier/classifier.ts';
+import { openModelSandbox } from '../../../models/classifier/model-sandbox.ts';
+import type { ImageLimits } from '../../../models/images/limits.ts';
+import type { Preprocessing } from '../../../models/images/preprocess.ts';
+import type { FeatureReply, FeatureSetup, FeatureTask } from './protocol.ts';
+
+export interface ExtractorOptions {
+  /** Of `featureNetwork`. */
+  weights: Uint8Array;
+  preprocessing: Preprocessing;
+  engine: EngineName | 'auto';
+  device: Device;
+  /** Processes; undefined: as many as there are cores. */
+  workers?: number | undefined;
+  limits: ImageLimits;
+  autoOrient: boolean;
+  onNotice: (text: string) => void;
+}
+
+export interface Extractor extends AsyncDisposable {
+  readonly workers: number;
+  /** Rows of features, a view each. The image must stay as it is. Rejects with an ImageError where it is none. */
+  features(image: Uint8Array<ArrayBuffer>, views: number): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Resolves when every process has run once. Throws as `openClassifier` does. */
+export async function openExtractor(options: ExtractorOptions): Promise<Extractor> {
+  const { device, workers: processes = usableCores(), onNotice } = options;
+  const { weights, preprocessing, limits, autoOrient } = options; // nothing else can go to a process
+  const { opened } = await chooseEngine({ engine: options.engine, device }, onNotice, (engine) =>
+    openModelSandbox<FeatureSetup, FeatureTask, FeatureReply>({
+      module: compiledFile('lib/learning/train/features/worker'),
+      setup: { weights, preprocessing, limits, autoOrient, engine, device },
+      processes,
+      called: 'a feature process',
+      hint: 'Run the same command again: what was computed is kept.',
+      onNotice,
+    }),
+  );
+  return {
+    workers: processes,
+    features: (image, views) => opened.run({ views }, image),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}

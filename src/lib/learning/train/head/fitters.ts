@@ -1,0 +1,29 @@
+/** Threads that fit heads beside each other, so that the caller's event loop stays free. */
+import { Piscina } from 'piscina';
+import { compiledFile } from '../../../base/package.ts';
+import type { FitReply, FitTask } from './protocol.ts';
+
+export interface Fitters extends AsyncDisposable {
+  fit(task: Omit<FitTask, 'stop'>): Promise<FitReply>;
+}
+
+/** When `signal` aborts, fits under way return what they have. */
+export function openFitters(threads: number, signal: AbortSignal): Fitters {
+  const pool = new Piscina<FitTask, FitReply>({
+    filename: compiledFile('lib/learning/train/head/worker'),
+    maxThreads: threads,
+    recordTiming: false,
+  });
+  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+  const onAbort = () => void Atomics.store(stop, 0, 1);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  let closing: Promise<void> | undefined;
+  return {
+    fit: (task) => pool.run({ ...task, stop }),
+    [Symbol.asyncDispose]: () => {
+      signal.removeEventListener('abort', onAbort);
+      return (closing ??= pool.destroy());
+    },
+  };
+}

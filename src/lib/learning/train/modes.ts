@@ -1,0 +1,107 @@
+/** The modes of training: each turns a parent, or nothing, and labelled images into the weights of a SqueezeNet. */
+import { join } from 'node:path';
+import type { Device, EngineName } from '../../models/classifier/classifier.ts';
+import type { ImageLimits } from '../../models/images/limits.ts';
+import { imagenetPreprocessing, type Preprocessing } from '../../models/images/preprocess.ts';
+import type { SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
+import type { SqueezeNetWeights } from '../../models/onnx/squeezenet.ts';
+import type { Sets } from '../datasets/sets.ts';
+import type { EpochMetrics, TrainEvent } from './events.ts';
+import { zooms } from './features/views.ts';
+import { trainHead, type HeadEvent } from './head/head.ts';
+import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
+
+export type TrainMode = 'head' | 'full' | 'scratch';
+
+export type ModeEvent = HeadEvent | TrainEvent;
+
+export interface ModeOptions {
+  mode: TrainMode;
+  /** Width and height of the network's input in mode `scratch`, in pixels; default 224. */
+  inputSize?: number | undefined;
+  epochs: number;
+  /** Images in a step; default: the recipe's. */
+  batchSize?: number | undefined;
+  seed: number;
+  resume: boolean;
+  /** For features and checkpoints. */
+  workDir: string;
+  engine: EngineName | 'auto';
+  device: Device;
+  workers?: number | undefined;
+  limits: ImageLimits;
+  autoOrient: boolean;
+  /** Modes `full` and `scratch`. */
+  trainNetwork: (options: NetworkTraining) => Promise<TrainedNetwork>;
+  /** Aborted: the best so far is kept where there is one. */
+  signal: AbortSignal;
+  onEvent: (event: ModeEvent) => void;
+  onNotice: (text: string) => void;
+}
+
+/** A network, and how it is to see images. */
+export interface Parent extends SqueezeNet11 {
+  preprocessing: Preprocessing;
+}
+
+export interface Trained {
+  weights: SqueezeNetWeights;
+  finalRelu: boolean;
+  preprocessing: Preprocessing;
+  /** For the manifest. */
+  details: Record<string, unknown>;
+  history?: EpochMetrics[];
+}
+
+/** `parent` is undefined in mode `scratch`; `checkpoints` is the directory of what an interrupted training leaves. */
+export async function trainMode(
+  options: ModeOptions,
+  sets: Sets,
+  parent: Parent | undefined,
+  checkpoints: string,
+): Promise<Trained> {
+  const { mode } = options;
+  return mode === 'head'
+    ? headOf(options, sets, parent!)
+    : networkOf({ ...options, mode, workDir: checkpoints }, sets, parent);
+}
+
+async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise<Trained> {
+  const { weights, preprocessing, chosen } = await trainHead({
+    ...options,
+    ...sets,
+    parent,
+    cacheDir: join(options.workDir, 'features'),
+  });
+  const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
+  return { weights, finalRelu: false, preprocessing, details: { crossValidation } };
+}
+
+async function networkOf(
+  options: ModeOptions & { mode: 'full' | 'scratch' },
+  sets: Sets,
+  parent: Parent | undefined,
+): Promise<Trained> {
+  const preprocessing = parent?.preprocessing ?? imagenetAt(options.inputSize);
+  const { autoOrient, limits, batchSize } = options;
+  const made = await options.trainNetwork({
+    ...options,
+    ...sets,
+    initial: parent?.weights ?? null,
+    // From scratch without it: a class whose ReLU is dead at the start gets no gradient and never comes to life.
+    finalRelu: parent?.finalRelu ?? false,
+    ...(batchSize !== undefined && { recipe: { batchSize } }),
+    inputSize: preprocessing.crop,
+    preprocessing,
+    decode: { autoOrient, limits },
+  });
+  const { weights, finalRelu, history, bestEpoch, stoppedEarly } = made;
+  const details = { epochs: history.length, bestEpoch, stoppedEarly };
+  return { weights, finalRelu, preprocessing, history, details };
+}
+
+/** ImageNet's, in proportion to the size wanted. */
+function imagenetAt(side: number = imagenetPreprocessing.crop): Preprocessing {
+  const { resize, crop } = imagenetPreprocessing;
+  return { ...imagenetPreprocessing, resize: Math.round((side * resize) / crop), crop: side };
+}

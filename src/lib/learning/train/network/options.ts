@@ -1,0 +1,77 @@
+/** What a training is asked for, whether it can be done, and what tells it from another. */
+import { createHash } from 'node:crypto';
+import { VisionscaleError } from '../../../base/errors.ts';
+import type { DecodeOptions } from '../../../models/images/decode.ts';
+import type { Preprocessing } from '../../../models/images/preprocess.ts';
+import { isInputSize } from '../../../models/onnx/squeezenet-layout.ts';
+import type { SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
+import type { Example } from '../../datasets/dataset.ts';
+import type { TrainEvent } from '../events.ts';
+import type { Recipe } from './recipe.ts';
+
+export interface NetworkTraining {
+  mode: 'full' | 'scratch';
+  labels: readonly string[];
+  train: readonly Example[];
+  held: readonly Example[];
+  /** The parent's; for `full`. */
+  initial: SqueezeNetWeights | null;
+  /** Whether the network keeps torchvision's ReLU between the last convolution and the pooling. */
+  finalRelu: boolean;
+  /** Width and height of the network's input in pixels, equal to `preprocessing.crop`: a multiple of 16 from 32 to 512. */
+  inputSize: number;
+  preprocessing: Preprocessing;
+  epochs: number;
+  seed: number;
+  /** For the checkpoint and decoded pixels; made where it is absent. The checkpoint stays, for the caller to remove. */
+  workDir: string;
+  /** Goes on from the checkpoint in `workDir`, if there is one. */
+  resume: boolean;
+  /** Ends after the step it is at; the best so far is the result. */
+  signal: AbortSignal;
+  onEvent?: (event: TrainEvent) => void;
+  /** Changes to `fineTuning` or `fromScratch`. */
+  recipe?: Partial<Recipe>;
+  decode?: DecodeOptions;
+  /** Largest files of decoded pixels, in bytes. Default 8 GiB. */
+  maxCacheBytes?: number;
+}
+
+/** Throws `training_invalid`, naming every fault. */
+export function checkOptions({
+  mode,
+  labels,
+  train,
+  held,
+  initial,
+  inputSize,
+  preprocessing,
+}: NetworkTraining): void {
+  const faults = [
+    isInputSize(inputSize) ? undefined : `the input size ${inputSize} is not a multiple of 16 from 32 to 512`,
+    preprocessing.crop === inputSize
+      ? undefined
+      : `the crop ${preprocessing.crop} is not the input size ${inputSize}`,
+    labels.length >= 2 ? undefined : 'there are fewer than two classes',
+    train.length > 0 && held.length > 0 ? undefined : 'images to train with and to judge by are both needed',
+    mode === 'full' && initial === null ? 'there are no weights to start from' : undefined,
+  ].filter((fault) => fault !== undefined);
+  if (faults.length === 0) return;
+  throw new VisionscaleError(`this cannot be trained: ${faults.join('; ')}`, {
+    code: 'training_invalid',
+    hint: 'An input size such as 112, 128 or 224 suits SqueezeNet.',
+  });
+}
+
+/** Whatever changes the numbers; not the images' paths, which may have moved. */
+export function fingerprintOf(options: NetworkTraining, recipe: Recipe): string {
+  const { mode, labels, train, held, initial, finalRelu, preprocessing, epochs, seed } = options;
+  const hash = createHash('sha256');
+  hash.update(JSON.stringify([1, mode, labels, finalRelu, preprocessing, epochs, seed, recipe]));
+  for (const set of [train, held]) {
+    for (const { sha256, label } of set) hash.update(`${sha256} ${label}\n`);
+    hash.update('\n');
+  }
+  if (mode === 'full' && initial) for (const [name, { data }] of initial) hash.update(name).update(data);
+  return hash.digest('hex');
+}

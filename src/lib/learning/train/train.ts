@@ -1,0 +1,209 @@
+/** The verb `train`: labelled folders in, a judged version of a model in the store out. */
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VisionscaleError } from '../../base/errors.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import { inSharedMemory } from '../../models/classifier/shared-memory.ts';
+import type { LoadedModel } from '../../models/format/model.ts';
+import type { Preprocessing } from '../../models/images/preprocess.ts';
+import { serializeOnnx } from '../../models/onnx/onnx.ts';
+import { buildSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
+import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
+import type { ModelStore, NewManifest } from '../../models/store/store.ts';
+import type { CorrectedDataset } from '../corrections.ts';
+import { dataDigest } from '../datasets/data-digest.ts';
+import { countsOf } from '../datasets/dataset.ts';
+import { readSets, type Sets } from '../datasets/sets.ts';
+import { findDuplicates } from '../evaluate/duplicates.ts';
+import { judge, type Judgement } from '../evaluate/judge.ts';
+import { writeReport, type DuplicatePair, type ReportFiles, type ReportInput } from '../evaluate/report.ts';
+import { trainMode, type ModeEvent, type ModeOptions } from './modes.ts';
+import { readParent } from './parent.ts';
+import { decide, formerVersion, type Decision } from './promote.ts';
+
+export interface TrainOptions extends ModeOptions {
+  /** May be absent where there are corrections. */
+  dir?: string | undefined;
+  /** Fetches corrected images to learn from as well. */
+  corrections?: (() => Promise<CorrectedDataset>) | undefined;
+  classes?: readonly string[] | undefined;
+  /** Directory of the hold-out; without it `valSplit` of each class is held back. */
+  val?: string | undefined;
+  valSplit: number;
+  /** Symbolic links that lead out of the directories are followed. */
+  followLinks?: boolean | undefined;
+  /** What the model is called in the store. */
+  name: string;
+  /** What to start from; asked for only when something is trained, and not in mode `scratch`. */
+  parent: () => Promise<LoadedModel>;
+  /** Throws where modes `full` and `scratch` cannot work, before any image is looked at. */
+  requireNetworkTraining: () => Promise<void>;
+  /** Train though there is a model of that name. */
+  retrain: boolean;
+  /** Make it active though it is no better. */
+  force: boolean;
+  /** Directory of the report. */
+  out: string;
+  store: ModelStore;
+  openClassifier: (model: LoadedModel) => Promise<Classifier>;
+  /** Makes it the active one. */
+  activate: (entry: ModelEntry) => Promise<void>;
+  onEvent: (event: TrainingEvent) => void;
+}
+
+export type TrainingEvent =
+  | ModeEvent
+  | { kind: 'reading'; files: number }
+  | { kind: 'sets'; sets: Sets }
+  | { kind: 'comparing'; done: number; total: number }
+  | { kind: 'interrupted' }
+  | { kind: 'judging-model'; model: string; done: number; total: number };
+
+export type TrainResult =
+  | { kind: 'reused'; entry: ModelEntry }
+  | {
+      kind: 'trained';
+      entry: ModelEntry;
+      judgement: Judgement;
+      decision: Decision;
+      sets: Sets;
+      duplicates: DuplicatePair[];
+      input: ReportInput;
+      report: ReportFiles;
+      /** Ctrl-C ended it: this is the best until then. */
+      interrupted: boolean;
+    };
+
+/** Throws a VisionscaleError: dataset_invalid, parent_unsuitable, interrupted, …; a UsageError. */
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { store, name, retrain, signal } = options;
+  const former = await formerVersion(store, name);
+  if (former !== undefined && !retrain && !(await isUnfinished(options, former))) {
+    return { kind: 'reused', entry: former };
+  }
+  try {
+    return await trainAnew(options, former);
+  } catch (error) {
+    if (!signal.aborted || (error instanceof VisionscaleError && error.code !== 'interrupted')) throw error;
+    throw new VisionscaleError('interrupted before there was anything to keep', {
+      code: 'interrupted',
+      hint: 'No model was made. What was computed of the images is kept: the same command goes on quicker.',
+    });
+  }
+}
+
+/** Whether `--resume` has something to go on with. */
+async function isUnfinished(options: TrainOptions, former: ModelEntry): Promise<boolean> {
+  if (!options.resume) return false;
+  if (former.manifest?.training?.['interrupted'] === true) return true;
+  return (await stat(checkpoints(options)).catch(() => undefined)) !== undefined;
+}
+
+/** Directory of what an interrupted training of whole networks leaves. */
+function checkpoints({ workDir, name }: TrainOptions): string {
+  return join(workDir, name);
+}
+
+async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
+  const { mode, seed, limits, signal, onEvent, store, out } = options;
+  if (mode !== 'head') await options.requireNetworkTraining();
+  const parent = mode === 'scratch' ? undefined : await options.parent();
+  // Before any image is looked at.
+  const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
+  const corrected = await options.corrections?.();
+  const sets = await readSets({
+    ...options,
+    corrected,
+    onProgress: (files) => onEvent({ kind: 'reading', files }),
+  });
+  onEvent({ kind: 'sets', sets });
+  const total = sets.train.length + sets.held.length;
+  const duplicates = await findDuplicates(sets.train, sets.held, {
+    limits,
+    signal,
+    onProgress: (done) => onEvent({ kind: 'comparing', done, total }),
+  });
+  const digests = { data: dataDigest(sets.labels, sets.train), heldOut: dataDigest(sets.labels, sets.held) };
+  const trained = await trainMode(options, sets, from, checkpoints(options));
+  const interrupted = signal.aborted;
+  if (interrupted) onEvent({ kind: 'interrupted' });
+
+  const { weights, finalRelu, preprocessing, details, history } = trained;
+  const onnx = serializeOnnx(buildSqueezeNet11(weights, { finalRelu, inputSize: preprocessing.crop }));
+  // Judged before it is installed, for its manifest says how good it is; by the very path that inference takes.
+  const model = inMemory(options.name, onnx, sets.labels, preprocessing);
+  const judgement = await judgeWith(options, model, sets);
+  const { top1, top5, count } = judgement.metrics;
+  const manifest: NewManifest = {
+    name: options.name,
+    preprocessing,
+    output: 'logits',
+    ...(parent && { parent: parent.info.digest }),
+    source: `trained (${mode})${parent ? ` from ${entryLabel(parent.info)}` : ''}`,
+    metrics: { top1, top5, heldOutImages: count },
+    training: {
+      mode,
+      ...digests,
+      seed,
+      trainImages: sets.train.length,
+      interrupted,
+      ...details,
+      ...(corrected && { corrections: corrected.examples.length }),
+    },
+  };
+  const entry = await store.install({ manifest, weights: onnx, labels: sets.labels });
+  const named = { ...judgement, model: { name: entry.name, version: entry.version, digest: entry.digest! } };
+  const decision = await decide(
+    { entry, top1, heldOut: digests.heldOut },
+    former,
+    options.force,
+    async (rival) => {
+      const { metrics } = await judgeWith(options, rival, sets);
+      return metrics.top1;
+    },
+  );
+  if (decision.active) await options.activate(entry);
+  const trainCounts = countsOf(sets.train, sets.labels.length);
+  const heldCounts = countsOf(sets.held, sets.labels.length);
+  const input: ReportInput = {
+    judgements: [named],
+    model: named.model,
+    ...(parent && { parent: parent.info }),
+    counts: sets.labels.map((label, i) => ({ label, train: trainCounts[i]!, held: heldCounts[i]! })),
+    ...(history && { history }),
+    duplicates,
+    dataDigest: digests.data,
+    seed,
+    unreadable: sets.unreadable,
+  };
+  const report = await writeReport(out, input);
+  if (!interrupted) await rm(checkpoints(options), { recursive: true, force: true });
+  return { kind: 'trained', entry, judgement: named, decision, sets, duplicates, input, report, interrupted };
+}
+
+function inMemory(
+  name: string,
+  onnx: Uint8Array,
+  labels: string[],
+  preprocessing: Preprocessing,
+): LoadedModel {
+  return {
+    info: { name, version: 'new', digest: 'sha256:', labels },
+    weights: inSharedMemory(onnx),
+    preprocessing,
+    output: 'logits',
+  };
+}
+
+/** Also after Ctrl-C: what is kept must be judged. The second one ends the process. */
+async function judgeWith(
+  options: TrainOptions,
+  model: LoadedModel,
+  { labels, held }: Sets,
+): Promise<Judgement> {
+  await using classifier = await options.openClassifier(model);
+  const onProgress = (done: number, total: number) =>
+    options.onEvent({ kind: 'judging-model', model: model.info.name, done, total });
+  const { signal } = new AbortController();
+  return await judge(classifier, labels, held, { signal, onProgress, maxBytes: options.limits.maxBytes });
+}

@@ -1,0 +1,69 @@
+/** Stage `consume`: the pipeline's own ceiling, with a classifier that answers at once, and without a real store. */
+import type { Classifier } from '../../../models/classifier/classifier.ts';
+import type { ObjectStore } from '../../../systems/objects/store.ts';
+import type { Figure, Stage, StageInput } from '../stage.ts';
+import { drain } from './drain.ts';
+import { putImages } from './put-images.ts';
+import { sendKeys } from './send-keys.ts';
+
+/** Messages of the first, short drain, which tells how many fill the time. */
+const firstMessages = 300;
+const mostMessages = 50_000;
+
+export const consumeStage: Stage = async (input) => {
+  const { seconds } = input;
+  const scratch = await input.scratch();
+  await putImages(input, scratch);
+  const topic = await scratch.topic('consume');
+  const keys = input.images.all.map(({ name }) => name);
+  const classifier = instantClassifier(input);
+  const figures: Figure[] = [];
+  let round = 0;
+  await using results = await scratch.results(topic);
+  const memory = memoryStore(scratch.store, input);
+  const runs = [
+    { name: `no store, no model (${topic.kind} topic, rows)`, store: memory, results: null },
+    ...(results === null ? [] : [{ name: 'the same, results published too', store: memory, results }]),
+    { name: `no model (${scratch.store.kind} store)`, store: scratch.store, results },
+  ];
+  for (const { name, store, results } of runs) {
+    const run = async (messages: number) => {
+      await sendKeys(topic, keys, messages, ++round);
+      return drain({ scratch, topic, store, classifier, results }, input);
+    };
+    const { rate } = await run(firstMessages);
+    const measured = await run(Math.max(1, Math.min(mostMessages, Math.round(rate * seconds))));
+    // Many messages are under way at once: of a single one this tells nothing.
+    figures.push({ stage: 'consume', name, unit: 'images', ...measured, medianMs: NaN, p99Ms: NaN });
+  }
+  return { figures };
+};
+
+function instantClassifier({ model, engine }: StageInput): Classifier {
+  const top = model.info.labels.slice(0, 5).map((category) => ({ category, confidence: 20 }));
+  const stages = { decode: 0, preprocess: 0, infer: 0 };
+  return {
+    engine,
+    model: model.info,
+    workers: 1,
+    classify: () => Promise.resolve({ top, stages, model: model.info }),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+/** Answers `get` from memory; the rest is the real store's. */
+function memoryStore(store: ObjectStore, { images }: StageInput): ObjectStore {
+  const contents = new Map(images.all.map(({ name, bytes }) => [name, bytes]));
+  return {
+    kind: store.kind,
+    url: 'memory:',
+    create: () => store.create(),
+    exists: () => store.exists(),
+    put: (key, body, options) => store.put(key, body, options),
+    get: (key) => Promise.resolve(Buffer.from(contents.get(key)!)),
+    head: (key) => store.head(key),
+    remove: (key) => store.remove(key),
+    list: (prefix) => store.list(prefix),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,71 @@
+/** Stage `end-to-end`: upload, produce and consume in this process, beside the roofline before and after it. */
+import { produce } from '../../../pipeline/produce.ts';
+import { withEventLoopDelay } from '../event-loop.ts';
+import { startClock } from '../measure.ts';
+import type { Figure, Stage } from '../stage.ts';
+import { drain } from './drain.ts';
+import { putImages } from './put-images.ts';
+import { roofline } from './roofline.ts';
+import { sendKeys } from './send-keys.ts';
+
+export const endToEndStage: Stage = async (input) => {
+  const { engine, workers, seconds, signal } = input;
+  const scratch = await input.scratch();
+  const { pool } = scratch.database;
+  const topic = await scratch.topic('end-to-end');
+  // Whatever a stage before has uploaded is uploaded again.
+  await pool.query('truncate image_info, produce_rounds');
+  const before = await roofline(input);
+
+  const uploading = startClock();
+  const { uploaded } = await putImages(input, scratch);
+  const upload = uploading(uploaded);
+  const producing = startClock();
+  const { produced } = await produce(
+    { pool, topic, report: () => undefined },
+    { again: false, partitions: scratch.partitions, signal },
+  );
+  const production = producing(produced);
+  // Enough to fill the time: the same images again, each request with an id of its own.
+  const keys = input.images.all.map(({ name }) => name);
+  await sendKeys(topic, keys, Math.max(0, Math.round(before * seconds) - produced), 1);
+
+  await using results = await scratch.results(topic);
+  await using classifier = await input.openClassifier({ engine, workers });
+  const { result: consumed, delay } = await withEventLoopDelay(() =>
+    drain({ scratch, topic, store: scratch.store, classifier, results }, input),
+  );
+  const latencies = await latency(scratch.pipeline);
+  const after = await roofline(input);
+  const top = (before + after) / 2;
+  const unknown = { medianMs: NaN, p99Ms: NaN };
+  const figures: Figure[] = [
+    { stage: 'end-to-end', name: 'upload', unit: 'images', ...upload, ...unknown },
+    { stage: 'end-to-end', name: 'produce', unit: 'keys', ...production, ...unknown },
+    { stage: 'end-to-end', name: 'consume', unit: 'images', ...consumed, ...latencies },
+  ];
+  return {
+    figures,
+    findings: {
+      infrastructure: scratch.describe,
+      rooflineBefore: before,
+      rooflineAfter: after,
+      rooflineRatio: consumed.rate / top,
+      eventLoopDelayP50Ms: delay.p50Ms,
+      eventLoopDelayP99Ms: delay.p99Ms,
+      eventLoopDelayMaxMs: delay.maxMs,
+    },
+  };
+
+  /** Of one image under full load: its stages from the fetch to the scores, without the time it waited. */
+  async function latency(pipeline: string) {
+    const { rows } = await pool.query<{ medianMs: number; p99Ms: number }>(
+      `with work as (select (select sum(value::float8) from jsonb_each_text(stages)) as ms
+         from prediction_results where pipeline = $1 and topic = $2)
+       select percentile_cont(0.5) within group (order by ms) as "medianMs",
+         percentile_cont(0.99) within group (order by ms) as "p99Ms" from work`,
+      [pipeline, topic.name],
+    );
+    return rows[0]!;
+  }
+};

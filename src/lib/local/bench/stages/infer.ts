@@ -1,0 +1,66 @@
+/** Stage `infer`: one image on one thread, our session beside the bare runtime, turn by turn in one loop. */
+import { engines } from '../../../models/classifier/engines/engines.ts';
+import { rank } from '../../../models/classifier/rank.ts';
+import { openPrepare } from '../../../models/images/prepare.ts';
+import { startClock } from '../measure.ts';
+import { median, percentile } from '../percentile.ts';
+import type { Figure, Stage, StageInput } from '../stage.ts';
+import { openBareSession } from './bare-session.ts';
+
+export const inferStage: Stage = async (input) => {
+  const { model, engine, seconds, signal } = input;
+  const { crop } = model.preprocessing;
+  await using session = await engines[engine].open(model.weights, { side: crop });
+  const ours = async (image: Float32Array) =>
+    rank(await session.run(image, 1), model.info.labels, model.output);
+  await using bare = engine === 'onnx' ? await openBareSession(model.weights, crop) : undefined;
+
+  const inputs = await firstInputs(input);
+  const samples = { ours: [] as number[], bare: [] as number[] };
+  const time = async (name: keyof typeof samples, run: () => Promise<unknown>) => {
+    const began = performance.now();
+    await run();
+    samples[name].push(performance.now() - began);
+  };
+  for (const image of inputs.slice(0, 3)) await Promise.all([ours(image), bare?.run(image)]);
+  const clock = startClock();
+  const until = performance.now() + seconds * 1000;
+  for (let turn = 0; turn === 0 || performance.now() < until; turn++) {
+    signal.throwIfAborted();
+    const image = inputs[turn % inputs.length]!;
+    // Whichever comes second finds a warmer cache: they take turns.
+    const order = [() => time('ours', () => ours(image)), () => bare && time('bare', () => bare.run(image))];
+    if (turn % 2 === 1) order.reverse();
+    for (const one of order) await one();
+  }
+  const { cores, seconds: took } = clock(1);
+  const figure = (name: string, each: readonly number[]): Figure => {
+    const busy = each.reduce((sum, ms) => sum + ms, 0) / 1000;
+    return {
+      stage: 'infer',
+      name,
+      unit: 'images',
+      count: each.length,
+      seconds: busy,
+      rate: each.length / busy,
+      ratePerCore: each.length / busy / cores,
+      cores,
+      medianMs: median(each),
+      p99Ms: percentile(each, 99),
+    };
+  };
+  const figures = [figure(`${engine}, as visionscale runs it`, samples.ours)];
+  if (bare === undefined) {
+    return {
+      figures,
+      notes: [`the bare loop is onnxruntime-node's; the engine here is ${engine} (${took.toFixed(1)} s)`],
+    };
+  }
+  figures.push(figure('onnxruntime-node, bare', samples.bare));
+  return { figures, findings: { overheadOverBare: median(samples.ours) / median(samples.bare) - 1 } };
+};
+
+async function firstInputs({ images, model, limits, autoOrient }: StageInput): Promise<Float32Array[]> {
+  const prepare = openPrepare({ preprocessing: model.preprocessing, mode: 'exact', limits, autoOrient });
+  return Promise.all(images.all.slice(0, 16).map(async ({ bytes }) => (await prepare(bytes)).input));
+}

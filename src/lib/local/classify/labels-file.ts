@@ -1,0 +1,137 @@
+/** The CSV file of labels, and beside it what a later run needs to go on where this one stopped. */
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { stringify } from 'csv-stringify/sync';
+import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
+import type { RemoteImage } from './classify-remotely.ts';
+
+export interface LabelsOptions {
+  /** Labels of another server are not gone on with. */
+  server: string;
+  /** Begin anew, and have every image classified once more. */
+  again: boolean;
+}
+
+/** A line of the file `<out>.state`: what is done. */
+interface Done {
+  sha256: string;
+  result: RemoteImage;
+}
+
+interface Head {
+  server: string;
+  run: string;
+}
+
+const columns = ['image', 'category', 'confidence', 'bin', 'model', 'id'];
+
+export class LabelsFile implements AsyncDisposable {
+  /** Part of every idempotency key of the run; empty unless it was begun with `again`. */
+  readonly run: string;
+  readonly #done: ReadonlyMap<string, Done>;
+  readonly #csv: FileHandle;
+  readonly #state: FileHandle;
+  #writing: Promise<void> = Promise.resolve();
+
+  private constructor(head: Head, done: ReadonlyMap<string, Done>, csv: FileHandle, state: FileHandle) {
+    this.run = head.run;
+    this.#done = done;
+    this.#csv = csv;
+    this.#state = state;
+  }
+
+  /** Throws a UsageError where the files are of something else, `cannot_write` where they cannot be written. */
+  static async open(path: string, { server, again }: LabelsOptions): Promise<LabelsFile> {
+    const statePath = `${path}.state`;
+    const state = again ? null : await readState(statePath);
+    if (state === null && !again && (await read(path)) !== null) {
+      throw new UsageError(`${path} is there already, and was not written by classify --out`, choose);
+    }
+    if (state !== null && state.head.server !== server) {
+      throw new UsageError(`${path} holds labels of another server (${state.head.server})`, choose);
+    }
+    const head = state?.head ?? { server, run: again ? randomUUID() : '' };
+    const done = state?.done ?? new Map<string, Done>();
+    try {
+      // Both are made from what was read whole: a line that a killed run has left half is gone.
+      await replace(statePath, [head, ...done.values()].map((line) => `${JSON.stringify(line)}\n`).join(''));
+      await replace(
+        path,
+        csv(
+          [...done.values()].map(({ result }) => result),
+          true,
+        ),
+      );
+      return new LabelsFile(head, done, await open(path, 'a'), await open(statePath, 'a'));
+    } catch (error) {
+      throw new VisionscaleError(`${path} cannot be written: ${errorMessage(error)}`, {
+        code: 'cannot_write',
+        hint: 'Choose another place with --out.',
+        cause: error,
+      });
+    }
+  }
+
+  /** What an earlier run has found out about this content under this path. */
+  known(image: string, sha256: string): RemoteImage | undefined {
+    const done = this.#done.get(image);
+    return done?.sha256 === sha256 ? done.result : undefined;
+  }
+
+  async add(sha256: string, result: RemoteImage): Promise<void> {
+    const line = `${JSON.stringify({ sha256, result } satisfies Done)}\n`;
+    this.#writing = this.#writing.then(async () => {
+      await this.#state.appendFile(line);
+      await this.#csv.appendFile(csv([result], false));
+    });
+    return this.#writing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#writing.catch(() => undefined);
+    await this.#csv.close();
+    await this.#state.close();
+  }
+}
+
+const choose = 'Choose another file, remove this one and its .state, or begin anew with --again.';
+
+/** A name that a spreadsheet would take for a formula is escaped. */
+function csv(rows: readonly RemoteImage[], header: boolean): string {
+  return stringify([...rows], { header, columns, escape_formulas: true });
+}
+
+async function readState(path: string): Promise<{ head: Head; done: Map<string, Done> } | null> {
+  const [first, ...rest] = ((await read(path)) ?? '').split('\n');
+  const { server, run } = parsed<Head>(first ?? '') ?? {};
+  if (server === undefined || run === undefined) return null;
+  const done = new Map<string, Done>();
+  for (const line of rest) {
+    const { sha256, result } = parsed<Done>(line) ?? {};
+    if (sha256 !== undefined && result !== undefined) done.set(result.image, { sha256, result });
+  }
+  return { head: { server, run }, done };
+}
+
+async function read(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ENOENT') return null;
+    throw new UsageError(`${path} cannot be read: ${errorMessage(error)}`);
+  }
+}
+
+async function replace(path: string, content: string): Promise<void> {
+  const temporary = `${path}.tmp`;
+  await writeFile(temporary, content);
+  await rename(temporary, path);
+}
+
+function parsed<T>(line: string): Partial<T> | undefined {
+  try {
+    return JSON.parse(line) as Partial<T>;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,77 @@
+/** The demo's report for people. */
+import { printable } from '../../base/printable.ts';
+import { table } from '../../base/report/table.ts';
+import type { DemoResult } from './demo.ts';
+import { partsReport } from './parts-report.ts';
+
+const shownCategories = 12;
+const shownRejected = 5;
+
+export interface ReportPlaces {
+  database: string;
+  topic: string;
+  store: string;
+  /** What the model is limited to, where its manifest says so. */
+  knows?: string | undefined;
+  /** Of drawn parts: what they show, and the page that shows them. */
+  parts?: { truth: ReadonlyMap<string, string>; page: string };
+  /** Flags that other commands need to see the same data, e.g. `--data-dir '/x y'`; empty where none. */
+  flags: string;
+}
+
+export function demoReport(result: DemoResult, places: ReportPlaces): string {
+  const { latencyMs } = result;
+  const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
+  const lines = [
+    '',
+    `${result.predictions} predictions and ${result.deadLetters} dead letters for ${result.images} images`,
+    `by ${result.model}, engine ${result.engine}${result.engine === 'wasm' ? ' (WebAssembly: onnxruntime-node, several times faster, is not installed here; see visionscale doctor)' : ''}`,
+    `${result.imagesPerSecond.toFixed(1)} images/s over ${result.seconds.toFixed(1)} s; from topic to row p50 ${ms(latencyMs.p50)}, p99 ${ms(latencyMs.p99)}`,
+  ];
+  if (result.firstPredictionSeconds !== null) {
+    lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
+  }
+  if (places.knows !== undefined) lines.push(`${result.model} knows ${places.knows}`);
+  if (places.parts !== undefined && result.mistakes !== undefined) {
+    const { accuracy = 0, right = 0, mistakes } = result;
+    lines.push(...partsReport({ accuracy, right, mistakes, truth: places.parts.truth }));
+  } else if (result.categories.length > 0) {
+    lines.push(
+      '',
+      table(result.categories.slice(0, shownCategories), [
+        { title: 'category', value: (c) => c.category },
+        { title: 'images', value: (c) => c.images, align: 'right' },
+        { title: 'mean %', value: (c) => c.confidence.toFixed(1), align: 'right' },
+      ]),
+    );
+    const more = result.categories.length - shownCategories;
+    if (more > 0) lines.push(`… and ${more} more categories`);
+  }
+  if (result.rejected.length > 0) {
+    lines.push('', `not uploaded: ${result.rejected.length} files`);
+    for (const { path, reason } of result.rejected.slice(0, shownRejected)) {
+      lines.push(`  ${printable(path)}: ${printable(reason)}`);
+    }
+    if (result.rejected.length > shownRejected)
+      lines.push(`  … and ${result.rejected.length - shownRejected} more`);
+  }
+  const again = (command: string) =>
+    `  npx visionscale ${command}${places.flags === '' ? '' : ` ${places.flags}`}`;
+  return [
+    ...lines,
+    '',
+    'The data stays where it is:',
+    `  rows    ${places.database} (tables prediction_results, dead_letters, image_info)`,
+    `  topic   ${places.topic}`,
+    `  images  ${places.store}`,
+    ...(places.parts === undefined
+      ? []
+      : ['', 'Every picture with its prediction:', `  ${places.parts.page}`]),
+    '',
+    'What to try next:',
+    again('results --limit 10'),
+    again('status'),
+    again('doctor'),
+    ...(places.parts === undefined ? [] : [again('demo <a directory of your photographs>')]),
+  ].join('\n');
+}

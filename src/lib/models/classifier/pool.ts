@@ -1,0 +1,92 @@
+/** A classifier over worker processes: every core classifies, and what an image does to native code stays in its process. */
+import type { Classification } from '../../base/classification.ts';
+import { VisionscaleError } from '../../base/errors.ts';
+import { usableCores } from '../../base/sandbox/parallelism.ts';
+import { sandboxCpuMs } from '../../base/sandbox/process.ts';
+import type { LoadedModel } from '../format/model.ts';
+import { defaultLimits, type ImageLimits } from '../images/limits.ts';
+import type { PreprocessMode } from '../images/prepare.ts';
+import { chooseEngine } from './choose-engine.ts';
+import type { Classifier, Device, EngineName } from './classifier.ts';
+import { openWorkers } from './workers.ts';
+
+export interface ClassifierOptions {
+  model: LoadedModel;
+  /** `auto`: the fastest that works here. */
+  engine: EngineName | 'auto';
+  /** Where it computes. Default: `cpu`; another is the engine `onnx`'s, or an error: nothing falls back. */
+  device?: Device | undefined;
+  /** Processes. Default: as many as there are cores that this one may use. */
+  workers?: number | undefined;
+  limits?: ImageLimits | undefined;
+  /** Turn images upright by their EXIF orientation. Default: true. */
+  autoOrient?: boolean | undefined;
+  /** Default: `exact`. */
+  preprocess?: PreprocessMode | undefined;
+  /** Told, in one line, which engine `auto` took and what became of a worker that died. */
+  onNotice?: ((text: string) => void) | undefined;
+}
+
+/**
+ * Starts the workers; resolves when every one has run a first inference. Throws a VisionscaleError: engine_unavailable,
+ * device_unavailable, model_invalid, labels_mismatch; a UsageError where engine and device do not go together.
+ */
+export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
+  const { model, device = 'cpu', onNotice = () => undefined } = options;
+  const processes = options.workers ?? usableCores();
+  const wanted = { engine: options.engine, device };
+  const { engine, opened: workers } = await chooseEngine(wanted, onNotice, (engine) => {
+    checkEngine(model, engine);
+    return openWorkers({
+      setup: {
+        model,
+        engine,
+        device,
+        limits: options.limits ?? defaultLimits,
+        autoOrient: options.autoOrient ?? true,
+        preprocess: options.preprocess ?? 'exact',
+      },
+      processes,
+      onNotice,
+    });
+  });
+  const pending = new Set<Promise<unknown>>();
+  let closing: Promise<void> | undefined;
+
+  async function drainAndClose(): Promise<void> {
+    await Promise.allSettled(pending);
+    await workers[Symbol.asyncDispose]();
+  }
+
+  return {
+    engine,
+    model: model.info,
+    workers: processes,
+    async classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification> {
+      if (closing !== undefined) {
+        throw new VisionscaleError('the classifier is closed', {
+          code: 'classifier_closed',
+          retryable: true,
+        });
+      }
+      const answer = workers.classify(image, signal);
+      pending.add(answer);
+      try {
+        return { ...(await answer), model: model.info };
+      } finally {
+        pending.delete(answer);
+      }
+    },
+    workedMs: sandboxCpuMs,
+    [Symbol.asyncDispose]: () => (closing ??= drainAndClose()),
+  };
+}
+
+/** A quantised model, for one, gives other answers in an engine that it was not made for. */
+function checkEngine({ info, engines }: LoadedModel, engine: EngineName): void {
+  if (engines === undefined || engines.includes(engine)) return;
+  throw new VisionscaleError(`model ${info.name} ${info.version} is not for the engine ${engine}`, {
+    code: 'engine_unavailable',
+    hint: `Use --engine ${engines.join(' or ')}, or another model.`,
+  });
+}

@@ -1,0 +1,39 @@
+/** A worker process of the pool: one session; decodes, preprocesses and classifies one image at a time. */
+import { VisionscaleError } from '../../base/errors.ts';
+import type { OpenWork } from '../../base/sandbox/protocol.ts';
+import { openPrepare } from '../images/prepare.ts';
+import type { Session } from './engines/engine.ts';
+import { engines } from './engines/engines.ts';
+import type { Reply, Task, WorkerSetup } from './protocol.ts';
+import { rank } from './rank.ts';
+
+const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
+  const { model, limits, autoOrient, preprocess } = setup;
+  const { preprocessing, output } = model;
+  const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient });
+  const session = await openWarm(setup);
+  return async (_task, bytes) => {
+    const { input, stages } = await prepare(bytes);
+    const prepared = performance.now();
+    const scores = await session.run(input, 1);
+    const top = rank(scores, model.info.labels, output);
+    return { top, stages: { ...stages, infer: performance.now() - prepared } };
+  };
+};
+export default open;
+
+/** The first inference is several times slower than the rest, and tells whether the model answers as it should. */
+async function openWarm({ model, engine, device }: WorkerSetup): Promise<Session> {
+  const side = model.preprocessing.crop;
+  const session = await engines[engine].open(model.weights, { side, device });
+  const scores = await session.run(new Float32Array(3 * side * side), 1);
+  const labels = model.info.labels.length;
+  if (scores.length !== labels) {
+    throw new VisionscaleError(`the model has ${scores.length} classes, but there are ${labels} labels`, {
+      code: 'labels_mismatch',
+      hint: 'labels.txt must have one line for each output of the model, in the same order.',
+    });
+  }
+  rank(scores, model.info.labels, model.output);
+  return session;
+}

@@ -1,0 +1,49 @@
+/** Reads a model's files within size limits; a file that is absent is `undefined`, one that is wrong an error. */
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { errorMessage, VisionscaleError } from '../../base/errors.ts';
+
+export function invalidModel(message: string, details: { hint: string; cause?: unknown }): VisionscaleError {
+  return new VisionscaleError(message, { code: 'model_invalid', ...details });
+}
+
+/** The file's bytes in shared memory, or undefined where there is no such file. */
+export async function readModelFile(path: string, maxBytes: number): Promise<Uint8Array | undefined> {
+  try {
+    await using file = await open(path, 'r');
+    const { size } = await file.stat();
+    if (size > maxBytes) {
+      const limit = maxBytes / 2 ** 20;
+      throw invalidModel(`${path} has ${(size / 2 ** 20).toFixed(1)} MiB; the limit is ${limit} MiB`, {
+        hint: `Is this really the ${basename(path)} of a model?`,
+      });
+    }
+    const bytes = new Uint8Array(new SharedArrayBuffer(size));
+    let at = 0;
+    while (at < size) {
+      const { bytesRead } = await file.read(bytes, at, size - at, at);
+      if (bytesRead === 0) break;
+      at += bytesRead;
+    }
+    return bytes.subarray(0, at);
+  } catch (error) {
+    if (error instanceof VisionscaleError) throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw invalidModel(`${path} cannot be read: ${errorMessage(error)}`, {
+      hint: 'It must be a file that this user may read.',
+      cause: error,
+    });
+  }
+}
+
+/** The file as text, or undefined where there is no such file. */
+export async function readModelText(path: string, maxBytes: number): Promise<string | undefined> {
+  const bytes = await readModelFile(path, maxBytes);
+  if (bytes === undefined) return undefined;
+  try {
+    // TextDecoder takes no shared memory.
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes.slice());
+  } catch (cause) {
+    throw invalidModel(`${path} is not UTF-8 text`, { hint: 'Save it as UTF-8.', cause });
+  }
+}

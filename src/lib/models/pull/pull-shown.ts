@@ -1,0 +1,80 @@
+/** `pullImagenet` with its progress on stderr; the first model of a store becomes its active one. */
+import { VisionscaleError } from '../../base/errors.ts';
+import { formatBytes, Progress } from '../../base/report/progress.ts';
+import type { ModelStore } from '../store/store.ts';
+import type { ProxySettings, DownloadEvent } from './download.ts';
+import { pullImagenet, type PullResult } from './pull.ts';
+
+export interface PullContext {
+  config: { proxy: ProxySettings };
+  interactive: boolean;
+  signal: AbortSignal;
+  say: (text: string) => void;
+}
+
+export interface ShownPull extends PullResult {
+  active: boolean;
+}
+
+/** Throws what `pullImagenet` does; `interrupted` when the signal has stopped it. */
+export async function pullShown(
+  { config, interactive, signal, say }: PullContext,
+  store: ModelStore,
+  options: { from?: string | undefined; sha256?: string | undefined },
+): Promise<ShownPull> {
+  const report = reporter(interactive, say);
+  let pulled: PullResult;
+  try {
+    pulled = await pullImagenet(store, { ...options, proxy: config.proxy, signal, report: report.event });
+  } catch (cause) {
+    if (!signal.aborted) throw cause;
+    throw new VisionscaleError('interrupted', {
+      code: 'interrupted',
+      hint: 'Nothing was installed. The same command goes on from here.',
+      cause,
+    });
+  } finally {
+    report.end();
+  }
+  const active = await store.active().catch(() => undefined);
+  if (active === undefined) await store.use(pulled.entry);
+  return { ...pulled, active: active === undefined || active.path === pulled.entry.path };
+}
+
+function reporter(interactive: boolean, say: (text: string) => void) {
+  let progress: Progress | undefined;
+  let [received, shown] = [0, 0];
+  const end = () => {
+    progress?.[Symbol.dispose]();
+    progress = undefined;
+  };
+  /** The bar counts kilobytes. */
+  const advance = (bytes: number) => {
+    received += bytes;
+    const kilobytes = Math.floor(received / 1000);
+    progress?.advance(kilobytes - shown, bytes);
+    shown = kilobytes;
+  };
+  const event = (happened: DownloadEvent) => {
+    switch (happened.kind) {
+      case 'started': {
+        end();
+        const { from, total } = happened;
+        if (from > 0) say(`going on after ${formatBytes(from)}`);
+        progress = new Progress({ label: 'downloading', unit: 'kB', interactive, line: say });
+        if (total !== undefined) progress.expect(Math.floor(total / 1000));
+        [received, shown] = [0, 0];
+        advance(from);
+        break;
+      }
+      case 'received':
+        advance(happened.bytes);
+        break;
+      case 'retrying':
+        end();
+        say(`${happened.reason}; trying again in ${(happened.delayMs / 1000).toFixed(1)} s`);
+        break;
+    }
+  };
+  return { event, end };
+}

@@ -1,0 +1,197 @@
+/** Adds a model to the store: an ONNX file, a model directory or the .pth of a SqueezeNet 1.1, checked before it is in. */
+import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { UsageError, VisionscaleError } from '../../base/errors.ts';
+import type { ModelOutput } from '../classifier/classifier.ts';
+import { findWeights } from '../format/find-weights.ts';
+import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
+import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
+import { invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
+import { decideOutput } from '../format/output-kind.ts';
+import type { Preprocessing } from '../images/preprocess.ts';
+import { makeNode } from '../onnx/nodes.ts';
+import { serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
+import { isPth } from '../pth/read.ts';
+import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
+import { pthToOnnx } from './convert.ts';
+import { checkModelName } from './names.ts';
+import type { ModelEntry, ModelStore } from './store.ts';
+
+export interface AddOptions {
+  name?: string;
+  version?: string;
+  /** Path of the labels; by default of what is beside the weights. */
+  labels?: string;
+  /** Side of the network's input in pixels; by default what the graph says. `crop` is the same by another name. */
+  size?: number;
+  crop?: number;
+  resize?: number;
+  mean?: readonly [number, number, number];
+  std?: readonly [number, number, number];
+  /** By default what a test inference shows. */
+  output?: ModelOutput;
+}
+
+export interface AddResult {
+  entry: ModelEntry;
+  check: InferenceCheck & { output: ModelOutput };
+  /** What a person should know before using it. */
+  warnings: string[];
+}
+
+const maxWeights = 512 * 2 ** 20;
+const maxManifest = 16 * 2 ** 20;
+
+/** Throws a VisionscaleError that names what does not fit: `model_invalid`, `model_unsafe`, `labels_mismatch`, … */
+export async function addModel(store: ModelStore, path: string, options: AddOptions): Promise<AddResult> {
+  const { file, directory } = await locate(path);
+  const bytes = await readModelFile(file, maxWeights);
+  if (bytes === undefined) throw noSuchModel(path);
+  const isState = isPth(bytes);
+  const weights = isState ? pthToOnnx(bytes) : bytes;
+  const beside = await manifestBeside(directory, weights);
+  const { model, side } = checkGraph(weights);
+  const preprocessing = preprocessingOf(options, beside, side);
+  const labels = await labelsOf(options, beside, directory);
+  const check = await checkInference(weights, preprocessing.crop);
+  if (check.classes !== labels.length) {
+    throw new VisionscaleError(
+      `the model has ${check.classes} classes, but there are ${labels.length} labels`,
+      {
+        code: 'labels_mismatch',
+        hint: 'There must be one label for each output of the model, in the same order: --labels <file>',
+      },
+    );
+  }
+  const said = options.output ?? beside.output;
+  const by = options.output === undefined ? 'model.json' : '--output';
+  const decided = decideOutput(model, check.answers, said === undefined ? undefined : { output: said, by });
+  const { output, reason, warning, lacksSigmoid } = decided;
+  const manifest = {
+    ...beside.kept,
+    name: checkModelName(options.name ?? beside.kept.name ?? stem(file), 'name'),
+    ...((options.version ?? beside.kept.version) !== undefined && {
+      version: options.version ?? beside.kept.version!,
+    }),
+    preprocessing,
+    output,
+    outputReason: reason,
+    source: isState
+      ? `${basename(file)} sha256:${createHash('sha256').update(bytes).digest('hex')}`
+      : basename(file),
+  };
+  const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : weights;
+  const entry = await store.install({ manifest, weights: installed, labels });
+  const warnings = [...(warning === undefined ? [] : [warning]), ...repeated(labels)];
+  return { entry, check: { ...check, output }, warnings };
+}
+
+async function labelsOf(options: AddOptions, beside: Beside, directory: string): Promise<string[]> {
+  if (options.labels !== undefined) return readLabels(options.labels);
+  return beside.labels === undefined ? findLabels(directory) : checkLabels(beside.labels, 'model.json');
+}
+
+/** ImageNet's own lists have such: no reason to refuse them. */
+function repeated(labels: readonly string[]): string[] {
+  const found = repeatedLabels(labels);
+  if (found.length === 0) return [];
+  const shown = found.slice(0, 5).map((label) => JSON.stringify(label));
+  return [`several classes have the label ${shown.join(', ')}${found.length > 5 ? ', …' : ''}`];
+}
+
+/** The graph ends one operator later. */
+function withSigmoid(model: OnnxModel): OnnxModel {
+  const { graph } = model;
+  const [scores] = graph.output;
+  const name = `${scores!.name ?? ''}.sigmoid`;
+  const node = [...graph.node, makeNode('Sigmoid', [scores!.name ?? ''], [name])];
+  return { ...model, graph: { ...graph, node, output: [{ ...scores, name }] } };
+}
+
+async function locate(given: string): Promise<{ file: string; directory: string }> {
+  const path = resolve(given);
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw noSuchModel(given);
+  if (found.isDirectory()) return { file: await findWeights(path), directory: path };
+  return { file: path, directory: dirname(path) };
+}
+
+interface Beside {
+  labels?: string[];
+  output?: ModelOutput;
+  preprocessing?: Preprocessing;
+  /** What is taken over as it is. */
+  kept: Partial<Pick<Manifest, 'name' | 'version' | 'created' | 'parent' | 'metrics' | 'engines' | 'knows'>>;
+}
+
+/** The model.json beside the weights counts only where it says that it is about these. */
+async function manifestBeside(directory: string, weights: Uint8Array): Promise<Beside> {
+  const text = await readModelText(join(directory, 'model.json'), maxManifest);
+  if (text === undefined) return { kept: {} };
+  const manifest = parseManifest(text);
+  const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;
+  if (manifest.digest !== undefined && manifest.digest !== digest) {
+    throw invalidModel(`model.json names ${manifest.digest}, but the weights have ${digest}`, {
+      hint: 'The weights were damaged or exchanged: get the model again, or correct or remove model.json.',
+    });
+  }
+  const said = JSON.parse(text) as Record<string, unknown>;
+  const { labels, output, preprocessing, name, version, created, parent, metrics, engines, knows } = manifest;
+  const kept = Object.entries({ name, version, created, parent, metrics, engines, knows }).filter(
+    ([, v]) => v !== undefined,
+  );
+  return {
+    kept: Object.fromEntries(kept),
+    ...(labels !== undefined && { labels }),
+    ...(output !== undefined && { output }),
+    ...('preprocessing' in said && { preprocessing }),
+  };
+}
+
+/** Flags over model.json over the graph over what holds for ImageNet's networks. Throws a UsageError. */
+function preprocessingOf(options: AddOptions, beside: Beside, side: number | undefined): Preprocessing {
+  const { size, crop } = options;
+  if (size !== undefined && crop !== undefined && size !== crop) {
+    throw new UsageError(
+      `--size ${size} and --crop ${crop} differ`,
+      'The crop is what the network sees: give one.',
+    );
+  }
+  const base = beside.preprocessing ?? defaultManifest.preprocessing;
+  const input = size ?? crop ?? (beside.preprocessing === undefined ? side : undefined) ?? base.crop;
+  if (side !== undefined && side !== input) {
+    throw invalidModel(`the network takes images of ${side}×${side} pixels, not ${input}×${input}`, {
+      hint: `Leave --size out, or say --size ${side}.`,
+    });
+  }
+  // As ImageNet's 256 is to 224.
+  const proportional = input === base.crop ? base.resize : Math.round((input * base.resize) / base.crop);
+  const resize = options.resize ?? proportional;
+  if (resize < input) {
+    throw new UsageError(
+      `--resize ${resize} is less than the crop of ${input}`,
+      'The crop is cut from what was resized.',
+    );
+  }
+  return { resize, crop: input, mean: options.mean ?? base.mean, std: options.std ?? base.std };
+}
+
+/** `net` for net.onnx, the directory's name for model.onnx; what a name cannot have becomes `-`. */
+function stem(file: string): string {
+  const own = basename(file, extname(file));
+  const text = own === 'model' ? basename(dirname(file)) : own;
+  return (
+    text
+      .replaceAll(/[^\w.-]+/g, '-')
+      .replaceAll(/^[._-]+|[.]+$/g, '')
+      .slice(0, 100) || 'model'
+  );
+}
+
+function noSuchModel(path: string): VisionscaleError {
+  return new VisionscaleError(`there is no model at ${path}`, {
+    code: 'model_not_found',
+    hint: 'Name an .onnx file, a directory with model.onnx and labels.txt, or a .pth file of squeezenet1_1.',
+  });
+}

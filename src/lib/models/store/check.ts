@@ -1,0 +1,100 @@
+/** Checks that an ONNX file is an image classifier: its graph as it is written, then what it answers. */
+import type { EngineName } from '../classifier/classifier.ts';
+import { invalidModel } from '../format/model-files.ts';
+import { refuseIndices } from '../format/output-kind.ts';
+import { type Answer, tryModel } from '../format/trial.ts';
+import { graphEnd } from '../onnx/graph-end.ts';
+import { parseOnnx } from '../onnx/onnx.ts';
+import type { OnnxModel } from '../onnx/types.ts';
+
+export interface InferenceCheck {
+  engine: EngineName;
+  /** Scores for one image. */
+  classes: number;
+  answers: readonly Answer[];
+  /** Of the second inference; the first warms up. */
+  milliseconds: number;
+}
+
+/** The graph, and the side of its input where it fixes one, in pixels. Throws `model_invalid`, naming what does not fit. */
+export function checkGraph(weights: Uint8Array): { model: OnnxModel; side: number | undefined } {
+  const model = parseOnnx(weights);
+  const constants = new Set(model.graph.initializer.map(({ name }) => name));
+  const inputs = model.graph.input.filter(({ name }) => !constants.has(name));
+  const names = (values: { name?: string }[]) => values.map(({ name }) => name ?? '?').join(', ') || 'none';
+  if (inputs.length !== 1 || model.graph.output.length !== 1) {
+    throw invalidModel(
+      `the model has ${inputs.length} inputs (${names(inputs)}) and ${model.graph.output.length} outputs ` +
+        `(${names(model.graph.output)}); an image classifier has one of each`,
+      { hint: only(model.graph.output.map(({ name }) => name ?? '')) },
+    );
+  }
+  refuseIndices(graphEnd(model));
+  const type = model.graph.output[0]!.type?.tensorType?.elemType;
+  if (type !== undefined && type !== 0 && !floats.has(type)) {
+    throw invalidModel(`the model’s output ${names(model.graph.output)} holds no fractions (ONNX type ${type})`, {
+      hint: 'Its output must be the scores of all classes, as float32.',
+    });
+  }
+  const dims = inputs[0]!.type?.tensorType?.shape?.dim.map(({ dimValue }) => dimValue || undefined);
+  if (dims === undefined) return { model, side: undefined };
+  const [, channels, height, width] = dims;
+  if (dims.length === 4 && channels !== 3 && width === 3) {
+    throw invalidModel(
+      `the model’s input ${names(inputs)} has the shape ${dims.map((d) => d ?? '?').join('×')}: its channels come last`,
+      {
+        hint:
+          'Export it with the channels first, N×3×side×side: tf2onnx does with --inputs-as-nchw ' +
+          `${inputs[0]!.name ?? ''}.`,
+      },
+    );
+  }
+  if (dims.length !== 4 || (channels ?? 3) !== 3 || (height ?? width) !== (width ?? height)) {
+    throw invalidModel(
+      `the model’s input ${names(inputs)} has the shape ${dims.map((d) => d ?? '?').join('×')}, not N×3×side×side`,
+      { hint: 'Export it for RGB images in the order batch, channel, row, column, as wide as high.' },
+    );
+  }
+  return { model, side: height ?? width };
+}
+
+/** float32, float16, float64, bfloat16; the runtime says what it makes of them. */
+const floats = new Set([1, 10, 11, 16]);
+
+function only(outputs: readonly string[]): string {
+  const scores = outputs.find((name) => /prob|score|logit/i.test(name)) ?? outputs[0];
+  const keep = JSON.stringify([scores ?? 'scores']);
+  return (
+    'Export the network with the image as its only input and the scores as its only output, or cut it out:\n' +
+    `onnx.utils.extract_model("model.onnx", "one.onnx", ["<image input>"], ${keep})`
+  );
+}
+
+/** The engines that run any ONNX model, fastest first. */
+const checkers: readonly EngineName[] = ['onnx', 'wasm'];
+
+/**
+ * Runs the model on test inputs of `side` × `side`, with the first engine that loads here, in a process of its own.
+ * Throws a VisionscaleError: `model_invalid`, `engine_unavailable`.
+ */
+export async function checkInference(weights: Uint8Array, side: number): Promise<InferenceCheck> {
+  const { engine, answers, milliseconds } = await tryModel({
+    weights,
+    engines: checkers,
+    side,
+    inputs: 'all',
+  });
+  const counts = new Set(answers.map(({ scores }) => scores));
+  const [classes = 0] = counts;
+  if (counts.size !== 1 || classes < 2) {
+    throw invalidModel(`the model answers with ${classes} scores; a classifier has one for each of its classes`, {
+      hint: 'Its output must be the scores of all classes: a row for each image.',
+    });
+  }
+  if (answers.some(({ finite, stress }) => !finite && !stress)) {
+    throw invalidModel('the model answers a test inference with scores that are not numbers', {
+      hint: 'Its weights are damaged, or it needs another input than normalised RGB.',
+    });
+  }
+  return { engine, classes, answers, milliseconds };
+}

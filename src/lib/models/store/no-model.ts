@@ -1,0 +1,36 @@
+/** What is said where no model is chosen. */
+import { VisionscaleError } from '../../base/errors.ts';
+import { entryLabel, type ModelEntry } from './entry.ts';
+
+/**
+ * `no_model`, with what to do about it given what the store holds. A bundled model is never taken by itself: it would
+ * give somebody's photographs the names of the few things it knows.
+ */
+export function noModel(entries: readonly ModelEntry[]): VisionscaleError {
+  const whole = entries.filter(({ fault }) => fault === undefined);
+  const own = whole.find(({ bundled }) => !bundled);
+  const bundled = whole.find((entry) => entry.bundled);
+  const get = 'et the ImageNet model (5 MB): visionscale model pull imagenet';
+  const choose =
+    own === undefined
+      ? [`G${get}`]
+      : [
+          `Choose one of the store: visionscale model use ${entryLabel(own)} (all: visionscale model list).`,
+          `Or g${get}`,
+        ];
+  const comes =
+    bundled?.manifest?.knows === undefined
+      ? []
+      : [
+          `${bundled.name}, which comes with visionscale, knows ${bundled.manifest.knows}: --model ${bundled.name}`,
+        ];
+  return new VisionscaleError('no model is chosen', {
+    code: 'no_model',
+    hint: [
+      ...choose,
+      'Or give --model <file.onnx> (VISIONSCALE_MODEL): an ONNX image classifier with its labels.txt beside it,',
+      'one label a line.',
+      ...comes,
+    ].join('\n'),
+  });
+}

@@ -1,0 +1,60 @@
+/** Makes a model the active one after it has shown that it loads, answers, and is good enough. */
+import { VisionscaleError } from '../../base/errors.ts';
+import { percent } from '../../base/report/percent.ts';
+import type { ModelOutput } from '../classifier/classifier.ts';
+import { loadModel } from '../format/model.ts';
+import { decideOutput } from '../format/output-kind.ts';
+import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
+import { entryLabel, type ModelEntry } from './entry.ts';
+import type { ModelStore } from './store.ts';
+
+export interface VerifyResult extends Omit<InferenceCheck, 'answers'> {
+  name: string;
+  version: string;
+  digest: string;
+  /** How its scores are read, and where they look like something else, what. */
+  output: ModelOutput;
+  warning?: string;
+}
+
+/** The digest, the files, the graph and a test inference. Throws a VisionscaleError that says what is wrong. */
+export async function verifyModel(path: string): Promise<VerifyResult> {
+  const model = await loadModel(path);
+  const graph = checkGraph(model.weights).model;
+  const { answers, ...check } = await checkInference(model.weights, model.preprocessing.crop);
+  const { name, version, digest, labels } = model.info;
+  if (check.classes !== labels.length) {
+    throw new VisionscaleError(
+      `the model has ${check.classes} classes, but there are ${labels.length} labels`,
+      {
+        code: 'labels_mismatch',
+        hint: 'labels.txt must have one line for each output of the model, in the same order.',
+      },
+    );
+  }
+  const { output } = model;
+  const { warning } = decideOutput(graph, answers, { output, by: 'its manifest' });
+  return { name, version, digest, ...check, output, ...(warning !== undefined && { warning }) };
+}
+
+/** `force` takes a model that agrees too little with its parent; never one that does not work. */
+export async function useModel(store: ModelStore, entry: ModelEntry, force: boolean): Promise<VerifyResult> {
+  const verified = await verifyModel(entry.path);
+  if (!force) requireAgreement(entry);
+  await store.use(entry);
+  return verified;
+}
+
+/** Throws `model_below_agreement`. */
+export function requireAgreement(entry: Pick<ModelEntry, 'name' | 'version' | 'manifest'>): void {
+  const { agreement, minAgreement } = entry.manifest?.metrics ?? {};
+  if (agreement === undefined || minAgreement === undefined || agreement >= minAgreement) return;
+  throw new VisionscaleError(
+    `${entryLabel(entry)} gives the same answer as its parent for ${percent(agreement)} of the images, ` +
+      `less than ${percent(minAgreement)}`,
+    {
+      code: 'model_below_agreement',
+      hint: 'Quantize it with other images, or use it all the same with --force.',
+    },
+  );
+}

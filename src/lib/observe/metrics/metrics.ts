@@ -1,0 +1,42 @@
+/** What one process shows to Prometheus: a registry of its own, with the process's figures in it. */
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { packageVersion } from '../../base/package.ts';
+import { eventLoopDelay } from './event-loop.ts';
+
+export type Role = 'produce' | 'consume' | 'serve' | 'watch';
+
+/** All metrics in the text format. */
+export interface Exposition {
+  contentType: string;
+  body: string;
+}
+
+/** Names are `visionscale_*` in base units (seconds, bytes), beside prom-client's `process_*` and `nodejs_*`. */
+export class Metrics implements Disposable {
+  readonly registry = new Registry();
+  readonly #eventLoop: Disposable;
+
+  constructor(role: Role) {
+    const { registry } = this;
+    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 1000 });
+    // Node counts the time between its own ticks as delay; ours does not.
+    for (const { name } of registry.getMetricsAsArray()) {
+      if (name.startsWith('nodejs_eventloop_lag')) registry.removeSingleMetric(name);
+    }
+    this.#eventLoop = eventLoopDelay(registry);
+    new Gauge({
+      name: 'visionscale_info',
+      help: 'What runs here: always 1.',
+      labelNames: ['role', 'version'],
+      registers: [registry],
+    }).set({ role, version: packageVersion() }, 1);
+  }
+
+  async render(): Promise<Exposition> {
+    return { contentType: this.registry.contentType, body: await this.registry.metrics() };
+  }
+
+  [Symbol.dispose](): void {
+    this.#eventLoop[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,52 @@
+/** The metrics of a watched folder, fed by what its watcher reports. */
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { WatchEvent } from '../../pipeline/watch/events.ts';
+import { waitBuckets } from './buckets.ts';
+import { retriesCounter } from './retries.ts';
+import { waitingGauge } from './waiting.ts';
+
+export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
+  const registers = [registry];
+  const files = new Counter({
+    name: 'visionscale_files_total',
+    help: 'Files by what became of them: sent, skipped (known from before) or rejected.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  for (const outcome of ['sent', 'skipped', 'rejected']) files.inc({ outcome }, 0);
+  const bytes = new Counter({
+    name: 'visionscale_sent_bytes_total',
+    help: 'Bytes of the images that were sent.',
+    registers,
+  });
+  const delay = new Histogram({
+    name: 'visionscale_send_delay_seconds',
+    help: 'From the capture of an image to its key in the topic.',
+    buckets: waitBuckets,
+    registers,
+  });
+  const waiting = waitingGauge(registry);
+  const retries = retriesCounter(registry);
+  return (event) => {
+    switch (event.kind) {
+      case 'sent':
+        files.inc({ outcome: 'sent' });
+        bytes.inc(event.bytes);
+        delay.observe(Math.max(0, Date.now() - event.capturedAt.getTime()) / 1000);
+        waiting.set(0);
+        break;
+      case 'skipped':
+      case 'rejected':
+        files.inc({ outcome: event.kind });
+        break;
+      case 'waiting':
+        waiting.set(1);
+        retries.inc({ stage: 'watch', cause: event.code });
+        break;
+      case 'watching':
+      case 'deleted':
+      case 'problem':
+        break;
+    }
+  };
+}

@@ -1,0 +1,79 @@
+/** One line on how a consumer fares, as `status` would say it, from what it reports. */
+import type { ConsumeEvent } from '../../pipeline/consume/deps.ts';
+
+interface Owned {
+  lag: number;
+  /** Why it waits. */
+  waiting: string | null;
+}
+
+export class ConsumerStatus {
+  readonly #owned = new Map<number, Owned>();
+  /** What it does while it owns nothing. */
+  #without: string | null = null;
+  #standingBy = false;
+  #waiting = false;
+  #predicted = 0;
+  #deadLettered = 0;
+
+  /** True where the state is another now; false for what only counts on, or says nothing of it. */
+  see(event: ConsumeEvent): boolean {
+    const { partition } = event;
+    if (event.kind === 'recorded') {
+      this.#predicted += event.predicted;
+      this.#deadLettered += event.deadLettered;
+      const owned = this.#owned.get(event.partition);
+      if (owned) owned.lag = event.lag;
+      return false;
+    }
+    if (event.kind === 'lag') {
+      const owned = this.#owned.get(event.partition);
+      if (owned) owned.lag = event.lag;
+      return false;
+    }
+    if (event.kind === 'standing by') {
+      const what = partition === null ? 'any partition' : `partition ${partition}`;
+      this.#without = `standing by for ${what}, owned by ${event.holder}`;
+      this.#standingBy = true;
+      this.#waiting = false;
+    } else if (event.kind === 'owning') {
+      this.#without = null;
+      this.#waiting = false;
+      this.#owned.set(event.partition, { lag: event.lag, waiting: null });
+    } else if (event.kind === 'waiting' && event.partition === null) {
+      this.#without = `waiting: ${event.reason}`;
+      this.#waiting = true;
+    } else if (event.kind === 'waiting' || event.kind === 'going on' || event.kind === 'stalled') {
+      const waiting = event.kind === 'going on' ? null : event.reason;
+      if (event.partition === null) return false;
+      const owned = this.#owned.get(event.partition);
+      if (owned) owned.waiting = waiting;
+      else {
+        this.#without = waiting === null ? null : `partition ${partition}: waiting: ${waiting}`;
+        this.#waiting = waiting !== null;
+      }
+    } else if (event.kind === 'lost' || event.kind === 'released') {
+      return this.#owned.delete(event.partition);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  /** Whether it does its work or stands by for it, and waits for nothing; `idle` is what a consumer without a partition is. */
+  isReady(idle: boolean): boolean {
+    if (this.#owned.size > 0) return [...this.#owned.values()].every(({ waiting }) => waiting === null);
+    return this.#waiting ? false : this.#standingBy || idle;
+  }
+
+  line(): string {
+    const partitions = [...this.#owned]
+      .sort(([a], [b]) => a - b)
+      .map(([partition, { lag, waiting }]) => {
+        const state = waiting === null ? 'consuming' : `waiting: ${waiting}`;
+        return `partition ${partition}: ${state}, lag ${lag}`;
+      });
+    const doing = partitions.length > 0 ? partitions.join('; ') : (this.#without ?? 'no partition');
+    return `${doing}; ${this.#predicted} predictions, ${this.#deadLettered} dead letters`;
+  }
+}

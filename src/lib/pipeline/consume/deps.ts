@@ -1,0 +1,116 @@
+/** What every consumer is handed, and what it tells. */
+import type { Pool } from 'pg';
+import type { ByteBudget } from '../../base/flow/byte-budget.ts';
+import type { Load } from '../../base/flow/load.ts';
+import type { Endurance } from '../../config/endurance.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import type { NewPrediction, Outcome, Sorting } from '../../systems/database/record/record.ts';
+import type { MessageRules } from '../../systems/message/rules.ts';
+import type { Buckets } from '../../systems/objects/buckets.ts';
+import type { ObjectStore } from '../../systems/objects/store.ts';
+import type { PublishEvent } from '../../systems/publish/publisher.ts';
+import type { ResultTopics } from '../../systems/publish/topics.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
+import type { CrashGuard } from './answer/crash-guard.ts';
+
+export interface ConsumeDeps {
+  pool: Pool;
+  topic: Topic;
+  store: ObjectStore;
+  /** Where the other buckets that `messages` allows come from. */
+  buckets?: Buckets;
+  classifier: Classifier;
+  /** Where results and dead letters are published; absent: nowhere. */
+  results?: ResultTopics;
+  /** Why the active model does not run here, for `status`; null where it does. */
+  modelProblem?: () => string | null;
+  /** Kept up to date with what is in work, for whoever wants to see it. */
+  load?: Load;
+  report: (event: ConsumeEvent) => void;
+}
+
+/** What the partitions of one process share. */
+export interface Shared {
+  budget: ByteBudget;
+  load: Load;
+  crashGuard: CrashGuard;
+  sorting: Sorting;
+}
+
+export interface ConsumeOptions extends Endurance {
+  pipeline: string;
+  /** Unique to this process. */
+  owner: string;
+  hostname: string;
+  maxImageBytes: number;
+  /** How messages are read; default: events of no bucket are answered. */
+  messages?: MessageRules;
+  /** From capture to row, in milliseconds: what takes longer goes to the manual bin; absent: no deadline. */
+  deadlineMs?: number;
+  /** Most bytes of images in memory, over all partitions of the process. */
+  imageMemoryBytes: number;
+  /** Stop when caught up with the end as it was at the start. */
+  untilDrained: boolean;
+  /** Go on where retention deleted messages before they were read. */
+  skipExpired: boolean;
+  signal: AbortSignal;
+}
+
+export type ConsumeEvent =
+  | { kind: 'standing by'; partition: number | null; holder: string }
+  | { kind: 'owning'; partition: number; epoch: number; from: number; lag: number }
+  | Recording
+  | {
+      kind: 'dead letter';
+      partition: number;
+      offset: number;
+      imageKey: string | null;
+      code: string;
+      message: string;
+    }
+  /** Null: before it owns anything. */
+  | { kind: 'waiting'; partition: number | null; reason: string }
+  | { kind: 'going on'; partition: number }
+  /** One attempt failed for a reason that may pass. */
+  | { kind: 'retrying'; partition: number; stage: 'fetch' | 'classify' | 'record'; code: string }
+  /** It has changed without anything recorded. */
+  | { kind: 'lag'; partition: number; lag: number }
+  | { kind: 'commit failed'; partition: number; reason: string }
+  /** Other rules sort from now on; null: there are none any more. */
+  | { kind: 'bins'; partition: null; version: number | null }
+  | PublishEvent
+  /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */
+  | { kind: 'another topic'; partition: number; position: number }
+  | { kind: 'skipped expired'; partition: number; records: number }
+  /** Somebody has moved these messages into dead letters while they were in work. */
+  | { kind: 'passed over'; partition: number; from: number; to: number }
+  /** The former owner ended abnormally: so many messages are taken one at a time. */
+  | { kind: 'careful'; partition: number; messages: number }
+  /** Nothing moves and nobody knows why; null: it moves again. */
+  | { kind: 'stalled'; partition: number; reason: string | null }
+  /** Still stalled: the process is about to end. */
+  | { kind: 'giving up'; partition: number; reason: string }
+  | { kind: 'lost'; partition: number; epoch: number }
+  | { kind: 'released'; partition: number };
+
+/** A group of messages is in the database. */
+export interface Recording {
+  kind: 'recorded';
+  partition: number;
+  /** New rows and new dead letters. */
+  predicted: number;
+  deadLettered: number;
+  /** What asked for nothing: test and delete events. */
+  ignored: number;
+  lag: number;
+  /** What was worked on, whether it was new or its row was there already. */
+  outcomes: readonly Outcome[];
+  /** The new rows. */
+  predictions: readonly NewPrediction[];
+  /** When the recording began and ended, in milliseconds since the epoch. */
+  began: number;
+  ended: number;
+}
+
+/** Most messages of a partition being worked on, or finished and not yet recorded. */
+export const messagesInFlight = 32;

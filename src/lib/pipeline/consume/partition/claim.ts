@@ -1,0 +1,34 @@
+/** Asks for a partition's lease, waiting out a database that is away. */
+import { errorMessage, VisionscaleError } from '../../../base/errors.ts';
+import { retry } from '../../../base/flow/retry.ts';
+import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../deps.ts';
+
+/** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
+export async function claimPatiently(
+  deps: ConsumeDeps,
+  options: ConsumeOptions,
+  partition: number,
+  mode: OwnerMode,
+): Promise<Exclude<Claim, { kind: 'conflict' }>> {
+  const id = { pipeline: options.pipeline, topic: deps.topic.name, partition };
+  const claimant = { owner: options.owner, hostname: options.hostname, mode };
+  const found = await retry(() => claim(deps.pool, id, claimant), {
+    signal: options.signal,
+    onWait: (error) => deps.report({ kind: 'waiting', partition, reason: errorMessage(error) }),
+  });
+  if (found.kind === 'conflict') throw modeConflict(found.holder, options.pipeline, deps.topic.name);
+  return found;
+}
+
+function modeConflict(holder: Holder, pipeline: string, topic: string): VisionscaleError {
+  const running = holder.mode === 'group' ? '--group' : '--partition';
+  const asked = holder.mode === 'group' ? '--partition' : '--group';
+  return new VisionscaleError(
+    `pipeline ${pipeline} on topic ${topic} is consumed with ${running} by ${holder.owner} on ${holder.hostname}`,
+    {
+      code: 'mode_conflict',
+      hint: `Use ${running} here too, stop that consumer before using ${asked}, or choose another --pipeline.`,
+    },
+  );
+}

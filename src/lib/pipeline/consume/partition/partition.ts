@@ -1,0 +1,129 @@
+/** One owned partition: holds its lease while its messages are worked through, and tells how it is. */
+import { setMaxListeners } from 'node:events';
+import { retry } from '../../../base/flow/retry.ts';
+import { OwnershipLostError } from '../../../systems/database/record/record.ts';
+import type { Lease, OwnerReport } from '../../../systems/database/tables/owners.ts';
+import { Publication } from '../../../systems/publish/publication.ts';
+import type { Committer } from '../../../systems/topic/topic.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from '../deps.ts';
+import { holdLease } from './hold-lease.ts';
+import { startOffset } from './start-offset.ts';
+import { Waits } from './waits.ts';
+import { StalledError } from './watch.ts';
+import { workThrough } from './work-through.ts';
+
+export interface PartitionTask {
+  lease: Lease;
+  /** Read up to here and no further; null: for ever. */
+  until: number | null;
+  /** Where offsets are committed; by default the reader itself. */
+  committer?: Committer;
+}
+
+/** How long an image under way may still take once the consumer is told to stop, in milliseconds. */
+const drainMs = 5000;
+/** How long what was recorded may still take to be published at the end, in milliseconds: told to stop, and drained. */
+const publishMs = { stopped: 2000, drained: 10_000 };
+
+export type PartitionEnd = 'drained' | 'stopped' | 'lost';
+
+/**
+ * Runs until drained, stopped by the signal, or lost to another owner; the lease is given back in every case. Throws
+ * StalledError, with work left hanging, where nothing moves and nobody knows why.
+ */
+export async function consumePartition(
+  deps: ConsumeDeps & Shared,
+  options: ConsumeOptions,
+  task: PartitionTask,
+): Promise<PartitionEnd> {
+  const { pool, topic, classifier, report } = deps;
+  const { lease } = task;
+  const { partition } = lease;
+  const lost = new AbortController();
+  const signal = AbortSignal.any([options.signal, lost.signal]);
+  const hardStop = AbortSignal.any([lost.signal, after(options.signal, drainMs)]);
+  setMaxListeners(0, hardStop);
+  let stalled: string | null = null;
+  const waits = new Waits((reason) => {
+    report(reason === null ? { kind: 'going on', partition } : { kind: 'waiting', partition, reason });
+    held.tell();
+  });
+  const state = () => {
+    if (options.signal.aborted) return 'draining';
+    if (waits.reason !== null) return 'waiting';
+    return stalled === null ? 'consuming' : 'stalled';
+  };
+  const ownerReport = (): OwnerReport => ({
+    state: state(),
+    detail: waits.reason ?? stalled ?? deps.modelProblem?.() ?? null,
+    model: classifier.model.name,
+    modelDigest: classifier.model.digest,
+    engine: classifier.engine,
+  });
+  const held = holdLease(pool, lease, ownerReport, () => lost.abort());
+  const { results: topics } = deps;
+  const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
+  const heard = (event: ConsumeEvent) => {
+    if (event.kind === 'recorded') publication?.recorded(event);
+    if (event.kind === 'passed over') publication?.recorded({ predicted: 0, deadLettered: 1 });
+    report(event);
+  };
+  const published = () =>
+    publication?.finish(
+      AbortSignal.any([
+        lost.signal,
+        after(options.signal, publishMs.stopped),
+        AbortSignal.timeout(publishMs.drained),
+      ]),
+    );
+
+  try {
+    // The topic may be away: the partition is kept meanwhile, and `status` says why.
+    const { from, end } = await waits.during((onWait) =>
+      retry(
+        async () => {
+          const from = await startOffset(deps, options, lease);
+          return { from, end: (await topic.bounds(partition)).end };
+        },
+        { signal, onWait },
+      ),
+    );
+    report({ kind: 'owning', partition, epoch: lease.epoch, from, lag: Math.max(0, end - from) });
+    if (task.until !== null && from >= task.until) {
+      await published();
+      return 'drained';
+    }
+    const onStall = (reason: string | null) => {
+      stalled = reason;
+      report({ kind: 'stalled', partition, reason });
+      held.tell();
+    };
+    const work = { from, end, signal, hardStop, waits, onStall };
+    await workThrough({ ...deps, report: heard }, options, task, work);
+    if (lost.signal.aborted) return lostTo(deps, lease);
+    await published();
+    return options.signal.aborted ? 'stopped' : 'drained';
+  } catch (error) {
+    if (error instanceof OwnershipLostError || lost.signal.aborted) return lostTo(deps, lease);
+    if (error instanceof StalledError) held.stalled();
+    throw error;
+  } finally {
+    publication?.abandon();
+    await held[Symbol.asyncDispose]();
+    report({ kind: 'released', partition });
+  }
+}
+
+function lostTo(deps: ConsumeDeps, lease: Lease): PartitionEnd {
+  deps.report({ kind: 'lost', partition: lease.partition, epoch: lease.epoch });
+  return 'lost';
+}
+
+/** Aborts `ms` after `signal`. */
+function after(signal: AbortSignal, ms: number): AbortSignal {
+  const later = new AbortController();
+  const start = () => void setTimeout(() => later.abort(), ms).unref();
+  if (signal.aborted) start();
+  else signal.addEventListener('abort', start, { once: true });
+  return later.signal;
+}

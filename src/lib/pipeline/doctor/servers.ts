@@ -1,0 +1,231 @@
+/** Checks of what a command would open: database, clock, topic, object store, model. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { errorMessage, VisionscaleError } from '../../base/errors.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import { pendingMigrations } from '../../systems/database/migrate.ts';
+import type { Database } from '../../systems/database/open.ts';
+import { grants, requireFit, schemaOf, type Session, sessionOf } from '../../systems/database/session.ts';
+import type { ObjectStore } from '../../systems/objects/store.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
+import type { Check } from './doctor.ts';
+
+/** Rows and leases use the database's clock; capture times come from the hosts'. */
+const mostClockDifferenceMs = 100;
+
+export function databaseChecks(open: () => Promise<Database>): Check[] {
+  return [
+    {
+      name: 'database',
+      needed: true,
+      run: async () => {
+        const database = await open();
+        requireFit(database.pool);
+        const { rows } = await database.pool.query<{ version: string; standby: boolean }>(
+          `select current_setting('server_version') as version, pg_is_in_recovery() as standby`,
+        );
+        if (rows[0]?.standby) {
+          throw new VisionscaleError(`${database.describe} is a standby: nothing can be written there`, {
+            code: 'database_read_only',
+            hint: 'Name the primary in DATABASE_URL.',
+          });
+        }
+        const session = sessionOf(database.pool);
+        return [
+          `${database.describe}, PostgreSQL ${rows[0]?.version}`,
+          ...(database.kind === 'embedded' ? ['embedded'] : []),
+          ...(session?.pooled ? ['behind a pooler'] : []),
+          ...putRight(session),
+        ].join(', ');
+      },
+    },
+    {
+      name: 'tables',
+      needed: true,
+      run: async () => {
+        const { pool } = await open();
+        const schema = schemaOf(pool);
+        const pending = await pendingMigrations(pool);
+        if (pending.length > 0) {
+          throw new VisionscaleError(`${pending.length} migrations are not applied`, {
+            code: 'schema_outdated',
+            hint: 'visionscale init',
+          });
+        }
+        const { rows } = await pool.query<{ table: string }>(
+          `select c.relname as "table" from pg_class c
+           where c.relnamespace = $1::regnamespace and c.relkind = 'r' and not (
+             has_table_privilege(c.oid, 'select') and (c.relname = 'schema_migrations' or (
+               has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update')
+               and has_table_privilege(c.oid, 'delete'))))
+             and c.relname = any($2) order by 1`,
+          [pg.escapeIdentifier(schema), tables],
+        );
+        if (rows.length > 0) {
+          throw new VisionscaleError(
+            `this user may not read and write ${rows.map((r) => r.table).join(', ')}`,
+            {
+              code: 'database_permission_denied',
+              hint: `Have their owner run:\n${grants(schema, sessionOf(pool)?.role ?? '…')}`,
+            },
+          );
+        }
+        const temporary = await pool.query<{ may: boolean }>(
+          `select has_database_privilege(current_database(), 'TEMPORARY') as may`,
+        );
+        const where = schema === 'public' ? '' : ` in the schema ${schema}`;
+        if (temporary.rows[0]?.may) return `up to date, readable and writable${where}`;
+        return {
+          warning: 'up to date, readable and writable; `audit` may not make its temporary tables',
+          hint: `GRANT TEMPORARY ON DATABASE … TO ${pg.escapeIdentifier(sessionOf(pool)?.role ?? '…')};`,
+        };
+      },
+    },
+    {
+      name: 'clock',
+      needed: false,
+      run: async () => {
+        const { pool } = await open();
+        const difference = await clockDifference(pool);
+        const text = `${Math.abs(difference).toFixed(0)} ms ${difference > 0 ? 'behind' : 'ahead of'} the database's`;
+        if (Math.abs(difference) <= mostClockDifferenceMs) return text;
+        return {
+          warning: text,
+          hint: 'Latencies will be off by as much: keep the clock with NTP (chrony, systemd-timesyncd).',
+        };
+      },
+    },
+  ];
+}
+
+/** What consumers, producers and `serve` read and write. */
+const tables = [
+  ...[
+    'image_info',
+    'produce_rounds',
+    'prediction_results',
+    'dead_letters',
+    'positions',
+    'owners',
+    'suspects',
+  ],
+  ...['topic_heads', 'topic_records', 'topic_commits', 'topic_members', 'topic_holders'],
+  ...['models', 'active_models', 'corrections', 'bin_versions', 'active_bins', 'outbox', 'ingested'],
+  'schema_migrations',
+];
+
+/** Settings that would be otherwise by the role's, the database's or the server's configuration. */
+function putRight(session: Session | undefined): string[] {
+  const names = Object.keys(session?.set ?? {});
+  return names.length === 0 ? [] : [`sets for itself: ${names.join(', ')}`];
+}
+
+/** Database minus host in milliseconds; of several tries the one with the shortest round trip. */
+async function clockDifference(pool: Database['pool']): Promise<number> {
+  let best = { trip: Infinity, difference: 0 };
+  for (let i = 0; i < 5; i++) {
+    const before = Date.now();
+    const { rows } = await pool.query<{ ms: number }>(
+      'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
+    );
+    const after = Date.now();
+    if (after - before < best.trip)
+      best = { trip: after - before, difference: rows[0]!.ms - (before + after) / 2 };
+  }
+  return best.difference;
+}
+
+export function topicCheck(open: () => Promise<Topic>, wanted: number): Check {
+  return {
+    name: 'topic',
+    needed: true,
+    run: async () => {
+      const topic = await open();
+      const partitions = await topic.partitions();
+      const what = `${topic.name}${topic.kind === 'embedded' ? ', in the database' : ', in Kafka'}`;
+      if (partitions === 0) return { warning: `${what}: does not exist yet`, hint: 'visionscale init' };
+      if (partitions !== wanted) {
+        return {
+          warning: `${what}: ${partitions} partitions, the settings say ${wanted}`,
+          hint: `Run a consumer for each of the ${partitions}, or set VISIONSCALE_PARTITIONS=${partitions}.`,
+        };
+      }
+      return `${what}: ${partitions} partitions`;
+    },
+  };
+}
+
+export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): Check {
+  return {
+    name: 'object store',
+    needed: true,
+    run: async () => {
+      const store = await open();
+      // Throws where listing is not allowed: a missing image then looks like a missing right, and consumers pause.
+      if (!(await store.exists())) {
+        throw new VisionscaleError(`${store.url} does not exist`, {
+          code: 'bucket_missing',
+          hint: 'visionscale init',
+        });
+      }
+      const key = `.visionscale-doctor/${randomBytes(8).toString('hex')}`;
+      const probe = randomBytes(32);
+      try {
+        await store.put(key, probe, { contentType: 'application/octet-stream' });
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        await proveReadable(store, key, maxBytes);
+        return {
+          warning: `${store.url}: listed and read, not written: ${errorMessage(error)}`,
+          hint: 'Enough for `consume`. `upload` and `model use` need s3:PutObject.',
+        };
+      }
+      try {
+        const read = await store.get(key, { maxBytes });
+        if (!read.equals(probe)) {
+          throw new VisionscaleError(`${store.url} gave back other bytes than it was given`, {
+            code: 'store_corrupts',
+          });
+        }
+      } catch (error) {
+        await store.remove(key).catch(() => undefined);
+        throw error;
+      }
+      try {
+        await store.remove(key);
+      } catch (error) {
+        if (!isDenied(error)) throw error;
+        return {
+          warning: `${store.url}: written and read; ${key} stays there: ${errorMessage(error)}`,
+          hint: 'Nothing else removes objects: s3:DeleteObject is needed on .visionscale-doctor/* only.',
+        };
+      }
+      return `${store.url}: written, read and removed`;
+    },
+  };
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof VisionscaleError && error.code === 'access_denied';
+}
+
+/** Throws unless an object that is missing is said to be missing. */
+async function proveReadable(store: ObjectStore, missing: string, maxBytes: number): Promise<void> {
+  try {
+    await store.get(missing, { maxBytes });
+  } catch (error) {
+    if (!(error instanceof VisionscaleError && error.code === 'not_found')) throw error;
+  }
+}
+
+export function modelCheck(open: () => Promise<Classifier>, given: boolean): Check {
+  return {
+    name: 'model',
+    needed: given,
+    run: async () => {
+      await using classifier = await open();
+      const { model, engine, workers } = classifier;
+      return `${model.name} ${model.version}, ${model.labels.length} categories, engine ${engine}, ${workers} workers`;
+    },
+  };
+}

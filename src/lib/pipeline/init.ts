@@ -1,0 +1,70 @@
+/** The verb `init`: database, migrations, topic, bucket. Safe twice, and from two hosts at once. */
+import type { Config } from '../config/config.ts';
+import { createDatabaseIfMissing } from '../systems/database/create.ts';
+import { migrate } from '../systems/database/migrate.ts';
+import type { Database } from '../systems/database/open.ts';
+import { createSchemaIfMissing, requireFit } from '../systems/database/session.ts';
+import type { ObjectStore } from '../systems/objects/store.ts';
+import type { ResultTopics } from '../systems/publish/topics.ts';
+import type { Topic } from '../systems/topic/topic.ts';
+
+export interface InitDeps {
+  openDatabase(): Promise<Database>;
+  openTopic(database: Database): Promise<Topic>;
+  openResultTopics(database: Database, topic: Topic): Promise<ResultTopics | null>;
+  openStore(): Promise<ObjectStore>;
+}
+
+export interface InitResult {
+  database: { where: string; created: boolean; applied: string[] };
+  topic: { name: string; created: boolean; partitions: number };
+  /** Of results and dead letters; none where the settings want none. */
+  resultTopics: { name: string; created: boolean; partitions: number }[];
+  store: { url: string; created: boolean };
+  warnings: string[];
+}
+
+export async function init(config: Config, deps: InitDeps): Promise<InitResult> {
+  const { created } =
+    config.database.kind === 'server'
+      ? await createDatabaseIfMissing(config.database.connection)
+      : { created: false };
+  await using database = await deps.openDatabase();
+  requireFit(database.pool);
+  await createSchemaIfMissing(database.pool);
+  const { applied } = await migrate(database.pool);
+  await using topic = await deps.openTopic(database);
+  const topicState = await topic.create(config.topic.partitions);
+  await using results = await deps.openResultTopics(database, topic);
+  const resultTopics = results === null ? [] : await results.create();
+  await using store = await deps.openStore();
+  const storeState = await store.create();
+  const warnings = [
+    ...partitionWarning(topic.name, topicState, config.topic.partitions),
+    ...resultTopics
+      .filter(({ partitions }) => partitions !== topicState.partitions)
+      .map(
+        ({ name, partitions }) =>
+          `topic ${name} exists with ${partitions} partitions, ${topic.name} has ${topicState.partitions}: results of one partition come in other ones`,
+      ),
+  ];
+  return {
+    database: { where: database.describe, created, applied },
+    topic: { name: topic.name, ...topicState },
+    resultTopics,
+    store: { url: store.url, created: storeState.created },
+    warnings,
+  };
+}
+
+/** A topic of another count works, but not as the settings say. */
+export function partitionWarning(
+  name: string,
+  state: { created: boolean; partitions: number },
+  wanted: number,
+): string[] {
+  if (state.created || state.partitions === wanted) return [];
+  return [
+    `topic ${name} exists with ${state.partitions} partitions, the settings say ${wanted}; run a consumer for each of the ${state.partitions}`,
+  ];
+}

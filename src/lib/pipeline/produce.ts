@@ -1,0 +1,190 @@
+/** The verb `produce`: the keys of images not yet produced in their round, through the topic. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
+import { errorMessage, faultCode, isRetryable } from '../base/errors.ts';
+import { outageMs, retry } from '../base/flow/retry.ts';
+import { Bell } from '../systems/database/bell.ts';
+import {
+  beginRound,
+  completeRound,
+  countImages,
+  markProduced,
+  openRound,
+  pendingPage,
+  type PendingImage,
+} from '../systems/database/tables/images.ts';
+import { keyMessage } from '../systems/message/key-message.ts';
+import type { Producer, Topic } from '../systems/topic/topic.ts';
+
+export interface ProduceDeps {
+  pool: Pool;
+  topic: Topic;
+  report: (event: ProduceEvent) => void;
+}
+
+export interface ProduceOptions {
+  /** Open a new round: everything is asked for once more. An unfinished one is finished first. */
+  again: boolean;
+  /** Most keys to produce. */
+  limit?: number;
+  /** Most keys a second. */
+  rate?: number;
+  /** Partitions of the topic where it has to be created. */
+  partitions: number;
+  belt?: string;
+  /** Go on with what is inserted later, until the signal; whatever is away is waited for. */
+  follow?: boolean;
+  signal: AbortSignal;
+}
+
+export type ProduceEvent =
+  | { kind: 'topic'; name: string; created: boolean; partitions: number; wanted: number }
+  | { kind: 'round'; images: number; resumed: boolean }
+  | { kind: 'pending'; images: number }
+  | { kind: 'produced'; images: number }
+  /** Everything there was is produced; what comes is waited for (again, where something was away). */
+  | { kind: 'following' }
+  /** Something is away; the step is tried again. */
+  | { kind: 'waiting'; reason: string; code: string };
+
+export interface ProduceResult {
+  produced: number;
+  topic: string;
+  /** Keys by partition. */
+  partitions: number[];
+  /** Of all images, before this run. */
+  images: number;
+  /** Keys that this round still has to bring. */
+  left: number;
+  seconds: number;
+}
+
+/** Images a page: what is in memory, on its way, and marked in one statement. */
+const pageSize = 1000;
+/** Rung by a trigger of image_info. */
+const imagesChannel = 'visionscale_images';
+/** How often a follower looks though nothing rang, in milliseconds. */
+const pollMs = 1000;
+
+/**
+ * A key is marked produced only after the topic has acknowledged it. Killed in between, the next run sends it again
+ * under the same request id, and the consumer's record of that request makes it one.
+ */
+export async function produce(deps: ProduceDeps, options: ProduceOptions): Promise<ProduceResult> {
+  const { pool, topic, report } = deps;
+  const { follow = false, limit = Infinity, signal } = options;
+  const began = performance.now();
+  let waited = true;
+  // Sent twice under the same request ids is sent once.
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal,
+      forMs: follow ? Infinity : outageMs,
+      onWait: (error) => {
+        waited = true;
+        report({ kind: 'waiting', reason: errorMessage(error), code: faultCode(error) });
+      },
+    });
+  // A person who waits is told at once what is away; a service that starts before its servers waits for them.
+  const atStart = <T>(step: () => Promise<T>): Promise<T> => (follow ? patiently(step) : step());
+
+  const { created, partitions } = await atStart(() => topic.create(options.partitions));
+  report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });
+  const round = await atStart(() => (options.again ? beginRound(pool) : openRound(pool)));
+  if (round) report({ kind: 'round', images: round.images, resumed: round.resumed });
+  const counts = await atStart(() => countImages(pool));
+  report({ kind: 'pending', images: Math.min(counts.images - counts.produced, options.limit ?? Infinity) });
+
+  const result: ProduceResult = {
+    produced: 0,
+    topic: topic.name,
+    partitions: Array<number>(partitions).fill(0),
+    images: counts.images,
+    left: counts.images - counts.produced,
+    seconds: 0,
+  };
+  await using producer = await atStart(() => topic.producer());
+  let taken = 0;
+  /** From the first key to the last; true where it came to the end. */
+  const pass = async (): Promise<boolean> => {
+    let marking: Promise<void> = Promise.resolve();
+    let ended = false;
+    for await (const page of pages(
+      (after, limit) => patiently(() => pendingPage(pool, after, limit)),
+      { ...options, limit: limit - taken },
+      () => (ended = true),
+    )) {
+      const placements = await patiently(() => send(producer, page, options.belt));
+      taken += page.length;
+      // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
+      await marking;
+      marking = patiently(() => markProduced(pool, page)).then((marked) => {
+        result.produced += marked;
+        result.left -= marked;
+        report({ kind: 'produced', images: marked });
+      });
+      marking.catch(() => undefined);
+      for (const { partition } of placements)
+        result.partitions[partition] = (result.partitions[partition] ?? 0) + 1;
+    }
+    await marking;
+    return ended;
+  };
+  try {
+    await using bell = follow ? new Bell(pool, imagesChannel) : null;
+    let rung = bell?.rings('') ?? 0;
+    // A pass that reached the end has produced everything that was due when the round was opened.
+    if ((await pass()) && round) await patiently(() => completeRound(pool, round.id));
+    while (bell && !signal.aborted && taken < limit) {
+      if (waited) report({ kind: 'following' });
+      waited = false;
+      await bell.wait('', rung, pollMs, signal);
+      rung = bell.rings('');
+      await pass();
+    }
+    if (follow) result.left = await pendingCount(pool);
+  } catch (error) {
+    // Told to stop while something was away: the next run goes on from there.
+    if (!(follow && signal.aborted && isRetryable(error))) throw error;
+  }
+  result.seconds = (performance.now() - began) / 1000;
+  return result;
+}
+
+async function pendingCount(pool: Pool): Promise<number> {
+  const { images, produced } = await countImages(pool);
+  return images - produced;
+}
+
+/** Keyset pages in key order: no cursor is held open, and what was marked meanwhile does not shift the next page. */
+async function* pages(
+  read: (after: string, limit: number) => Promise<PendingImage[]>,
+  options: ProduceOptions,
+  onEnd: () => void,
+): AsyncGenerator<PendingImage[]> {
+  const { limit = Infinity, rate, signal } = options;
+  const size = rate === undefined ? pageSize : Math.max(1, Math.min(pageSize, Math.floor(rate / 10)));
+  const began = performance.now();
+  let taken = 0;
+  for (let after = ''; !signal.aborted && taken < limit;) {
+    const page = await read(after, Math.min(size, limit - taken));
+    const last = page.at(-1);
+    if (last === undefined) {
+      onEnd();
+      return;
+    }
+    yield page;
+    after = last.key;
+    taken += page.length;
+    if (rate !== undefined) await pause(began + (taken / rate) * 1000 - performance.now(), signal);
+  }
+}
+
+async function send(producer: Producer, page: PendingImage[], belt: string | undefined) {
+  const capturedAt = new Date();
+  return producer.send(page.map(({ key, round }) => keyMessage({ key, round, capturedAt, belt })));
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => undefined);
+}

@@ -1,0 +1,116 @@
+/** Who may do what: tokens where there are any; without them everything on loopback, and reading alone elsewhere. */
+import { isIP } from 'node:net';
+import { hostname } from 'node:os';
+import type { TokenHash } from '../../../config/http.ts';
+import { Problem } from '../problem.ts';
+import { bearerOf } from './tokens.ts';
+
+/** What a route needs: nothing, the right to look, or the right to send images. */
+export type Right = 'none' | 'read' | 'write';
+
+export interface AccessOptions {
+  tokens: readonly TokenHash[];
+  /** Where the server listens. */
+  host: string;
+  corsOrigins: readonly string[];
+}
+
+export interface Asking {
+  method: string;
+  authorization: string | undefined;
+  host: string | undefined;
+  origin: string | undefined;
+  /** The header by which a proxy shows that the request came through it. */
+  proxy?: string | undefined;
+}
+
+export type Access = (right: Right, asking: Asking) => string | null;
+
+/** Throws a Problem (401, 403) where the asking may not; else the name of its token, null where none is asked for. */
+export function accessPolicy({ tokens, host, corsOrigins }: AccessOptions): Access {
+  if (tokens.length > 0) {
+    return (right, { authorization }) => {
+      if (right === 'none') return null;
+      const name = bearerOf(authorization, tokens);
+      if (name === undefined) throw unauthorized();
+      return name;
+    };
+  }
+  const local = isLoopback(host);
+  return (right, asking) => {
+    // Probes ask under any name, or none, and through whatever stands between.
+    if (right === 'none') return null;
+    // Whoever is behind it: to this server it would look like its own machine.
+    if (asking.proxy !== undefined) throw proxied(asking.proxy);
+    // A page whose name was rebound to this address sends its own name: nobody else would send one of these.
+    if (local) checkLocal(asking, corsOrigins);
+    else checkName(asking, host);
+    if (right === 'write' && !local) throw readOnly();
+    return null;
+  };
+}
+
+export function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
+}
+
+function checkLocal({ host, origin }: Asking, corsOrigins: readonly string[]): void {
+  if (!isLoopback(nameOf(host))) {
+    throw new Problem(403, 'foreign_host', 'this server answers to localhost and loopback addresses only', {
+      hint: 'Ask for it under such a name, or give it tokens (visionscale serve --new-token NAME).',
+    });
+  }
+  if (origin === undefined || corsOrigins.includes(origin) || origin === `http://${host}`) return;
+  throw new Problem(403, 'foreign_origin', 'pages of this origin may not use this server', {
+    hint: 'Allow the origin with --cors.',
+  });
+}
+
+/** Names that nobody outside can make lead here: addresses, names without a dot, this machine's and the configured one. */
+function checkName({ host }: Asking, listensOn: string): void {
+  // No page of a browser: they all send one.
+  if (host === undefined) return;
+  const name = nameOf(host).toLowerCase();
+  const own = hostname().toLowerCase();
+  const isOwn = [own, `${own}.local`, listensOn.toLowerCase()].includes(name);
+  if (isOwn || isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0 || /^[a-z0-9_-]+$/.test(name)) return;
+  throw new Problem(
+    403,
+    'foreign_host',
+    'without tokens this server answers to its addresses and its own name only',
+    {
+      hint: 'Ask for it by address, or give it tokens (visionscale serve --new-token NAME).',
+    },
+  );
+}
+
+/** Of a Host header, without the port. */
+function nameOf(host: string | undefined): string {
+  return /^(\[[^\]]*\]|[^:]*)(:\d{1,5})?$/.exec(host ?? '')?.[1] ?? '';
+}
+
+function proxied(header: string): Problem {
+  return new Problem(
+    403,
+    'proxied',
+    `without tokens this server takes no requests that came through a proxy, and this one has the header ${header}`,
+    { hint: 'Give the server tokens (visionscale serve --new-token NAME), or ask it without the proxy.' },
+  );
+}
+
+function unauthorized(): Problem {
+  return new Problem(401, 'unauthorized', 'a bearer token is needed, and this is none that is known here', {
+    hint: 'Send Authorization: Bearer <token>.',
+  });
+}
+
+function readOnly(): Problem {
+  return new Problem(
+    403,
+    'read_only',
+    'this server has no tokens and can be reached from elsewhere: it takes no images',
+    {
+      hint: 'Start it with VISIONSCALE_TOKENS, or on a loopback address.',
+    },
+  );
+}

@@ -1,0 +1,187 @@
+/** The HTTP server: its parts put together. */
+import cors from '@fastify/cors';
+import multipart from '@fastify/multipart';
+import rateLimit from '@fastify/rate-limit';
+import Fastify, { type FastifyRequest } from 'fastify';
+import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
+import { findOutcomes, resultsAfter, streamEnd } from '../../systems/database/tables/results.ts';
+import { accessPolicy, type Right } from './admission/access.ts';
+import { Admission } from './admission/admission.ts';
+import { holdContinue } from './admission/expect-continue.ts';
+import { Failures } from './admission/failures.ts';
+import { limitConnections, serverLimits } from './admission/limits.ts';
+import { proxyHeader, senderOf } from './admission/sender.ts';
+import type { App, Shared } from './context.ts';
+import type { ServeDeps, ServeOptions } from './deps.ts';
+import { answerErrors } from './errors.ts';
+import { describeApi } from './openapi.ts';
+import { Problem, safeHeaders } from './problem.ts';
+import { Feed } from './results/feed.ts';
+import { Waiters } from './results/waiters.ts';
+import { imageRoutes } from './routes/images.ts';
+import { originalRoute } from './routes/original.ts';
+import { resultRoutes } from './routes/results.ts';
+import { systemRoutes } from './routes/system.ts';
+
+export interface OpenApp {
+  app: App;
+  /** Says so in /readyz; everything else goes on. */
+  drain(): void;
+  /** Ends streams and waits, finishes what is in flight, takes nothing new. */
+  close(): Promise<void>;
+}
+
+export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<OpenApp> {
+  const { pool, report } = deps;
+  const { http, pipeline } = options;
+  const closing = new AbortController();
+  let draining = false;
+  const shared: Shared = {
+    deps,
+    options,
+    admission: new Admission(admissionBounds(options), deps.load),
+    waiters: new Waiters({ find: (ids) => findOutcomes(pool, pipeline, ids) }),
+    feed: new Feed({
+      end: () => streamEnd(pool),
+      after: (place, limit) => resultsAfter(pool, pipeline, place, limit),
+    }),
+    closing: closing.signal,
+    isDraining: () => draining,
+  };
+  const app: App = Fastify(serverLimits).withTypeProvider<ZodTypeProvider>();
+  limitConnections(app.server);
+  holdContinue(app.server);
+  app.setValidatorCompiler(validatorCompiler);
+  // The shapes are those of the OpenAPI document; tests hold the answers to them.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data));
+  // A body is read by the route that wants it, after everything that may refuse it.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  answerErrors(app, report);
+  tellAnswers(app, report);
+  keepPlain(app);
+  if (http.corsOrigins.length > 0) await allowOrigins(app, http.corsOrigins);
+  guard(app, shared);
+  if (http.rateLimit > 0) await limitRates(app, http.rateLimit);
+  await app.register(multipart, {
+    throwFileSizeLimit: false,
+    // A name of a file is optional: a part that says it is an image is one.
+    isPartAFile: (_field, type, file) => file !== undefined || isImageType(type),
+    limits: { fileSize: Infinity, files: 100, fields: 200, fieldSize: 4096, headerPairs: 50 },
+  });
+  await describeApi(app, options.version);
+  imageRoutes(app, shared);
+  originalRoute(app, shared);
+  resultRoutes(app, shared);
+  systemRoutes(app, shared);
+  await app.ready();
+  return {
+    app,
+    drain: () => (draining = true),
+    async close() {
+      closing.abort();
+      shared.waiters.close();
+      // Those that fall idle only now would be waited for.
+      const idle = setInterval(() => app.server.closeIdleConnections(), 50);
+      await app.close();
+      clearInterval(idle);
+    },
+  };
+}
+
+/** What nginx, and others after it, note for a sender that went away. */
+const wentAway = 499;
+
+function tellAnswers(app: App, report: ServeDeps['report']): void {
+  app.decorateRequest('arrived');
+  app.addHook('onRequest', (request, reply, done) => {
+    const arrived = { at: Date.now(), tick: performance.now() };
+    request.arrived = arrived;
+    reply.raw.once('close', () => {
+      if (String(reply.getHeader('content-type')).startsWith('text/event-stream')) return;
+      report({
+        kind: 'answered',
+        method: request.method,
+        route: request.routeOptions.url ?? 'unknown',
+        status: reply.raw.writableFinished ? reply.raw.statusCode : wentAway,
+        ms: performance.now() - arrived.tick,
+      });
+    });
+    done();
+  });
+}
+
+/** Half of the places and of the memory for one sender, and never less than one for a largest image. */
+function admissionBounds({ http: { maxInFlight: images }, imageMemoryBytes: bytes, limits }: ServeOptions) {
+  const bytesEach = Math.max(Math.floor(bytes / 2), limits.maxBytes);
+  return { images, imagesEach: Math.ceil(images / 2), bytes, bytesEach };
+}
+
+function isImageType(type: string | undefined): boolean {
+  return type !== undefined && /^(image\/.+|application\/octet-stream)$/i.test(type);
+}
+
+/** Nothing that two readers could read differently, neither of requests nor of answers. */
+function keepPlain(app: App): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.headers(safeHeaders);
+    const hosts = request.raw.rawHeaders.filter((name, n) => n % 2 === 0 && name.toLowerCase() === 'host');
+    done(
+      hosts.length > 1 ? new Problem(400, 'bad_request', 'the request has more than one Host') : undefined,
+    );
+  });
+}
+
+/** Before anything of a body is read. */
+function guard(app: App, { options, closing }: Shared): void {
+  const access = accessPolicy(options.http);
+  const failures = new Failures();
+  app.decorateRequest('token', null);
+  app.addHook('onSend', (_request, reply, _payload, done) => {
+    if (closing.aborted) void reply.header('connection', 'close');
+    done();
+  });
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is the answer
+  app.addHook('onRequest', async (request) => {
+    if (closing.aborted) {
+      throw new Problem(503, 'stopping', 'the server is about to stop', { retryAfter: 1 });
+    }
+    try {
+      request.token = access(rightOf(request), {
+        method: request.method,
+        authorization: request.headers.authorization,
+        host: request.headers.host,
+        origin: request.headers.origin,
+        proxy: proxyHeader(request.headers),
+      });
+    } catch (error) {
+      const isFailure = error instanceof Problem && error.status === 401;
+      throw (isFailure ? failures.note(request.ip) : undefined) ?? error;
+    }
+  });
+}
+
+/** What nothing is known of needs the right to look, so that a stranger learns nothing by asking. */
+function rightOf(request: FastifyRequest): Right {
+  return request.routeOptions.config?.right ?? 'read';
+}
+
+async function allowOrigins(app: App, origins: readonly string[]): Promise<void> {
+  await app.register(cors, {
+    origin: [...origins],
+    methods: ['GET', 'HEAD', 'POST'],
+    exposedHeaders: ['location', 'retry-after'],
+    maxAge: 600,
+  });
+}
+
+async function limitRates(app: App, aSecond: number): Promise<void> {
+  await app.register(rateLimit, {
+    max: aSecond,
+    timeWindow: 1000,
+    allowList: (request) => rightOf(request) === 'none',
+    keyGenerator: (request) => senderOf(request.token, request.ip),
+    errorResponseBuilder: () =>
+      new Problem(429, 'rate_limited', `more than ${aSecond} requests a second`, { retryAfter: 1 }),
+  });
+}

@@ -1,0 +1,115 @@
+/** What an HTTP request is refused with: a status, and a body after RFC 9457 that says what is wrong and what to do. */
+import { STATUS_CODES } from 'node:http';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { ImageError, ObjectError, TopicError, VisionscaleError, DatabaseError } from '../../base/errors.ts';
+
+export interface ProblemBody {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  hint?: string;
+  /** The image that is meant, where it has an id. */
+  id?: string;
+}
+
+interface ProblemDetails {
+  hint?: string | undefined;
+  cause?: unknown;
+  /** When to come again, in seconds. */
+  retryAfter?: number;
+  id?: string;
+}
+
+export const problemType = 'application/problem+json';
+
+/** Of every answer: nothing is guessed from its content, and nothing of it is kept on the way. */
+export const safeHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;
+
+export class Problem extends VisionscaleError {
+  override readonly name = 'Problem';
+  readonly status: number;
+  readonly retryAfter: number | undefined;
+  readonly id: string | undefined;
+
+  constructor(status: number, code: string, detail: string, details: ProblemDetails = {}) {
+    const { hint, cause, retryAfter, id } = details;
+    super(detail, { code, ...(hint !== undefined && { hint }), ...(cause !== undefined && { cause }) });
+    this.status = status;
+    this.retryAfter = retryAfter;
+    this.id = id;
+  }
+
+  body(): ProblemBody {
+    return {
+      type: 'about:blank',
+      title: STATUS_CODES[this.status] ?? 'Error',
+      status: this.status,
+      code: this.code,
+      detail: this.message,
+      ...(this.hint !== undefined && { hint: this.hint }),
+      ...(this.id !== undefined && { id: this.id }),
+    };
+  }
+
+  headers(): Record<string, string> {
+    return {
+      'content-type': problemType,
+      ...safeHeaders,
+      ...(this.retryAfter !== undefined && { 'retry-after': String(this.retryAfter) }),
+      ...(this.status === 401 && { 'www-authenticate': 'Bearer' }),
+    };
+  }
+}
+
+/** How an image that cannot be taken is answered: too large, of a type that is not taken, or broken. */
+const imageStatus: Record<string, number> = {
+  too_large: 413,
+  empty: 400,
+  not_an_image: 415,
+  unsupported_format: 415,
+};
+
+/** Any error as a Problem. Of faults that are not the sender's, no more than their code goes out. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof ImageError) {
+    return new Problem(imageStatus[error.code] ?? 422, error.code, error.message, {
+      hint: error.hint,
+      cause: error,
+    });
+  }
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const faults = error.validation.map(
+      ({ instancePath, message }) => `${instancePath.slice(1) || error.validationContext}: ${message}`,
+    );
+    return new Problem(400, 'invalid_request', faults.join('; ').slice(0, 1000));
+  }
+  const part = awayPart(error);
+  if (part !== undefined) {
+    return new Problem(503, (error as VisionscaleError).code, `the ${part} cannot be used at the moment`, {
+      cause: error,
+      retryAfter: 2,
+    });
+  }
+  const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };
+  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
+    return new Problem(statusCode, codeOf(code), String(message), { cause: error });
+  }
+  return new Problem(500, 'internal', 'this should not have happened; the server’s log has more', {
+    cause: error,
+  });
+}
+
+function awayPart(error: unknown): string | undefined {
+  if (error instanceof DatabaseError) return 'database';
+  if (error instanceof TopicError) return 'topic';
+  if (error instanceof ObjectError) return 'object store';
+  return undefined;
+}
+
+/** The framework's own codes, in our form: `FST_ERR_CTP_INVALID_MEDIA_TYPE` is `ctp_invalid_media_type`. */
+function codeOf(code: unknown): string {
+  return typeof code === 'string' ? code.replace(/^FST_(ERR_)?/, '').toLowerCase() : 'bad_request';
+}

@@ -1,0 +1,107 @@
+/** The stream of results for everybody who listens: one query a tick for all who are up to date, pages for who catches up. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  isAfter,
+  type Place,
+  type StreamedResult,
+  type StreamPage,
+} from '../../../systems/database/tables/results.ts';
+
+export interface FeedSource {
+  /** Behind everything there is. */
+  end(): Promise<Place>;
+  /** At most `limit` results. */
+  after(place: Place, limit: number): Promise<StreamPage>;
+}
+
+/** Takes results; resolves when it can take more. */
+export type Take = (results: readonly StreamedResult[]) => Promise<void> | void;
+
+export interface FeedOptions {
+  /** Between two looks, in milliseconds. */
+  pollMs?: number;
+  /** Results a query. */
+  pageSize?: number;
+}
+
+const longestPauseMs = 2000;
+
+export class Feed {
+  readonly #source: FeedSource;
+  readonly #pollMs: number;
+  readonly #pageSize: number;
+  readonly #live = new Set<{ take: Take; from: Place }>();
+  /** Everything up to here was handed to all who are live; null while nobody is. */
+  #place: Place | null = null;
+  #polling = false;
+
+  constructor(source: FeedSource, { pollMs = 40, pageSize = 200 }: FeedOptions = {}) {
+    this.#source = source;
+    this.#pollMs = pollMs;
+    this.#pageSize = pageSize;
+  }
+
+  /**
+   * Hands on everything after `from` (null: from now on), in order and without a gap, until `signal` aborts. Throws what
+   * the database throws while catching up.
+   */
+  async follow(from: Place | null, take: Take, signal: AbortSignal): Promise<void> {
+    const end = await this.#source.end();
+    // A place that cannot have been handed out would keep the others waiting for it.
+    let place = from === null || isAfter(from, end) ? end : from;
+    for (;;) {
+      const { results, upTo } = await this.#source.after(place, this.#pageSize);
+      if (signal.aborted) return;
+      if (results.length > 0) await take(results);
+      if (signal.aborted) return;
+      place = upTo;
+      // From here to #join nothing is awaited, so the others cannot move on in between.
+      const isBehind = this.#place !== null && isAfter(this.#place, place);
+      if (results.length < this.#pageSize && !isBehind) break;
+    }
+    await this.#join(take, place, signal);
+  }
+
+  #join(take: Take, from: Place, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const one = { take, from };
+      this.#live.add(one);
+      this.#place ??= from;
+      const leave = () => {
+        this.#live.delete(one);
+        if (this.#live.size === 0) this.#place = null;
+        resolve();
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      if (!this.#polling) void this.#poll();
+    });
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    let pauseMs = this.#pollMs;
+    for (;;) {
+      await sleep(pauseMs);
+      const place = this.#place;
+      if (place === null) break;
+      try {
+        const { results, upTo } = await this.#source.after(place, this.#pageSize);
+        pauseMs = results.length === this.#pageSize ? 0 : this.#pollMs;
+        // All have left meanwhile, and somebody new may have come: whoever is there now has a place of his own.
+        if (this.#place !== place) continue;
+        this.#place = upTo;
+        this.#hand(results);
+      } catch {
+        pauseMs = Math.min(2 * Math.max(pauseMs, 1), longestPauseMs);
+      }
+    }
+    this.#polling = false;
+  }
+
+  #hand(results: readonly StreamedResult[]): void {
+    for (const { take, from } of this.#live) {
+      const news = results.filter(({ place }) => isAfter(place, from));
+      if (news.length > 0) void take(news);
+    }
+  }
+}

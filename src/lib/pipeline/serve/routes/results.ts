@@ -1,0 +1,127 @@
+/** Results: in pages back in time, and as they come. */
+import { z } from 'zod';
+import { type Result, resultPage } from '../../../systems/database/tables/results.ts';
+import { Places } from '../admission/places.ts';
+import { senderOf } from '../admission/sender.ts';
+import type { App, Shared } from '../context.ts';
+import { Problem } from '../problem.ts';
+import { eventStream, placeOf } from '../results/server-sent-events.ts';
+import * as schemas from '../schemas.ts';
+import { refuseOtherMethods } from './only.ts';
+
+/** Most listeners of the stream at a time, in all and of one sender. */
+const mostListeners = { all: 500, each: 16 };
+
+export function resultRoutes(app: App, { deps, options, feed, closing }: Shared): void {
+  const { pipeline } = options;
+
+  app.get(
+    '/v1/results',
+    {
+      schema: {
+        summary: 'Results, latest first, in pages',
+        querystring: schemas.resultsQuery,
+        response: { 200: schemas.answer('A page', schemas.resultPage), ...schemas.problems(400, 401, 403) },
+      },
+    },
+    async ({ query: { limit, cursor, ...filter } }) => {
+      const before = cursor === undefined ? null : readCursor(cursor);
+      // One more than asked for tells whether there is another page.
+      const found = await resultPage(deps.pool, pipeline, filter, { before, limit: limit + 1 });
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? cursorOf(page.at(-1)!.row) : null;
+      return { results: page.map(({ result }) => result), next };
+    },
+  );
+
+  const listeners = new Places(mostListeners);
+  app.get(
+    '/v1/results/stream',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        summary: 'Results as they come: server-sent events, resumed with Last-Event-ID',
+        querystring: schemas.streamQuery,
+        response: {
+          200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } },
+          ...schemas.problems(400, 401, 403, 429),
+        },
+      },
+    },
+    async ({ query: { after, ...filter }, headers, token, ip }, reply) => {
+      const given = headers['last-event-id'] ?? after;
+      const from = given === undefined || given === '' ? null : placeOf(String(given));
+      if (from === undefined)
+        throw new Problem(400, 'invalid_request', 'Last-Event-ID: is none of this stream');
+      const sender = senderOf(token, ip);
+      const full = listeners.full(sender);
+      if (full !== undefined) throw tooMany(full);
+      const leave = listeners.take(sender);
+      const stream = eventStream();
+      const over = AbortSignal.any([stream.gone, closing]);
+      const wanted = matcher(filter);
+      void feed
+        .follow(
+          from,
+          (results) => {
+            const chosen = results.filter(({ result }) => wanted(result));
+            return chosen.length > 0 ? stream.send(chosen) : undefined;
+          },
+          over,
+        )
+        // The listener comes again, from where it was.
+        .catch(() => undefined)
+        .finally(() => {
+          leave();
+          stream.end();
+        });
+      return (
+        reply
+          .header('content-type', 'text/event-stream; charset=utf-8')
+          .header('cache-control', 'no-store')
+          // Asks a proxy of the nginx kind not to hold events back.
+          .header('x-accel-buffering', 'no')
+          .send(stream.body as never)
+      );
+    },
+  );
+
+  refuseOtherMethods(app, '/v1/results', ['GET', 'HEAD']);
+  refuseOtherMethods(app, '/v1/results/stream', ['GET']);
+}
+
+function tooMany(full: 'all' | 'each'): Problem {
+  return full === 'all'
+    ? new Problem(429, 'busy', 'too many listen to the stream already', { retryAfter: 10 })
+    : new Problem(429, 'busy', `this sender listens to the stream ${mostListeners.each} times already`, {
+        hint: 'Close a stream, or share one: a sender is a token, or an address where there are no tokens.',
+        retryAfter: 10,
+      });
+}
+
+interface StreamFilter {
+  category?: string | undefined;
+  bin?: string | undefined;
+  model?: string | undefined;
+  belt?: string | undefined;
+}
+
+function matcher({ category, bin, model, belt }: StreamFilter): (result: Result) => boolean {
+  const fits = (wanted: string | undefined, value: string | null) => wanted === undefined || wanted === value;
+  return (result) =>
+    fits(category, result.category) &&
+    fits(bin, result.bin) &&
+    fits(model, result.model.name) &&
+    fits(belt, result.belt);
+}
+
+function cursorOf(row: number): string {
+  return Buffer.from(`r${row}`).toString('base64url');
+}
+
+function readCursor(cursor: string): number {
+  const row = /^r(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
+  if (row === undefined)
+    throw new Problem(400, 'invalid_request', 'cursor: was not given out by this server');
+  return Number(row);
+}

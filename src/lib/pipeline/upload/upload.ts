@@ -1,0 +1,172 @@
+/**
+ * `upload`: images from files to the object store, their keys to the table. An image is its content (SHA-256): what
+ * the table knows already is skipped, what differs is replaced. The object is put before the row is written, so
+ * whatever is killed, no row lacks its object; where it replaces another, the row first forgets that one's digest, so
+ * no row vouches for an object it does not know. The next run finishes what this one did not.
+ */
+import { errorMessage, ImageError, isRetryable, ObjectError, VisionscaleError } from '../../base/errors.ts';
+import { checkPaths } from '../../base/files/check-paths.ts';
+import { pathFilter } from '../../base/files/filter.ts';
+import { readImageFile } from '../../base/files/read-file.ts';
+import type { Rejection } from '../../base/files/walk.ts';
+import { forEachConcurrently } from '../../base/flow/for-each.ts';
+import { outageMs, retry } from '../../base/flow/retry.ts';
+import type { UploadEvent } from './events.ts';
+import { keyPrefix } from './key-prefix.ts';
+import { type Candidate, plan } from './plan.ts';
+import { uploadImage, type UploadImageDeps } from './upload-image.ts';
+
+export interface UploadDeps extends Omit<UploadImageDeps, 'patiently'> {
+  report: (event: UploadEvent) => void;
+  /** Aborted: nothing new is begun, what is in flight is finished, and the result says `interrupted`. */
+  signal: AbortSignal;
+}
+
+export interface UploadOptions {
+  /** Files and directories. A directory's keys are the paths below it, a file's is its name. */
+  paths: readonly string[];
+  include?: readonly string[];
+  exclude?: readonly string[];
+  /** Symbolic links that lead out of a path are followed. */
+  followLinks?: boolean;
+  /** A folder to put all keys in. */
+  prefix?: string;
+  /** Images at a time, each whole in memory; default 8. */
+  concurrency?: number;
+  /** Look and tell, but write nothing. */
+  dryRun?: boolean;
+  /** Also ask the store whether what would be skipped is still there. */
+  recheck?: boolean;
+  maxBytes: number;
+  /** Most attempts at a step while the store or the database is away; by default for five minutes. */
+  attempts?: number;
+}
+
+export interface UploadResult {
+  uploaded: number;
+  /** Of the uploaded: those whose key held another image before. */
+  replaced: number;
+  skipped: number;
+  rejected: Rejection[];
+  /** Of what was uploaded. */
+  bytes: number;
+  seconds: number;
+  /** In a dry run only. */
+  wouldUpload?: number;
+  interrupted: boolean;
+}
+
+/**
+ * Throws a UsageError for paths that do not exist, and the store's or database's error when it stays away or denies
+ * access; running it again goes on where it stopped. Bad files are rejected one by one and stop nothing.
+ */
+export async function upload(deps: UploadDeps, options: UploadOptions): Promise<UploadResult> {
+  const { store, images, check, report, signal } = deps;
+  const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = Infinity } = options;
+  const started = performance.now();
+  const result: UploadResult = {
+    uploaded: 0,
+    replaced: 0,
+    skipped: 0,
+    rejected: [],
+    bytes: 0,
+    seconds: 0,
+    interrupted: false,
+  };
+  if (dryRun) result.wouldUpload = 0;
+  const found = { files: 0, bytes: 0 };
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal: stop,
+      attempts,
+      forMs: outageMs,
+      onWait: (error, delayMs, attempt) => report({ type: 'waiting', error, attempt, delayMs }),
+    });
+  const reject = (rejection: Rejection) => {
+    result.rejected.push(rejection);
+    report({ type: 'rejected', ...rejection });
+  };
+
+  async function uploadOne(candidate: Candidate): Promise<void> {
+    const { path, file, key, knownSha256 } = candidate;
+    const content = await readImageFile(file, maxBytes);
+    const bytes = content.length;
+    const outcome = { path, key, bytes, replaced: knownSha256 !== null };
+    const steps = { store, images, check, patiently };
+    const type = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
+    switch (type) {
+      case 'skipped':
+        result.skipped++;
+        report({ type, path, key, bytes });
+        return;
+      case 'would_upload':
+        result.wouldUpload = (result.wouldUpload ?? 0) + 1;
+        report({ type, ...outcome });
+        return;
+      case 'uploaded':
+        result.uploaded++;
+        if (outcome.replaced) result.replaced++;
+        result.bytes += bytes;
+        report({ type, ...outcome });
+    }
+  }
+
+  async function uploadOrReject(candidate: Candidate): Promise<void> {
+    try {
+      await uploadOne(candidate);
+    } catch (error) {
+      if (isRejection(error)) return reject({ path: candidate.path, reason: error.message });
+      if (signal.aborted && isRetryable(error)) return; // no time to wait; the next run does it
+      failed.abort();
+      throw error;
+    }
+  }
+
+  const candidates = plan({
+    paths: await checkPaths(options.paths),
+    filter: pathFilter(options.include, options.exclude),
+    followLinks: options.followLinks === true,
+    prefix: keyPrefix(options.prefix ?? ''),
+    maxBytes,
+    signal: stop,
+    lookup: (keys) => patiently(() => images.lookup(keys)),
+    onFound(bytes) {
+      found.files++;
+      found.bytes += bytes;
+      report({ type: 'found', ...found, complete: false });
+    },
+    onRejected: reject,
+  });
+  try {
+    await forEachConcurrently(withEnd(candidates), concurrency, uploadOrReject);
+  } catch (error) {
+    if (!(signal.aborted && isRetryable(error))) throw stopped(error, result.uploaded);
+  }
+  result.interrupted = signal.aborted;
+  result.seconds = Math.round(performance.now() - started) / 1000;
+  return result;
+
+  async function* withEnd(source: AsyncIterable<Candidate>): AsyncGenerator<Candidate> {
+    yield* source;
+    if (!stop.aborted) report({ type: 'found', ...found, complete: true });
+  }
+}
+
+/** Faults of the one file, not of the run. */
+function isRejection(error: unknown): error is VisionscaleError {
+  return error instanceof ImageError || (error instanceof ObjectError && error.code === 'bad_key');
+}
+
+function stopped(error: unknown, uploaded: number): unknown {
+  if (!(error instanceof VisionscaleError)) return error;
+  const goOn = 'Run the same command again to go on: what is done is skipped.';
+  return new VisionscaleError(`upload stopped after ${uploaded} images: ${errorMessage(error)}`, {
+    code: error.code,
+    retryable: error.retryable,
+    hint: error.hint === undefined ? goOn : `${error.hint}\n${goOn}`,
+    cause: error,
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * The verb `watch`: a folder that a camera writes to. Each file is sent once it is whole: into the store, into the table,
+ * and its key into the topic. What was sent is known by its content in the table, so a restart doubles and loses nothing.
+ */
+import { realpath } from 'node:fs/promises';
+import type { Pool } from 'pg';
+import { errorMessage, faultCode, isRetryable, ObjectError, UsageError } from '../../base/errors.ts';
+import { pathFilter } from '../../base/files/filter.ts';
+import { forEachConcurrently } from '../../base/flow/for-each.ts';
+import { retry } from '../../base/flow/retry.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
+import { keyPrefix } from '../upload/key-prefix.ts';
+import type { UploadImageDeps } from '../upload/upload-image.ts';
+import type { WatchEvent } from './events.ts';
+import { watchFolder } from './folder.ts';
+import { LookList } from './look-list.ts';
+import { Sender } from './send.ts';
+import { Settled } from './settled.ts';
+import { Visit } from './visit.ts';
+
+export type { WatchEvent } from './events.ts';
+
+export interface WatchDeps extends Omit<UploadImageDeps, 'patiently'> {
+  pool: Pool;
+  topic: Topic;
+  report: (event: WatchEvent) => void;
+}
+
+export interface WatchOptions {
+  dir: string;
+  include?: readonly string[];
+  /** Besides the names that stand for files not finished yet. */
+  exclude?: readonly string[];
+  /** A folder to put all keys in. */
+  prefix?: string;
+  belt?: string;
+  /** How long a file has to be unchanged, in milliseconds. */
+  settleMs: number;
+  /** How long one that cannot be decoded has to be unchanged until it is rejected, in milliseconds. */
+  incompleteMs: number;
+  /** Look every so many milliseconds instead of being told by the system; null: be told. */
+  pollMs: number | null;
+  /** Delete what has been sent. */
+  deleteAfter: boolean;
+  /** Images at a time, each whole in memory. */
+  concurrency: number;
+  maxBytes: number;
+  /** Partitions of the topic where it has to be created. */
+  partitions: number;
+  /** Aborted: nothing new is begun, what is in flight is finished. */
+  signal: AbortSignal;
+}
+
+export interface WatchResult {
+  sent: number;
+  /** Of the sent: those whose key held another image before. */
+  replaced: number;
+  skipped: number;
+  rejected: number;
+  deleted: number;
+  bytes: number;
+  seconds: number;
+}
+
+/** Names under which programs keep what they have not finished: an FTP server's, a browser's, rsync's. */
+const unfinished = ['.*', '*.tmp', '*.temp', '*.part', '*.partial', '*.filepart', '*.crdownload', '*~'];
+
+/** Runs until the signal aborts. Whatever is away is waited for; throws what waiting does not mend. */
+export async function watch(deps: WatchDeps, options: WatchOptions): Promise<WatchResult> {
+  const { pool, topic, report } = deps;
+  const { settleMs, incompleteMs, pollMs, signal } = options;
+  const began = performance.now();
+  const dir = await realpath(options.dir).catch((error: unknown) => {
+    throw new UsageError(`${options.dir} cannot be watched: ${errorMessage(error)}`);
+  });
+  const filter = pathFilter(options.include, [...unfinished, ...(options.exclude ?? [])]);
+  const result: WatchResult = {
+    sent: 0,
+    replaced: 0,
+    skipped: 0,
+    rejected: 0,
+    deleted: 0,
+    bytes: 0,
+    seconds: 0,
+  };
+  const tell = (event: WatchEvent) => {
+    count(result, event);
+    report(event);
+  };
+  let lost: Error | undefined;
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const patiently = <T>(step: () => Promise<T>): Promise<T> =>
+    retry(step, {
+      signal: stop,
+      // Rights and buckets are put right by people, as with `consume`.
+      shouldRetry: (error) =>
+        isRetryable(error) || (error instanceof ObjectError && error.code !== 'bad_key'),
+      onWait: (error) => tell({ kind: 'waiting', reason: errorMessage(error), code: faultCode(error) }),
+    });
+
+  await patiently(() => topic.create(options.partitions));
+  await using producer = await patiently(() => topic.producer());
+  const settled = new Settled({ settleMs });
+  const sender = new Sender({ ...deps, pool, producer, patiently }, options);
+  const visit = new Visit(
+    { sender, settled, report: tell },
+    { ...options, dir, prefix: keyPrefix(options.prefix ?? ''), incompleteMs },
+  );
+  const list = new LookList();
+  await using folder = watchFolder({
+    dir,
+    filter,
+    pollMs,
+    onFile: (path) => list.touch(path),
+    onGone: (path) => settled.forget(path),
+    onReady: () => tell({ kind: 'watching', dir }),
+    onProblem: (error) => tell({ kind: 'problem', reason: errorMessage(error) }),
+    onLost: (error) => {
+      lost ??= error;
+      failed.abort();
+    },
+  });
+  try {
+    await forEachConcurrently(list.paths(stop), options.concurrency, async (path) => {
+      let again: number | null = null;
+      try {
+        again = await visit.visit(path);
+      } catch (error) {
+        failed.abort();
+        throw error;
+      } finally {
+        list.done(path, again);
+      }
+    });
+  } catch (error) {
+    // Told to stop while something was away: the next run goes on from there.
+    if (!(stop.aborted && (isRetryable(error) || error instanceof ObjectError))) throw error;
+  }
+  await folder[Symbol.asyncDispose]();
+  if (lost !== undefined && !signal.aborted) throw lost;
+  result.seconds = Math.round(performance.now() - began) / 1000;
+  return result;
+}
+
+function count(result: WatchResult, event: WatchEvent): void {
+  switch (event.kind) {
+    case 'sent':
+      result.sent++;
+      if (event.replaced) result.replaced++;
+      result.bytes += event.bytes;
+      break;
+    case 'skipped':
+    case 'rejected':
+    case 'deleted':
+      result[event.kind]++;
+      break;
+    case 'watching':
+    case 'waiting':
+    case 'problem':
+      break;
+  }
+}

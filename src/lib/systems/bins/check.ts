@@ -1,0 +1,86 @@
+/** Holds rules to the labels of a model: what names nothing, what never decides, what no bin takes. */
+import { nearest } from '../../base/nearest.ts';
+import { BinTable } from './decide.ts';
+import { globMatcher, isGlob } from './glob.ts';
+import type { BinRules } from './rules.ts';
+
+export interface PatternFault {
+  bin: string;
+  /** The class or glob as the rules have it. */
+  pattern: string;
+  /** Labels that may have been meant; for a glob, labels that hold its words. */
+  near: string[];
+}
+
+export interface Checked {
+  /** Classes that the model does not have. */
+  unknown: PatternFault[];
+  /** Globs that match none of its labels. */
+  empty: PatternFault[];
+  /** Globs all of whose labels another rule decides. */
+  shadowed: { bin: string; pattern: string }[];
+  /** Labels that go to the manual bin, for no rule has them. */
+  unmapped: string[];
+  /** How many labels each bin has, in the order of the rules. */
+  labels: { bin: string; labels: number }[];
+}
+
+export function hasFaults({ unknown, empty }: Checked): boolean {
+  return unknown.length > 0 || empty.length > 0;
+}
+
+export function checkRules(rules: BinRules, labels: readonly string[]): Checked {
+  const table = new BinTable(rules);
+  const all = new Set(labels);
+  const checked: Checked = { unknown: [], empty: [], shadowed: [], unmapped: [], labels: [] };
+  for (const rule of rules.bins) {
+    const { bin } = rule;
+    checked.labels.push({ bin, labels: labels.filter((label) => table.ruleOf(label) === rule).length });
+    for (const pattern of rule.classes) {
+      if (all.has(pattern)) continue;
+      if (!isGlob(pattern)) {
+        checked.unknown.push({ bin, pattern, near: nearLabels(pattern, labels) });
+        continue;
+      }
+      const matches = globMatcher(pattern);
+      const matched = labels.filter(matches);
+      if (matched.length === 0) checked.empty.push({ bin, pattern, near: nearGlob(pattern, labels) });
+      else if (!matched.some((label) => table.ruleOf(label) === rule))
+        checked.shadowed.push({ bin, pattern });
+    }
+  }
+  checked.unmapped = labels.filter((label) => table.ruleOf(label) === null);
+  return checked;
+}
+
+const mostNear = 3;
+
+/** The label a few edits away, in whatever case; else those that hold the word. */
+function nearLabels(word: string, labels: readonly string[]): string[] {
+  const lower = word.toLowerCase();
+  const near = nearest(
+    lower,
+    labels.map((label) => label.toLowerCase()),
+  );
+  const meant = labels.filter((label) => label.toLowerCase() === near);
+  const holding = labels.filter((label) => label.toLowerCase().includes(lower));
+  return [...new Set([...meant, ...holding])].slice(0, mostNear);
+}
+
+/** Labels that hold the glob's literal part or, where none does, the word nearest to it. */
+function nearGlob(glob: string, labels: readonly string[]): string[] {
+  const stem = glob
+    .toLowerCase()
+    .replaceAll(/[*?[\]{}]+/g, ' ')
+    .trim();
+  if (stem === '') return [];
+  const holding = (part: string) => labels.filter((label) => label.toLowerCase().includes(part));
+  const found = holding(stem);
+  if (found.length > 0) return found.slice(0, mostNear);
+  const words = [...new Set(labels.flatMap((label) => label.toLowerCase().split(/[\s,]+/)))];
+  const word = nearest(
+    stem,
+    words.filter((each) => each.length > 1),
+  );
+  return word === undefined ? [] : holding(word).slice(0, mostNear);
+}

@@ -1,0 +1,62 @@
+/** Decides the bin of one classification. */
+import type { Score } from '../../base/classification.ts';
+import { globMatcher, isGlob } from './glob.ts';
+import type { BinReason, BinRule, BinRules } from './rules.ts';
+
+export interface Sortable {
+  /** The likeliest class first, confidences in percent. */
+  top: readonly Score[];
+  /** By how much the result misses its deadline, in milliseconds; 0 or less: it is in time, or there is none. */
+  lateBy: number;
+}
+
+export interface BinDecision {
+  bin: string;
+  reason: BinReason;
+}
+
+/** Rules made ready for use: each class is looked up once, and then known. */
+export class BinTable {
+  readonly rules: BinRules;
+  readonly #exact = new Map<string, BinRule>();
+  readonly #globs: { matches: (name: string) => boolean; rule: BinRule }[] = [];
+  readonly #known = new Map<string, BinRule | null>();
+
+  constructor(rules: BinRules) {
+    this.rules = rules;
+    for (const rule of rules.bins) {
+      for (const pattern of rule.classes) {
+        if (isGlob(pattern)) this.#globs.push({ matches: globMatcher(pattern), rule });
+        if (!this.#exact.has(pattern)) this.#exact.set(pattern, rule);
+      }
+    }
+  }
+
+  /** A class that is named goes before globs, of which the first in the file that matches decides; null: no rule has it. */
+  ruleOf(category: string): BinRule | null {
+    let rule = this.#known.get(category);
+    if (rule === undefined) {
+      rule = this.#exact.get(category) ?? this.#globs.find(({ matches }) => matches(category))?.rule ?? null;
+      if (this.#known.size < mostKnown) this.#known.set(category, rule);
+    }
+    return rule;
+  }
+}
+
+/** No model has as many classes: it only bounds the memory. */
+const mostKnown = 100_000;
+
+/** Sums of floating-point percentages are not exact to the last digit. */
+const rounding = 1e-9;
+
+/** In time, mapped, confident enough, far enough ahead of the second: the first that fails is the reason. */
+export function decideBin(table: BinTable, { top, lateBy }: Sortable): BinDecision {
+  const manual = (reason: BinReason) => ({ bin: table.rules.manual, reason });
+  if (lateBy > 0) return manual('missed_deadline');
+  const [first, second] = top;
+  const rule = first === undefined ? null : table.ruleOf(first.category);
+  if (first === undefined || rule === null) return manual('unmapped');
+  if (first.confidence + rounding < rule.confidence) return manual('low_confidence');
+  if (first.confidence - (second?.confidence ?? 0) + rounding < rule.margin) return manual('low_margin');
+  return { bin: rule.bin, reason: 'mapped' };
+}

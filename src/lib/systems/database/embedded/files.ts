@@ -1,0 +1,125 @@
+/** Where things lie below `<dataDir>/postgres`, and how files are made there. */
+import { randomBytes } from 'node:crypto';
+import { chown, lstat, mkdir, open, rename, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { DatabaseError, errorMessage } from '../../../base/errors.ts';
+
+export interface Files {
+  dataDir: string;
+  /** Holds everything below; the keepers' locks lie directly in it. */
+  root: string;
+  /** PostgreSQL's own data directory. */
+  data: string;
+  log: string;
+  password: string;
+  /** The directory of the server's unix socket, where its path is short enough. */
+  socket: string;
+  /** Names the directory of the socket where it is another one. */
+  socketElsewhere: string;
+  /** The TCP port used last: asked for again, so that open pools find a restarted server. */
+  port: string;
+  /** Binaries copied from a package whose directory cannot be written. */
+  program: string;
+}
+
+export function filesIn(dataDir: string): Files {
+  const root = join(resolve(dataDir), 'postgres');
+  return {
+    dataDir: resolve(dataDir),
+    root,
+    data: join(root, 'data'),
+    log: join(root, 'keeper.log'),
+    password: join(root, 'password'),
+    socket: join(root, 'socket'),
+    socketElsewhere: join(root, 'socket-elsewhere'),
+    port: join(root, 'port'),
+    program: join(root, 'program'),
+  };
+}
+
+/** Makes `<dataDir>/postgres`, for its owner alone. Throws DatabaseError `data_dir_unusable`. */
+export async function makeRoot({ dataDir, root }: Files): Promise<void> {
+  try {
+    await makeDirectory(dataDir);
+    await makeDirectory(root);
+    await giveToOwnerOfParent(root);
+  } catch (error) {
+    throw unusable(dataDir, error);
+  }
+}
+
+/** With its parents. Node's own `recursive` goes round for ever where a file system answers ENOENT below what exists. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
+    const parent = dirname(path);
+    if (errorCode(error) !== 'ENOENT' || (await exists(parent))) throw error;
+    await makeDirectory(parent);
+    await makeDirectory(path);
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Replaces a file atomically, readable by its owner alone. */
+export async function writePrivate(path: string, text: string): Promise<void> {
+  const draft = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  await createPrivate(draft, text);
+  await rename(draft, path);
+}
+
+/** Writes a new file, readable by its owner alone. */
+export async function createPrivate(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await giveToOwnerOfParent(path);
+}
+
+/** What root makes in another user's directory is that user's, or they could not use it afterwards. */
+export async function giveToOwnerOfParent(path: string): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  const parent = await stat(dirname(path));
+  if ((await lstat(path)).uid !== parent.uid) await chown(path, parent.uid, parent.gid);
+}
+
+/** The name of a failed system call's error. */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+const reasons: Record<string, [message: string, hint: string]> = {
+  ENOSPC: ['the disk is full', 'Free some space, or choose another place with --data-dir.'],
+  EDQUOT: ['the disk quota is used up', 'Free some space, or choose another place with --data-dir.'],
+  EROFS: ['the file system is read-only', 'Choose another place with --data-dir.'],
+  EACCES: ['access is denied', 'Run as the user it belongs to, or choose another place with --data-dir.'],
+  EPERM: ['access is denied', 'Run as the user it belongs to, or choose another place with --data-dir.'],
+  ENOTDIR: ['a part of the path is a file', 'Choose another place with --data-dir.'],
+  EEXIST: ['it is a file', 'Choose another place with --data-dir.'],
+};
+
+/** The error for a data directory that cannot be written. */
+export function unusable(dataDir: string, cause: unknown): DatabaseError {
+  const code = errorCode(cause);
+  const [reason, hint] = (code !== undefined && reasons[code]) || [
+    errorMessage(cause),
+    'Choose another --data-dir.',
+  ];
+  return new DatabaseError(`the data directory ${dataDir} cannot be used: ${reason}`, {
+    code: 'data_dir_unusable',
+    hint,
+    cause,
+  });
+}

@@ -1,0 +1,150 @@
+/** Opens the database: the embedded PostgreSQL of a data directory, or any server. */
+import pg from 'pg';
+import { Client, describeConnection, eitherWay, type ServerConnection } from './connection.ts';
+import { databaseErrorOrSame } from './database-error.ts';
+import type { EmbeddedPostgres } from './embedded/keeper/use.ts';
+import { inspect, prepare, sessionOf } from './session.ts';
+import { withTransaction } from './transaction.ts';
+import { int8AsNumber } from './types.ts';
+
+export { toDatabaseError } from './database-error.ts';
+
+export type DatabaseSettings =
+  { kind: 'embedded'; dataDir: string } | { kind: 'server'; connection: ServerConnection };
+
+export interface OpenOptions {
+  /** Seen in pg_stat_activity. */
+  applicationName?: string;
+  /** Connections at most; 10 unless told. */
+  max?: number;
+  /** A query without an answer for so long fails, and its connection is closed; unlimited unless told. ms. */
+  queryTimeoutMs?: number;
+  /** What happens to idle connections and to the embedded server, for the log. */
+  onNotice?: (text: string) => void;
+  /** Gives up waiting for the embedded server to start. */
+  signal?: AbortSignal;
+}
+
+export interface Database extends AsyncDisposable {
+  readonly pool: pg.Pool;
+  readonly kind: DatabaseSettings['kind'];
+  /** `host:port/database`, with the directory of a unix socket as host: carries no password. */
+  readonly describe: string;
+}
+
+/** Silence of a connection before the kernel probes it, ms. */
+const keepAliveDelay = 10_000;
+/** Longest wait for a free connection of the pool or for a new one, ms. */
+const connectTimeout = 10_000;
+
+/**
+ * Connects once, so that a wrong address or password shows here. Throws DatabaseError: what `toDatabaseError` makes of
+ * a failed connection (`database_missing`: `init` has to run first), or an `embedded_postgres_*` code.
+ */
+export async function openDatabase(settings: DatabaseSettings, options: OpenOptions = {}): Promise<Database> {
+  const notice = options.onNotice ?? (() => undefined);
+  if (settings.kind === 'server') return openPool('server', settings.connection, options, notice);
+
+  const { useEmbeddedPostgres } = await import('./embedded/keeper/use.ts');
+  let pool: pg.Pool | undefined;
+  const embedded = await useEmbeddedPostgres({
+    dataDir: settings.dataDir,
+    onNotice: notice,
+    // Restarted after a crash in another place: new connections of the pool go there.
+    onMoved: ({ host, port }) => {
+      if (pool) Object.assign(pool.options, { host, port });
+    },
+    ...(options.signal && { signal: options.signal }),
+  });
+  try {
+    const database = await openPool(
+      'embedded',
+      { ...embedded.connection, ssl: false },
+      options,
+      notice,
+      embedded,
+    );
+    pool = database.pool;
+    return database;
+  } catch (error) {
+    await embedded[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function openPool(
+  kind: DatabaseSettings['kind'],
+  connection: ServerConnection,
+  options: OpenOptions,
+  notice: (text: string) => void,
+  embedded?: EmbeddedPostgres,
+): Promise<Database> {
+  const describe = describeConnection(connection);
+  const pool = await eitherWay(connection, (oneWay) =>
+    connect(oneWay, connection.session ?? {}, describe, options, notice),
+  );
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await pool.end();
+    await embedded?.[Symbol.asyncDispose]();
+  };
+  return { pool, kind, describe, [Symbol.asyncDispose]: () => (closing ??= close()) };
+}
+
+async function connect(
+  connection: pg.ClientConfig,
+  settings: Record<string, string>,
+  describe: string,
+  options: OpenOptions,
+  notice: (text: string) => void,
+): Promise<pg.Pool> {
+  const pool: pg.Pool = new pg.Pool({
+    Client,
+    keepAlive: true,
+    // The kernel's own two hours are too long to notice a host that is gone.
+    keepAliveInitialDelayMillis: keepAliveDelay,
+    ...(options.queryTimeoutMs !== undefined && { query_timeout: options.queryTimeoutMs }),
+    connectionTimeoutMillis: connectTimeout,
+    ...connection,
+    types: int8AsNumber,
+    application_name: options.applicationName ?? 'visionscale',
+    max: options.max ?? 10,
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises -- the pool awaits it, its types do not say so
+    onConnect: (client) => prepare(pool, client),
+  });
+  // Without a listener the loss of an idle connection would end the process; the next query gets a new one.
+  pool.on('error', (error) => notice(`PostgreSQL at ${describe}: connection lost: ${error.message}`));
+  try {
+    const client = await pool.connect();
+    try {
+      await inspect(pool, client, settings);
+      await prepare(pool, client);
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+    client.release();
+  } catch (error) {
+    await pool.end();
+    throw databaseErrorOrSame(error, describe);
+  }
+  adaptQuery(pool, describe);
+  return pool;
+}
+
+/**
+ * What `pool.query` throws says whether a retry can help and what to do, wherever it is called. Behind a pooler a
+ * statement that needs other settings than its session may have is a transaction that brings them.
+ */
+function adaptQuery(pool: pg.Pool, where: string): void {
+  const session = sessionOf(pool);
+  const alone = pool.query.bind(pool) as (...args: unknown[]) => Promise<unknown>;
+  const withSettings = (...args: unknown[]) =>
+    withTransaction(pool, (client) => (client.query as (...args: unknown[]) => Promise<unknown>)(...args));
+  const needsSettings = session?.pooled === true && Object.keys(session.set).length > 0;
+  const query = needsSettings ? withSettings : alone;
+  pool.query = ((...args: unknown[]) =>
+    query(...args).catch((error: unknown) => {
+      throw databaseErrorOrSame(error, where);
+    })) as typeof pool.query;
+}

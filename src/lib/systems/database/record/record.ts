@@ -1,0 +1,160 @@
+/** The recording transaction: rows or dead letters, the position and the check of ownership, all or nothing. */
+import type { Pool, PoolClient } from 'pg';
+import type { Classification } from '../../../base/classification.ts';
+import { VisionscaleError } from '../../../base/errors.ts';
+import type { Request } from '../../message/request.ts';
+import { messageId } from '../../message/retry.ts';
+import type { TopicRecord } from '../../topic/topic.ts';
+import type { ActiveBins } from '../tables/active-bins.ts';
+import type { Lease } from '../tables/owners.ts';
+import { withTransaction } from '../transaction.ts';
+import { lockRequests } from './lock-requests.ts';
+import { insertLetters, insertPredictions, noteFailures, resolveLetters } from './outcome-rows.ts';
+import { withoutForgedRetries } from './retry-claims.ts';
+import { requestIdOf, settle } from './settle.ts';
+
+export interface Prediction {
+  kind: 'prediction';
+  record: TopicRecord;
+  request: Request;
+  classification: Classification;
+  fetchMs: number;
+  times: WorkTimes;
+}
+
+/** When what was done for a prediction, by this host's clock, in milliseconds since the epoch. */
+export interface WorkTimes {
+  /** Taken from the topic. */
+  received: number;
+  /** Of the attempt that succeeded: the image asked for, there, and classified. */
+  fetching: number;
+  fetched: number;
+  classified: number;
+}
+
+export interface DeadLetter {
+  kind: 'dead letter';
+  record: TopicRecord;
+  requestId: string;
+  imageKey: string | null;
+  stage: 'read' | 'fetch' | 'classify' | 'record';
+  code: string;
+  message: string;
+  /** Of the request, where the message could be read. */
+  belt?: string | null;
+  traceparent?: string | null;
+}
+
+export type Outcome = Prediction | DeadLetter;
+
+/** The records of one group are contiguous; `outcomes` may be fewer or more than the records. */
+export interface Recording {
+  outcomes: Outcome[];
+  /** The last record taken: the position moves behind it. */
+  last: TopicRecord;
+  hostname: string;
+  /** Those of the records that are retries of dead letters. */
+  retries?: readonly TopicRecord[];
+  /** How much of the messages asks for nothing. */
+  ignored?: number;
+  /** Absent: without bins, deadline and publication. */
+  sorting?: Sorting;
+}
+
+/** What becomes of an outcome beyond its row. */
+export interface Sorting {
+  bins: ActiveBins;
+  /** From capture to row, in milliseconds: what takes longer goes to the manual bin; null: no deadline. */
+  deadlineMs: number | null;
+  /** Into the outbox too, from where it goes to the topics of results and dead letters. */
+  publish: boolean;
+}
+
+export interface Recorded {
+  predicted: number;
+  deadLettered: number;
+  ignored: number;
+  /** As many as `predicted`. */
+  predictions: NewPrediction[];
+}
+
+/** A row that was new. */
+export interface NewPrediction {
+  requestId: string;
+  belt: string | null;
+  bin: string | null;
+  /** Why it is this bin; null where the pipeline has no bins. */
+  binReason: string | null;
+  /** From capture, else from the message's timestamp, to the row. */
+  latencyMs: number | null;
+}
+
+/** The lease is somebody else's: nothing was written. */
+export class OwnershipLostError extends VisionscaleError {
+  override readonly name = 'OwnershipLostError';
+  constructor(lease: Lease) {
+    super(`partition ${lease.partition} has another owner now (epoch ${lease.epoch} is over)`, {
+      code: 'ownership_lost',
+    });
+  }
+}
+
+/**
+ * Counts what was new: a request that already has its outcome changes nothing, and a retry that fails again is no new
+ * dead letter. Throws OwnershipLostError.
+ */
+export async function record(pool: Pool, lease: Lease, recording: Recording): Promise<Recorded> {
+  return withTransaction(pool, async (client) => {
+    const { binVersion } = await checkOwner(client, lease);
+    const { bins: active, deadlineMs = null, publish = false } = recording.sorting ?? {};
+    const bins = (await active?.of(client, binVersion)) ?? null;
+    const { outcomes, retries } = await withoutForgedRetries(client, lease.pipeline, recording);
+    const letters = await lockRequests(client, lease.pipeline, {
+      requestIds: outcomes.map(requestIdOf),
+      messageIds: [...outcomes.map(({ record }) => record), ...retries].map(messageId),
+      retriedIds: retries.map(messageId),
+    });
+    const { predictions, newLetters, resolved, failedAgain } = settle(outcomes, letters, retries);
+    const by = { pipeline: lease.pipeline, topic: lease.topic, hostname: recording.hostname, publish };
+    const deadLettered = await insertLetters(client, by, newLetters);
+    const added = await insertPredictions(client, by, predictions, { bins, deadlineMs });
+    const predicted = added.length;
+    await resolveLetters(client, by, resolved);
+    await noteFailures(client, by, failedAgain);
+    const { ignored = 0 } = recording;
+    await client.query(
+      `insert into positions as p (pipeline, topic, partition, next_offset, last_offset, last_timestamp_ms,
+         predicted, dead_lettered, ignored)
+       values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+       on conflict (pipeline, topic, partition) do update set
+         next_offset = excluded.next_offset, last_offset = excluded.last_offset,
+         last_timestamp_ms = excluded.last_timestamp_ms, updated_at = clock_timestamp(),
+         predicted = p.predicted + excluded.predicted, dead_lettered = p.dead_lettered + excluded.dead_lettered,
+         ignored = p.ignored + excluded.ignored`,
+      [
+        lease.pipeline,
+        lease.topic,
+        lease.partition,
+        recording.last.offset + 1,
+        recording.last.offset,
+        recording.last.timestamp,
+        predicted,
+        deadLettered,
+        ignored,
+      ],
+    );
+    return { predicted, deadLettered, ignored, predictions: added };
+  });
+}
+
+/** The row lock holds off a takeover until this transaction has ended. Also says which bins are in force. */
+async function checkOwner(client: PoolClient, lease: Lease): Promise<{ binVersion: number | null }> {
+  const { rows } = await client.query<{ binVersion: number | null }>(
+    `select (select version from active_bins where pipeline = $1) as "binVersion" from owners
+     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for share`,
+    [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch],
+  );
+  const [owned] = rows;
+  if (owned === undefined) throw new OwnershipLostError(lease);
+  return owned;
+}

@@ -1,0 +1,108 @@
+/** The tables bin_versions and active_bins: every set of rules a pipeline has had, and the one in force. */
+import type { Pool, PoolClient } from 'pg';
+import { type BinRules, rulesDigest } from '../../bins/rules.ts';
+import { storedRules } from '../../bins/stored.ts';
+import { underLock } from '../lock-holder.ts';
+
+export interface BinVersionRow {
+  version: number;
+  active: boolean;
+  /** Name of the file the rules came from. */
+  source: string;
+  digest: string;
+  createdAt: Date;
+}
+
+export interface BinVersion extends BinVersionRow {
+  rules: BinRules;
+}
+
+export interface BinsUsed {
+  version: number;
+  /** These rules had not been used before. */
+  created: boolean;
+  /** What was in force before; null: nothing. */
+  former: number | null;
+}
+
+/** Puts rules in force for every consumer of the pipeline. The same rules are the same version. */
+export async function useBins(
+  pool: Pool,
+  pipeline: string,
+  rules: BinRules,
+  source: string,
+): Promise<BinsUsed> {
+  const digest = rulesDigest(rules);
+  // Versions are numbered without gaps, so one at a time.
+  return underLock(pool, `bins ${pipeline}`, async (client) => {
+    const before = await client.query<{ version: number }>(
+      'select version from active_bins where pipeline = $1',
+      [pipeline],
+    );
+    const known = await client.query<{ version: number }>(
+      'select version from bin_versions where pipeline = $1 and digest = $2',
+      [pipeline, digest],
+    );
+    const created = known.rows.length === 0;
+    const { rows } = created
+      ? await client.query<{ version: number }>(
+          `insert into bin_versions (pipeline, version, rules, source, digest)
+           select $1, coalesce(max(version), 0) + 1, $2, $3, $4 from bin_versions where pipeline = $1
+           returning version`,
+          [pipeline, JSON.stringify(rules), source, digest],
+        )
+      : known;
+    const { version } = rows[0]!;
+    await client.query(
+      `insert into active_bins (pipeline, version) values ($1, $2)
+       on conflict (pipeline) do update set version = excluded.version, changed_at = clock_timestamp()
+       where active_bins.version <> excluded.version`,
+      [pipeline, version],
+    );
+    return { version, created, former: before.rows[0]?.version ?? null };
+  });
+}
+
+/** Latest first. */
+export async function listBinVersions(pool: Pool, pipeline: string): Promise<BinVersionRow[]> {
+  const { rows } = await pool.query<BinVersionRow>(
+    `select version, a.version is not null as active, source, digest, created_at as "createdAt"
+     from bin_versions left join active_bins a using (pipeline, version)
+     where pipeline = $1 order by version desc`,
+    [pipeline],
+  );
+  return rows;
+}
+
+/** The version in force unless another is named; null where there is none. */
+export async function readBins(pool: Pool, pipeline: string, version?: number): Promise<BinVersion | null> {
+  const { rows } = await pool.query<BinVersion>(
+    `select version, a.version is not null as active, source, digest, created_at as "createdAt", rules
+     from bin_versions left join active_bins a using (pipeline, version)
+     where pipeline = $1 and (version = $2 or $2::int is null and a.version is not null)`,
+    [pipeline, version ?? null],
+  );
+  const [row] = rows;
+  return row === undefined ? null : { ...row, rules: storedRules(row.rules, row.version) };
+}
+
+/** What is in force, without its rules; null: nothing. */
+export async function readActiveBins(
+  pool: Pool,
+  pipeline: string,
+): Promise<{ version: number; source: string } | null> {
+  const { rows } = await pool.query<{ version: number; source: string }>(
+    `select version, source from active_bins join bin_versions using (pipeline, version) where pipeline = $1`,
+    [pipeline],
+  );
+  return rows[0] ?? null;
+}
+
+/** Of a version that exists. */
+export async function readBinRules(client: PoolClient, pipeline: string, version: number): Promise<BinRules> {
+  const { rows } = await client.query<{ rules: unknown }>(
+    'select rules from bin_versions where pipeline = $1 and version = $2',
+    [pipeline, version],
+  );
+  return storedRules(rows[0]?.rules, version);
+}

@@ -1,0 +1,115 @@
+/** The table owners: one lease a partition by the database's clock, with an epoch that grows with every owner. */
+import type { Pool } from 'pg';
+import { underLock } from '../lock-holder.ts';
+
+export type OwnerMode = 'partition' | 'group';
+
+export interface PartitionId {
+  pipeline: string;
+  topic: string;
+  partition: number;
+}
+
+/** Who asks for a lease. */
+export interface Claimant {
+  /** Unique to the process: host:pid:random. */
+  owner: string;
+  hostname: string;
+  mode: OwnerMode;
+}
+
+export interface Lease extends PartitionId {
+  owner: string;
+  epoch: number;
+  /** The former owner never gave the partition back, or stalled: it may have died, or hung, of what it was working on. */
+  orphaned: boolean;
+}
+
+export interface Holder {
+  owner: string;
+  hostname: string;
+  partition: number;
+  mode: OwnerMode;
+}
+
+export type Claim =
+  | { kind: 'granted'; lease: Lease }
+  | { kind: 'held'; holder: Holder }
+  /** Consumers of the other mode are at work on this pipeline and topic; both at once are refused. */
+  | { kind: 'conflict'; holder: Holder };
+
+/** What the owner tells about itself with every renewal. */
+export interface OwnerReport {
+  state: string;
+  detail: string | null;
+  model: string | null;
+  modelDigest: string | null;
+  engine: string | null;
+}
+
+/** How long a lease lasts without renewal, in milliseconds: what a killed owner costs. */
+export const leaseMs = 4000;
+
+/** The lock of all claims of a pipeline and topic. */
+export const claimLock = (id: Pick<PartitionId, 'pipeline' | 'topic'>) => `owners ${id.pipeline} ${id.topic}`;
+
+/** Takes the lease where it is free, released or expired. Throws `lock_held`. */
+export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Promise<Claim> {
+  // One claim at a time for a pipeline and topic, so that the two modes cannot slip past each other.
+  return underLock(pool, claimLock(id), async (client) => {
+    const owned = await client.query<Holder & { live: boolean }>(
+      `select owner, hostname, partition, mode, owner is not null and expires_at > clock_timestamp() as live from owners
+       where pipeline = $1 and topic = $2 and (owner is not null or state = 'stalled')
+       order by partition`,
+      [id.pipeline, id.topic],
+    );
+    const live = owned.rows.filter((row) => row.live);
+    const conflict = live.find((holder) => holder.mode !== claimant.mode);
+    if (conflict) return { kind: 'conflict', holder: conflict };
+    const holder = live.find((row) => row.partition === id.partition);
+    if (holder) return { kind: 'held', holder };
+    const orphaned = owned.rows.some((row) => row.partition === id.partition);
+    const { rows } = await client.query<{ epoch: number }>(
+      `insert into owners (pipeline, topic, partition, mode, epoch, owner, hostname, expires_at)
+       values ($1, $2, $3, $4, 1, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
+       on conflict (pipeline, topic, partition) do update set
+         mode = excluded.mode, epoch = owners.epoch + 1, owner = excluded.owner, hostname = excluded.hostname,
+         expires_at = excluded.expires_at, state = 'starting', detail = null, started_at = clock_timestamp()
+       returning epoch`,
+      [id.pipeline, id.topic, id.partition, claimant.mode, claimant.owner, claimant.hostname, leaseMs],
+    );
+    return { kind: 'granted', lease: { ...id, owner: claimant.owner, epoch: rows[0]!.epoch, orphaned } };
+  });
+}
+
+/** Renews; false where the lease is somebody else's by now. */
+export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    `update owners set expires_at = clock_timestamp() + $6 * interval '1 millisecond',
+       state = $7, detail = $8, model = $9, model_digest = $10, engine = $11
+     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
+    [
+      lease.pipeline,
+      lease.topic,
+      lease.partition,
+      lease.owner,
+      lease.epoch,
+      leaseMs,
+      report.state,
+      report.detail,
+      report.model,
+      report.modelDigest,
+      report.engine,
+    ],
+  );
+  return rowCount === 1;
+}
+
+/** Gives the lease back, so that a standby need not wait for its end; one that has stalled says so to the next owner. */
+export async function release(pool: Pool, lease: Lease, state: 'released' | 'stalled'): Promise<void> {
+  await pool.query(
+    `update owners set owner = null, state = $6, detail = null, expires_at = clock_timestamp()
+     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
+    [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch, state],
+  );
+}

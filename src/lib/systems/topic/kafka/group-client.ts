@@ -1,0 +1,103 @@
+/** A consumer without an assignment, for what concerns a group or the whole topic: committed offsets, commits, bounds. */
+import type { Metadata, TopicPartitionOffset, WatermarkOffsets } from 'node-rdkafka';
+import { pause } from '../../../base/flow/waiting.ts';
+import type { Committer, PartitionBounds } from '../topic.ts';
+import { askMs, call } from './client.ts';
+import type { Surroundings } from './client.ts';
+import { Consumer } from './consumer.ts';
+import { errorCode, toTopicError } from './kafka-error.ts';
+import { PendingCommits } from './pending-commits.ts';
+import type { ClientProperties } from './properties.ts';
+
+export class GroupClient implements Committer, AsyncDisposable {
+  readonly #consumer: Consumer;
+  readonly #topic: string;
+  readonly #brokers: string;
+  readonly #pending: PendingCommits;
+  #pumping: Promise<void> | undefined;
+
+  private constructor(consumer: Consumer, topic: string, brokers: string, pending: PendingCommits) {
+    this.#consumer = consumer;
+    this.#topic = topic;
+    this.#brokers = brokers;
+    this.#pending = pending;
+  }
+
+  static async open(
+    topic: string,
+    properties: ClientProperties,
+    surroundings: Surroundings,
+  ): Promise<GroupClient> {
+    const pending = new PendingCommits();
+    const consumer = await Consumer.open(properties, surroundings, {
+      offset_commit_cb: (error, offsets) => pending.settle(error, offsets),
+    });
+    return new GroupClient(consumer, topic, surroundings.brokers, pending);
+  }
+
+  /** The topic has no partitions where it does not exist. Asking does not create it. */
+  async metadata(): Promise<Metadata> {
+    return this.#ask('asking for the topic', (done) => {
+      this.#consumer.kafka.getMetadata({ topic: this.#topic, allTopics: false, timeout: askMs }, done);
+    });
+  }
+
+  async bounds(partition: number): Promise<PartitionBounds> {
+    const { lowOffset, highOffset } = await this.#ask<WatermarkOffsets>('asking for offsets', (done) => {
+      this.#consumer.kafka.queryWatermarkOffsets(this.#topic, partition, askMs, done);
+    });
+    return { first: lowOffset, end: highOffset };
+  }
+
+  async committed(partition: number): Promise<number | null> {
+    const [found] = await this.#ask<TopicPartitionOffset[]>('asking for committed offsets', (done) =>
+      this.#consumer.kafka.committed([{ topic: this.#topic, partition }], askMs, done),
+    );
+    return found?.offset ?? null;
+  }
+
+  async commit(partition: number, offset: number): Promise<void> {
+    const committing = this.#pending.add(partition, offset);
+    committing.catch(() => undefined); // awaited below, but perhaps not if commit() throws
+    try {
+      this.#consumer.kafka.commit({ topic: this.#topic, partition, offset });
+      this.#pumping ??= this.#pump();
+      await committing;
+    } catch (error) {
+      throw toTopicError(error, 'committing an offset', this.#brokers);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#pumping;
+    await this.#consumer[Symbol.asyncDispose]();
+  }
+
+  /** librdkafka answers commits only while it is polled. Nothing is assigned, so no message can come. */
+  async #pump(): Promise<void> {
+    const { signal } = new AbortController();
+    for (let wait = 1; this.#pending.size > 0; wait = Math.min(wait * 2, 16)) {
+      await this.#consumer.poll(1, 0).catch(() => undefined);
+      if (this.#pending.size > 0) await pause(wait, signal);
+    }
+    this.#pumping = undefined;
+  }
+
+  /** Asks again while brokers tell each other who leads what, as they do for a moment after a topic was created. */
+  async #ask<T>(doing: string, run: Parameters<typeof call<T>>[0]): Promise<T> {
+    const giveUpAt = performance.now() + askMs;
+    for (;;) {
+      try {
+        return await call(run);
+      } catch (error) {
+        if (!settling.includes(errorCode(error)) || performance.now() > giveUpAt) {
+          throw toTopicError(error, doing, this.#brokers);
+        }
+        await pause(50, new AbortController().signal);
+      }
+    }
+  }
+}
+
+/** Leader not available, not leader, coordinator loading, not available, not coordinator. */
+const settling = [5, 6, 14, 15, 16];

@@ -1,0 +1,97 @@
+/** Turns librdkafka's errors into TopicErrors: can a retry help, and what should be done. */
+import { TopicError } from '../../../base/errors.ts';
+
+/** librdkafka's numbers for the errors that are told apart here. */
+export const codes = {
+  fatal: -150,
+  offsetReset: -140,
+  authentication: -169,
+  ssl: -181,
+  timedOut: -185,
+  unknownTopic: -188,
+  unknownPartition: -190,
+  queueFull: -184,
+  assign: -175,
+  revoke: -174,
+  notImplemented: -170,
+  offsetOutOfRange: 1,
+  unknownTopicOrPartition: 3,
+  messageTooLarge: 10,
+  invalidTimestamp: 32,
+  invalidRecord: 87,
+  topicAuthorization: 29,
+  groupAuthorization: 30,
+  topicExists: 36,
+  invalidReplicationFactor: 38,
+  policyViolation: 44,
+  unsupportedCompression: 76,
+} as const;
+
+const login = [codes.authentication, codes.ssl, 33, 34, 58] as number[];
+const forbidden = [codes.topicAuthorization, codes.groupAuthorization, 31, 53, 65] as number[];
+/** Wrong settings, or a request no broker will ever take. */
+const final = [
+  -186,
+  -172,
+  codes.notImplemented,
+  17,
+  23,
+  24,
+  26,
+  35,
+  37,
+  40,
+  42,
+  43,
+  codes.policyViolation,
+  codes.unsupportedCompression,
+] as number[];
+
+const byText: [RegExp, number][] = [
+  [/message size too large/i, codes.messageTooLarge],
+  [/failed to validate record/i, codes.invalidRecord],
+  [/invalid timestamp/i, codes.invalidTimestamp],
+  [/message timed out/i, -192],
+  [/fatal error/i, codes.fatal],
+  [/authentication failure/i, codes.authentication],
+  [/ssl error/i, codes.ssl],
+];
+
+/** The number of an error. Delivery reports and events carry only the text. */
+export function errorCode(error: unknown): number {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'number' && code !== -1) return code;
+  return byText.find(([pattern]) => pattern.test(String(message)))?.[1] ?? -1;
+}
+
+/** Wraps what librdkafka said while `doing` something with the topic at `brokers`. A TopicError comes back as it is. */
+export function toTopicError(error: unknown, doing: string, brokers: string, detail?: string): TopicError {
+  if (error instanceof TopicError) return error;
+  const number = errorCode(error);
+  const text = `Kafka at ${brokers}: ${doing}: ${(error as { message?: string }).message ?? String(error)}`;
+  const message = detail === undefined ? text : `${text} (${detail})`;
+  if (login.includes(number) || (detail !== undefined && /SASL|AUTH|certificate/.test(detail))) {
+    return new TopicError(message, {
+      code: 'kafka_login_failed',
+      hint: 'Check KAFKA_CONF_security_protocol, KAFKA_CONF_sasl_* and KAFKA_CONF_ssl_*.',
+      cause: error,
+    });
+  }
+  if (forbidden.includes(number)) {
+    return new TopicError(message, {
+      code: 'kafka_permission_denied',
+      hint: 'Grant this user the rights on the topic and on the consumer group.',
+      cause: error,
+    });
+  }
+  if (final.includes(number)) return new TopicError(message, { code: 'kafka_refused', cause: error });
+  return new TopicError(message, {
+    code: 'broker_unavailable',
+    retryable: true,
+    hint: reachable,
+    cause: error,
+  });
+}
+
+export const reachable =
+  'Check that Kafka runs there, that KAFKA_BROKERS names it, and that its advertised listeners are reachable.';
