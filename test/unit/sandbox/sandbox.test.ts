@@ -83,6 +83,39 @@ describe('a sandbox', () => {
     expect(notices).toEqual([]);
   }, 60_000);
 
+  it('does what was sent ahead behind a slow task elsewhere, once a process is free', async () => {
+    await using sandbox = await open({ processes: 2, limitMs: 600_000 });
+    const stop = new AbortController();
+    const slow = sandbox.run({ do: 'hang' }, undefined, stop.signal);
+    const other = sandbox.run({ do: 'sleep', ms: 1000 });
+    const ahead = [echo(sandbox, 1), echo(sandbox, 2)];
+    expect((await Promise.all(ahead)).map(({ value }) => value)).toEqual([1, 2]);
+    await other;
+    expect((await echo(sandbox, 3)).value).toBe(3);
+    stop.abort();
+    await expect(slow).rejects.toThrow();
+  }, 60_000);
+
+  it('blames a crash on the task that was being done, not on the one behind it', async () => {
+    await using sandbox = await open();
+    const answers = await Promise.allSettled([
+      sandbox.run({ do: 'crash' }),
+      echo(sandbox, 1),
+      sandbox.run({ do: 'hang' }),
+      echo(sandbox, 2),
+      sandbox.run({ do: 'throw', message: 'a bug' }),
+      echo(sandbox, 3),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+    ]);
+  }, 60_000);
+
   it('tells the death of a process apart from an overrun, and replaces it', async () => {
     await using sandbox = await open({ hint: 'Do this.' });
     await expect(sandbox.run({ do: 'crash' })).rejects.toMatchObject({

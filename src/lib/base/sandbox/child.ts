@@ -1,11 +1,12 @@
 /** A child process that does work that may hang or crash; it ends with its parent, whatever its threads are doing. */
 import { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, VisionscaleError } from '../errors.ts';
 import { onFrame, sendFrame } from './frames.ts';
 import { toPlainError } from './plain-error.ts';
-import type { Answer, Opening, OpenWork, Work } from './protocol.ts';
+import type { Answer, Opening, OpenWork, Order, Work } from './protocol.ts';
 
 const parentPid = Number(process.argv[2]);
 const parent = new Socket({ fd: 3, readable: true, writable: true });
@@ -22,9 +23,29 @@ setInterval(() => { if (process.ppid !== workerData) process.kill(process.pid, '
 const resourceLimits = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 1 };
 new Worker(lookout, { eval: true, execArgv: [], env: {}, workerData: parentPid, resourceLimits }).unref();
 
+/** The next task may be here before the last one is done, so that nothing waits for it to come. */
+let last = Promise.resolve();
+let came = 0;
+const withdrawn = new Set<number>();
 onFrame(parent, (message, bytes) => {
-  void (work === undefined ? open(message as Opening) : done(work, message, bytes)).then(tell);
+  const order = message as Order;
+  if (order.kind === 'withdraw') {
+    withdrawn.add(order.number);
+    return;
+  }
+  const number = ++came;
+  last = last.then(async () => {
+    if (order.kind === 'open') return tell(await open(order));
+    await heard();
+    return tell(withdrawn.delete(number) ? { kind: 'withdrawn' } : await done(work!, order.task, bytes));
+  });
 });
+
+/** A round of the event loop, in which all that has come is read. */
+async function heard(): Promise<void> {
+  await setImmediate();
+  await setImmediate();
+}
 
 async function open({ module, setup }: Opening): Promise<Answer> {
   try {
@@ -51,7 +72,8 @@ function fault(error: unknown): Answer {
   return { kind: 'broken', reason: errorMessage(error) };
 }
 
-function tell(answer: Answer): void {
+async function tell(answer: Answer): Promise<void> {
   sendFrame(parent, answer);
-  // The parent ends it when it has heard.
+  // The parent ends it when it has heard; nothing is begun until then.
+  if (answer.kind === 'broken') await new Promise(() => undefined);
 }

@@ -1,4 +1,7 @@
-/** One child process of a sandbox: does a task at a time, and is killed when that takes more work than it may. */
+/**
+ * One child process of a sandbox: does a task at a time, and is killed when that takes more work than it may. The next task may
+ * be sent before: it begins when the one before it has been answered, and only then can it be to blame for anything.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { compiledFile } from '../package.ts';
@@ -6,7 +9,7 @@ import { cpuTimeMsNow } from './cpu-time.ts';
 import { onFrame, sendFrame } from './frames.ts';
 import { childEnvironment } from './native-environment.ts';
 import { fromPlainError } from './plain-error.ts';
-import type { Answer, Opening } from './protocol.ts';
+import type { Answer, Opening, Order } from './protocol.ts';
 import { WorkClock } from './work-clock.ts';
 
 /** The process ended while it opened, or did a task. */
@@ -17,6 +20,9 @@ export class NotStarted extends Error {}
 
 /** It was ended because its task took more work than it may. */
 export class Overrun extends Error {}
+
+/** The process ended before it came to this task, or it was withdrawn. */
+export class NotBegun extends Error {}
 
 const living = new Set<SandboxProcess>();
 let spentByEndedMs = 0;
@@ -29,7 +35,9 @@ export function sandboxCpuMs(): number {
 interface Pending {
   resolve: (reply: unknown) => void;
   reject: (error: Error) => void;
-  clock: WorkClock;
+  limitMs: number;
+  /** Undefined until it has begun. */
+  clock?: WorkClock;
 }
 
 export class SandboxProcess {
@@ -41,9 +49,12 @@ export class SandboxProcess {
   /** Undefined where the process could not be started. */
   readonly #socket: Socket | undefined;
   readonly #memoryBytes: number;
-  #pending: Pending | undefined;
-  /** Why it is being ended. */
+  /** The first one is being done. */
+  readonly #pending: Pending[] = [];
+  #sent = 0;
+  /** Why it is being ended, and what was being done then. */
   #why: Error | undefined;
+  #blamed: Pending | undefined;
   #killed = false;
 
   constructor(opening: Opening, openLimitMs: number, memoryBytes = Infinity) {
@@ -60,7 +71,8 @@ export class SandboxProcess {
         this.#why ??= new NotStarted(how, { cause: error });
         resolve(how);
       });
-      this.#child.once('exit', (code, signal) =>
+      // Not at `exit`: what it answered before is still to be read.
+      this.#child.once('close', (code, signal) =>
         resolve(this.#why?.message ?? `ended with ${signal ?? `exit code ${code}`}`),
       );
     });
@@ -73,9 +85,9 @@ export class SandboxProcess {
     living.add(this);
     void this.ended.then((how) => {
       living.delete(this);
-      this.#settle(this.#why ?? new ProcessDied(how));
+      this.#abandon(this.#why ?? new ProcessDied(how));
     });
-    this.opened = this.#answer(opening, undefined, openLimitMs);
+    this.opened = this.#answer({ kind: 'open', ...opening }, undefined, openLimitMs);
     this.opened.catch(() => undefined);
   }
 
@@ -83,13 +95,18 @@ export class SandboxProcess {
     return (this.#child.pid !== undefined && cpuTimeMsNow(this.#child.pid)) || 0;
   }
 
-  /** Only one at a time. Rejects with the VisionscaleError that the work threw, ProcessDied or Overrun. */
+  /** One at a time, in this order. Rejects with the VisionscaleError that the work threw, ProcessDied, Overrun or NotBegun. */
   run(task: unknown, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
-    return this.#answer(task, bytes, limitMs);
+    return this.#answer({ kind: 'task', task }, bytes, limitMs);
+  }
+
+  /** The last task need not be done if it has not begun: then it ends as NotBegun. */
+  withdraw(): void {
+    if (this.#pending.length > 1) this.#send({ kind: 'withdraw', number: this.#sent });
   }
 
   kill(why?: Error): void {
-    this.#why ??= why;
+    if (this.#why === undefined && why !== undefined) [this.#why, this.#blamed] = [why, this.#pending[0]];
     if (!this.#killed) spentByEndedMs += this.cpuMs();
     living.delete(this);
     this.#killed = true;
@@ -97,38 +114,55 @@ export class SandboxProcess {
     this.#child.kill('SIGKILL');
   }
 
-  #answer(message: unknown, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
+  #answer(order: Order, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const { pid } = this.#child;
-      const memoryBytes = this.#memoryBytes;
-      const clock = new WorkClock(
-        pid,
-        { ms: limitMs, memoryBytes },
-        {
-          onOverrun: () => this.kill(new Overrun(`was ended after ${limitMs / 1000} s of work`)),
-          onMemory: () =>
-            this.kill(new ProcessDied(`took more than ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`)),
-          onStandstill: (ms) => this.kill(new ProcessDied(`did nothing for ${ms / 1000} s`)),
-        },
-      );
-      this.#pending = { resolve, reject, clock };
+      this.#pending.push({ resolve, reject, limitMs });
+      if (this.#pending.length === 1) this.#begin();
       // Only work keeps the parent from ending.
       this.#child.ref();
       this.#socket?.ref();
-      if (this.#socket !== undefined) sendFrame(this.#socket, message, bytes);
+      this.#sent++;
+      this.#send(order, bytes);
     });
   }
 
+  #send(order: Order, bytes?: Uint8Array): void {
+    if (this.#socket?.writable) sendFrame(this.#socket, order, bytes);
+  }
+
+  /** The work of the first task counts from now on. */
+  #begin(): void {
+    const [first] = this.#pending;
+    if (first === undefined) return;
+    const { pid } = this.#child;
+    const { limitMs } = first;
+    const memoryBytes = this.#memoryBytes;
+    first.clock = new WorkClock(
+      pid,
+      { ms: limitMs, memoryBytes },
+      {
+        onOverrun: () => this.kill(new Overrun(`was ended after ${limitMs / 1000} s of work`)),
+        onMemory: () =>
+          this.kill(new ProcessDied(`took more than ${(memoryBytes / 2 ** 30).toFixed(1)} GiB of memory`)),
+        onStandstill: (ms) => this.kill(new ProcessDied(`did nothing for ${ms / 1000} s`)),
+      },
+    );
+  }
+
   #hear(answer: Answer): void {
+    if (this.#killed) return; // too late: somebody is to blame already
     switch (answer.kind) {
       case 'ready':
-        this.#settle(undefined);
+        this.#settle((first) => first.resolve(undefined));
         break;
       case 'done':
-        this.#settle(undefined, answer.reply);
+        this.#settle((first) => first.resolve(answer.reply));
+        break;
+      case 'withdrawn':
+        this.#settle((first) => first.reject(new NotBegun('was withdrawn')));
         break;
       case 'failed':
-        this.#settle(fromPlainError(answer.error));
+        this.#settle((first) => first.reject(fromPlainError(answer.error)));
         break;
       case 'broken':
         this.kill(new ProcessDied(`ended: ${answer.reason}`));
@@ -136,13 +170,25 @@ export class SandboxProcess {
     }
   }
 
-  #settle(error: Error | undefined, reply?: unknown): void {
-    const pending = this.#pending;
-    this.#pending = undefined;
+  #settle(settle: (first: Pending) => void): void {
+    const first = this.#pending.shift();
+    first?.clock?.stop();
+    if (this.#pending.length === 0) {
+      this.#socket?.unref();
+      if (!this.#killed) this.#child.unref();
+    } else {
+      this.#begin();
+    }
+    if (first !== undefined) settle(first);
+  }
+
+  /** It has ended: the fault of what it was doing, or was killed for; no fault of the rest. */
+  #abandon(why: Error): void {
+    const blamed = this.#blamed ?? this.#pending[0];
+    for (const one of this.#pending.splice(0)) {
+      one.clock?.stop();
+      one.reject(one === blamed ? why : new NotBegun(why.message));
+    }
     this.#socket?.unref();
-    if (!this.#killed) this.#child.unref();
-    pending?.clock.stop();
-    if (error === undefined) pending?.resolve(reply);
-    else pending?.reject(error);
   }
 }

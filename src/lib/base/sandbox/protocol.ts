@@ -1,7 +1,14 @@
 /** What a sandbox and its child processes say to each other. */
 import type { PlainError } from './plain-error.ts';
 
-/** The first frame a child gets: what to load, and what that is opened with. */
+/** What a child is told: first what to open, then tasks with their bytes beside them. */
+export type Order =
+  | ({ kind: 'open' } & Opening)
+  | { kind: 'task'; task: unknown }
+  /** The order of this number (the opening is the first) need not be done if it has not begun. */
+  | { kind: 'withdraw'; number: number };
+
+/** What to load, and what that is opened with. */
 export interface Opening {
   /** Path of a compiled module whose default export is an `OpenWork`. */
   module: string;
@@ -17,6 +24,7 @@ export type Work<Task, Reply> = (task: Task, bytes: Buffer) => Promise<Reply>;
 export type Answer =
   | { kind: 'ready' }
   | { kind: 'done'; reply: unknown }
+  | { kind: 'withdrawn' }
   /** Expected: the process goes on, unless it was opening. */
   | { kind: 'failed'; error: PlainError }
   /** Not expected: the process ends with it. */

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import { NotStarted, Overrun, SandboxProcess } from './process.ts';
+import { NotBegun, NotStarted, Overrun, SandboxProcess } from './process.ts';
 
 export interface SandboxOptions {
   /** Path of a compiled module whose default export is an `OpenWork`. */
@@ -46,10 +46,19 @@ interface Job {
   bytes: Uint8Array | undefined;
   resolve: (reply: unknown) => void;
   reject: (error: unknown) => void;
+  settled: boolean;
+}
+
+/** An open process with what it has to do: the task it is at, and the next one, sent ahead. */
+interface Hand {
+  one: SandboxProcess;
+  jobs: Job[];
 }
 
 const defaultOpenLimitMs = 120_000;
 const manyHint = 'Does this user have too many processes or open files? See: ulimit -u; ulimit -n';
+/** A task that was sent ahead waits so long behind the one before it; then any process may have it. */
+const aheadMs = 500;
 /** After a process could not be opened again: from, to. */
 const [firstDelayMs, longestDelayMs] = [250, 30_000];
 
@@ -66,7 +75,7 @@ export async function openSandbox<Task, Reply>(options: SandboxOptions): Promise
 class Pool {
   readonly #options: SandboxOptions;
   readonly #all = new Set<SandboxProcess>();
-  readonly #idle: SandboxProcess[] = [];
+  #hands: Hand[] = [];
   readonly #queue: Job[] = [];
   readonly #closing = new AbortController();
   /** Processes that are there, or about to be. */
@@ -90,22 +99,18 @@ class Pool {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) throw signal.reason;
       if (this.#closing.signal.aborted) throw this.#unavailable('was closed');
-      const job = { task, bytes, resolve, reject };
-      if (signal !== undefined) {
-        const leave = () => {
-          const at = this.#queue.indexOf(job);
-          if (at >= 0) this.#queue.splice(at, 1);
-          reject(signal.reason as Error);
+      const leave = () => job.reject(signal?.reason);
+      const settled =
+        <T>(settle: (value: T) => void) =>
+        (value: T) => {
+          job.settled = true;
+          this.#unqueue(job);
+          this.#withdraw(job);
+          signal?.removeEventListener('abort', leave);
+          settle(value);
         };
-        signal.addEventListener('abort', leave, { once: true });
-        const settled =
-          <T>(settle: (value: T) => void) =>
-          (value: T) => {
-            signal.removeEventListener('abort', leave);
-            settle(value);
-          };
-        Object.assign(job, { resolve: settled(resolve), reject: settled(reject) });
-      }
+      const job: Job = { task, bytes, resolve: settled(resolve), reject: settled(reject), settled: false };
+      signal?.addEventListener('abort', leave, { once: true });
       this.#queue.push(job);
       this.#next();
     });
@@ -119,33 +124,65 @@ class Pool {
   }
 
   #next(): void {
-    while (this.#queue.length > 0 && this.#idle.length > 0) {
-      // The one that was at work last has its caches warm.
-      void this.#do(this.#idle.pop()!, this.#queue.shift()!);
-    }
-    if (this.#queue.length > 0 && this.#count < this.#options.processes) {
+    for (const hand of this.#hands) if (hand.jobs.length === 0) this.#give(hand);
+    if (this.#queue.length === 0) return;
+    if (this.#count < this.#options.processes) {
       this.#count++;
       void this.#keepOpening();
+    } else if (this.#hands.length === this.#count) {
+      // All are at work. What is next is sent ahead, so that none stands still until it has come.
+      for (const hand of this.#hands) if (hand.jobs.length === 1) this.#give(hand);
     }
   }
 
-  async #do(one: SandboxProcess, { task, bytes, resolve, reject }: Job): Promise<void> {
+  #give(hand: Hand): void {
+    const job = this.#queue.shift();
+    if (job === undefined) return;
+    this.#withdraw(job); // it may have been sent ahead to another
+    hand.jobs.push(job);
+    void this.#do(hand, job);
+  }
+
+  /** Any process may do it, and the first answer counts. */
+  #offer(job: Job): void {
+    if (job.settled || this.#queue.includes(job)) return;
+    this.#queue.unshift(job);
+    this.#next();
+  }
+
+  /** Where it was sent ahead it need not be done: it was answered elsewhere, or nobody waits for it. */
+  #withdraw(job: Job): void {
+    for (const { one, jobs } of this.#hands) if (jobs[1] === job) one.withdraw();
+  }
+
+  #unqueue(job: Job): void {
+    const at = this.#queue.indexOf(job);
+    if (at >= 0) this.#queue.splice(at, 1);
+  }
+
+  async #do(hand: Hand, job: Job): Promise<void> {
+    const isAhead = hand.jobs.length > 1;
+    const timer = isAhead ? setTimeout(() => this.#offer(job), aheadMs) : undefined;
     try {
-      const reply = await one.run(task, bytes, this.#options.limitMs);
-      this.#free(one);
-      resolve(reply);
+      const reply = await hand.one.run(job.task, job.bytes, this.#options.limitMs);
+      this.#done(hand, job);
+      job.resolve(reply);
     } catch (error) {
-      if (error instanceof VisionscaleError) {
-        this.#free(one);
-        reject(error);
-      } else {
-        reject(error instanceof Overrun ? this.#options.overrun(this.#options.limitMs) : this.#died(error));
-      }
+      this.#done(hand, job);
+      if (error instanceof NotBegun && !this.#closing.signal.aborted) {
+        if (!this.#hands.some(({ jobs }) => jobs.includes(job))) this.#offer(job);
+      } else if (error instanceof VisionscaleError) job.reject(error);
+      else if (error instanceof Overrun) job.reject(this.#options.overrun(this.#options.limitMs));
+      else job.reject(this.#died(error));
+    } finally {
+      clearTimeout(timer);
     }
   }
 
-  #free(one: SandboxProcess): void {
-    if (this.#all.has(one)) this.#idle.push(one);
+  #done(hand: Hand, job: Job): void {
+    hand.jobs.splice(hand.jobs.indexOf(job), 1);
+    const [begun] = hand.jobs;
+    if (begun !== undefined) this.#unqueue(begun);
     this.#next();
   }
 
@@ -156,8 +193,7 @@ class Pool {
     let open = false;
     void one.ended.then((how) => {
       this.#all.delete(one);
-      const at = this.#idle.indexOf(one);
-      if (at >= 0) this.#idle.splice(at, 1);
+      this.#hands = this.#hands.filter((hand) => hand.one !== one);
       if (open) this.#replace(how);
     });
     try {
@@ -171,7 +207,8 @@ class Pool {
     }
     open = true;
     this.#everOpen = true;
-    this.#free(one);
+    if (this.#all.has(one)) this.#hands.push({ one, jobs: [] });
+    this.#next();
   }
 
   #replace(how: string): void {
