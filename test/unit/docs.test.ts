@@ -1,9 +1,23 @@
-/** The documents say what the code does. */
-import { readFileSync } from 'node:fs';
+/** The documents say what the code does: generated parts are up to date, and links, flags and settings exist. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
+import { buildProgram } from '../../src/cli.ts';
+import { anchor } from '../../src/docs/table.ts';
 import { documents } from '../../src/docs.ts';
+import { settings, type Setting } from '../../src/lib/config/settings.ts';
 
-const read = (name: string) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+const program = buildProgram();
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const pages = [
+  ...['README.md', 'CONTRIBUTING.md', 'DESIGN.md'].filter((file) => existsSync(join(root, file))),
+  ...readdirSync(join(root, 'docs'))
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => `docs/${file}`),
+];
 
 describe('generated documents', () => {
   const wanted = documents(read);
@@ -11,3 +25,132 @@ describe('generated documents', () => {
     expect(read(file)).toBe(wanted[file]);
   });
 });
+
+describe.each(pages)('%s', (page) => {
+  it('links to files and headings that are there', () => {
+    expect(linksOf(read(page)).filter((link) => !leads(page, link))).toEqual([]);
+  });
+
+  it('names flags that their commands have', () => {
+    expect(codeOf(read(page)).flatMap(commandLines).flatMap(faultsOf)).toEqual([]);
+  });
+
+  it('names settings that are there', () => {
+    const known = new Set(
+      (settings as readonly Setting[]).flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])),
+    );
+    const named = read(page).match(/VISIONSCALE_[A-Z\d_]*[A-Z\d]/g) ?? [];
+    expect(named.filter((name) => !known.has(name) && !/^VISIONSCALE_(TEST|CI|FAULTS)_/.test(name))).toEqual(
+      [],
+    );
+  });
+});
+
+describe('what is looked for', () => {
+  it('finds links that lead nowhere', () => {
+    const links = linksOf(
+      '[a](no.md) ![b](DESIGN.md#no) [c]: no.md\n\n[d](DESIGN.md) `[e](x)`\n\n<img src="no.svg">',
+    );
+    expect(links.filter((link) => !leads('README.md', link))).toEqual(['no.md', 'DESIGN.md#no', 'no.svg']);
+  });
+
+  it('finds flags and commands that are not there', () => {
+    const text =
+      '`visionscale consume --no` `consume --nor` `bins use x.yaml --force`\n\n' +
+      '```sh\nA=b npx visionscale results --csv export ./x --below 60 \\\n  --never && visionscale nothing\n```\n';
+    expect(codeOf(text).flatMap(commandLines).flatMap(faultsOf)).toEqual([
+      'results export --never',
+      'nothing',
+      'consume --no',
+      'consume --nor',
+    ]);
+  });
+});
+
+const fence = /^ *(```|~~~).*\n([^]*?)^ *\1 *$/gm;
+
+function linksOf(text: string): string[] {
+  const prose = text.replaceAll(fence, '').replaceAll(/(`+)[^`][^]*?\1/g, '');
+  const found = [
+    ...prose.matchAll(/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g),
+    ...prose.matchAll(/^ *\[[^\]]+\]: *(\S+)/gm),
+    ...prose.matchAll(/(?:src|href)="([^"]+)"/g),
+  ];
+  return found.map(([, target]) => target!).filter((target) => !/^[a-z]+:/i.test(target));
+}
+
+function leads(page: string, link: string): boolean {
+  const [path = '', heading] = link.split('#');
+  const file = path === '' ? page : join(dirname(page), decodeURIComponent(path));
+  if (!existsSync(join(root, file))) return false;
+  return heading === undefined || !file.endsWith('.md') || anchorsOf(read(file)).has(heading);
+}
+
+/** As GitHub names them: the second heading of a name gets a number. */
+function anchorsOf(text: string): Set<string> {
+  const times = new Map<string, number>();
+  const anchors = new Set<string>();
+  for (const [, heading] of text.replaceAll(fence, '').matchAll(/^#{1,6} +(.+?) *#*$/gm)) {
+    const name = anchor(heading!.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1'));
+    const before = times.get(name) ?? 0;
+    times.set(name, before + 1);
+    anchors.add(before === 0 ? name : `${name}-${before}`);
+  }
+  for (const [, name] of text.matchAll(/<a (?:id|name)="([^"]+)"/g)) anchors.add(name!);
+  return anchors;
+}
+
+interface Code {
+  text: string;
+  /** A line for a shell, where every command has to exist. */
+  isShell: boolean;
+}
+
+/** Code blocks, a line at a time, and code spans. */
+function codeOf(text: string): Code[] {
+  const blocks = [...text.matchAll(fence)].flatMap(([block, , code]) =>
+    code!
+      .replaceAll(/\\\n/g, ' ')
+      .split('\n')
+      .map((line) => ({ text: line, isShell: /^ *```sh/.test(block) })),
+  );
+  const spans = [...text.replaceAll(fence, '').matchAll(/(`+)([^`][^]*?)\1/g)];
+  return [...blocks, ...spans.map(([, , code]) => ({ text: code!.replaceAll('\n', ' '), isShell: false }))];
+}
+
+/** The words behind `visionscale`; or all of them, where a command is named without it. */
+function commandLines({ text, isShell }: Code): string[][] {
+  const lines = text.split(/\||&&|;|\$\(|#/).flatMap((part) => {
+    const words = part.trim().split(/\s+/);
+    const at = words.findIndex((word) => /(^|\/)visionscale$/.test(word));
+    if (at < 0) return [];
+    const isCalled =
+      isShell && words.slice(0, at).every((word) => /^(\$|npx|sudo|exec|[A-Z_]+=.*)$/.test(word));
+    return isCalled || isCommand(words[at + 1]) ? [words.slice(at + 1)] : [];
+  });
+  if (lines.length > 0) return lines;
+  const words = text.trim().split(/\s+/);
+  return isCommand(words[0]) ? [words] : [];
+}
+
+function isCommand(word: string | undefined): boolean {
+  return program.commands.some((command) => command.name() === word);
+}
+
+/** The command, where it is none, and its flags that it does not have. */
+function faultsOf(words: string[]): string[] {
+  let command: Command = program;
+  const path: string[] = [];
+  const faults: string[] = [];
+  for (const word of words) {
+    const part = command.commands.find((one) => one.name() === word);
+    if (part !== undefined) {
+      command = part;
+      path.push(word);
+    } else if (path.length === 0 && /^[a-z][a-z-]+$/.test(word)) return [word];
+    const [flag] = /^--[a-z][a-z-]*/.exec(word) ?? [];
+    if (flag === undefined || ['--help', '--version'].includes(flag)) continue;
+    if (!command.options.some(({ long }) => long === flag)) faults.push([...path, flag].join(' '));
+  }
+  return faults;
+}
