@@ -6,7 +6,7 @@ import { errorMessage, UsageError, VisionscaleError } from '../lib/base/errors.t
 import { printableLines } from '../lib/base/printable.ts';
 import type { Environment } from '../lib/config/load.ts';
 import { type ServiceSettings, takeServiceSettings } from '../lib/config/service.ts';
-import { settings, type SettingName } from '../lib/config/settings.ts';
+import { settings, type SettingName } from '../lib/config/settings/settings.ts';
 import { jsonText } from './write-line.ts';
 
 export interface Context extends ComposeOptions {
@@ -31,10 +31,9 @@ export interface Context extends ComposeOptions {
 /** Adds the flags of these settings, and --json. */
 export function withSettings(command: Command, names: readonly SettingName[]): Command {
   for (const name of names) {
-    const setting = settings.find((s) => s.env === name)!;
-    if (!('flag' in setting)) continue;
-    const value = 'value' in setting ? ` <${setting.value}>` : '';
-    command.option(`${setting.flag}${value}`, setting.description);
+    const { flag, value, description, flagDescription } = settings.find(({ env }) => env === name)!;
+    if (flag === undefined) continue;
+    command.option(value === undefined ? flag : `${flag} <${value}>`, flagDescription ?? description);
   }
   return command.option('--json', 'print one JSON document on stdout and nothing else there');
 }
@@ -169,12 +168,12 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
 function settingsFromFlags(command: Command): Record<string, string> {
   const given: Record<string, string> = {};
   for (const setting of settings) {
-    if (!('flag' in setting)) continue;
+    if (setting.flag === undefined) continue;
     const option = command.options.find((o) => o.long === setting.flag);
     if (!option || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
     given[setting.env] = String(command.getOptionValue(option.attributeName()));
     // Empty counts as absent: the flag wins over a file that the environment names, too.
-    if ('secret' in setting) given[`${setting.env}_FILE`] = '';
+    if (setting.secret) given[`${setting.env}_FILE`] = '';
   }
   return given;
 }

@@ -2,7 +2,8 @@
 import type { EventEmitter } from 'node:events';
 import type { Command, Option } from 'commander';
 import { buildProgram } from '../cli.ts';
-import { type Setting, settings } from '../lib/config/settings.ts';
+import type { Setting } from '../lib/config/settings/setting.ts';
+import { settings } from '../lib/config/settings/settings.ts';
 import { anchor, plain, table } from './table.ts';
 
 /** One line a command, for the README. */
@@ -54,7 +55,7 @@ function parts(command: Command, path: string): string[] {
 }
 
 function settingOf({ long }: Option): Setting | undefined {
-  return (settings as readonly Setting[]).find(({ flag }) => flag === long);
+  return settings.find(({ flag }) => flag === long);
 }
 
 /** What `--help` says below the options: an example, and what is worth knowing. */

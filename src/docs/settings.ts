@@ -1,9 +1,8 @@
 /** The settings, as a page and as a file to copy. */
-import { type Setting, settings } from '../lib/config/settings.ts';
+import { settings } from '../lib/config/settings/settings.ts';
 import { plain, table } from './table.ts';
 
-const all: readonly Setting[] = settings;
-const sections = [...new Set(all.map(({ section }) => section))];
+const sections = [...new Set(settings.map(({ section }) => section))];
 
 /** `.env.example`: every setting, commented out, with its default or an example. */
 export function envExample(): string {
@@ -14,11 +13,12 @@ export function envExample(): string {
   ];
   for (const section of sections) {
     lines.push('', `# --- ${section}`);
-    for (const setting of all) {
+    for (const setting of settings) {
       if (setting.section !== section) continue;
       const secret = setting.secret ? ' [secret]' : '';
-      const fallback = setting.default === undefined ? '' : ` Default: ${setting.default}.`;
-      lines.push(`# ${setting.description}${secret}${fallback}`, `#${setting.env}=${setting.example ?? ''}`);
+      const otherwise = setting.default ?? setting.otherwise;
+      const fallback = otherwise === undefined ? '' : ` Default: ${otherwise}.`;
+      lines.push(`# ${setting.description}.${secret}${fallback}`, `#${setting.env}=${setting.example ?? ''}`);
     }
   }
   return `${lines.join('\n')}\n`;
@@ -30,13 +30,13 @@ export function settingsTables(): string {
 }
 
 function settingsTable(section: string): string {
-  const rows = all
+  const rows = settings
     .filter((setting) => setting.section === section)
-    .map(({ env, flag, description, secret, default: fallback }) => [
+    .map(({ env, flag, description, secret, default: fallback, otherwise }) => [
       `\`${env}\``,
       flag === undefined ? '' : `\`${flag}\``,
-      `${plain(description)}${secret ? ' _Secret._' : ''}`,
-      fallback ?? '',
+      `${plain(description)}.${secret ? ' _Secret._' : ''}`,
+      fallback === undefined ? (otherwise ?? '') : `\`${fallback}\``,
     ]);
   return table(['Setting', 'Flag', 'Meaning', 'Default'], rows);
 }

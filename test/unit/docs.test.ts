@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli.ts';
 import { anchor } from '../../src/docs/table.ts';
 import { documents } from '../../src/docs.ts';
-import { settings, type Setting } from '../../src/lib/config/settings.ts';
+import { settings } from '../../src/lib/config/settings/settings.ts';
 
 const program = buildProgram();
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -36,9 +36,7 @@ describe.each(pages)('%s', (page) => {
   });
 
   it('names settings that are there', () => {
-    const known = new Set(
-      (settings as readonly Setting[]).flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])),
-    );
+    const known = new Set(settings.flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])));
     const named = read(page).match(/VISIONSCALE_[A-Z\d_]*[A-Z\d]/g) ?? [];
     expect(named.filter((name) => !known.has(name) && !/^VISIONSCALE_(TEST|CI|FAULTS)_/.test(name))).toEqual(
       [],

@@ -10,3 +10,10 @@ export function durationMs(text: string): number | undefined {
   const ms = Number(parts[1]) * unitMs[parts[2] as keyof typeof unitMs];
   return ms <= 365 * unitMs.d ? ms : undefined;
 }
+
+/** The other way round, in the largest unit that divides it. */
+export function durationText(ms: number): string {
+  if (ms === 0) return '0';
+  const [unit, length] = Object.entries(unitMs).findLast(([, each]) => ms % each === 0)!;
+  return `${ms / length}${unit}`;
+}

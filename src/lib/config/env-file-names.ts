@@ -1,11 +1,9 @@
 /** What a `.env` may set: it may lie in a folder of somebody's pictures, so nothing that loads code, runs it or sends files. */
 import { nearest } from '../base/nearest.ts';
 import { kafkaProperty, propertyName } from './given.ts';
-import { settings } from './settings.ts';
+import { secretNames, settings } from './settings/settings.ts';
 
 const own = new Set<string>(settings.map((s) => s.env));
-
-const secrets = new Set<string>(settings.flatMap((s) => ('secret' in s ? [s.env] : [])));
 
 /**
  * The setting whose secret lies in the file that this one names; undefined where it is none. The file's content would be sent
@@ -13,7 +11,7 @@ const secrets = new Set<string>(settings.flatMap((s) => ('secret' in s ? [s.env]
  */
 export function secretInFile(name: string): string | undefined {
   const base = /^(.+)_FILE$/i.exec(name)?.[1];
-  return base !== undefined && (secrets.has(base) || base.startsWith(kafkaProperty)) ? base : undefined;
+  return base !== undefined && (secretNames.has(base) || base.startsWith(kafkaProperty)) ? base : undefined;
 }
 
 /** The proxies' names are lower case as often as not. */

@@ -2,7 +2,7 @@
 import { errorMessage } from '../base/errors.ts';
 import { readTextFile } from '../base/files/text-file.ts';
 import { nearest } from '../base/nearest.ts';
-import { settings } from './settings.ts';
+import { secretNames, settings } from './settings/settings.ts';
 
 /** Settings by the name of their environment variable. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -28,10 +28,9 @@ export function withSecretsFromFiles(env: Environment, faults: string[]): Enviro
     const lower = given[name.toLowerCase()];
     if (lower !== undefined) given[name] ??= lower;
   }
-  const secrets = new Set<string>(settings.filter((s) => 'secret' in s).map((s) => s.env));
   for (const [name, path] of Object.entries(given)) {
     const target = name.slice(0, -'_FILE'.length);
-    if (!name.endsWith('_FILE') || !(secrets.has(target) || target.startsWith(kafkaProperty))) continue;
+    if (!name.endsWith('_FILE') || !(secretNames.has(target) || target.startsWith(kafkaProperty))) continue;
     try {
       const secret = readTextFile(path, { mostBytes: mostSecretBytes }).trimEnd();
       if (secret === '') throw new Error('is empty');
@@ -47,7 +46,7 @@ export function withSecretsFromFiles(env: Environment, faults: string[]): Enviro
 /** Misspelt settings of our own prefix are refused, so that a typo is not silently the default. */
 export function unknownSettings(env: Environment): string[] {
   const known = settings
-    .flatMap((s): string[] => ('secret' in s ? [s.env, `${s.env}_FILE`] : [s.env]))
+    .flatMap(({ env: name, secret }): string[] => (secret ? [name, `${name}_FILE`] : [name]))
     .filter((name) => name.startsWith('VISIONSCALE_'));
   return Object.keys(env)
     .filter(

@@ -1,5 +1,6 @@
 /** The settings of `serve` and of the server that `classify` talks to: their grammars, and what they come to. */
 import { createHash } from 'node:crypto';
+import type { Values } from './settings/settings.ts';
 
 /** A token as the settings hold it: never itself, only its hash. */
 export interface TokenHash {
@@ -78,26 +79,12 @@ export function parseServerUrl(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-interface Parsed {
-  VISIONSCALE_HTTP_HOST: string;
-  VISIONSCALE_HTTP_PORT: number;
-  VISIONSCALE_TOKENS: TokenHash[];
-  VISIONSCALE_CORS: string[];
-  VISIONSCALE_RATE_LIMIT: number;
-  VISIONSCALE_INGEST: 'store' | 'inline';
-  VISIONSCALE_MAX_INLINE: number;
-  VISIONSCALE_MAX_IN_FLIGHT: number;
-  VISIONSCALE_DRAIN_DELAY: number;
-  VISIONSCALE_SERVER?: string | undefined;
-  VISIONSCALE_TOKEN?: string | undefined;
-}
-
-export function httpSettings(data: Parsed): HttpSettings {
+export function httpSettings(data: Values): HttpSettings {
   return {
     host: data.VISIONSCALE_HTTP_HOST,
     port: data.VISIONSCALE_HTTP_PORT,
-    tokens: data.VISIONSCALE_TOKENS,
-    corsOrigins: data.VISIONSCALE_CORS,
+    tokens: data.VISIONSCALE_TOKENS ?? [],
+    corsOrigins: data.VISIONSCALE_CORS ?? [],
     rateLimit: data.VISIONSCALE_RATE_LIMIT,
     ingest: data.VISIONSCALE_INGEST,
     maxInlineBytes: data.VISIONSCALE_MAX_INLINE,
@@ -106,7 +93,7 @@ export function httpSettings(data: Parsed): HttpSettings {
   };
 }
 
-export function remoteSettings(data: Parsed): RemoteSettings {
+export function remoteSettings(data: Values): RemoteSettings {
   return { server: data.VISIONSCALE_SERVER, token: data.VISIONSCALE_TOKEN };
 }
 

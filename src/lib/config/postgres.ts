@@ -6,22 +6,13 @@ import { errorMessage, UsageError } from '../base/errors.ts';
 import { readTextFile } from '../base/files/text-file.ts';
 import type { ServerConnection } from '../systems/database/connection.ts';
 import type { DatabaseSettings } from '../systems/database/open.ts';
+import type { Values } from './settings/settings.ts';
 
 export const sslModes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 export type SslMode = (typeof sslModes)[number];
 
 /** As given; the variables' own names. */
-export interface PostgresSettings {
-  DATABASE_URL?: string | undefined;
-  PGHOST?: string | undefined;
-  PGPORT?: number | undefined;
-  PGUSER?: string | undefined;
-  PGPASSWORD?: string | undefined;
-  PGDATABASE?: string | undefined;
-  PGSSLMODE?: SslMode | undefined;
-  PGSSLROOTCERT?: string | undefined;
-  PGOPTIONS?: string | undefined;
-}
+export type PostgresSettings = Partial<Values>;
 
 /** Throws UsageError for what a URL's parameters say wrongly and for certificates that cannot be read. */
 export function databaseSettings(data: PostgresSettings, dataDir: string): DatabaseSettings {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { durationMs } from '../../../src/lib/config/duration.ts';
+import { durationMs, durationText } from '../../../src/lib/config/duration.ts';
 
 it.each([
   ['500ms', 500],
@@ -14,3 +14,13 @@ it.each([
   ['', undefined],
   ['1000d', undefined],
 ])('reads %s as %s ms', (text, ms) => expect(durationMs(text)).toBe(ms));
+
+it.each([
+  [0, '0'],
+  [1500, '1500ms'],
+  [2000, '2s'],
+  [900_000, '15m'],
+])('writes %s ms as %s, which reads the same', (ms, text) => {
+  expect(durationText(ms)).toBe(text);
+  expect(durationMs(text)).toBe(ms);
+});

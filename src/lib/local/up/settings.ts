@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Environment } from '../../config/given.ts';
-import { settings, type SettingName } from '../../config/settings.ts';
+import { secretNames, type SettingName } from '../../config/settings/settings.ts';
 
 /** Those that say where things are; how a command does its work is its own affair. */
 const shared = [
@@ -27,8 +27,6 @@ const shared = [
   'VISIONSCALE_MODEL',
   'VISIONSCALE_MODELS',
 ] as const satisfies readonly SettingName[];
-
-const secretNames = new Set<string>(settings.filter((s) => 'secret' in s).map((s) => s.env));
 
 export interface SharedSettings {
   env: Record<string, string>;
