@@ -27,7 +27,11 @@ export default tseslint.config(
   {
     // One place reads the environment; everybody else gets a Config.
     files: ['src/lib/**/*.ts', 'src/commands/**/*.ts'],
-    ignores: ['src/lib/config/**', 'src/lib/base/sandbox/native-environment.ts', 'src/commands/run.ts'],
+    ignores: [
+      'src/lib/config/**',
+      'src/lib/base/sandbox/native-environment.ts',
+      'src/commands/shared/run.ts',
+    ],
     rules: {
       'no-restricted-properties': [
         'error',

@@ -1,25 +1,25 @@
 /** The program: names the commands. Their parts are loaded only when one of them runs. */
 import { Command } from 'commander';
-import { auditCommand } from './commands/audit.ts';
-import { benchCommand } from './commands/bench.ts';
-import { binsCommand } from './commands/bins.ts';
-import { classifyCommand } from './commands/classify.ts';
-import { consumeCommand } from './commands/consume.ts';
+import { auditCommand } from './commands/audit/command.ts';
+import { benchCommand } from './commands/bench/command.ts';
+import { binsCommand } from './commands/bins/command.ts';
+import { classifyCommand } from './commands/classify/command.ts';
+import { consumeCommand } from './commands/consume/command.ts';
 import { correctCommand } from './commands/correct.ts';
-import { deadLettersCommand } from './commands/dead-letters.ts';
-import { demoCommand } from './commands/demo.ts';
+import { deadLettersCommand } from './commands/dead-letters/command.ts';
+import { demoCommand } from './commands/demo/command.ts';
 import { doctorCommand } from './commands/doctor.ts';
-import { evaluateCommand } from './commands/evaluate.ts';
+import { evaluateCommand } from './commands/evaluate/command.ts';
 import { initCommand } from './commands/init.ts';
-import { modelCommand } from './commands/model.ts';
-import { produceCommand } from './commands/produce.ts';
-import { resultsCommand } from './commands/results.ts';
-import { serveCommand } from './commands/serve.ts';
+import { modelCommand } from './commands/model/command.ts';
+import { produceCommand } from './commands/produce/command.ts';
+import { resultsCommand } from './commands/results/command.ts';
+import { serveCommand } from './commands/serve/command.ts';
 import { statusCommand } from './commands/status.ts';
-import { trainCommand } from './commands/train.ts';
-import { upCommand } from './commands/up.ts';
+import { trainCommand } from './commands/train/command.ts';
+import { upCommand } from './commands/up/command.ts';
 import { uploadCommand } from './commands/upload.ts';
-import { watchCommand } from './commands/watch.ts';
+import { watchCommand } from './commands/watch/command.ts';
 import { packageVersion } from './lib/base/package.ts';
 
 export function buildProgram(): Command {

@@ -1,7 +1,7 @@
 /** `visionscale correct` */
 import { Command } from 'commander';
 import type { CorrectFlags } from './actions/correct.ts';
-import { infrastructure, run, withSettings } from './run.ts';
+import { infrastructure, run, withSettings } from './shared/run.ts';
 
 export function correctCommand(): Command {
   const command = new Command('correct')

@@ -1,6 +1,6 @@
 /** `visionscale doctor` */
 import { Command } from 'commander';
-import { infrastructure, modelSettings, run, withSettings } from './run.ts';
+import { infrastructure, modelSettings, run, withSettings } from './shared/run.ts';
 
 export function doctorCommand(): Command {
   return withSettings(

@@ -1,6 +1,6 @@
 /** `visionscale init` */
 import { Command } from 'commander';
-import { infrastructure, run, withSettings } from './run.ts';
+import { infrastructure, run, withSettings } from './shared/run.ts';
 
 export function initCommand(): Command {
   return withSettings(

@@ -1,6 +1,6 @@
 /** `visionscale status` */
 import { Command } from 'commander';
-import { infrastructure, run, withSettings } from './run.ts';
+import { infrastructure, run, withSettings } from './shared/run.ts';
 
 export function statusCommand(): Command {
   return withSettings(

@@ -1,8 +1,8 @@
 /** `visionscale upload` */
 import { Command } from 'commander';
 import type { UploadFlags } from './actions/upload.ts';
-import { collect, countAbove0, followLinks } from './arguments.ts';
-import { infrastructure, run, withSettings } from './run.ts';
+import { collect, countAbove0, followLinks } from './shared/arguments.ts';
+import { infrastructure, run, withSettings } from './shared/run.ts';
 
 export function uploadCommand(): Command {
   return withSettings(

@@ -4,8 +4,8 @@ import { openDatabase } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { correctFromDirectory, correctImage } from '../../lib/learning/correct.ts';
-import type { Context } from '../run.ts';
-import { modelLabels } from './model-labels.ts';
+import { modelLabels } from '../shared/model-labels.ts';
+import type { Context } from '../shared/run.ts';
 
 export interface CorrectFlags {
   from?: string;

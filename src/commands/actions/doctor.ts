@@ -6,7 +6,7 @@ import { Opened } from '../../lib/pipeline/doctor/opened.ts';
 import * as packages from '../../lib/pipeline/doctor/packages.ts';
 import { resultsCheck } from '../../lib/pipeline/doctor/results.ts';
 import * as servers from '../../lib/pipeline/doctor/servers.ts';
-import type { Context } from '../run.ts';
+import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context): Promise<number> {
   const { config } = context;

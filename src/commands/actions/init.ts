@@ -1,7 +1,7 @@
 /** What `init` does: sets everything up and says what was there already. */
 import { openDatabase, openResultTopics, openStore, openTopic } from '../../compose.ts';
 import { init } from '../../lib/pipeline/init.ts';
-import type { Context } from '../run.ts';
+import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context): Promise<void> {
   const result = await init(context.config, {

@@ -3,7 +3,7 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { type Status, status } from '../../lib/pipeline/status.ts';
-import type { Context } from '../run.ts';
+import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context): Promise<number> {
   await using database = await openDatabase(context);

@@ -5,8 +5,8 @@ import { printable } from '../../lib/base/printable.ts';
 import { formatBytes, Progress } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { upload } from '../../lib/pipeline/upload/upload.ts';
-import type { Context } from '../run.ts';
-import { uploader } from './uploader.ts';
+import type { Context } from '../shared/run.ts';
+import { uploader } from '../shared/uploader.ts';
 
 export interface UploadFlags {
   include: string[];

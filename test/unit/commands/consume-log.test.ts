@@ -1,8 +1,8 @@
 /** What `consume` logs: a line a message only at debug, however many fail. */
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { reporter } from '../../../src/commands/actions/consume-log.ts';
-import type { Context } from '../../../src/commands/run.ts';
+import { reporter } from '../../../src/commands/consume/log.ts';
+import type { Context } from '../../../src/commands/shared/run.ts';
 import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/deps.ts';
 
 interface Line {

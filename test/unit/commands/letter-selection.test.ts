@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { chosenLetters, letterSelection } from '../../../src/commands/actions/letter-selection.ts';
+import { chosenLetters, letterSelection } from '../../../src/commands/dead-letters/selection.ts';
 import { UsageError } from '../../../src/lib/base/errors.ts';
 
 describe('the selection of dead letters', () => {

@@ -1,0 +1,109 @@
+/** What `audit` does: compares everything, then prints counts and names. */
+import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { audit, type AuditEvent, type AuditResult } from '../../lib/pipeline/audit/audit.ts';
+import { findingClasses } from '../../lib/pipeline/audit/findings.ts';
+import type { Context } from '../shared/run.ts';
+
+export interface AuditFlags {
+  limit: number;
+  /** False with --no-objects. */
+  objects?: boolean;
+}
+
+export default async function (context: Context, options: AuditFlags): Promise<number> {
+  await using database = await openDatabase(context);
+  await using topic = await openTopic(context, database);
+  await using store = options.objects === false ? null : await openStore(context);
+  using shown = new Shown(context);
+  const result = await audit(
+    { pool: database.pool, topic, store, report: (event) => shown.see(event) },
+    {
+      pipeline: context.config.pipeline,
+      rules: context.config.messages,
+      limit: options.limit,
+      nameUnlisted: options.objects === true,
+      signal: context.signal,
+    },
+  );
+  shown[Symbol.dispose]();
+  context.print(result, () => text(result));
+  return result.ok ? 0 : 1;
+}
+
+/** One bar after the other: messages, then images. */
+class Shown implements Disposable {
+  readonly #context: Context;
+  #progress: Progress | undefined;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  see(event: AuditEvent): void {
+    switch (event.kind) {
+      case 'topic':
+        return this.#begin('audit topic', 'messages', event.offsets);
+      case 'images':
+        return this.#begin('audit objects', 'images', event.images);
+      case 'read':
+        return this.#progress?.advance(event.offsets);
+      case 'compared':
+        return this.#progress?.advance(event.images);
+      case 'comparing':
+        this.#progress?.[Symbol.dispose]();
+        if (this.#context.interactive) this.#context.say('comparing requests and outcomes');
+        return;
+      case 'notice':
+        return this.#context.say(event.text);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#progress?.[Symbol.dispose]();
+  }
+
+  #begin(label: string, unit: string, total: number): void {
+    this.#progress?.[Symbol.dispose]();
+    const { interactive, say: line } = this.#context;
+    this.#progress = new Progress({ label, unit, interactive, line });
+    this.#progress.expect(total);
+  }
+}
+
+function text(result: AuditResult): string {
+  const names = findingClasses.flatMap((found) => result.named[found].map((one) => ({ found, ...one })));
+  const { unlisted, unverifiable, unnamed } = result;
+  return [
+    `pipeline ${result.pipeline}, topic ${result.topic}, in ${result.seconds.toFixed(1)} s`,
+    `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${result.waiting} requests waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
+    `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'all is accounted for' : 'not all is accounted for'}`,
+    ...(result.mismatched > 0
+      ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]
+      : []),
+    ...(unverifiable > 0
+      ? [
+          `${unverifiable} outcomes of messages that the topic no longer holds: who asked for them cannot be checked`,
+        ]
+      : []),
+    ...(unlisted !== null && unlisted > 0 && !names.some((n) => n.found === 'orphaned' && n.kind === 'object')
+      ? [
+          `${unlisted} objects that nothing names, as an upload that was cut off leaves them (--objects names them)`,
+        ]
+      : []),
+    ...(names.length > 0
+      ? [
+          '',
+          table(names, [
+            { title: 'class', value: (n) => n.found },
+            { title: 'kind', value: (n) => n.kind },
+            { title: 'key', value: (n) => n.key },
+            { title: 'request', value: (n) => n.requestId ?? null },
+            { title: 'detail', value: (n) => n.detail },
+          ]),
+        ]
+      : []),
+    ...(unnamed > 0 ? [`and ${unnamed} more (--limit)`] : []),
+  ].join('\n');
+}

@@ -1,0 +1,97 @@
+/** What `bench` does: gets the images, runs the stages in a scratch place, removes it, and prints the figures. */
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as compose from '../../compose.ts';
+import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import { usableCores } from '../../lib/base/sandbox/parallelism.ts';
+import { bench } from '../../lib/local/bench/bench.ts';
+import { drawImages, readImages } from '../../lib/local/bench/images.ts';
+import { benchReport } from '../../lib/local/bench/report.ts';
+import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
+import { type StageName, stageNames } from '../../lib/local/bench/stage-names.ts';
+import { openClassifier } from '../../lib/models/classifier/pool.ts';
+import type { Context } from '../shared/run.ts';
+
+export interface BenchFlags {
+  stages?: StageName[];
+  seconds: number;
+}
+
+export default async function (
+  context: Context,
+  given: string | undefined,
+  flags: BenchFlags,
+): Promise<void> {
+  const { config, say, signal, onNotice } = context;
+  const { limits, autoOrient, preprocess, workers = usableCores() } = config;
+  if (given !== undefined) await checkPaths([given]);
+  const model = await compose.loadModel(config);
+  await using place = await temporaryDirectory();
+  const images =
+    given === undefined
+      ? await drawImages(join(place.path, 'drawn'))
+      : await readImages(given, limits, signal);
+  await using scratch = new Once(() =>
+    openScratch(config, {
+      directory: join(place.path, 'data'),
+      id: randomBytes(4).toString('hex'),
+      openers(own) {
+        const other = { ...context, config: own };
+        return {
+          openDatabase: () => compose.openDatabase(other, 'any'),
+          openTopic: (database) => compose.openTopic(other, database),
+          openResultTopics: (database, topic) => compose.openResultTopics(other, database, topic),
+          openStore: () => compose.openStore(other),
+        };
+      },
+    }),
+  );
+  const open = (options: { engine: typeof config.engine; workers: number }) =>
+    openClassifier({ model, limits, autoOrient, preprocess, device: config.device, onNotice, ...options });
+  const engine = await engineOf(() => open({ engine: config.engine, workers: 1 }));
+  const result = await bench(
+    {
+      ...{ images, model, engine, workers, preprocess, autoOrient, limits, signal },
+      seconds: flags.seconds,
+      openClassifier: open,
+      scratch: () => scratch.get(),
+    },
+    flags.stages ?? stageNames,
+    (stage) => say(`bench: ${stage}`),
+  );
+  context.print(result, () => benchReport(result));
+}
+
+/** What `auto` comes to here. */
+async function engineOf(open: () => ReturnType<typeof openClassifier>) {
+  await using classifier = await open();
+  return classifier.engine;
+}
+
+/** Opened when it is first asked for. */
+class Once implements AsyncDisposable {
+  readonly #open: () => Promise<Scratch>;
+  #opened: Promise<Scratch> | undefined;
+
+  constructor(open: () => Promise<Scratch>) {
+    this.#open = open;
+  }
+
+  get(): Promise<Scratch> {
+    return (this.#opened ??= this.#open());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = await this.#opened?.catch(() => undefined);
+    await opened?.[Symbol.asyncDispose]();
+  }
+}
+
+async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'visionscale-bench-'));
+  // The embedded database's keeper ends a moment after its last user.
+  const remove = () => rm(path, { recursive: true, force: true, maxRetries: 40, retryDelay: 250 });
+  return { path, [Symbol.asyncDispose]: remove };
+}

@@ -1,0 +1,157 @@
+/** What `consume` does: owns partitions until it is told to stop, and logs what happens. */
+import { hostname } from 'node:os';
+import type { Pool } from 'pg';
+import {
+  openBuckets,
+  openClassifier,
+  openDatabase,
+  openResultTopics,
+  openStore,
+  openTopic,
+  ownerName,
+} from '../../compose.ts';
+import { endWithin } from '../../lib/base/end-within.ts';
+import { isRetryable } from '../../lib/base/errors.ts';
+import { noLoad } from '../../lib/base/flow/load.ts';
+import type { Classifier } from '../../lib/models/classifier/classifier.ts';
+import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { loadByDigest, loadPipelineModel } from '../../lib/models/store/pipeline-model.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { supervised } from '../../lib/observe/service-manager/supervised.ts';
+import { atStart } from '../../lib/pipeline/consume/at-start.ts';
+import { consume, type Share } from '../../lib/pipeline/consume/consume.ts';
+import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import { oldestInOutbox } from '../../lib/systems/database/tables/outbox-age.ts';
+import { showConsumer } from '../shared/metrics.ts';
+import type { Context } from '../shared/run.ts';
+import { reporter } from './log.ts';
+import { traced } from './tracing.ts';
+
+export interface ConsumeFlags {
+  partition?: number;
+  group?: boolean;
+  untilDrained?: boolean;
+  skipExpired?: boolean;
+}
+
+export default async function (context: Context, options: ConsumeFlags): Promise<void> {
+  try {
+    await run(context, options);
+  } catch (error) {
+    // Told to stop while something was away: nothing was begun that is not recorded.
+    if (!(context.signal.aborted && isRetryable(error))) throw error;
+  }
+}
+
+async function run(context: Context, options: ConsumeFlags): Promise<void> {
+  const { config, log } = context;
+  const { service, signal, onNotice } = context;
+  signal.addEventListener('abort', () => endWithin(drainMs), { once: true });
+  const readyAtOnce = options.group === true;
+  await using supervisor = supervised(service, { signal, onNotice, readyAtOnce });
+  const load = noLoad();
+  let inUse: Classifier | null = null;
+  let pool: Pool | null = null;
+  await using metrics = await showConsumer(context, {
+    load,
+    classifier: () => inUse,
+    oldestUnpublished: async () =>
+      pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
+    group: readyAtOnce,
+  });
+  await using tracing = await traced(context);
+  const report = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear);
+  const patiently = atStart(signal, report);
+  await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
+  pool = database.pool;
+  await using topic = await patiently(() => openTopic(context, database));
+  await using results = await openResultTopics(context, database, topic);
+  await using store = await openStore(context, storePatience);
+  await using buckets = await openBuckets(context, storePatience);
+  const models = openModelStore(config.models);
+  const published = { pool: database.pool, store };
+  // A model that the settings name is pinned; else the pipeline's row decides, and the consumer follows it.
+  const pinned = config.model !== undefined;
+  const chosen = pinned ? null : await patiently(() => loadPipelineModel(published, models, config.pipeline));
+  if (chosen === null) await ensureModel(context);
+  await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
+  inUse = classifier;
+  let modelProblem: string | null = null;
+  const stopFollowing = new AbortController();
+  const following = pinned
+    ? Promise.resolve()
+    : followModel(
+        {
+          pool: database.pool,
+          classifier,
+          open: async (digest) => openClassifier(context, await loadByDigest(published, models, digest)),
+          report(event) {
+            if (event.kind === 'switched') {
+              modelProblem = null;
+              log.info({ digest: event.digest }, `now runs ${event.model} ${event.version}`);
+            } else {
+              const { name, version } = classifier.model;
+              modelProblem = `the active model cannot be used: ${event.reason}`;
+              log.error({ digest: event.digest }, `${modelProblem}; goes on with ${name} ${version}`);
+            }
+          },
+        },
+        config.pipeline,
+        AbortSignal.any([context.signal, stopFollowing.signal]),
+      );
+  try {
+    const result = await consume(
+      {
+        pool: database.pool,
+        topic,
+        store,
+        buckets,
+        classifier,
+        ...(results !== null && { results }),
+        modelProblem: () => modelProblem,
+        load,
+        report,
+      },
+      {
+        pipeline: config.pipeline,
+        owner: ownerName(),
+        hostname: hostname(),
+        maxImageBytes: config.limits.maxBytes,
+        messages: config.messages,
+        imageMemoryBytes: config.imageMemoryBytes,
+        ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
+        ...config.endurance,
+        untilDrained: options.untilDrained === true,
+        skipExpired: options.skipExpired === true,
+        signal: context.signal,
+      },
+      shareOf(options, config.partition),
+    );
+    context.print(
+      result,
+      () =>
+        `${result.predicted} predictions, ${result.deadLettered} dead letters in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
+    );
+  } finally {
+    stopFollowing.abort();
+    await following;
+  }
+}
+
+/** A fault is known, and shown, at the first failure: the consumer itself tries again. */
+const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
+/** Longest that an ordered end may take, in milliseconds: what is in work, what is to be published, what is to be closed. */
+const drainMs = 20_000;
+/** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
+const queryTimeoutMs = 15_000;
+
+function shareOf(options: ConsumeFlags, configured: number | undefined): Share {
+  if (options.group) return { kind: 'group' };
+  const partition = options.partition ?? configured;
+  return partition === undefined ? { kind: 'any' } : { kind: 'partition', partition };
+}
+
+function toAll<T>(...listeners: ((event: T) => void)[]): (event: T) => void {
+  return (event) => listeners.forEach((hear) => hear(event));
+}

@@ -1,0 +1,143 @@
+/** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
+import type { Logger } from 'pino';
+import { endWithin } from '../../lib/base/end-within.ts';
+import type { ConsumeEvent, Recording } from '../../lib/pipeline/consume/deps.ts';
+import type { Context } from '../shared/run.ts';
+import { DeadLetterLog } from './dead-letter-log.ts';
+
+/** How long a stalled process may take to end in good order, in milliseconds. */
+const exitMs = 5000;
+/** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
+const sayEvery = 5000;
+
+const published = { result: 'results', dead: 'dead letters' };
+
+export function reporter({ log }: Context): (event: ConsumeEvent) => void {
+  const counts = new Map<number, { predicted: number; said: number }>();
+  const letters = new DeadLetterLog(log);
+  /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
+  const waits = new Map<number | null, { said: number; open: boolean }>();
+  return (event) => {
+    const { partition } = event;
+    switch (event.kind) {
+      case 'standing by':
+        log.info({ partition, holder: event.holder }, 'standing by: the partition is owned');
+        break;
+      case 'owning':
+        log.info({ partition, epoch: event.epoch, from: event.from, lag: event.lag }, 'consuming');
+        break;
+      case 'recorded': {
+        const count = counts.get(event.partition) ?? { predicted: 0, said: performance.now() };
+        counts.set(event.partition, count);
+        count.predicted += event.predicted;
+        if (log.isLevelEnabled('debug')) logRows(log, event);
+        if (performance.now() - count.said < sayEvery) break;
+        count.said = performance.now();
+        log.info({ partition, predicted: count.predicted, lag: event.lag }, 'going on');
+        break;
+      }
+      case 'dead letter':
+        letters.hear(event);
+        break;
+      case 'waiting': {
+        // Where every image is refused the reason names another one each time.
+        const isNews = performance.now() - (waits.get(partition)?.said ?? -Infinity) >= sayEvery;
+        log[isNews ? 'warn' : 'debug']({ partition }, `waiting: ${event.reason}`);
+        if (isNews) waits.set(partition, { said: performance.now(), open: true });
+        break;
+      }
+      case 'going on': {
+        const told = waits.get(partition);
+        log[told?.open ? 'info' : 'debug']({ partition }, 'going on');
+        if (told) told.open = false;
+        break;
+      }
+      case 'retrying':
+        log.debug({ partition, stage: event.stage, code: event.code }, 'trying again');
+        break;
+      case 'lag':
+        break;
+      case 'commit failed':
+        log.warn(
+          { partition },
+          `offset not committed to the topic (the database's position counts): ${event.reason}`,
+        );
+        break;
+      case 'bins':
+        if (event.version === null) log.info('bins are not used any more');
+        else log.info({ version: event.version }, `now sorts by version ${event.version} of the bins`);
+        break;
+      case 'published':
+        log.debug({ partition, what: event.what, messages: event.messages }, 'published');
+        break;
+      case 'not published':
+        if (event.refused !== undefined) {
+          log.warn(
+            { partition, refused: event.refused },
+            `${event.refused} ${published[event.what]} cannot be published, and are kept in the table outbox: ${event.reason}`,
+          );
+          break;
+        }
+        log.warn(
+          { partition },
+          `${published[event.what]} wait to be published, recording goes on: ${event.reason}`,
+        );
+        break;
+      case 'publishing again':
+        log.info({ partition }, `${published[event.what]} are published again`);
+        break;
+      case 'another topic':
+        log.warn(
+          { partition, position: event.position },
+          'the topic was deleted and created again: reading it from its beginning',
+        );
+        break;
+      case 'skipped expired':
+        log.warn(
+          { partition, records: event.records },
+          'skipped messages that were deleted before they were read',
+        );
+        break;
+      case 'passed over':
+        log.warn(
+          { partition, from: event.from, to: event.to },
+          'passed over what was moved into dead letters by hand',
+        );
+        break;
+      case 'careful':
+        log.warn(
+          { partition, messages: event.messages },
+          'the former owner ended without giving the partition back: what it may have worked on is taken one at a time',
+        );
+        break;
+      case 'stalled':
+        if (event.reason === null) log.info({ partition }, 'it moves again');
+        else log.error({ partition }, event.reason);
+        break;
+      case 'giving up':
+        // Whatever hangs may keep this process from closing what it opened, and from ending.
+        endWithin(exitMs);
+        break;
+      case 'lost':
+        log.warn(
+          { partition, epoch: event.epoch },
+          'the partition has another owner now; nothing more is recorded for it here',
+        );
+        break;
+      case 'released':
+        letters.flush();
+        log.info({ partition }, 'released');
+        break;
+    }
+  };
+}
+
+function logRows(
+  log: Logger,
+  { partition, predictions, predicted, deadLettered, ignored, lag }: Recording,
+): void {
+  for (const { requestId, bin, latencyMs } of predictions) {
+    log.debug({ partition, requestId, bin, latencyMs }, 'predicted');
+  }
+  log.debug({ partition, predicted, deadLettered, ignored, lag }, 'recorded');
+}

@@ -1,0 +1,33 @@
+/** What `dead-letters retry` does: sends the selected letters once more, showing how far it is. */
+import { openDatabase, openTopic } from '../../compose.ts';
+import { retryDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
+import type { Context } from '../shared/run.ts';
+import { letterProgress } from './progress.ts';
+import { chosenLetters, type SelectionFlags } from './selection.ts';
+
+export interface RetryFlags extends SelectionFlags {
+  all?: boolean;
+  limit?: number;
+}
+
+export default async function (context: Context, ids: number[], options: RetryFlags): Promise<number> {
+  const { config, signal, say } = context;
+  const selection = chosenLetters(config.pipeline, ids, options);
+  await using database = await openDatabase(context);
+  await using topic = await openTopic(context, database);
+  using progress = letterProgress(context, 'retry');
+  const result = await retryDeadLetters(database.pool, topic, {
+    selection,
+    signal,
+    report: progress.report,
+    ...(options.limit !== undefined && { limit: options.limit }),
+  });
+  progress[Symbol.dispose]();
+  context.print(result, () =>
+    result.retried === 0
+      ? 'nothing to retry: no open dead letter was selected'
+      : `sent ${result.retried} dead letters to ${result.topic} once more; dead-letters list shows what fails again`,
+  );
+  if (signal.aborted) say('interrupted; run it again to go on');
+  return signal.aborted || result.refused > 0 ? 1 : 0;
+}

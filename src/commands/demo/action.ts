@@ -1,0 +1,123 @@
+/** What `demo` does: sets everything up, runs it once, and prints the report. */
+import * as compose from '../../compose.ts';
+import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import { PartitionBars } from '../../lib/base/report/partition-bars.ts';
+import type { Judged } from '../../lib/local/demo/accuracy.ts';
+import { demo, type DemoEvent } from '../../lib/local/demo/demo.ts';
+import { demoParts } from '../../lib/local/demo/parts.ts';
+import { demoReport } from '../../lib/local/demo/report.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { init } from '../../lib/pipeline/init.ts';
+import { upload } from '../../lib/pipeline/upload/upload.ts';
+import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
+import type { Context } from '../shared/run.ts';
+import { uploader } from '../shared/uploader.ts';
+import * as parts from './parts.ts';
+
+/** Longest wait for the embedded server to end after its last user; another terminal may be using it still. */
+const serverEndMs = 5000;
+
+export default async function (context: Context, dir: string | undefined): Promise<void> {
+  const { config } = context;
+  try {
+    await runDemo(context, dir ?? config.imageDir);
+  } finally {
+    // Whoever looks after the command has ended finds no process of it.
+    if (config.database.kind === 'embedded') await stopped(config.dataDir, serverEndMs);
+  }
+}
+
+async function runDemo(given: Context, dir: string | undefined): Promise<void> {
+  // Before anything is started: a demo without a usable model ends here, with what to do.
+  if (dir !== undefined) await checkPaths([dir]);
+  const context = dir === undefined ? await parts.withPartsModel(given) : given;
+  const { config, signal, say } = context;
+  await ensureModel(context);
+  // One inference, so that a model that does not work fails here and not in three processes.
+  await (
+    await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
+  )[Symbol.asyncDispose]();
+  const drawn = dir === undefined ? await parts.draw(context) : undefined;
+  await init(config, {
+    openDatabase: () => compose.openDatabase(context, 'any'),
+    openTopic: (opened) => compose.openTopic(context, opened),
+    openResultTopics: (opened, source) => compose.openResultTopics(context, opened, source),
+    openStore: () => compose.openStore(context),
+  });
+  await using database = await compose.openDatabase(context);
+  await using topic = await compose.openTopic(context, database);
+  await using store = await compose.openStore(context);
+  await using looking = openImagesApart(config.limits, context.onNotice);
+  using bars = new PartitionBars(context.interactive, say);
+  const paths = [dir ?? drawn!.directory];
+  const prefix = drawn === undefined ? {} : { prefix: demoParts.prefix };
+  let judged: Judged[] = [];
+  const report = reporter(context, bars);
+  const result = await demo(
+    {
+      database,
+      topic,
+      env: context.env,
+      upload: async (onKey) =>
+        upload(uploader(context, database, store, looking, onKey), {
+          paths,
+          ...prefix,
+          maxBytes: config.limits.maxBytes,
+        }),
+      ...(drawn !== undefined && { truth: drawn.truth }),
+      report(event) {
+        if (event.kind === 'judged') judged = event.judged;
+        report(event);
+      },
+    },
+    { pipeline: config.pipeline, signal },
+  );
+  bars[Symbol.dispose]();
+  const page = drawn === undefined ? undefined : await parts.showParts(context, result, judged);
+  const knows = await parts.knownTo(context);
+  context.print(page === undefined ? result : { ...result, page }, () =>
+    demoReport(result, {
+      database: database.kind === 'embedded' ? `embedded PostgreSQL in ${config.dataDir}` : database.describe,
+      topic: `${topic.name} (${topic.kind === 'kafka' ? 'Kafka' : 'in that database'})`,
+      store: store.url,
+      knows,
+      ...(drawn !== undefined && { parts: { truth: drawn.truth, page: page! } }),
+      flags: context.env['VISIONSCALE_DATA_DIR'] ? `--data-dir ${quoted(config.dataDir)}` : '',
+    }),
+  );
+}
+
+function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => void {
+  const waiting = new Map<number, string>();
+  return (event) => {
+    switch (event.kind) {
+      case 'consumers':
+        say(`started ${event.partitions} consumers, one a partition`);
+        break;
+      case 'uploaded': {
+        const { uploaded, skipped, rejected } = event.result;
+        say(`uploaded ${uploaded} images, ${skipped} were there already, ${rejected.length} files rejected`);
+        break;
+      }
+      case 'produced':
+        say(`produced ${event.produced} keys`);
+        break;
+      case 'progress':
+        bars.update(event.partition, event.done, event.total);
+        break;
+      case 'waiting':
+        if (waiting.get(event.partition) !== event.reason)
+          say(`partition ${event.partition} waits: ${event.reason}`);
+        waiting.set(event.partition, event.reason);
+        break;
+      case 'judged':
+        break;
+    }
+  };
+}
+
+/** As a shell takes it. */
+function quoted(path: string): string {
+  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,24 @@
+/** `visionscale demo` */
+import { Command } from 'commander';
+import { infrastructure, modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
+
+export function demoCommand(): Command {
+  return offersModel(
+    withSettings(
+      new Command('demo')
+        .description(
+          'run everything on this machine, once: upload, one producer, a consumer for each partition, a report',
+        )
+        .argument('[dir]', 'directory of images (or IMG_DIR)')
+        .addHelpText(
+          'after',
+          '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +
+            'Without settings all of it is embedded: PostgreSQL, the topic and the images live in the data directory.\n' +
+            'What the settings name (Kafka, a database, a bucket) is used instead.',
+        ),
+      [...infrastructure, ...modelSettings, 'VISIONSCALE_PARTITIONS'],
+    ),
+  ).action((dir: string | undefined, _options, command: Command) =>
+    run(command, () => import('./action.ts'), dir),
+  );
+}

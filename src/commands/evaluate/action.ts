@@ -1,0 +1,161 @@
+/** What `evaluate` does: judges, writes the report, and says the most important of it. */
+import { loadModel, openClassifier } from '../../compose.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { table } from '../../lib/base/report/table.ts';
+import { wilson } from '../../lib/learning/evaluate/certainty.ts';
+import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
+import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
+import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
+import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import { writeReport, type ReportFiles, type ReportInput } from '../../lib/learning/evaluate/report.ts';
+import type { LoadedModel } from '../../lib/models/format/model.ts';
+import type { Context } from '../shared/run.ts';
+
+export interface EvaluateFlags {
+  compare?: [string, string];
+  out: string;
+  skipUnknown?: boolean;
+  followLinks?: boolean;
+}
+
+export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
+  const { config, signal, say } = context;
+  const models = await chosenModels(context, flags.compare);
+  using progress = new JudgeProgress(context);
+  const evaluation = await evaluate({
+    dir,
+    models,
+    open: (model) => openClassifier(context, model),
+    skipUnknown: flags.skipUnknown === true,
+    followLinks: flags.followLinks,
+    limits: config.limits,
+    signal,
+    report: (event) => progress.show(event),
+  });
+  progress[Symbol.dispose]();
+  for (const { path, reason } of evaluation.unreadable)
+    say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  const { judgements, dataDigest, unreadable } = evaluation;
+  const input: ReportInput = { judgements, dataDigest, unreadable, model: judgements[0].model };
+  const files = await writeReport(flags.out, input);
+  context.print(document(evaluation, input, files), () => summary(input, files));
+}
+
+async function chosenModels(
+  context: Context,
+  compared: [string, string] | undefined,
+): Promise<[LoadedModel] | [LoadedModel, LoadedModel]> {
+  const { config } = context;
+  if (compared === undefined) return [await loadModel(config)];
+  const [first, second] = compared;
+  return [await loadModel({ ...config, model: first }), await loadModel({ ...config, model: second })];
+}
+
+function document(evaluation: Evaluation, input: ReportInput, files: ReportFiles): unknown {
+  const [first, second] = evaluation.judgements;
+  return {
+    ...figures(first),
+    verdict: verdict(input),
+    dataDigest: evaluation.dataDigest,
+    unreadable: evaluation.unreadable,
+    report: files.html,
+    metrics: files.metrics,
+    ...(second !== undefined && { compared: figures(second), comparison: paired(first, second) }),
+  };
+}
+
+function figures({ model, metrics, inferMs }: Judgement): Record<string, unknown> {
+  const { top1, top5, count } = metrics;
+  const interval95 = wilson(Math.round(top1 * count), count);
+  return {
+    top1,
+    top5,
+    images: count,
+    interval95,
+    model: model.name,
+    version: model.version,
+    digest: model.digest,
+    inferMs,
+  };
+}
+
+function paired(first: Judgement, second: Judgement): unknown {
+  const { onlyFirst, onlySecond, ...rest } = compareJudgements(first, second);
+  return { ...rest, onlyFirst: onlyFirst.length, onlySecond: onlySecond.length };
+}
+
+function summary(input: ReportInput, files: ReportFiles): string {
+  const [first, second] = input.judgements;
+  const share = (value: number) => (100 * value).toFixed(1);
+  const { answer, because, next } = verdict(input);
+  const names = second === undefined ? [first.model.name] : distinctNames(first, second);
+  const accuracies = table(
+    input.judgements.map((judgement, i) => ({ name: names[i]!, ...judgement.metrics })),
+    [
+      { title: 'model', value: (r) => r.name },
+      { title: 'images', value: (r) => r.count, align: 'right' },
+      { title: 'top-1 %', value: (r) => share(r.top1), align: 'right' },
+      { title: 'top-5 %', value: (r) => share(r.top5), align: 'right' },
+    ],
+  );
+  const words =
+    second === undefined
+      ? [answer, ...because, '', 'What to photograph next:', ...next.map((step) => `- ${step}`)]
+      : [compareJudgements(first, second).words];
+  return [accuracies, '', ...words.map(printable), '', `Report: ${files.html}`].join('\n');
+}
+
+/** Reading first, then a bar for each model. */
+class JudgeProgress implements Disposable {
+  readonly #context: Context;
+  #progress: Progress | undefined;
+  #done = 0;
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  show(event: EvaluateEvent): void {
+    const { interactive, say } = this.#context;
+    switch (event.kind) {
+      case 'reading':
+        this.#progress ??= this.#open('read', event.files);
+        this.#progress.expect(event.files);
+        this.#advance(event.files);
+        break;
+      case 'left out':
+        say(`left out: ${printable(event.folders.join(', '))}`);
+        break;
+      case 'unknown to':
+        say(`${event.model} does not know ${printable(event.labels.join(', '))}: it cannot be right there`);
+        break;
+      case 'judging':
+        this[Symbol.dispose]();
+        if (!interactive) say(`judging ${event.model} on ${event.images} images`);
+        this.#progress = this.#open('judge', event.images);
+        break;
+      case 'progress':
+        this.#advance(event.done);
+        break;
+    }
+  }
+
+  #open(label: string, total: number): Progress {
+    const { interactive, say } = this.#context;
+    const progress = new Progress({ label, unit: 'images', interactive, line: say });
+    progress.expect(total);
+    this.#done = 0;
+    return progress;
+  }
+
+  #advance(done: number): void {
+    this.#progress?.advance(done - this.#done);
+    this.#done = done;
+  }
+
+  [Symbol.dispose](): void {
+    this.#progress?.[Symbol.dispose]();
+    this.#progress = undefined;
+  }
+}

@@ -1,0 +1,36 @@
+/** `visionscale evaluate` */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { followLinks } from '../shared/arguments.ts';
+import { modelSettings, run, withSettings } from '../shared/run.ts';
+import type { EvaluateFlags } from './action.ts';
+
+export function evaluateCommand(): Command {
+  const command = new Command('evaluate')
+    .description('how good a model is on labelled folders, and what to photograph next')
+    .argument('<dir>', 'one folder of images for each label, named as the label')
+    .addOption(
+      new Option('--compare <A,B>', 'two models side by side on the same images')
+        .argParser(twoModels)
+        .conflicts('model'),
+    )
+    .option('--out <dir>', 'where report.html and metrics.json go', 'evaluation')
+    .option(...followLinks)
+    .option('--skip-unknown', 'leave out folders that are no label of the model')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale evaluate ./labelled --model parts\n' +
+        '  $ visionscale evaluate ./labelled --compare parts@1,parts@2 --out ./comparison',
+    );
+  return withSettings(command, [...modelSettings, 'VISIONSCALE_LOG_LEVEL']).action(
+    (dir: string, options: EvaluateFlags, command: Command) =>
+      run(command, () => import('./action.ts'), dir, options),
+  );
+}
+
+function twoModels(text: string): [string, string] {
+  const [first, second, ...rest] = text.split(',').map((name) => name.trim());
+  if (!first || !second || rest.length > 0) {
+    throw new InvalidArgumentError('It must be two models, separated by a comma: parts@1,parts@2');
+  }
+  return [first, second];
+}

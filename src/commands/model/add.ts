@@ -1,0 +1,49 @@
+/** What `model add` does: checks a model, puts it into the store, and says what it found. */
+import type { ModelOutput } from '../../lib/models/classifier/classifier.ts';
+import { addModel } from '../../lib/models/store/add.ts';
+import { entryLabel } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import type { Context } from '../shared/run.ts';
+
+export interface AddFlags {
+  name?: string;
+  labels?: string;
+  size?: number;
+  crop?: number;
+  resize?: number;
+  mean?: [number, number, number];
+  std?: [number, number, number];
+  output?: ModelOutput;
+}
+
+export default async function (context: Context, path: string, flags: AddFlags): Promise<void> {
+  const store = openModelStore(context.config.models);
+  const { entry, check, warnings } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
+  const { name, version, digest, manifest } = entry;
+  const { resize, crop, mean, std } = manifest!.preprocessing;
+  const { output, outputReason } = manifest!;
+  for (const warning of warnings) context.say(warning);
+  context.print(
+    {
+      name,
+      version,
+      digest,
+      path: entry.path,
+      classes: check.classes,
+      output,
+      outputReason,
+      warnings,
+      preprocessing: manifest!.preprocessing,
+    },
+    () =>
+      `added ${entryLabel(entry)}: ${check.classes} classes, the outputs are ${output} (${outputReason})\n` +
+      `images: shorter side to ${resize}, centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
+      `Use it: visionscale model use ${entryLabel(entry)}`,
+  );
+}
+
+function nameAndVersion(text: string | undefined): { name?: string; version?: string } {
+  if (text === undefined) return {};
+  const [name, ...version] = text.split('@');
+  return { name: name!, ...(version.length > 0 && { version: version.join('@') }) };
+}

@@ -1,0 +1,39 @@
+/** What `model show` does: prints everything of a model's manifest, and where it is. */
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { loadModel } from '../../lib/models/format/model.ts';
+import { outputOfGraph } from '../../lib/models/format/output-kind.ts';
+import { parseOnnx } from '../../lib/models/onnx/onnx.ts';
+import { chosenEntry } from '../../lib/models/store/chosen.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import type { Context } from '../shared/run.ts';
+
+export default async function (context: Context, reference: string | undefined): Promise<void> {
+  const store = openModelStore(context.config.models);
+  const entry = await chosenEntry(store, reference);
+  if (entry.manifest === undefined) {
+    throw new VisionscaleError(`${entry.path}: ${entry.fault ?? 'there is no manifest'}`, {
+      code: 'model_invalid',
+      hint: `Remove it: visionscale model remove ${entry.name}@${entry.version}`,
+    });
+  }
+  const active = (await store.active().catch(() => undefined))?.path === entry.path;
+  const { info, output, weights } = await loadModel(entry.path);
+  const { path, bytes, bundled, manifest } = entry;
+  const byGraph = outputOfGraph(parseOnnx(weights));
+  // Manifests of former versions do not say why.
+  const said = `model.json says so; ${byGraph.reason}`;
+  const outputReason = manifest.outputReason ?? (manifest.output === undefined ? byGraph.reason : said);
+  const shown = { ...manifest, output, outputReason, labels: info.labels, bytes, path, bundled, active };
+  context.print(shown, () => {
+    const labels = `${info.labels.length}: ${info.labels.slice(0, 3).join(', ')}${info.labels.length > 3 ? ', …' : ''}`;
+    const lines = Object.entries({ ...shown, labels }).filter(([, value]) => value !== undefined);
+    const width = Math.max(...lines.map(([key]) => key.length));
+    return lines
+      .map(
+        ([key, value]) =>
+          `${key.padEnd(width)}  ${printable(typeof value === 'string' ? value : JSON.stringify(value))}`,
+      )
+      .join('\n');
+  });
+}

@@ -1,0 +1,98 @@
+/** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
+import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { isRetryable } from '../../lib/base/errors.ts';
+import { noLoad } from '../../lib/base/flow/load.ts';
+import { packageVersion } from '../../lib/base/package.ts';
+import { tokenEntry } from '../../lib/config/http.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
+import { openMetricsServer } from '../../lib/observe/metrics/server.ts';
+import { newToken } from '../../lib/pipeline/serve/admission/tokens.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
+import { serve } from '../../lib/pipeline/serve/serve.ts';
+import { patientStart } from '../shared/patient-start.ts';
+import type { Context } from '../shared/run.ts';
+import { reporter } from './log.ts';
+
+export interface ServeFlags {
+  newToken?: string;
+}
+
+/** Longest waits for the servers behind this one, in milliseconds: a sender is not kept waiting for longer. */
+const queryTimeoutMs = 10_000;
+const sendTimeoutMs = 10_000;
+const storePatience = { requestTimeoutMs: 10_000, attempts: 2 };
+
+export default async function (context: Context, { newToken: name }: ServeFlags): Promise<void> {
+  if (name !== undefined) return printToken(context, name);
+  try {
+    await run(context);
+  } catch (error) {
+    // Told to stop while something was away: nothing was accepted.
+    if (!(context.signal.aborted && isRetryable(error))) throw error;
+  }
+}
+
+async function run(context: Context): Promise<void> {
+  const { config, signal } = context;
+  const patiently = patientStart(context);
+  await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
+  await using topic = await patiently(() => openTopic(context, database));
+  await using store = await openStore(context, storePatience);
+  // As `upload` and `produce` do: a directory and a topic are simply made, a bucket is for `init`.
+  if (store.kind === 'file') await store.create();
+  await patiently(() => topic.create(config.topic.partitions));
+  await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
+  await using looking = openImagesApart(config.limits, context.onNotice);
+  using metrics = new Metrics('serve');
+  const load = noLoad();
+  const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
+  await using _shown = await showElsewhere(context, metrics);
+  const report = (event: ServeEvent) => {
+    count(event);
+    log(event);
+  };
+  const result = await serve(
+    { pool: database.pool, topic, producer, store, looking, metrics, load, report },
+    {
+      http: config.http,
+      pipeline: config.pipeline,
+      limits: config.limits,
+      imageMemoryBytes: config.imageMemoryBytes,
+      version: packageVersion(),
+      disks: {
+        ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),
+        ...(config.store.kind === 'file' && { store: config.store.dir }),
+      },
+      signal,
+    },
+  );
+  context.print(
+    result,
+    () =>
+      `accepted ${result.accepted} images, refused ${result.refused} requests in ${result.seconds.toFixed(1)} s`,
+  );
+}
+
+/** On a port of their own too, where the settings name one: `serve` itself may be open to others. */
+async function showElsewhere({ config, say, signal }: Context, metrics: Metrics): Promise<AsyncDisposable> {
+  const { host, port } = config.metrics;
+  if (port === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+  const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });
+  const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });
+  say(`metrics on ${server.url}`);
+  return server;
+}
+
+/** The token is nowhere else: what the server keeps does not give it back. */
+function printToken(context: Context, name: string): void {
+  const token = newToken();
+  const entry = tokenEntry(name, token);
+  context.print(
+    { name, token, entry },
+    () =>
+      `token, for the sender (VISIONSCALE_TOKEN):\n  ${token}\n` +
+      `entry, for the server (VISIONSCALE_TOKENS, entries separated by commas):\n  ${entry}`,
+  );
+}

@@ -1,0 +1,35 @@
+/** `visionscale serve` */
+import { Command } from 'commander';
+import { tokenName } from '../shared/arguments.ts';
+import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
+import type { ServeFlags } from './action.ts';
+
+export function serveCommand(): Command {
+  const command = new Command('serve')
+    .description('take images by HTTP, and answer what became of them')
+    .option(
+      '--new-token <name>',
+      'print a new token and its entry for VISIONSCALE_TOKENS, and end',
+      tokenName,
+    )
+    .addOption(whileStdin())
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" ' +
+        "'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
+        'What it understands is described at /openapi.json. Images are classified by consumers: visionscale consume.',
+    );
+  return withSettings(command, [
+    'VISIONSCALE_HTTP_HOST',
+    'VISIONSCALE_HTTP_PORT',
+    'VISIONSCALE_INGEST',
+    'VISIONSCALE_MAX_INLINE',
+    'VISIONSCALE_MAX_IN_FLIGHT',
+    'VISIONSCALE_RATE_LIMIT',
+    'VISIONSCALE_CORS',
+    'VISIONSCALE_DRAIN_DELAY',
+    'VISIONSCALE_IMAGE_TIMEOUT',
+    ...infrastructure,
+    ...metricsSettings,
+  ]).action((options: ServeFlags, self: Command) => run(self, () => import('./action.ts'), options));
+}

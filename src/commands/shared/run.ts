@@ -1,0 +1,207 @@
+/** What every command has in common: settings, signals, output, and how it ends. */
+import { type Command, Option } from 'commander';
+import type { Logger } from 'pino';
+import type { ComposeOptions } from '../../compose.ts';
+import { errorMessage, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
+import { printableLines } from '../../lib/base/printable.ts';
+import type { Environment } from '../../lib/config/load.ts';
+import { type ServiceSettings, takeServiceSettings } from '../../lib/config/service.ts';
+import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
+import { jsonText } from './write-line.ts';
+
+export interface Context extends ComposeOptions {
+  /** The settings in force by the name of their variable: what a child process is given. */
+  env: Environment;
+  /** Set where a service manager started this process and wants to hear from it. */
+  service: ServiceSettings | undefined;
+  json: boolean;
+  /** --yes: what would be asked is agreed to. */
+  yes: boolean;
+  /** Whether a person is watching stderr. */
+  interactive: boolean;
+  log: Logger;
+  /** Aborts at the first SIGINT or SIGTERM. */
+  signal: AbortSignal;
+  /** A plain line for the person who waits, on stderr. Services log instead. */
+  say: (text: string) => void;
+  /** The result: the JSON document with --json, else the text. */
+  print: (document: unknown, text: () => string) => void;
+}
+
+/** Adds the flags of these settings, and --json. */
+export function withSettings(command: Command, names: readonly SettingName[]): Command {
+  for (const name of names) {
+    const { flag, value, description, flagDescription } = settings.find(({ env }) => env === name)!;
+    if (flag === undefined) continue;
+    command.option(value === undefined ? flag : `${flag} <${value}>`, flagDescription ?? description);
+  }
+  return command.option('--json', 'print one JSON document on stdout and nothing else there');
+}
+
+/** For commands that offer the ImageNet model where none is chosen. */
+export function offersModel(command: Command): Command {
+  return command.option(
+    '--yes',
+    'download the ImageNet model (5 MB) without asking where no model is chosen',
+  );
+}
+
+/** For commands that a parent starts: however it ends, they end with it. */
+export function whileStdin(): Option {
+  return new Option('--while-stdin', 'stop when standard input ends: a process that ends with its parent');
+}
+
+export const infrastructure = [
+  'VISIONSCALE_DATA_DIR',
+  'VISIONSCALE_STORE',
+  'KAFKA_BROKERS',
+  'KAFKA_TOPIC',
+  'VISIONSCALE_PIPELINE',
+  'VISIONSCALE_LOG_LEVEL',
+] as const satisfies readonly SettingName[];
+
+export const modelSettings = [
+  'VISIONSCALE_MODEL',
+  'VISIONSCALE_MODELS',
+  'VISIONSCALE_ENGINE',
+  'VISIONSCALE_DEVICE',
+  'VISIONSCALE_WORKERS',
+  'VISIONSCALE_AUTO_ORIENT',
+  'VISIONSCALE_PREPROCESS',
+  'VISIONSCALE_IMAGE_TIMEOUT',
+] as const satisfies readonly SettingName[];
+
+export const metricsSettings = [
+  'VISIONSCALE_METRICS_PORT',
+  'VISIONSCALE_METRICS_HOST',
+] as const satisfies readonly SettingName[];
+
+export const consumeSettings = [
+  'VISIONSCALE_DEADLINE',
+  'VISIONSCALE_RESULTS_TOPIC',
+  'VISIONSCALE_STALL_TIMEOUT',
+  'VISIONSCALE_NOT_FOUND_GRACE',
+  'VISIONSCALE_GIVE_UP_AFTER',
+  'VISIONSCALE_BUCKETS',
+  'VISIONSCALE_S3_EVENT_KEYS',
+  'VISIONSCALE_MESSAGE_REQUESTS',
+] as const satisfies readonly SettingName[];
+
+/** A command's action: a module of its own, so that its imports are loaded only when it runs. */
+export interface Action<Arguments extends unknown[]> {
+  default: (context: Context, ...args: Arguments) => Promise<number | void>;
+}
+
+/** Runs an action; what it returns becomes the exit code. A user's mistake never shows a stack. */
+export async function run<Arguments extends unknown[]>(
+  command: Command,
+  load: () => Promise<Action<Arguments>>,
+  ...args: Arguments
+): Promise<void> {
+  const interruption = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => {
+    if (!interruption.signal.aborted) {
+      interruption.abort();
+      return;
+    }
+    // The second one means now: by the signal's own way, since exit handlers would run into inference threads.
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+    process.kill(process.pid, name);
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  if (command.opts<{ whileStdin?: boolean }>().whileStdin) stopWithStdin(interruption);
+  try {
+    const [context, action] = await Promise.all([openContext(command, interruption.signal), load()]);
+    process.exitCode = (await action.default(context, ...args)) ?? 0;
+  } catch (error) {
+    tellError(error);
+    process.exitCode = exitCode(error);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+async function openContext(command: Command, signal: AbortSignal): Promise<Context> {
+  const [{ passedOverLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
+    import('../../lib/config/env-file.ts'),
+    import('../../lib/config/load.ts'),
+    import('../../lib/config/log.ts'),
+  ]);
+  // The one place that reads the environment. The S3 SDK reads AWS_* from it by itself, so what may come from `.env` goes
+  // into it, and so do flags: either goes to child processes.
+  const file = readEnvFile();
+  const fromFile = file === null ? [] : putInForce(file.values, process.env);
+  // ONNX Runtime 1.30 reports its use to its maker, and leaves files about it in the temporary directory: not from here.
+  process.env['ORT_DISABLE_TELEMETRY'] ??= '1';
+  const service = takeServiceSettings(process.env, process.pid);
+  const env = { ...process.env, ...settingsFromFlags(command) };
+  const config = loadConfig(env);
+  const interactive = process.stderr.isTTY === true;
+  const log = openLog(config.logLevel, interactive);
+  const json = command.opts<{ json?: boolean }>().json === true;
+  const say = (text: string) => void process.stderr.write(`${printableLines(text)}\n`);
+  // What runs on and on writes logs for machines; the rest, lines for the person who waits.
+  const isService =
+    ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
+  // A child has it all from its parent, which has said so.
+  if (file !== null && command.opts<{ whileStdin?: boolean }>().whileStdin !== true) {
+    log.info({ file: file.path, settings: fromFile }, `settings are taken from ${file.path}`);
+    const line = passedOverLine(file);
+    if (line !== undefined) (isService ? (text: string) => log.warn(text) : say)(line);
+  }
+  return {
+    config,
+    env,
+    service,
+    json,
+    yes: command.opts<{ yes?: boolean }>().yes === true,
+    interactive,
+    log,
+    signal,
+    onNotice: isService ? (text) => log.info(text) : say,
+    say,
+    print: (document, text) =>
+      void process.stdout.write(`${json ? jsonText(document) : printableLines(text())}\n`),
+  };
+}
+
+function settingsFromFlags(command: Command): Record<string, string> {
+  const given: Record<string, string> = {};
+  for (const setting of settings) {
+    if (setting.flag === undefined) continue;
+    const option = command.options.find((o) => o.long === setting.flag);
+    if (!option || command.getOptionValueSource(option.attributeName()) !== 'cli') continue;
+    given[setting.env] = String(command.getOptionValue(option.attributeName()));
+    // Empty counts as absent: the flag wins over a file that the environment names, too.
+    if (setting.secret) given[`${setting.env}_FILE`] = '';
+  }
+  return given;
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof UsageError) return 2;
+  if (!(error instanceof VisionscaleError)) return 1;
+  if (error.code === 'bad_kafka_property') return 2;
+  return error.code === 'interrupted' ? 130 : 1;
+}
+
+/** Aborts when whoever holds the other end of standard input is gone, however it ended. */
+function stopWithStdin(interruption: AbortController): void {
+  process.stdin.on('end', () => interruption.abort()).on('error', () => interruption.abort());
+  process.stdin.resume();
+  process.stdin.unref?.();
+}
+
+/** Message and hint for what was expected; for the rest, where it happened too, since that is ours to mend. */
+export function tellError(error: unknown): void {
+  process.stderr.write(`${printableLines(errorLines(error).join('\n'))}\n`);
+}
+
+function errorLines(error: unknown): string[] {
+  if (error instanceof VisionscaleError) {
+    const hint = error.hint === undefined ? [] : [error.hint.replaceAll(/^/gm, '  ')];
+    return [`visionscale: ${error.message}`, ...hint];
+  }
+  const stack = error instanceof Error && error.stack ? [error.stack] : [];
+  return [`visionscale: unexpected error: ${errorMessage(error)}`, ...stack];
+}

@@ -1,0 +1,28 @@
+/** What the verb `upload` is handed by the commands that upload. */
+import { errorMessage } from '../../lib/base/errors.ts';
+import type { ImagesApart } from '../../lib/models/images/apart.ts';
+import type { UploadDeps } from '../../lib/pipeline/upload/upload.ts';
+import type { Database } from '../../lib/systems/database/open.ts';
+import { imageTable } from '../../lib/systems/database/tables/images.ts';
+import type { ObjectStore } from '../../lib/systems/objects/store.ts';
+import type { Context } from './run.ts';
+
+/** `onKey` hears each key that is in the store. */
+export function uploader(
+  { log, signal }: Context,
+  database: Database,
+  store: ObjectStore,
+  looking: ImagesApart,
+  onKey: (key: string) => void = () => undefined,
+): UploadDeps {
+  return {
+    store,
+    images: imageTable(database.pool),
+    check: (bytes) => looking.check(bytes),
+    signal,
+    report(event) {
+      if (event.type === 'uploaded' || event.type === 'skipped') onKey(event.key);
+      if (event.type === 'waiting') log.warn(`waiting: ${errorMessage(event.error)}`);
+    },
+  };
+}

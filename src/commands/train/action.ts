@@ -1,0 +1,202 @@
+/** What `train` does: a judged version of a model in the store, its report, and what is to be said about both. */
+import { basename, dirname, join, resolve } from 'node:path';
+import { loadModel, openClassifier, openDatabase, openStore } from '../../compose.ts';
+import { UsageError } from '../../lib/base/errors.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { percent } from '../../lib/base/report/percent.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { type CorrectedDataset, correctedExamples } from '../../lib/learning/corrections.ts';
+import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import type { TrainMode } from '../../lib/learning/train/modes.ts';
+import { train, type TrainResult } from '../../lib/learning/train/train.ts';
+import { ensureModel } from '../../lib/models/pull/offer.ts';
+import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
+import { checkModelName } from '../../lib/models/store/names.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { activateInPipeline } from '../shared/activate-model.ts';
+import type { Context } from '../shared/run.ts';
+import { requireNetworkTraining, trainNetwork } from './network.ts';
+import { TrainProgress } from './progress.ts';
+
+export interface TrainFlags {
+  val?: string;
+  valSplit: number;
+  followLinks?: boolean;
+  name?: string;
+  from?: string;
+  mode: TrainMode;
+  inputSize?: number;
+  epochs?: number;
+  batchSize?: number;
+  seed: number;
+  fromCorrections?: boolean;
+  retrain?: boolean;
+  force?: boolean;
+  resume?: boolean;
+  out: string;
+}
+
+const epochsOf = { head: 0, full: 12, scratch: 60 } as const;
+
+export default async function (
+  context: Context,
+  given: string | undefined,
+  flags: TrainFlags,
+): Promise<number> {
+  const { config, signal, say } = context;
+  const dir = given ?? config.trainingDir;
+  if (dir === undefined && !flags.fromCorrections) {
+    throw new UsageError(
+      'train needs a directory',
+      'visionscale train <dir>, or set TRAINING_DATA_DIR, or --from-corrections',
+    );
+  }
+  if (flags.inputSize !== undefined && flags.mode !== 'scratch') {
+    throw new UsageError(
+      '--input-size is for --mode scratch: the other modes take images as their parent does',
+    );
+  }
+  const store = openModelStore(config.models);
+  const model = flags.from ?? config.model;
+  const began = performance.now();
+  using progress = new TrainProgress(context);
+  const result = await train({
+    ...flags,
+    dir,
+    classes: config.classNames,
+    corrections: flags.fromCorrections ? () => corrections(context) : undefined,
+    name: flags.name === undefined ? nameOf(dir ?? config.pipeline) : checkModelName(flags.name, 'name'),
+    parent: async () => {
+      await ensureModel({ ...context, config: { ...config, model } });
+      return loadModel({ ...config, model });
+    },
+    epochs: flags.epochs ?? epochsOf[flags.mode],
+    retrain: flags.retrain === true,
+    force: flags.force === true,
+    resume: flags.resume === true,
+    store,
+    workDir: join(config.dataDir, 'training'),
+    engine: config.engine,
+    device: config.device,
+    workers: config.workers,
+    limits: config.limits,
+    autoOrient: config.autoOrient,
+    openClassifier: (made) => openClassifier({ ...context, onNotice: () => undefined }, made),
+    trainNetwork,
+    requireNetworkTraining,
+    activate: async (entry) => {
+      await store.use(entry);
+      await activateInPipeline(context, entry.path);
+    },
+    signal,
+    onEvent: (event) => progress.show(event),
+    onNotice: context.onNotice,
+  });
+  progress[Symbol.dispose]();
+  const active = await store.active().catch(() => undefined);
+  if (config.model !== undefined) say('VISIONSCALE_MODEL is set and goes before the active model');
+  const seconds = (performance.now() - began) / 1000;
+  context.print(document(result, active, flags, seconds), () => summary(result, active));
+  // What a script does next was meant for the whole training.
+  return result.kind === 'trained' && result.interrupted ? 130 : 0;
+}
+
+async function corrections(context: Context): Promise<CorrectedDataset> {
+  const { config, signal, interactive, say } = context;
+  await using database = await openDatabase(context);
+  await using store = await openStore(context);
+  using progress = new Progress({ label: 'corrections', unit: 'images', interactive, line: say });
+  const onProgress = () => progress.advance(1);
+  const deps = { pool: database.pool, store, limits: config.limits, signal, onProgress };
+  return await correctedExamples(deps, config.pipeline, join(config.dataDir, 'training', 'corrected'));
+}
+
+/** The directory's name; of `fruit/train`, the one above it. */
+function nameOf(dir: string): string {
+  const path = resolve(dir);
+  const own = /^(train|training|images|data|dataset)$/i.test(basename(path))
+    ? basename(dirname(path))
+    : basename(path);
+  const name = own
+    .replaceAll(/[^\w.-]+/g, '-')
+    .replaceAll(/^[._-]+|[.]+$/g, '')
+    .slice(0, 100);
+  return checkModelName(name || 'model', 'name');
+}
+
+function document(
+  result: TrainResult,
+  active: ModelEntry | undefined,
+  { mode, seed }: TrainFlags,
+  seconds: number,
+): unknown {
+  const { entry } = result;
+  const shared = {
+    model: entry.name,
+    version: entry.version,
+    digest: entry.digest,
+    active: isActive(entry, active),
+  };
+  if (result.kind === 'reused') {
+    const { top1 = null, top5 = null } = entry.manifest?.metrics ?? {};
+    return { top1, top5, ...shared, reused: true, path: entry.path };
+  }
+  const { judgement, decision, sets, duplicates, report, interrupted, input } = result;
+  const { top1, top5, count } = judgement.metrics;
+  return {
+    top1,
+    top5,
+    ...shared,
+    reused: false,
+    path: entry.path,
+    mode,
+    seed,
+    classes: sets.labels.length,
+    images: { train: sets.train.length, held: count },
+    decision,
+    verdict: verdict(input),
+    unreadable: sets.unreadable,
+    unjudged: sets.unjudged,
+    leftOut: sets.leftOut,
+    duplicates: duplicates.length,
+    interrupted,
+    report: report.html,
+    metrics: report.metrics,
+    seconds,
+  };
+}
+
+function summary(result: TrainResult, active: ModelEntry | undefined): string {
+  const { entry } = result;
+  const label = entryLabel(entry);
+  if (result.kind === 'reused') {
+    const top1 = entry.manifest?.metrics?.top1;
+    return [
+      `${label} is there already${top1 === undefined ? '' : ` (top-1 ${percent(top1)})`}: nothing was trained.`,
+      'Train a new version of it: --retrain. Make another model: --name <name>.',
+      ...(isActive(entry, active) ? [] : [`It is not the active model: visionscale model use ${label}`]),
+    ].join('\n');
+  }
+  const { judgement, decision, duplicates, input, report } = result;
+  const { top1, top5, count } = judgement.metrics;
+  const { answer, because, next } = verdict(input);
+  const twins = `${duplicates.length} images of the hold-out are (nearly) in the training set too: the figures flatter.`;
+  return [
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images that it did not learn from`,
+    decision.active
+      ? `${label} is the active model now. ${decision.reason}`
+      : `${label} is kept, but not active. ${decision.reason}\nUse it all the same: visionscale model use ${label} (or --force)`,
+    ...(duplicates.length > 0 ? [twins] : []),
+    '',
+    ...[answer, ...because].map(printable),
+    '',
+    'What to photograph next:',
+    ...next.map((step) => `- ${printable(step)}`),
+    '',
+    `Report: ${report.html}`,
+  ].join('\n');
+}
+
+function isActive(entry: ModelEntry, active: ModelEntry | undefined): boolean {
+  return active?.name === entry.name && active.version === entry.version;
+}

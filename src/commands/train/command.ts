@@ -1,0 +1,84 @@
+/** `visionscale train` */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { isInputSize } from '../../lib/models/onnx/squeezenet-layout.ts';
+import { countAbove0, followLinks, wholeNumber } from '../shared/arguments.ts';
+import { infrastructure, modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
+import type { TrainFlags } from './action.ts';
+
+export function trainCommand(): Command {
+  const command = new Command('train')
+    .description('a model of your own classes, from labelled folders')
+    .argument('[dir]', 'one folder of images for each class, named as the class (or TRAINING_DATA_DIR)')
+    .addOption(
+      new Option('--val <dir>', 'folders of images to judge by, not to learn from').conflicts('valSplit'),
+    )
+    .addOption(
+      new Option('--val-split <share>', 'share of each class that is held back to judge by')
+        .argParser(part)
+        .default(0.2),
+    )
+    .option(...followLinks)
+    .option('--name <name>', 'what to call the model; by default as the directory')
+    .option('--from <model>', 'SqueezeNet to start from; by default the active model')
+    .addOption(
+      new Option(
+        '--mode <mode>',
+        'head: the classifier alone, in minutes; full: all layers; scratch: from nothing',
+      )
+        .choices(['head', 'full', 'scratch'])
+        .default('head'),
+    )
+    .addOption(
+      new Option('--epochs <n>', 'rounds over the images in modes full (12) and scratch (60)').argParser(
+        countAbove0,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--input-size <pixels>',
+        'side of the network’s input in mode scratch: a multiple of 16 from 32 to 512',
+      ).argParser(inputSize),
+    )
+    .addOption(
+      new Option('--batch-size <n>', 'images in a step of modes full and scratch (32)').argParser(
+        countAbove0,
+      ),
+    )
+    .addOption(new Option('--seed <n>', 'what chance begins with').argParser(wholeNumber).default(1))
+    .option('--from-corrections', 'learn from the images that were corrected in this pipeline as well')
+    .option('--retrain', 'train a new version where a model of that name is there')
+    .option('--force', 'make the new version active though it is no better than the former')
+    .option('--resume', 'go on with an interrupted training')
+    .option('--out <dir>', 'where report.html and metrics.json go', 'training')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
+        '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
+        '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
+        'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node, and hours.',
+    );
+  const settings = [
+    'CLASS_NAMES',
+    ...infrastructure,
+    ...modelSettings.filter((n) => n !== 'VISIONSCALE_MODEL'),
+  ] as const;
+  return offersModel(withSettings(command, settings)).action(
+    (dir: string | undefined, options: TrainFlags, command: Command) =>
+      run(command, () => import('./action.ts'), dir, options),
+  );
+}
+
+function inputSize(text: string): number {
+  const size = wholeNumber(text);
+  if (!isInputSize(size)) throw new InvalidArgumentError('It must be a multiple of 16 from 32 to 512.');
+  return size;
+}
+
+/** Above 0 and below 1. */
+function part(text: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || !(value > 0 && value < 1)) {
+    throw new InvalidArgumentError('It must be a number between 0 and 1.');
+  }
+  return value;
+}

@@ -1,0 +1,107 @@
+/** What `up --print-env`, `up --stop` and a second `up` do: they deal with the one that runs. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { VisionscaleError } from '../../lib/base/errors.ts';
+import { findUp, type FoundUp } from '../../lib/local/up/place.ts';
+import { exportLines, missingSecrets, quoted, settingsFor } from '../../lib/local/up/settings.ts';
+import type { Context } from '../shared/run.ts';
+
+/** Longest wait for one that is starting, and for one that drains, in milliseconds. */
+const startMs = 60_000;
+const drainMs = 30_000;
+const pollMs = 50;
+
+export async function printEnv(context: Context): Promise<number> {
+  const { config, env, say } = context;
+  const found = await until(
+    () => findUp(config.dataDir),
+    (up) => up === null || up.state !== null,
+    startMs,
+    context,
+  );
+  if (found === null) throw notUp(config.dataDir);
+  if (found.state === null) {
+    throw new VisionscaleError(`what is starting in ${config.dataDir} is not up yet`, {
+      code: 'starting',
+      retryable: true,
+      hint: `It is process ${found.pid}; its terminal says what it waits for.`,
+    });
+  }
+  const set = settingsFor(found.state, env);
+  context.print(set, () => exportLines(set));
+  const missing = missingSecrets(found.state, env);
+  if (missing.length > 0) say(`secrets are not printed: set ${missing.join(', ')} in this terminal too`);
+  return 0;
+}
+
+/** The first signal drains; whoever wants it at once sends another. */
+export async function stopIt(context: Context): Promise<number> {
+  const { dataDir } = context.config;
+  const found = await findUp(dataDir);
+  if (found === null) {
+    context.print({ stopped: false }, () => `nothing is up in ${dataDir}`);
+    return 0;
+  }
+  if (found.elsewhere) {
+    throw new VisionscaleError(`what is up in ${dataDir} runs on another host or in another container`, {
+      code: 'up_elsewhere',
+      hint: 'Stop it there.',
+    });
+  }
+  process.kill(found.pid, 'SIGTERM');
+  const left = await until(
+    () => findUp(dataDir),
+    (up) => up?.pid !== found.pid,
+    drainMs,
+    context,
+  );
+  if (left?.pid === found.pid) {
+    throw new VisionscaleError(`process ${found.pid} is still draining after ${drainMs / 1000} s`, {
+      code: 'still_up',
+      hint: `To stop it at once: kill ${found.pid}`,
+    });
+  }
+  context.print({ stopped: true, pid: found.pid }, () => `stopped what was up in ${dataDir}`);
+  return 0;
+}
+
+export function isUpAlready(context: Context, found: FoundUp | null): number {
+  const { dataDir } = context.config;
+  const { pid, state } = found ?? { pid: null, state: null };
+  const flag = dataDirFlag(context);
+  context.print(
+    { state: 'up', already: true, pid, since: state?.since ?? null, server: state?.server ?? null },
+    () =>
+      [
+        `it is up already in ${dataDir}${pid === null ? '' : ` (process ${pid})`}${state?.server ? `: ${state.server}` : ''}`,
+        `in another terminal: eval "$(visionscale up --print-env${flag})"; to stop it: visionscale up --stop${flag}`,
+      ].join('\n'),
+  );
+  return 0;
+}
+
+/** What another command needs to find the same data directory; empty where it is the default. */
+export function dataDirFlag({ config, env }: Context): string {
+  return env['VISIONSCALE_DATA_DIR'] ? ` --data-dir ${quoted(config.dataDir)}` : '';
+}
+
+function notUp(dataDir: string): VisionscaleError {
+  return new VisionscaleError(`nothing is up in ${dataDir}`, {
+    code: 'not_up',
+    hint: 'Start it in another terminal: visionscale up (with the same --data-dir).',
+  });
+}
+
+/** Looks again and again; what it saw last when it has had enough, or is interrupted. */
+async function until<T>(
+  look: () => Promise<T>,
+  isEnough: (seen: T) => boolean,
+  ms: number,
+  { signal }: Context,
+): Promise<T> {
+  const deadline = performance.now() + ms;
+  for (;;) {
+    const seen = await look();
+    if (isEnough(seen) || performance.now() > deadline || signal.aborted) return seen;
+    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+  }
+}

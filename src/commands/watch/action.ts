@@ -1,0 +1,87 @@
+/** What `watch` does: watches a folder until it is told to stop, and logs what it sends. */
+import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
+import { formatBytes } from '../../lib/base/report/progress.ts';
+import { openImagesApart } from '../../lib/models/images/apart.ts';
+import { watch } from '../../lib/pipeline/watch/watch.ts';
+import { imageTable } from '../../lib/systems/database/tables/images.ts';
+import { showWatcher } from '../shared/metrics.ts';
+import { patientStart } from '../shared/patient-start.ts';
+import type { Context } from '../shared/run.ts';
+import { watchLog } from './log.ts';
+
+export interface WatchFlags {
+  include: string[];
+  exclude: string[];
+  prefix?: string;
+  belt?: string;
+  settle?: number;
+  incomplete?: number;
+  poll?: number;
+  deleteAfter?: boolean;
+  concurrency?: number;
+}
+
+export default async function (
+  context: Context,
+  given: string | undefined,
+  options: WatchFlags,
+): Promise<void> {
+  const { config, signal } = context;
+  const dir = given ?? config.imageDir;
+  if (dir === undefined)
+    throw new UsageError('watch needs a folder', 'visionscale watch <dir>, or set IMG_DIR');
+  const start = patientStart(context);
+  using log = watchLog(context);
+  await using metrics = await showWatcher(context);
+  try {
+    await using database = await start(() => openDatabase(context));
+    await using topic = await start(() => openTopic(context, database));
+    await using store = await openStore(context, storePatience);
+    // A directory is simply made; a bucket is not: that is for `init`, with the rights it needs.
+    if (store.kind === 'file') await store.create();
+    await using looking = openImagesApart(config.limits, context.onNotice);
+    const result = await watch(
+      {
+        pool: database.pool,
+        topic,
+        store,
+        images: imageTable(database.pool),
+        check: (bytes) => looking.check(bytes),
+        report(event) {
+          log.hear(event);
+          metrics.hear(event);
+        },
+      },
+      {
+        dir,
+        include: options.include,
+        exclude: options.exclude,
+        settleMs: options.settle ?? 200,
+        incompleteMs: options.incomplete ?? 10_000,
+        pollMs: options.poll ?? null,
+        deleteAfter: options.deleteAfter === true,
+        concurrency: options.concurrency ?? 4,
+        maxBytes: config.limits.maxBytes,
+        partitions: config.topic.partitions,
+        signal,
+        ...(options.prefix !== undefined && { prefix: options.prefix }),
+        ...(options.belt !== undefined && { belt: options.belt }),
+      },
+    );
+    log[Symbol.dispose]();
+    const { sent, skipped, rejected, bytes, seconds } = result;
+    context.print(
+      result,
+      () =>
+        `sent ${sent} images (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected`,
+    );
+  } catch (error) {
+    // Told to stop while something was away: what was not acknowledged is sent by the next run.
+    if (!(signal.aborted && isRetryable(error))) throw error;
+    context.log.info(`stopped while waiting: ${errorMessage(error)}`);
+  }
+}
+
+/** A fault is known, and logged, at the first failure: `watch` itself tries again. */
+const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
