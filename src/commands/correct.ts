@@ -1,7 +1,17 @@
-/** `visionscale correct` */
+/** `visionscale correct`: records the truth of one image, or of a sorted export. */
+import { hostname, userInfo } from 'node:os';
 import { Command } from 'commander';
-import type { CorrectFlags } from './actions/correct.ts';
-import { infrastructure, run, withSettings } from './shared/run.ts';
+import { openDatabase } from '../compose.ts';
+import { UsageError } from '../lib/base/errors.ts';
+import { printable } from '../lib/base/printable.ts';
+import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
+
+interface CorrectFlags {
+  from?: string;
+  movedOnly?: boolean;
+  new?: boolean;
+  by?: string;
+}
 
 export function correctCommand(): Command {
   const command = new Command('correct')
@@ -19,6 +29,75 @@ export function correctCommand(): Command {
     );
   return withSettings(command, [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS']).action(
     (key: string | undefined, label: string | undefined, options: CorrectFlags, command: Command) =>
-      run(command, () => import('./actions/correct.ts'), key, label, options),
+      runHere(command, correct, key, label, options),
   );
+}
+
+/** Loaded when it runs. */
+const heavy = () => Promise.all([import('../lib/learning/correct.ts'), import('./shared/model-labels.ts')]);
+
+async function correct(
+  context: Context,
+  key: string | undefined,
+  label: string | undefined,
+  flags: CorrectFlags,
+): Promise<number> {
+  const { config, signal, say } = context;
+  checkUsage(key, label, flags);
+  const [{ correctFromDirectory, correctImage }, { modelLabels }] = await heavy();
+  await using database = await openDatabase(context);
+  const { pool } = database;
+  const options = {
+    pipeline: config.pipeline,
+    by: flags.by ?? whoRuns(),
+    labels: await modelLabels(context, pool),
+    allowNew: flags.new === true,
+  };
+  if (flags.from === undefined) {
+    const result = await correctImage(pool, key!, label!, options);
+    const { predicted } = result;
+    context.print(result, () => {
+      const was = predicted === null ? 'not predicted yet' : `predicted as ${predicted}`;
+      return printable(`${key} is ${label} (${predicted === label ? 'as predicted' : was})`);
+    });
+    return 0;
+  }
+  const result = await correctFromDirectory(pool, flags.from, {
+    ...options,
+    movedOnly: flags.movedOnly === true,
+    maxBytes: config.limits.maxBytes,
+    signal,
+  });
+  for (const { path, reason } of result.rejected) say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  const { corrected, moved, changed, removed } = result;
+  context.print(
+    result,
+    () =>
+      `${corrected} images recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
+      `${removed} of the export were removed and stay as they are\n` +
+      'What they say of the models: visionscale results accuracy',
+  );
+  return result.rejected.length > 0 ? 1 : 0;
+}
+
+function checkUsage(key: string | undefined, label: string | undefined, flags: CorrectFlags): void {
+  if (flags.from !== undefined && key !== undefined) {
+    throw new UsageError('an image and --from cannot be used together');
+  }
+  if (flags.from === undefined && (key === undefined || label === undefined)) {
+    throw new UsageError(
+      'correct needs an image and its label, or a sorted export',
+      'visionscale correct <image-key> <label>, or visionscale correct --from <dir>',
+    );
+  }
+  if (flags.movedOnly && flags.from === undefined) throw new UsageError('--moved-only belongs to --from');
+}
+
+function whoRuns(): string {
+  try {
+    return `${userInfo().username}@${hostname()}`;
+  } catch {
+    // A user id without an entry, as in some containers.
+    return hostname();
+  }
 }

@@ -1,6 +1,9 @@
-/** `visionscale doctor` */
+/** `visionscale doctor`: runs the checks that these settings call for, and prints each as it ends. */
 import { Command } from 'commander';
-import { infrastructure, modelSettings, run, withSettings } from './shared/run.ts';
+import * as compose from '../compose.ts';
+import { printableLines } from '../lib/base/printable.ts';
+import type { CheckResult } from '../lib/pipeline/doctor/doctor.ts';
+import { type Context, infrastructure, modelSettings, runHere, withSettings } from './shared/run.ts';
 
 export function doctorCommand(): Command {
   return withSettings(
@@ -8,5 +11,53 @@ export function doctorCommand(): Command {
       .description('check every package, server, permission, clock and model; say what to do')
       .addHelpText('after', '\nExample:\n  $ visionscale doctor --model squeezenet1_1.onnx'),
     [...infrastructure, ...modelSettings],
-  ).action((_options, command: Command) => run(command, () => import('./actions/doctor.ts')));
+  ).action((_options, command: Command) => runHere(command, examine));
+}
+
+/** Loaded when it runs. */
+const heavy = () =>
+  Promise.all([
+    import('../lib/pipeline/doctor/doctor.ts'),
+    import('../lib/pipeline/doctor/opened.ts'),
+    import('../lib/pipeline/doctor/packages.ts'),
+    import('../lib/pipeline/doctor/results.ts'),
+    import('../lib/pipeline/doctor/servers.ts'),
+  ]);
+
+async function examine(context: Context): Promise<number> {
+  const { config } = context;
+  const [{ doctor }, { Opened }, packages, { resultsCheck }, servers] = await heavy();
+  await using opened = new Opened();
+  const database = opened.once(() => compose.openDatabase(context, 'any'));
+  const topic = opened.once(async () => compose.openTopic(context, await database()));
+  const results = opened.once(
+    async () => (await compose.openResultTopics(context, await database(), await topic()))!,
+  );
+  const store = opened.once(() => compose.openStore(context));
+  const result = await doctor(
+    [
+      packages.nodeCheck(),
+      packages.packageCheck(packages.rdkafkaPackage, config.topic.kind === 'kafka'),
+      packages.packageCheck(packages.onnxPackage, config.engine === 'onnx'),
+      packages.packageCheck(packages.tfjsPackage, config.engine === 'tfjs'),
+      ...servers.databaseChecks(database),
+      servers.topicCheck(topic, config.topic.partitions),
+      ...(config.resultsTopic ? [resultsCheck({ topic, results, database }, config.pipeline)] : []),
+      servers.storeCheck(store, config.limits.maxBytes),
+      servers.modelCheck(() => compose.openClassifier(context), config.model !== undefined),
+    ],
+    (check) => {
+      if (!context.json) process.stdout.write(`${printableLines(lines(check).join('\n'))}\n`);
+    },
+  );
+  context.print(result, () =>
+    result.ok ? '\neverything needed is there' : '\nsomething needed is missing: see above',
+  );
+  return result.ok ? 0 : 1;
+}
+
+function lines({ name, state, detail, hint }: CheckResult): string[] {
+  const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[state];
+  const first = `${mark}  ${name.padEnd(22)} ${detail}`;
+  return hint === undefined ? [first] : [first, hint.replaceAll(/^/gm, ' '.repeat(11))];
 }

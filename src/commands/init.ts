@@ -1,6 +1,7 @@
-/** `visionscale init` */
+/** `visionscale init`: sets everything up and says what was there already. */
 import { Command } from 'commander';
-import { infrastructure, run, withSettings } from './shared/run.ts';
+import { openDatabase, openResultTopics, openStore, openTopic } from '../compose.ts';
+import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 export function initCommand(): Command {
   return withSettings(
@@ -11,5 +12,33 @@ export function initCommand(): Command {
         '\nExample:\n  $ DATABASE_URL=postgres://user:password@db/my_db KAFKA_BROKERS=kafka:9092 \\\n    VISIONSCALE_STORE=s3://belt-images visionscale init',
       ),
     [...infrastructure, 'VISIONSCALE_PARTITIONS'],
-  ).action((_options, command: Command) => run(command, () => import('./actions/init.ts')));
+  ).action((_options, command: Command) => runHere(command, setUp));
+}
+
+async function setUp(context: Context): Promise<void> {
+  const { init } = await import('../lib/pipeline/init.ts');
+  const result = await init(context.config, {
+    openDatabase: () => openDatabase(context, 'any'),
+    openTopic: (database) => openTopic(context, database),
+    openResultTopics: (database, topic) => openResultTopics(context, database, topic),
+    openStore: () => openStore(context),
+  });
+  context.print(result, () =>
+    [
+      `database  ${result.database.where}: ${done(result.database.created)}, ${migrations(result.database.applied)}`,
+      ...[result.topic, ...result.resultTopics].map(
+        ({ name, created, partitions }) => `topic     ${name}: ${done(created)}, ${partitions} partitions`,
+      ),
+      `store     ${result.store.url}: ${done(result.store.created)}`,
+      ...result.warnings.map((warning) => `warning   ${warning}`),
+    ].join('\n'),
+  );
+}
+
+function done(created: boolean): string {
+  return created ? 'created' : 'there already';
+}
+
+function migrations(applied: string[]): string {
+  return applied.length === 0 ? 'up to date' : `applied ${applied.join(', ')}`;
 }

@@ -87,7 +87,7 @@ export const consumeSettings = [
   'VISIONSCALE_MESSAGE_REQUESTS',
 ] as const satisfies readonly SettingName[];
 
-/** A command's action: a module of its own, so that its imports are loaded only when it runs. */
+/** A command's action, as a module: its imports are loaded only when it runs. */
 export interface Action<Arguments extends unknown[]> {
   default: (context: Context, ...args: Arguments) => Promise<number | void>;
 }
@@ -119,6 +119,15 @@ export async function run<Arguments extends unknown[]>(
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
+}
+
+/** As `run`, of an action that stands beside its definition and loads the heavy parts itself. */
+export function runHere<Arguments extends unknown[]>(
+  command: Command,
+  action: Action<Arguments>['default'],
+  ...args: Arguments
+): Promise<void> {
+  return run(command, () => Promise.resolve({ default: action }), ...args);
 }
 
 async function openContext(command: Command, signal: AbortSignal): Promise<Context> {
