@@ -1,5 +1,5 @@
 /** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
-import { isRetryable, TopicError } from '../../base/errors.ts';
+import { isRetryable, ObjectError, TopicError } from '../../base/errors.ts';
 import { ByteBudget } from '../../base/flow/byte-budget.ts';
 import { noLoad } from '../../base/flow/load.ts';
 import { ActiveBins } from '../../systems/database/tables/active-bins.ts';
@@ -44,7 +44,7 @@ export async function consume(
     );
   }
   if (!(await patiently(() => deps.store.exists()))) {
-    throw new TopicError(`the object store ${deps.store.url} does not exist`, {
+    throw new ObjectError(`the object store ${deps.store.url} does not exist`, {
       code: 'bucket_missing',
       hint: 'Create it with `visionscale init`.',
     });
