@@ -21,12 +21,12 @@ import { openModelStore } from '../../lib/models/store/store.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
 import { atStart } from '../../lib/pipeline/consume/at-start.ts';
 import { consume, type Share } from '../../lib/pipeline/consume/consume.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox-age.ts';
-import { showConsumer } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
+import { showConsumer, traced } from './listeners.ts';
 import { reporter } from './log.ts';
-import { traced } from './tracing.ts';
 
 export interface ConsumeFlags {
   partition?: number;
@@ -61,7 +61,12 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     group: readyAtOnce,
   });
   await using tracing = await traced(context);
-  const report = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear);
+  const tell = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear);
+  const report = (event: ConsumeEvent) => {
+    // Whatever hangs may keep this process from closing what it opened, and from ending.
+    if (event.kind === 'giving up') endWithin(stuckMs);
+    tell(event);
+  };
   const patiently = atStart(signal, report);
   await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
   pool = database.pool;
@@ -143,6 +148,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 /** Longest that an ordered end may take, in milliseconds: what is in work, what is to be published, what is to be closed. */
 const drainMs = 20_000;
+/** Longest that the end of a stalled one may take. */
+const stuckMs = 5000;
 /** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
 const queryTimeoutMs = 15_000;
 

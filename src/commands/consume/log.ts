@@ -1,12 +1,9 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
-import { endWithin } from '../../lib/base/end-within.ts';
 import type { ConsumeEvent, Recording } from '../../lib/pipeline/consume/deps.ts';
 import type { Context } from '../shared/run.ts';
 import { DeadLetterLog } from './dead-letter-log.ts';
 
-/** How long a stalled process may take to end in good order, in milliseconds. */
-const exitMs = 5000;
 /** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
 const sayEvery = 5000;
 
@@ -56,6 +53,7 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         log.debug({ partition, stage: event.stage, code: event.code }, 'trying again');
         break;
       case 'lag':
+      case 'giving up':
         break;
       case 'commit failed':
         log.warn(
@@ -113,10 +111,6 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
       case 'stalled':
         if (event.reason === null) log.info({ partition }, 'it moves again');
         else log.error({ partition }, event.reason);
-        break;
-      case 'giving up':
-        // Whatever hangs may keep this process from closing what it opened, and from ending.
-        endWithin(exitMs);
         break;
       case 'lost':
         log.warn(

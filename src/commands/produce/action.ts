@@ -1,9 +1,10 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
+import type { Metrics } from '../../lib/observe/metrics/metrics.ts';
 import { partitionWarning } from '../../lib/pipeline/init.ts';
 import { produce, type ProduceResult } from '../../lib/pipeline/produce.ts';
-import { showProducer } from '../shared/metrics.ts';
+import { showWaiting } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
 import type { Context } from '../shared/run.ts';
 import { followLog, progressBar } from './log.ts';
@@ -20,7 +21,7 @@ export default async function (context: Context, options: ProduceFlags): Promise
   const { signal, say, onNotice } = context;
   const follow = options.follow === true;
   try {
-    await using metrics = await showProducer(context);
+    await using metrics = await showWaiting(context, 'produce', feedMetrics);
     const start = follow ? patientStart(context) : <T>(step: () => Promise<T>) => step();
     await using database = await start(() => openDatabase(context));
     await using topic = await start(() => openTopic(context, database));
@@ -68,4 +69,9 @@ function summary(result: ProduceResult, interrupted: boolean): string {
   }
   const left = result.left > 0 ? `; ${result.left} are left` : '';
   return `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
+}
+
+async function feedMetrics({ registry }: Metrics) {
+  const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
+  return producerMetrics(registry);
 }

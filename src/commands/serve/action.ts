@@ -7,10 +7,10 @@ import { tokenEntry } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { Metrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
-import { openMetricsServer } from '../../lib/observe/metrics/server.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/tokens.ts';
 import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
+import { showAtPort } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
 import type { Context } from '../shared/run.ts';
 import { reporter } from './log.ts';
@@ -48,7 +48,9 @@ async function run(context: Context): Promise<void> {
   using metrics = new Metrics('serve');
   const load = noLoad();
   const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
-  await using _shown = await showElsewhere(context, metrics);
+  // On a port of their own too, where the settings name one: `serve` itself may be open to others.
+  const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });
+  await using _shown = await showAtPort(context, metrics, health);
   const report = (event: ServeEvent) => {
     count(event);
     log(event);
@@ -73,16 +75,6 @@ async function run(context: Context): Promise<void> {
     () =>
       `accepted ${result.accepted} images, refused ${result.refused} requests in ${result.seconds.toFixed(1)} s`,
   );
-}
-
-/** On a port of their own too, where the settings name one: `serve` itself may be open to others. */
-async function showElsewhere({ config, say, signal }: Context, metrics: Metrics): Promise<AsyncDisposable> {
-  const { host, port } = config.metrics;
-  if (port === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
-  const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });
-  const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });
-  say(`metrics on ${server.url}`);
-  return server;
 }
 
 /** The token is nowhere else: what the server keeps does not give it back. */

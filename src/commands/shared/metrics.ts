@@ -1,10 +1,6 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
-import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import type { Health } from '../../lib/observe/metrics/health.ts';
 import type { Metrics, Role } from '../../lib/observe/metrics/metrics.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
-import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
-import type { WatchEvent } from '../../lib/pipeline/watch/events.ts';
 import type { Context } from './run.ts';
 
 export interface Shown<Event> extends AsyncDisposable {
@@ -12,51 +8,21 @@ export interface Shown<Event> extends AsyncDisposable {
   hear: (event: Event) => void;
 }
 
-/** `group`: a member of a group is ready also when it is given nothing. */
-export async function showConsumer(
+/** Makes a command's metrics; what it resolves to is told of every event. */
+export type Feed<Event> = (metrics: Metrics) => Promise<(event: Event) => void>;
+
+/** Throws `metrics_unavailable`. */
+export async function showMetrics<Event>(
   context: Context,
-  { group, ...sources }: ConsumerSources & { group: boolean },
-): Promise<Shown<ConsumeEvent>> {
-  if (context.config.metrics.port === undefined) return nothing;
-  const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
-  const { consumerHealth } = await import('../../lib/observe/metrics/health.ts');
-  const { see, health } = consumerHealth(context.signal, group);
-  return show(context, 'consume', health, ({ registry }) => {
-    const count = consumerMetrics(registry, sources);
-    return (event) => {
-      see(event);
-      count(event);
-    };
-  });
-}
-
-export async function showProducer(context: Context): Promise<Shown<ProduceEvent>> {
-  if (context.config.metrics.port === undefined) return nothing;
-  const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
-  return showWaiting(context, 'produce', ({ registry }) => producerMetrics(registry));
-}
-
-export async function showWatcher(context: Context): Promise<Shown<WatchEvent>> {
-  if (context.config.metrics.port === undefined) return nothing;
-  const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
-  return showWaiting(context, 'watch', ({ registry }) => watchMetrics(registry));
-}
-
-/** `feed` makes a command's metrics and returns what is told of every event. Throws `metrics_unavailable`. */
-async function show<Event>(
-  { config, say }: Context,
   role: Role,
   health: () => Health,
-  feed: (metrics: Metrics) => (event: Event) => void,
+  feed: Feed<Event>,
 ): Promise<Shown<Event>> {
-  const { host, port } = config.metrics;
-  if (port === undefined) return nothing;
+  if (context.config.metrics.port === undefined) return nothing;
   const { Metrics } = await import('../../lib/observe/metrics/metrics.ts');
-  const { openMetricsServer } = await import('../../lib/observe/metrics/server.ts');
   const metrics = new Metrics(role);
-  const hear = feed(metrics);
-  const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });
-  say(`metrics on ${server.url}`);
+  const hear = await feed(metrics);
+  const server = await showAtPort(context, metrics, health);
   return {
     hear,
     async [Symbol.asyncDispose]() {
@@ -67,10 +33,10 @@ async function show<Event>(
 }
 
 /** Ready while it neither waits for something that is away nor is told to stop; any other event ends the wait. */
-function showWaiting<Event extends ProduceEvent | WatchEvent>(
+export function showWaiting<Event extends { kind: string } | { kind: 'waiting'; reason: string }>(
   context: Context,
   role: Role,
-  feed: (metrics: Metrics) => (event: Event) => void,
+  feed: Feed<Event>,
 ): Promise<Shown<Event>> {
   const { signal } = context;
   let waiting: string | null = null;
@@ -79,13 +45,27 @@ function showWaiting<Event extends ProduceEvent | WatchEvent>(
     ready: waiting === null && !signal.aborted,
     detail: signal.aborted ? 'stopping' : waiting === null ? 'at work' : `waiting: ${waiting}`,
   });
-  return show(context, role, health, (metrics) => {
-    const count = feed(metrics);
+  return showMetrics(context, role, health, async (metrics) => {
+    const count = await feed(metrics);
     return (event) => {
-      waiting = event.kind === 'waiting' ? event.reason : null;
+      waiting = event.kind === 'waiting' && 'reason' in event ? event.reason : null;
       count(event);
     };
   });
+}
+
+/** Throws `metrics_unavailable`. */
+export async function showAtPort(
+  { config, say }: Context,
+  metrics: Metrics,
+  health: () => Health,
+): Promise<AsyncDisposable> {
+  const { host, port } = config.metrics;
+  if (port === undefined) return nothing;
+  const { openMetricsServer } = await import('../../lib/observe/metrics/server.ts');
+  const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });
+  say(`metrics on ${server.url}`);
+  return server;
 }
 
 const nothing = { hear: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() };

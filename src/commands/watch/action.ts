@@ -3,9 +3,10 @@ import { openDatabase, openStore, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
+import type { Metrics } from '../../lib/observe/metrics/metrics.ts';
 import { watch } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
-import { showWatcher } from '../shared/metrics.ts';
+import { showWaiting } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
 import type { Context } from '../shared/run.ts';
 import { watchLog } from './log.ts';
@@ -33,7 +34,7 @@ export default async function (
     throw new UsageError('watch needs a folder', 'visionscale watch <dir>, or set IMG_DIR');
   const start = patientStart(context);
   using log = watchLog(context);
-  await using metrics = await showWatcher(context);
+  await using metrics = await showWaiting(context, 'watch', feedMetrics);
   try {
     await using database = await start(() => openDatabase(context));
     await using topic = await start(() => openTopic(context, database));
@@ -85,3 +86,8 @@ export default async function (
 
 /** A fault is known, and logged, at the first failure: `watch` itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
+
+async function feedMetrics({ registry }: Metrics) {
+  const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
+  return watchMetrics(registry);
+}
