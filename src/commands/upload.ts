@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { openDatabase, openStore } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { printable } from '../lib/base/printable.ts';
-import { collect, countAbove0, followLinks } from './shared/arguments.ts';
+import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 interface UploadFlags {
@@ -18,17 +18,13 @@ interface UploadFlags {
 
 export function uploadCommand(): Command {
   return withSettings(
-    new Command('upload')
-      .description('images to the object store, their keys to the database; what is there already is skipped')
-      .argument('[path...]', 'files and directories (or IMG_DIR)')
-      .option(
-        '--include <glob>',
-        'only files whose path below the directory matches; may be repeated',
-        collect,
-        [],
-      )
-      .option('--exclude <glob>', 'not the files that match; may be repeated', collect, [])
-      .option(...followLinks)
+    fileFlags(
+      new Command('upload')
+        .description(
+          'images to the object store, their keys to the database; what is there already is skipped',
+        )
+        .argument('[path...]', 'files and directories (or IMG_DIR)'),
+    )
       .option('--prefix <folder>', 'put the keys into this folder of the store')
       .option('--concurrency <n>', 'images at a time (default: 8)', countAbove0)
       .option('--dry-run', 'look and tell, write nothing')

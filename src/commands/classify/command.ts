@@ -1,26 +1,20 @@
 /** `visionscale classify` */
 import { Command } from 'commander';
-import { collect, countAbove0, followLinks, positive } from '../shared/arguments.ts';
+import { countAbove0, fileFlags, positive } from '../shared/arguments.ts';
 import { modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
 import type { ClassifyFlags } from './action.ts';
 
 export function classifyCommand(): Command {
   return offersModel(
     withSettings(
-      new Command('classify')
-        .description(
-          'the labels of the images in a directory: through a server, or --local with nothing around it',
-        )
-        .argument('[dir]', 'directory of images, or one image (or IMG_DIR)')
-        .option('--local', 'classify on this machine, without server, database, topic or store')
-        .option(
-          '--include <glob>',
-          'only files whose path below the directory matches; may be repeated',
-          collect,
-          [],
-        )
-        .option('--exclude <glob>', 'not the files that match; may be repeated', collect, [])
-        .option(...followLinks)
+      fileFlags(
+        new Command('classify')
+          .description(
+            'the labels of the images in a directory: through a server, or --local with nothing around it',
+          )
+          .argument('[dir]', 'directory of images, or one image (or IMG_DIR)')
+          .option('--local', 'classify on this machine, without server, database, topic or store'),
+      )
         .option('--limit <n>', 'most files to look at', countAbove0)
         .option('--concurrency <n>', 'images on their way to the server at a time (default: 8)', countAbove0)
         .option('--rate <n>', 'most images a second', positive)

@@ -1,8 +1,9 @@
 /** `visionscale dead-letters …` */
 import { Command, Option } from 'commander';
-import { countAbove0, letterReason, offsetNumber, rowId, rowIds, wholeNumber } from '../shared/arguments.ts';
+import { countAbove0, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddFlags } from './add.ts';
+import { letterReason, offsetNumber, rowId, rowIds } from './arguments.ts';
 import type { DropFlags } from './drop.ts';
 import type { ListFlags } from './list.ts';
 import type { RetryFlags } from './retry.ts';

@@ -1,9 +1,10 @@
 /** `visionscale model …` */
 import { Command, Option } from 'commander';
 import { outputKinds } from '../../lib/models/classifier/classifier.ts';
-import { countAbove0, perChannel, sha256, share } from '../shared/arguments.ts';
+import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddFlags } from './add.ts';
+import { perChannel, sha256, share } from './arguments.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
 

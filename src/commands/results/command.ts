@@ -1,6 +1,6 @@
 /** `visionscale results …` */
-import { Command, Option } from 'commander';
-import { countAbove0, percentage } from '../shared/arguments.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AccuracyFlags } from './accuracy.ts';
 import type { ResultsFlags } from './action.ts';
@@ -60,4 +60,13 @@ function accuracyCommand(): Command {
   return withSettings(command, infrastructure).action((options: AccuracyFlags, command: Command) =>
     run(command, () => import('./accuracy.ts'), options),
   );
+}
+
+/** Above 0, up to 100. */
+function percentage(text: string): number {
+  const value = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || !(value > 0 && value <= 100)) {
+    throw new InvalidArgumentError('It must be a number above 0 and up to 100.');
+  }
+  return value;
 }

@@ -1,6 +1,5 @@
 /** `visionscale serve` */
-import { Command } from 'commander';
-import { tokenName } from '../shared/arguments.ts';
+import { Command, InvalidArgumentError } from 'commander';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
 import type { ServeFlags } from './action.ts';
 
@@ -32,4 +31,11 @@ export function serveCommand(): Command {
     ...infrastructure,
     ...metricsSettings,
   ]).action((options: ServeFlags, self: Command) => run(self, () => import('./action.ts'), options));
+}
+
+function tokenName(text: string): string {
+  if (!/^[A-Za-z0-9._-]{1,100}$/.test(text)) {
+    throw new InvalidArgumentError('A name is 1 to 100 of the characters a-z A-Z 0-9 . _ -');
+  }
+  return text;
 }

@@ -1,6 +1,7 @@
 /** `visionscale watch` */
-import { Command } from 'commander';
-import { beltName, collect, countAbove0, durationOf } from '../shared/arguments.ts';
+import { Command, InvalidArgumentError } from 'commander';
+import { durationMs } from '../../lib/config/duration.ts';
+import { beltName, collect, countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
 import type { WatchFlags } from './action.ts';
 
@@ -44,4 +45,13 @@ export function watchCommand(): Command {
   ).action((dir: string | undefined, options: WatchFlags, command: Command) =>
     run(command, () => import('./action.ts'), dir, options),
   );
+}
+
+/** A length of time, in milliseconds: at least 50 ms, at most a day. */
+function durationOf(text: string): number {
+  const ms = durationMs(text);
+  if (ms === undefined || ms < 50 || ms > 86_400_000) {
+    throw new InvalidArgumentError('It must be a time such as 200ms, 5s or 1m, from 50ms to 1d.');
+  }
+  return ms;
 }
