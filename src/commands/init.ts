@@ -1,6 +1,6 @@
 /** `visionscale init`: sets everything up and says what was there already. */
 import { Command } from 'commander';
-import { openDatabase, openResultTopics, openStore, openTopic } from '../compose.ts';
+import { openers } from './shared/openers.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 export function initCommand(): Command {
@@ -17,12 +17,7 @@ export function initCommand(): Command {
 
 async function setUp(context: Context): Promise<void> {
   const { init } = await import('../lib/pipeline/init.ts');
-  const result = await init(context.config, {
-    openDatabase: () => openDatabase(context, 'any'),
-    openTopic: (database) => openTopic(context, database),
-    openResultTopics: (database, topic) => openResultTopics(context, database, topic),
-    openStore: () => openStore(context),
-  });
+  const result = await init(context.config, openers(context));
   context.print(result, () =>
     [
       `database  ${result.database.where}: ${done(result.database.created)}, ${migrations(result.database.applied)}`,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as compose from '../../compose.ts';
+import { loadModel } from '../../compose.ts';
 import { checkPaths } from '../../lib/base/files/check-paths.ts';
 import { usableCores } from '../../lib/base/sandbox/parallelism.ts';
 import { bench } from '../../lib/local/bench/bench.ts';
@@ -12,6 +12,7 @@ import { benchReport } from '../../lib/local/bench/report.ts';
 import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
 import { type StageName, stageNames } from '../../lib/local/bench/stage-names.ts';
 import { openClassifier } from '../../lib/models/classifier/pool.ts';
+import { openers } from '../shared/openers.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface BenchFlags {
@@ -27,7 +28,7 @@ export default async function (
   const { config, say, signal, onNotice } = context;
   const { limits, autoOrient, preprocess, workers = usableCores() } = config;
   if (given !== undefined) await checkPaths([given]);
-  const model = await compose.loadModel(config);
+  const model = await loadModel(config);
   await using place = await temporaryDirectory();
   const images =
     given === undefined
@@ -37,15 +38,7 @@ export default async function (
     openScratch(config, {
       directory: join(place.path, 'data'),
       id: randomBytes(4).toString('hex'),
-      openers(own) {
-        const other = { ...context, config: own };
-        return {
-          openDatabase: () => compose.openDatabase(other, 'any'),
-          openTopic: (database) => compose.openTopic(other, database),
-          openResultTopics: (database, topic) => compose.openResultTopics(other, database, topic),
-          openStore: () => compose.openStore(other),
-        };
-      },
+      openers: (own) => openers({ ...context, config: own }),
     }),
   );
   const open = (options: { engine: typeof config.engine; workers: number }) =>

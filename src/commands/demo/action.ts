@@ -10,21 +10,17 @@ import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { upload } from '../../lib/pipeline/upload/upload.ts';
-import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
+import { dataDirFlag, embeddedServerEnded } from '../shared/on-this-machine.ts';
+import { openers } from '../shared/openers.ts';
 import type { Context } from '../shared/run.ts';
 import { uploader } from '../shared/uploader.ts';
 import * as parts from './parts.ts';
 
-/** Longest wait for the embedded server to end after its last user; another terminal may be using it still. */
-const serverEndMs = 5000;
-
 export default async function (context: Context, dir: string | undefined): Promise<void> {
-  const { config } = context;
   try {
-    await runDemo(context, dir ?? config.imageDir);
+    await runDemo(context, dir ?? context.config.imageDir);
   } finally {
-    // Whoever looks after the command has ended finds no process of it.
-    if (config.database.kind === 'embedded') await stopped(config.dataDir, serverEndMs);
+    await embeddedServerEnded(context);
   }
 }
 
@@ -39,12 +35,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
     await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
   )[Symbol.asyncDispose]();
   const drawn = dir === undefined ? await parts.draw(context) : undefined;
-  await init(config, {
-    openDatabase: () => compose.openDatabase(context, 'any'),
-    openTopic: (opened) => compose.openTopic(context, opened),
-    openResultTopics: (opened, source) => compose.openResultTopics(context, opened, source),
-    openStore: () => compose.openStore(context),
-  });
+  await init(config, openers(context));
   await using database = await compose.openDatabase(context);
   await using topic = await compose.openTopic(context, database);
   await using store = await compose.openStore(context);
@@ -83,7 +74,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
       store: store.url,
       knows,
       ...(drawn !== undefined && { parts: { truth: drawn.truth, page: page! } }),
-      flags: context.env['VISIONSCALE_DATA_DIR'] ? `--data-dir ${quoted(config.dataDir)}` : '',
+      flags: dataDirFlag(context).trimStart(),
     }),
   );
 }
@@ -115,9 +106,4 @@ function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => 
         break;
     }
   };
-}
-
-/** As a shell takes it. */
-function quoted(path: string): string {
-  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }

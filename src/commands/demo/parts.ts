@@ -7,7 +7,7 @@ import type { Judged } from '../../lib/local/demo/accuracy.ts';
 import type { DemoResult } from '../../lib/local/demo/demo.ts';
 import { writeGallery } from '../../lib/local/demo/gallery.ts';
 import { demoParts, type DrawnParts, drawDemoParts, knowsParts } from '../../lib/local/demo/parts.ts';
-import { withBundledModel } from '../shared/bundled-model.ts';
+import { withBundledModel } from '../shared/on-this-machine.ts';
 import type { Context } from '../shared/run.ts';
 
 /** The same context with a model that knows the parts: the one that the settings name, else the bundled one. */

@@ -1,22 +1,24 @@
 /** What `up` does: sets everything up and keeps it running; or asks, or stops, the one that runs. */
-import * as compose from '../../compose.ts';
+import type { Pool } from 'pg';
+import { openDatabase, openTopic } from '../../compose.ts';
 import { findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
 import { choosePort } from '../../lib/local/up/port.ts';
 import { sharedSettings } from '../../lib/local/up/settings.ts';
 import { up, type UpEvent } from '../../lib/local/up/up.ts';
+import { partsModelDirectory } from '../../lib/models/store/bundled.ts';
+import { readEntry } from '../../lib/models/store/entry.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
 import { init } from '../../lib/pipeline/init.ts';
-import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
+import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
+import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
+import { openers } from '../shared/openers.ts';
 import type { Context } from '../shared/run.ts';
-import { withAnyModel } from './model.ts';
-import { dataDirFlag, isUpAlready, printEnv, stopIt } from './other.ts';
+import { isUpAlready, printEnv, stopIt } from './other.ts';
 
 export interface UpFlags {
   printEnv?: boolean;
   stop?: boolean;
 }
-
-/** Longest wait for the embedded server to end after its last user; another terminal may be using it still. */
-const serverEndMs = 5000;
 
 export default async function (context: Context, flags: UpFlags): Promise<number> {
   if (flags.printEnv) return printEnv(context);
@@ -27,8 +29,7 @@ export default async function (context: Context, flags: UpFlags): Promise<number
   try {
     await stayUp(context, place);
   } finally {
-    // Whoever looks after the command has ended finds no process of it.
-    if (config.database.kind === 'embedded') await stopped(config.dataDir, serverEndMs);
+    await embeddedServerEnded(context);
     await place[Symbol.asyncDispose]();
   }
   return 0;
@@ -37,14 +38,9 @@ export default async function (context: Context, flags: UpFlags): Promise<number
 async function stayUp(given: Context, place: Place): Promise<void> {
   const { config, say } = given;
   say(`starting serve and a consumer for each partition, in ${config.dataDir}`);
-  await init(config, {
-    openDatabase: () => compose.openDatabase(given, 'any'),
-    openTopic: (opened) => compose.openTopic(given, opened),
-    openResultTopics: (opened, topic) => compose.openResultTopics(given, opened, topic),
-    openStore: () => compose.openStore(given),
-  });
-  await using database = await compose.openDatabase(given);
-  await using topic = await compose.openTopic(given, database);
+  await init(config, openers(given));
+  await using database = await openDatabase(given);
+  await using topic = await openTopic(given, database);
   const context = await withAnyModel(given, database.pool);
   const { env, signal } = context;
   const server = await serverAddress(context);
@@ -56,15 +52,15 @@ async function stayUp(given: Context, place: Place): Promise<void> {
   };
   const onUp = async () => {
     await place.tell(told);
-    const flags = dataDirFlag(context);
+    const flag = dataDirFlag(context);
     context.print({ state: 'up', pid: process.pid, server, dataDir: config.dataDir }, () =>
       [
         `up: ${server ?? database.describe}`,
         'in another terminal:',
-        `  eval "$(visionscale up --print-env${flags})"`,
+        `  eval "$(visionscale up --print-env${flag})"`,
         '  visionscale upload <dir> && visionscale produce',
         '  visionscale results',
-        `Ctrl-C, or visionscale up --stop${flags}, drains and stops it`,
+        `Ctrl-C, or visionscale up --stop${flag}, drains and stops it`,
       ].join('\n'),
     );
   };
@@ -89,6 +85,21 @@ async function stayUp(given: Context, place: Place): Promise<void> {
 function sharedWith({ config, env }: Context, server: string | null) {
   const { env: open, secrets } = sharedSettings({ ...env, VISIONSCALE_DATA_DIR: config.dataDir });
   return { env: server === null ? open : { ...open, VISIONSCALE_SERVER: server }, secrets };
+}
+
+/** A model for the consumers, else the one that comes with visionscale. Chosen is what the settings name, what `model use` made the pipeline's, or the active one of this user's store. */
+async function withAnyModel(context: Context, pool: Pool): Promise<Context> {
+  const { config, say } = context;
+  if (config.model !== undefined) return context;
+  if ((await readActiveDigest(pool, config.pipeline)) !== null) return context;
+  if ((await openModelStore(config.models).active()) !== undefined) return context;
+  const bundled = await readEntry(partsModelDirectory, { bundled: true });
+  const knows = bundled?.manifest?.knows;
+  say(
+    `no model is chosen: taking ${bundled?.name ?? 'the one that comes with visionscale'}` +
+      `${knows === undefined ? '' : `, which knows ${knows}`} (another: --model, or visionscale model use and up again)`,
+  );
+  return withBundledModel(context);
 }
 
 /** As other processes of this machine reach it. */

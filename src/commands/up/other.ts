@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { findUp, type FoundUp } from '../../lib/local/up/place.ts';
-import { exportLines, missingSecrets, quoted, settingsFor } from '../../lib/local/up/settings.ts';
+import { exportLines, missingSecrets, settingsFor } from '../../lib/local/up/settings.ts';
+import { dataDirFlag } from '../shared/on-this-machine.ts';
 import type { Context } from '../shared/run.ts';
 
 /** Longest wait for one that is starting, and for one that drains, in milliseconds. */
@@ -77,11 +78,6 @@ export function isUpAlready(context: Context, found: FoundUp | null): number {
       ].join('\n'),
   );
   return 0;
-}
-
-/** What another command needs to find the same data directory; empty where it is the default. */
-export function dataDirFlag({ config, env }: Context): string {
-  return env['VISIONSCALE_DATA_DIR'] ? ` --data-dir ${quoted(config.dataDir)}` : '';
 }
 
 function notUp(dataDir: string): VisionscaleError {
