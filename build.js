@@ -1,6 +1,7 @@
 /** Bundles src/ into dist/: a short command's time goes into finding and compiling files, so there are few, of few packages. */
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /** What is found by its path in dist/. */
@@ -41,7 +42,6 @@ const external = [
   'node-pg-migrate',
   'node-rdkafka',
   'onnxruntime-node',
-  'onnxruntime-web',
   'pg-native',
   'piscina',
   'sharp',
@@ -82,6 +82,17 @@ const thirdParty = {
   },
 };
 
+/** The two of onnxruntime-web's 140 MB that Node needs, where its code in the bundle looks for them: beside itself. */
+const webAssembly = {
+  name: 'web-assembly',
+  generateBundle() {
+    for (const file of ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']) {
+      const source = readFileSync(fileURLToPath(import.meta.resolve(`onnxruntime-web/${file}`)));
+      this.emitFile({ type: 'asset', fileName: `chunks/${file}`, source });
+    }
+  },
+};
+
 /** What an earlier build left. Afterwards, so that a program that runs meanwhile finds its files. */
 const noLeftovers = {
   name: 'no-leftovers',
@@ -100,7 +111,7 @@ const bundle = await rolldown({
   platform: 'node',
   external,
   transform: { target: 'node20.20' },
-  plugins: [noCloudflare, thirdParty, noLeftovers],
+  plugins: [noCloudflare, webAssembly, thirdParty, noLeftovers],
 });
 await bundle.write({
   dir: 'dist',

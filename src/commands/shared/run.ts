@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { ComposeOptions } from '../../compose.ts';
 import { errorMessage, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
 import { printableLines } from '../../lib/base/printable.ts';
+import { sourceStack } from '../../lib/base/source-stack.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/service.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
@@ -146,7 +147,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const env = { ...process.env, ...settingsFromFlags(command) };
   const config = loadConfig(env);
   const interactive = process.stderr.isTTY === true;
-  const log = openLog(config.logLevel, interactive);
+  const log = await openLog(config.logLevel, interactive);
   const json = command.opts<{ json?: boolean }>().json === true;
   const say = (text: string) => void process.stderr.write(`${printableLines(text)}\n`);
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
@@ -211,6 +212,6 @@ function errorLines(error: unknown): string[] {
     const hint = error.hint === undefined ? [] : [error.hint.replaceAll(/^/gm, '  ')];
     return [`visionscale: ${error.message}`, ...hint];
   }
-  const stack = error instanceof Error && error.stack ? [error.stack] : [];
+  const stack = error instanceof Error && error.stack ? [sourceStack(error.stack)] : [];
   return [`visionscale: unexpected error: ${errorMessage(error)}`, ...stack];
 }

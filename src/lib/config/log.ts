@@ -1,12 +1,12 @@
 /** Logs on stderr: JSON lines for machines, readable lines on a terminal. */
 import { pino, type Logger } from 'pino';
-import { PinoPretty } from 'pino-pretty';
 import { printableJson, printableLines } from '../base/printable.ts';
 import type { LogLevel } from './config.ts';
 
 /** Synchronous, so that nothing said is lost when the process ends. What comes from outside cannot steer a terminal. */
-export function openLog(level: LogLevel, interactive: boolean): Logger {
+export async function openLog(level: LogLevel, interactive: boolean): Promise<Logger> {
   if (interactive) {
+    const { PinoPretty } = await import('pino-pretty');
     return pino(
       { level, base: null, hooks: { streamWrite: printableValues } },
       PinoPretty({ destination: 2, sync: true, translateTime: 'SYS:HH:MM:ss' }),
