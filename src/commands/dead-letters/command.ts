@@ -4,9 +4,8 @@ import { countAbove0, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddFlags } from './add.ts';
 import { letterReason, offsetNumber, rowId, rowIds } from './arguments.ts';
-import type { DropFlags } from './drop.ts';
 import type { ListFlags } from './list.ts';
-import type { RetryFlags } from './retry.ts';
+import type { ChosenFlags } from './selection.ts';
 
 export function deadLettersCommand(): Command {
   const parent = new Command('dead-letters')
@@ -53,7 +52,7 @@ function retry(): Command {
       'A retry counts once, however often it is sent; what fails again stays open with one attempt more.',
   );
   return withSettings(command, infrastructure).action(
-    (ids: number[], options: RetryFlags, command: Command) =>
+    (ids: number[], options: ChosenFlags, command: Command) =>
       run(command, () => import('./retry.ts'), ids, options),
   );
 }
@@ -62,8 +61,9 @@ function drop(): Command {
   const command = chosen(
     new Command('drop').description('close open dead letters for good: their requests get no prediction'),
   ).addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
-  return withSettings(command, infrastructure).action((ids: number[], options: DropFlags, command: Command) =>
-    run(command, () => import('./drop.ts'), ids, options),
+  return withSettings(command, infrastructure).action(
+    (ids: number[], options: ChosenFlags, command: Command) =>
+      run(command, () => import('./drop.ts'), ids, options),
   );
 }
 

@@ -3,14 +3,9 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { retryDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../shared/run.ts';
 import { letterProgress } from './progress.ts';
-import { chosenLetters, type SelectionFlags } from './selection.ts';
+import { type ChosenFlags, chosenLetters } from './selection.ts';
 
-export interface RetryFlags extends SelectionFlags {
-  all?: boolean;
-  limit?: number;
-}
-
-export default async function (context: Context, ids: number[], options: RetryFlags): Promise<number> {
+export default async function (context: Context, ids: number[], options: ChosenFlags): Promise<number> {
   const { config, signal, say } = context;
   const selection = chosenLetters(config.pipeline, ids, options);
   await using database = await openDatabase(context);

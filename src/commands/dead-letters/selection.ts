@@ -1,7 +1,7 @@
 /** What the flags of `dead-letters` select. */
 import { UsageError } from '../../lib/base/errors.ts';
 import type { Selection } from '../../lib/systems/database/tables/dead-letters.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { timeRange } from '../shared/time-range.ts';
 
 export interface SelectionFlags {
   code?: string;
@@ -14,24 +14,28 @@ export interface SelectionFlags {
 export function letterSelection(
   pipeline: string,
   ids: readonly number[],
-  { code, stage, since, until }: SelectionFlags,
+  { code, stage, ...range }: SelectionFlags,
 ): Selection {
-  const now = new Date();
   return {
     pipeline,
     ...(ids.length > 0 && { ids: [...new Set(ids)] }),
     ...(code !== undefined && { code }),
     ...(stage !== undefined && { stage }),
-    ...(since !== undefined && { since: parseSince(since, now) }),
-    ...(until !== undefined && { until: parseSince(until, now, '--until') }),
+    ...timeRange(range),
   };
+}
+
+/** Of what changes letters. */
+export interface ChosenFlags extends SelectionFlags {
+  all?: boolean;
+  limit?: number;
 }
 
 /** As `letterSelection`, for what changes letters: throws UsageError where nothing was chosen. */
 export function chosenLetters(
   pipeline: string,
   ids: readonly number[],
-  flags: SelectionFlags & { all?: boolean },
+  flags: Omit<ChosenFlags, 'limit'>,
 ): Selection {
   const { code, stage, since, until } = flags;
   const some = ids.length > 0 || [code, stage, since, until].some((value) => value !== undefined);

@@ -3,8 +3,8 @@ import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/certainty.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
 import type { Context } from '../shared/run.ts';
+import { timeRange } from '../shared/time-range.ts';
 
 export interface AccuracyFlags {
   since?: string;
@@ -12,12 +12,8 @@ export interface AccuracyFlags {
 }
 
 export default async function (context: Context, flags: AccuracyFlags): Promise<void> {
-  const now = new Date();
   await using database = await openDatabase(context);
-  const rows = await measuredAccuracy(database.pool, context.config.pipeline, {
-    ...(flags.since !== undefined && { since: parseSince(flags.since, now) }),
-    ...(flags.until !== undefined && { until: parseSince(flags.until, now, '--until') }),
-  });
+  const rows = await measuredAccuracy(database.pool, context.config.pipeline, timeRange(flags));
   const models = rows.filter(({ day }) => day === null);
   const days = rows.filter(({ day, images }) => day !== null && images > 0);
   const document = { models: models.map(withShares), days: days.map(withShares), note };

@@ -3,8 +3,8 @@ import { openDatabase, openStore } from '../../compose.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { exportUnsure, type ExportEvent } from '../../lib/learning/export.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
 import type { Context } from '../shared/run.ts';
+import { timeRange } from '../shared/time-range.ts';
 
 export interface ExportFlags {
   below?: number;
@@ -18,15 +18,13 @@ export interface ExportFlags {
 export default async function (context: Context, dir: string, flags: ExportFlags): Promise<number> {
   const { config, interactive, say, signal } = context;
   const { below, margin, category, limit } = flags;
-  const now = new Date();
   const filter = {
     pipeline: config.pipeline,
     limit,
     ...(below !== undefined && { below }),
     ...(margin !== undefined && { margin }),
     ...(category !== undefined && { category }),
-    ...(flags.since !== undefined && { since: parseSince(flags.since, now) }),
-    ...(flags.until !== undefined && { until: parseSince(flags.until, now, '--until') }),
+    ...timeRange(flags),
   };
   await using database = await openDatabase(context);
   await using store = await openStore(context);
