@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { printable } from '../lib/base/printable.ts';
+import { rejectedLine } from './shared/lines.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 interface CorrectFlags {
@@ -68,7 +69,7 @@ async function correct(
     maxBytes: config.limits.maxBytes,
     signal,
   });
-  for (const { path, reason } of result.rejected) say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  for (const rejection of result.rejected) say(rejectedLine(rejection));
   const { corrected, moved, changed, removed } = result;
   context.print(
     result,

@@ -2,8 +2,8 @@
 import { Command } from 'commander';
 import { openDatabase, openStore } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
-import { printable } from '../lib/base/printable.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
+import { rejectedLine } from './shared/lines.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 interface UploadFlags {
@@ -82,7 +82,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
   progress[Symbol.dispose]();
   context.print(result, () =>
     [
-      ...result.rejected.map(({ path, reason }) => `rejected  ${printable(path)}: ${printable(reason)}`),
+      ...result.rejected.map(rejectedLine),
       result.wouldUpload !== undefined
         ? `would upload ${result.wouldUpload} images`
         : `uploaded ${result.uploaded} images (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,

@@ -1,10 +1,10 @@
 /** What `audit` does: compares everything, then prints counts and names. */
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { audit, type AuditEvent, type AuditResult } from '../../lib/pipeline/audit/audit.ts';
 import { findingClasses } from '../../lib/pipeline/audit/findings.ts';
 import type { Context } from '../shared/run.ts';
+import { StageBars } from '../shared/stage-bars.ts';
 
 export interface AuditFlags {
   limit: number;
@@ -16,9 +16,9 @@ export default async function (context: Context, options: AuditFlags): Promise<n
   await using database = await openDatabase(context);
   await using topic = await openTopic(context, database);
   await using store = options.objects === false ? null : await openStore(context);
-  using shown = new Shown(context);
+  using bars = new StageBars(context);
   const result = await audit(
-    { pool: database.pool, topic, store, report: (event) => shown.see(event) },
+    { pool: database.pool, topic, store, report: shown(context, bars) },
     {
       pipeline: context.config.pipeline,
       rules: context.config.messages,
@@ -27,49 +27,31 @@ export default async function (context: Context, options: AuditFlags): Promise<n
       signal: context.signal,
     },
   );
-  shown[Symbol.dispose]();
+  bars.end();
   context.print(result, () => text(result));
   return result.ok ? 0 : 1;
 }
 
-/** One bar after the other: messages, then images. */
-class Shown implements Disposable {
-  readonly #context: Context;
-  #progress: Progress | undefined;
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  see(event: AuditEvent): void {
+/** One bar for the messages, then one for the images. */
+function shown({ interactive, say }: Context, bars: StageBars): (event: AuditEvent) => void {
+  return (event) => {
     switch (event.kind) {
       case 'topic':
-        return this.#begin('audit topic', 'messages', event.offsets);
+        return bars.begin('audit topic', 'messages', event.offsets);
       case 'images':
-        return this.#begin('audit objects', 'images', event.images);
+        return bars.begin('audit objects', 'images', event.images);
       case 'read':
-        return this.#progress?.advance(event.offsets);
+        return bars.advance(event.offsets);
       case 'compared':
-        return this.#progress?.advance(event.images);
+        return bars.advance(event.images);
       case 'comparing':
-        this.#progress?.[Symbol.dispose]();
-        if (this.#context.interactive) this.#context.say('comparing requests and outcomes');
+        bars.end();
+        if (interactive) say('comparing requests and outcomes');
         return;
       case 'notice':
-        return this.#context.say(event.text);
+        return say(event.text);
     }
-  }
-
-  [Symbol.dispose](): void {
-    this.#progress?.[Symbol.dispose]();
-  }
-
-  #begin(label: string, unit: string, total: number): void {
-    this.#progress?.[Symbol.dispose]();
-    const { interactive, say: line } = this.#context;
-    this.#progress = new Progress({ label, unit, interactive, line });
-    this.#progress.expect(total);
-  }
+  };
 }
 
 function text(result: AuditResult): string {

@@ -1,58 +1,24 @@
-/** What `classify --local` does: prints a line for each image, and the bad files at the end. */
+/** What `classify --local` does: classifies on this machine, in the order of the paths. */
 import { openClassifier } from '../../compose.ts';
 import { checkPaths } from '../../lib/base/files/check-paths.ts';
-import type { Rejection } from '../../lib/base/files/walk.ts';
-import { printable } from '../../lib/base/printable.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
-import { table } from '../../lib/base/report/table.ts';
-import { type ClassifiedImage, classify, countFiles } from '../../lib/local/classify/classify.ts';
+import { type ClassifiedImage, classify } from '../../lib/local/classify/classify.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import type { Context } from '../shared/run.ts';
-import { writeJsonLine, writeLine } from '../shared/write-line.ts';
 import type { ClassifyFlags } from './action.ts';
+import { ShownLabels } from './labels.ts';
 
 export default async function (context: Context, path: string, flags: ClassifyFlags): Promise<number> {
-  const { config, interactive, json, say, signal } = context;
+  const { config, say, signal } = context;
   await checkPaths([path]);
   await ensureModel(context);
   const options = { ...flags, path, maxBytes: config.limits.maxBytes, signal };
   await using classifier = await openClassifier(context);
-  using progress = new Progress({ label: 'classify', unit: 'files', interactive, line: say });
-  // Beside the work: what cannot be walked is told by the work itself.
-  void countFiles(options).then(
-    (files) => files !== undefined && progress.expect(files),
-    () => undefined,
-  );
-  const began = performance.now();
-  const rows: ClassifiedImage[] = [];
-  const rejected: Rejection[] = [];
-  let classified = 0;
-  for await (const outcome of classify(classifier, options)) {
-    progress.advance(1);
-    if (outcome.kind === 'rejected') {
-      rejected.push(outcome.rejection);
-      continue;
-    }
-    classified++;
-    if (json) await writeJsonLine(outcome.result);
-    else rows.push(outcome.result);
-  }
-  progress[Symbol.dispose]();
-  if (rows.length > 0) await writeLine(resultTable(rows));
-  const lines = rejected.map((r) => `rejected  ${printable(r.path)}: ${printable(r.reason)}`);
-  if (json) lines.forEach(say);
-  else if (lines.length > 0) await writeLine(lines.join('\n'));
-  const seconds = (performance.now() - began) / 1000;
+  using shown = new ShownLabels<ClassifiedImage>(context, options);
+  for await (const outcome of classify(classifier, options)) await shown.hear(outcome);
+  await shown.end();
+  const { classified, rejected, seconds } = shown;
   const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
-  say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected.length} files`);
+  say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected} files`);
   if (signal.aborted) say('interrupted');
-  return signal.aborted || rejected.length > 0 ? 1 : 0;
-}
-
-function resultTable(rows: readonly ClassifiedImage[]): string {
-  return table(rows, [
-    { title: 'image', value: (r) => r.image },
-    { title: 'category', value: (r) => r.category },
-    { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
-  ]);
+  return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -1,21 +1,16 @@
-/** What `classify --server` does: shows how far it is, labels as they come with --json, else a table at the end. */
+/** What `classify --server` does: has a server classify the images, and keeps the labels in a file where that is wanted. */
 import { checkPaths } from '../../lib/base/files/check-paths.ts';
-import type { Rejection } from '../../lib/base/files/walk.ts';
-import { printable } from '../../lib/base/printable.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
-import { table } from '../../lib/base/report/table.ts';
 import {
   classifyRemotely,
   type RemoteEvent,
   type RemoteImage,
 } from '../../lib/local/classify/classify-remotely.ts';
-import { countFiles } from '../../lib/local/classify/classify.ts';
 import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
 import { ServerClient } from '../../lib/local/classify/server-client.ts';
 import { compareKeys } from '../../lib/systems/objects/key.ts';
 import type { Context } from '../shared/run.ts';
-import { writeJsonLine, writeLine } from '../shared/write-line.ts';
 import type { ClassifyFlags } from './action.ts';
+import { ShownLabels } from './labels.ts';
 
 const defaultConcurrency = 8;
 
@@ -25,40 +20,23 @@ export default async function (
   server: string,
   flags: ClassifyFlags,
 ): Promise<number> {
-  const { config, interactive, json, say, signal } = context;
+  const { config, say, signal } = context;
   const { include, exclude, limit, rate, out, again = false, concurrency = defaultConcurrency } = flags;
   await checkPaths([path]);
   const followLinks = flags.followLinks === true;
   const files = { path, include, exclude, followLinks, signal, ...(limit !== undefined && { limit }) };
   await using client = new ServerClient({ server, token: config.remote.token, connections: concurrency });
   await using labels = out === undefined ? undefined : await LabelsFile.open(out, { server, again });
-  using progress = new Progress({ label: 'classify', unit: 'files', interactive, line: say });
-  void countFiles(files).then(
-    (count) => count !== undefined && progress.expect(count),
-    () => undefined,
-  );
-  const began = performance.now();
-  const rows: RemoteImage[] = [];
-  const rejected: Rejection[] = [];
-  let classified = 0;
+  using shown = new ShownLabels<RemoteImage>(context, files);
   let before = 0;
   let told: string | undefined;
-  const report = async (event: RemoteEvent): Promise<void> => {
-    switch (event.kind) {
-      case 'waiting':
-        if (told !== (told = event.reason)) say(`waiting: ${event.reason}`);
-        return;
-      case 'rejected':
-        progress.advance(1);
-        rejected.push(event.rejection);
-        return;
-      case 'classified':
-        progress.advance(1);
-        classified++;
-        if (event.before) before++;
-        if (json) await writeJsonLine(event.result);
-        else rows.push(event.result);
+  const report = (event: RemoteEvent): Promise<void> | void => {
+    if (event.kind === 'waiting') {
+      if (told !== (told = event.reason)) say(`waiting: ${event.reason}`);
+      return;
     }
+    if (event.kind === 'classified' && event.before) before++;
+    return shown.hear(event);
   };
   await classifyRemotely(
     { client, labels, report },
@@ -70,27 +48,15 @@ export default async function (
       ...(rate !== undefined && { rate }),
     },
   );
-  progress[Symbol.dispose]();
-  rows.sort((a, b) => compareKeys(a.image, b.image));
-  if (rows.length > 0) await writeLine(resultTable(rows));
-  const lines = rejected.map((r) => `rejected  ${printable(r.path)}: ${printable(r.reason)}`);
-  if (json) lines.forEach(say);
-  else if (lines.length > 0) await writeLine(lines.join('\n'));
-  const seconds = (performance.now() - began) / 1000;
+  await shown.end({
+    order: (a, b) => compareKeys(a.image, b.image),
+    more: (rows) => (rows.some(({ bin }) => bin !== null) ? [{ title: 'bin', value: (r) => r.bin }] : []),
+  });
+  const { classified, rejected, seconds } = shown;
   const known = before > 0 ? `, ${before} of them before` : '';
   say(
-    `classified ${classified} images${known} in ${seconds.toFixed(1)} s, rejected ${rejected.length} files${out === undefined ? '' : `; labels in ${out}`}`,
+    `classified ${classified} images${known} in ${seconds.toFixed(1)} s, rejected ${rejected} files${out === undefined ? '' : `; labels in ${out}`}`,
   );
   if (signal.aborted) say('interrupted; run it again to go on');
-  return signal.aborted || rejected.length > 0 ? 1 : 0;
-}
-
-function resultTable(rows: readonly RemoteImage[]): string {
-  const columns = [
-    { title: 'image', value: (r: RemoteImage) => r.image },
-    { title: 'category', value: (r: RemoteImage) => r.category },
-    { title: '%', value: (r: RemoteImage) => r.confidence.toFixed(1), align: 'right' as const },
-  ];
-  const hasBins = rows.some(({ bin }) => bin !== null);
-  return table(rows, hasBins ? [...columns, { title: 'bin', value: (r) => r.bin }] : columns);
+  return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -6,8 +6,8 @@ import {
   type LetterRow,
   type LetterState,
 } from '../../lib/systems/database/tables/dead-letters.ts';
+import { jsonText } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
-import { jsonText } from '../shared/write-line.ts';
 import { letterSelection, type SelectionFlags } from './selection.ts';
 
 export interface ListFlags extends SelectionFlags {

@@ -1,7 +1,6 @@
 /** What `evaluate` does: judges, writes the report, and says the most important of it. */
 import { loadModel, openClassifier } from '../../compose.ts';
 import { printable } from '../../lib/base/printable.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/certainty.ts';
 import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
@@ -10,7 +9,9 @@ import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles, type ReportInput } from '../../lib/learning/evaluate/report.ts';
 import type { LoadedModel } from '../../lib/models/format/model.ts';
+import { rejectedLine } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
+import { StageBars } from '../shared/stage-bars.ts';
 
 export interface EvaluateFlags {
   compare?: [string, string];
@@ -22,7 +23,7 @@ export interface EvaluateFlags {
 export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
   const { config, signal, say } = context;
   const models = await chosenModels(context, flags.compare);
-  using progress = new JudgeProgress(context);
+  using bars = new StageBars(context);
   const evaluation = await evaluate({
     dir,
     models,
@@ -31,11 +32,10 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
     followLinks: flags.followLinks,
     limits: config.limits,
     signal,
-    report: (event) => progress.show(event),
+    report: shown(context, bars),
   });
-  progress[Symbol.dispose]();
-  for (const { path, reason } of evaluation.unreadable)
-    say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  bars.end();
+  for (const rejection of evaluation.unreadable) say(rejectedLine(rejection));
   const { judgements, dataDigest, unreadable } = evaluation;
   const input: ReportInput = { judgements, dataDigest, unreadable, model: judgements[0].model };
   const files = await writeReport(flags.out, input);
@@ -107,22 +107,12 @@ function summary(input: ReportInput, files: ReportFiles): string {
 }
 
 /** Reading first, then a bar for each model. */
-class JudgeProgress implements Disposable {
-  readonly #context: Context;
-  #progress: Progress | undefined;
-  #done = 0;
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  show(event: EvaluateEvent): void {
-    const { interactive, say } = this.#context;
+function shown({ interactive, say }: Context, bars: StageBars): (event: EvaluateEvent) => void {
+  return (event) => {
     switch (event.kind) {
       case 'reading':
-        this.#progress ??= this.#open('read', event.files);
-        this.#progress.expect(event.files);
-        this.#advance(event.files);
+        if (bars.label === undefined) bars.begin('read', 'images', event.files);
+        bars.reach(event.files, event.files);
         break;
       case 'left out':
         say(`left out: ${printable(event.folders.join(', '))}`);
@@ -131,31 +121,13 @@ class JudgeProgress implements Disposable {
         say(`${event.model} does not know ${printable(event.labels.join(', '))}: it cannot be right there`);
         break;
       case 'judging':
-        this[Symbol.dispose]();
+        bars.end();
         if (!interactive) say(`judging ${event.model} on ${event.images} images`);
-        this.#progress = this.#open('judge', event.images);
+        bars.begin('judge', 'images', event.images);
         break;
       case 'progress':
-        this.#advance(event.done);
+        bars.reach(event.done);
         break;
     }
-  }
-
-  #open(label: string, total: number): Progress {
-    const { interactive, say } = this.#context;
-    const progress = new Progress({ label, unit: 'images', interactive, line: say });
-    progress.expect(total);
-    this.#done = 0;
-    return progress;
-  }
-
-  #advance(done: number): void {
-    this.#progress?.advance(done - this.#done);
-    this.#done = done;
-  }
-
-  [Symbol.dispose](): void {
-    this.#progress?.[Symbol.dispose]();
-    this.#progress = undefined;
-  }
+  };
 }

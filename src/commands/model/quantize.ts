@@ -1,12 +1,12 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
-import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/percent.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize/quantize.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
 import { openModelStore, type NewManifest } from '../../lib/models/store/store.ts';
+import { rejectedLine } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
+import { StageBars } from '../shared/stage-bars.ts';
 
 export interface QuantizeFlags {
   images: string;
@@ -23,19 +23,22 @@ export default async function (context: Context, reference: string, flags: Quant
   const store = openModelStore(config.models);
   const parent = await loadModel((await store.resolve(reference)).path);
   const { name: parentName, version: parentVersion, digest, labels } = parent.info;
-  using progress = new StageProgress(context);
+  using bars = new StageBars(context);
   let made: Quantized;
   try {
     const { limits, autoOrient } = config;
-    const report = (event: QuantizeEvent) => progress.show(event);
+    const report = (event: QuantizeEvent) => {
+      if (event.type === 'image') bars.advance(1);
+      else bars.begin(stages[event.type], 'images', event.images);
+    };
     made = await quantize(parent, { ...flags, limits, autoOrient }, report, signal);
   } catch (error) {
     if (!signal.aborted) throw error;
-    progress[Symbol.dispose]();
+    bars.end();
     say('interrupted; nothing was installed');
     return 1;
   }
-  progress[Symbol.dispose]();
+  bars.end();
   const [name, version] = (flags.name ?? `${parentName}-int8`).split('@', 2) as [string, string?];
   const manifest: NewManifest = {
     name,
@@ -49,7 +52,7 @@ export default async function (context: Context, reference: string, flags: Quant
     metrics: metricsOf(made, flags.minAgreement),
   };
   const entry = await store.install({ manifest, weights: made.weights, labels });
-  for (const { path, reason } of made.rejected) say(`rejected  ${printable(path)}: ${printable(reason)}`);
+  for (const rejection of made.rejected) say(rejectedLine(rejection));
   const { weights, rejected, ...measured } = made;
   const document = {
     name: entry.name,
@@ -121,30 +124,4 @@ function summary(entry: ModelEntry, parentBytes: number, made: Quantized, flags:
   return lines.join('\n');
 }
 
-const labels = { calibrating: 'calibrate', comparing: 'compare', judging: 'judge' } as const;
-
-/** A progress bar for each stage. */
-class StageProgress implements Disposable {
-  readonly #context: Context;
-  #progress: Progress | undefined;
-
-  constructor(context: Context) {
-    this.#context = context;
-  }
-
-  show(event: QuantizeEvent): void {
-    if (event.type === 'image') {
-      this.#progress?.advance(1);
-      return;
-    }
-    this[Symbol.dispose]();
-    const { interactive, say } = this.#context;
-    this.#progress = new Progress({ label: labels[event.type], unit: 'images', interactive, line: say });
-    this.#progress.expect(event.images);
-  }
-
-  [Symbol.dispose](): void {
-    this.#progress?.[Symbol.dispose]();
-    this.#progress = undefined;
-  }
-}
+const stages = { calibrating: 'calibrate', comparing: 'compare', judging: 'judge' } as const;

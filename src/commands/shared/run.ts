@@ -8,7 +8,7 @@ import { sourceStack } from '../../lib/base/source-stack.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/service.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
-import { jsonText } from './write-line.ts';
+import { jsonText } from './lines.ts';
 
 export interface Context extends ComposeOptions {
   /** The settings in force by the name of their variable: what a child process is given. */

@@ -2,21 +2,18 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { loadModel, openClassifier, openDatabase, openStore } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
-import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/percent.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { type CorrectedDataset, correctedExamples } from '../../lib/learning/corrections.ts';
-import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
-import { train, type TrainResult } from '../../lib/learning/train/train.ts';
+import type { NetworkTraining, TrainedNetwork } from '../../lib/learning/train/network/network.ts';
+import { train } from '../../lib/learning/train/train.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
-import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
 import { checkModelName } from '../../lib/models/store/names.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { activateInPipeline } from '../shared/activate-model.ts';
 import type { Context } from '../shared/run.ts';
-import { requireNetworkTraining, trainNetwork } from './network.ts';
 import { TrainProgress } from './progress.ts';
+import { document, summary } from './result.ts';
 
 export interface TrainFlags {
   val?: string;
@@ -124,79 +121,14 @@ function nameOf(dir: string): string {
   return checkModelName(name || 'model', 'name');
 }
 
-function document(
-  result: TrainResult,
-  active: ModelEntry | undefined,
-  { mode, seed }: TrainFlags,
-  seconds: number,
-): unknown {
-  const { entry } = result;
-  const shared = {
-    model: entry.name,
-    version: entry.version,
-    digest: entry.digest,
-    active: isActive(entry, active),
-  };
-  if (result.kind === 'reused') {
-    const { top1 = null, top5 = null } = entry.manifest?.metrics ?? {};
-    return { top1, top5, ...shared, reused: true, path: entry.path };
-  }
-  const { judgement, decision, sets, duplicates, report, interrupted, input } = result;
-  const { top1, top5, count } = judgement.metrics;
-  return {
-    top1,
-    top5,
-    ...shared,
-    reused: false,
-    path: entry.path,
-    mode,
-    seed,
-    classes: sets.labels.length,
-    images: { train: sets.train.length, held: count },
-    decision,
-    verdict: verdict(input),
-    unreadable: sets.unreadable,
-    unjudged: sets.unjudged,
-    leftOut: sets.leftOut,
-    duplicates: duplicates.length,
-    interrupted,
-    report: report.html,
-    metrics: report.metrics,
-    seconds,
-  };
+/** What trains whole networks is loaded only when it is asked for: TensorFlow comes with it. */
+async function trainNetwork(options: NetworkTraining): Promise<TrainedNetwork> {
+  const network = await import('../../lib/learning/train/network/network.ts');
+  return network.trainNetwork(options);
 }
 
-function summary(result: TrainResult, active: ModelEntry | undefined): string {
-  const { entry } = result;
-  const label = entryLabel(entry);
-  if (result.kind === 'reused') {
-    const top1 = entry.manifest?.metrics?.top1;
-    return [
-      `${label} is there already${top1 === undefined ? '' : ` (top-1 ${percent(top1)})`}: nothing was trained.`,
-      'Train a new version of it: --retrain. Make another model: --name <name>.',
-      ...(isActive(entry, active) ? [] : [`It is not the active model: visionscale model use ${label}`]),
-    ].join('\n');
-  }
-  const { judgement, decision, duplicates, input, report } = result;
-  const { top1, top5, count } = judgement.metrics;
-  const { answer, because, next } = verdict(input);
-  const twins = `${duplicates.length} images of the hold-out are (nearly) in the training set too: the figures flatter.`;
-  return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images that it did not learn from`,
-    decision.active
-      ? `${label} is the active model now. ${decision.reason}`
-      : `${label} is kept, but not active. ${decision.reason}\nUse it all the same: visionscale model use ${label} (or --force)`,
-    ...(duplicates.length > 0 ? [twins] : []),
-    '',
-    ...[answer, ...because].map(printable),
-    '',
-    'What to photograph next:',
-    ...next.map((step) => `- ${printable(step)}`),
-    '',
-    `Report: ${report.html}`,
-  ].join('\n');
-}
-
-function isActive(entry: ModelEntry, active: ModelEntry | undefined): boolean {
-  return active?.name === entry.name && active.version === entry.version;
+/** Throws `engine_unavailable`, with the line that brings TensorFlow, where it is missing. */
+async function requireNetworkTraining(): Promise<void> {
+  const { loadForTraining } = await import('../../lib/learning/train/network/tensorflow.ts');
+  await loadForTraining();
 }

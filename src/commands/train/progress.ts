@@ -1,23 +1,20 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
 import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/percent.ts';
-import { Progress } from '../../lib/base/report/progress.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
 import type { Sets } from '../../lib/learning/datasets/sets.ts';
 import { zooms } from '../../lib/learning/train/features/views.ts';
 import type { TrainingEvent } from '../../lib/learning/train/train.ts';
 import type { Context } from '../shared/run.ts';
-
-type Output = Pick<Context, 'interactive' | 'say'>;
+import { StageBars } from '../shared/stage-bars.ts';
 
 export class TrainProgress implements Disposable {
-  readonly #output: Output;
-  #progress: Progress | undefined;
-  #stage = '';
-  #done = 0;
+  readonly #say: Context['say'];
+  readonly #bars: StageBars;
 
-  constructor(output: Output) {
-    this.#output = output;
+  constructor(output: Pick<Context, 'interactive' | 'say'>) {
+    this.#say = output.say;
+    this.#bars = new StageBars(output);
   }
 
   show(event: TrainingEvent): void {
@@ -49,7 +46,7 @@ export class TrainProgress implements Disposable {
       case 'resumed':
         return this.#tell(`going on after epoch ${event.epoch} of ${event.epochs}`);
       case 'epoch-started':
-        return this.#close();
+        return this.#bars.end();
       case 'step':
         return this.#advance(
           `epoch ${event.epoch}  loss ${event.loss.toFixed(3)}`,
@@ -58,7 +55,7 @@ export class TrainProgress implements Disposable {
           event.steps,
         );
       case 'judging':
-        return this.#close();
+        return this.#bars.end();
       case 'epoch-ended': {
         const { epoch, trainLoss, trainTop1, heldLoss, heldTop1, seconds } = event.metrics;
         return this.#tell(
@@ -83,36 +80,24 @@ export class TrainProgress implements Disposable {
 
   /** `stage` may change its numbers while it goes on; its first word is what it is. */
   #advance(stage: string, unit: string, done: number, total: number): void {
-    const name = /^(epoch \d+|\S+)/.exec(stage)![0];
-    if (name !== this.#stage || done < this.#done) {
-      this.#close();
-      this.#progress = new Progress({
-        label: stage,
-        unit,
-        interactive: this.#output.interactive,
-        line: this.#output.say,
-      });
-      this.#stage = name;
-    }
-    this.#progress!.expect(total);
-    this.#progress!.advance(done - this.#done);
-    this.#done = done;
+    const { label } = this.#bars;
+    const goesOn = label !== undefined && nameOf(label) === nameOf(stage) && done >= this.#bars.done;
+    if (!goesOn) this.#bars.begin(stage, unit, total);
+    this.#bars.reach(done, total);
   }
 
   #tell(...lines: string[]): void {
-    this.#close();
-    for (const line of lines) this.#output.say(printable(line));
-  }
-
-  #close(): void {
-    this.#progress?.[Symbol.dispose]();
-    this.#progress = undefined;
-    [this.#stage, this.#done] = ['', 0];
+    this.#bars.end();
+    for (const line of lines) this.#say(printable(line));
   }
 
   [Symbol.dispose](): void {
-    this.#close();
+    this.#bars.end();
   }
+}
+
+function nameOf(stage: string): string {
+  return /^(epoch \d+|\S+)/.exec(stage)![0];
 }
 
 /** Fewer images of a class than this teach little. */

@@ -1,7 +1,7 @@
 /** What `watch` tells: lines of JSON on stdout with --json, and a log that has a line an image only at debug. */
 import type { WatchEvent } from '../../lib/pipeline/watch/watch.ts';
+import { jsonText } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
-import { jsonText } from '../shared/write-line.ts';
 
 export interface WatchLog extends Disposable {
   hear(event: WatchEvent): void;
