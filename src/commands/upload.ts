@@ -1,9 +1,10 @@
 /** `visionscale upload`: uploads, showing how far it is, and lists what was rejected. */
 import { Command } from 'commander';
-import { openDatabase, openStore } from '../compose.ts';
+import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
+import { openReadyStore } from './shared/ready-store.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 interface UploadFlags {
@@ -52,9 +53,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
     throw new UsageError('upload needs a file or directory', 'visionscale upload <path…>, or set IMG_DIR');
   const [{ formatBytes, Progress }, { openImagesApart }, { upload }, { uploader }] = await heavy();
   await using database = await openDatabase(context);
-  await using store = await openStore(context);
-  // A directory is simply made; a bucket is not: that is for `init`, with the rights it needs.
-  if (store.kind === 'file') await store.create();
+  await using store = await openReadyStore(context);
   await using looking = openImagesApart(config.limits);
   using progress = new Progress({ label: 'upload', unit: 'images', interactive, line: say });
   const deps = uploader(context, database, store, looking);

@@ -1,16 +1,16 @@
 /** What `model publish` does: puts a model into the object store for the consumers of other hosts. */
-import { openDatabase, openStore } from '../../compose.ts';
+import { openDatabase } from '../../compose.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { publishModel, weightsKey } from '../../lib/models/store/publish.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
+import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context, reference: string): Promise<void> {
   const { path } = await openModelStore(context.config.models).resolve(reference);
   const model = await loadModel(path);
   await using database = await openDatabase(context);
-  await using store = await openStore(context);
-  if (store.kind === 'file') await store.create();
+  await using store = await openReadyStore(context);
   const { name, version, digest, bytes } = await publishModel({ pool: database.pool, store }, model);
   context.print({ name, version, digest, bytes, store: store.url, key: weightsKey(digest) }, () =>
     [

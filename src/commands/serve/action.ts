@@ -1,5 +1,5 @@
 /** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
-import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
@@ -12,6 +12,7 @@ import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { showAtPort } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
+import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';
 import { reporter } from './log.ts';
 
@@ -39,9 +40,8 @@ async function run(context: Context): Promise<void> {
   const patiently = patientStart(context);
   await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
   await using topic = await patiently(() => openTopic(context, database));
-  await using store = await openStore(context, storePatience);
-  // As `upload` and `produce` do: a directory and a topic are simply made, a bucket is for `init`.
-  if (store.kind === 'file') await store.create();
+  await using store = await openReadyStore(context, storePatience);
+  // As `produce` does.
   await patiently(() => topic.create(config.topic.partitions));
   await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
   await using looking = openImagesApart(config.limits, context.onNotice);

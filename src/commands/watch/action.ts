@@ -1,5 +1,5 @@
 /** What `watch` does: watches a folder until it is told to stop, and logs what it sends. */
-import { openDatabase, openStore, openTopic } from '../../compose.ts';
+import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
@@ -8,6 +8,7 @@ import { watch } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
+import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';
 import { watchLog } from './log.ts';
 
@@ -38,9 +39,7 @@ export default async function (
   try {
     await using database = await start(() => openDatabase(context));
     await using topic = await start(() => openTopic(context, database));
-    await using store = await openStore(context, storePatience);
-    // A directory is simply made; a bucket is not: that is for `init`, with the rights it needs.
-    if (store.kind === 'file') await store.create();
+    await using store = await openReadyStore(context, storePatience);
     await using looking = openImagesApart(config.limits, context.onNotice);
     const result = await watch(
       {
