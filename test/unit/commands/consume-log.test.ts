@@ -79,4 +79,11 @@ describe('the log of consume', () => {
     hear({ kind: 'waiting', partition: 0, reason: 'access denied to 100' });
     expect(lines.at(-1)).toMatchObject({ level: 40, msg: 'waiting: access denied to 100' });
   });
+
+  it('only hears that the consumer gives up: to end the process is not for a log', () => {
+    const { hear, lines } = setUp('debug');
+    hear({ kind: 'giving up', partition: 0, reason: 'it hangs' });
+    expect(vi.getTimerCount()).toBe(0);
+    expect(lines).toEqual([]);
+  });
 });
