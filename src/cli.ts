@@ -25,7 +25,9 @@ import { packageVersion } from './lib/base/package.ts';
 export function buildProgram(): Command {
   const program = new Command('visionscale')
     .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
-    .version(packageVersion())
+    .version(packageVersion(), '-V, --version', 'Show the version')
+    .helpOption('-h, --help', 'Show help')
+    .helpCommand('help [command]', 'Show help for a command')
     .showHelpAfterError('(run with --help for usage)')
     // What follows a part of a command is the part's, as in `results export --limit 5`.
     .enablePositionalOptions()
@@ -52,7 +54,7 @@ export function buildProgram(): Command {
     evaluateCommand(),
     benchCommand(),
   ]) {
-    program.addCommand(command.exitOverride());
+    program.addCommand(withHelp(command.exitOverride()));
   }
   program.addHelpText(
     'after',
@@ -60,4 +62,12 @@ export function buildProgram(): Command {
       'Settings come from flags, the environment and .env; see .env.example and `visionscale doctor`.',
   );
   return program.exitOverride();
+}
+
+/** In the words of the other options. */
+function withHelp(command: Command): Command {
+  command.helpOption('-h, --help', 'Show help');
+  if (command.commands.length > 0) command.helpCommand('help [command]', 'Show help for a command');
+  command.commands.forEach(withHelp);
+  return command;
 }

@@ -16,13 +16,16 @@ interface CorrectFlags {
 
 export function correctCommand(): Command {
   const command = new Command('correct')
-    .description('say what images really are: one by its key, or all of a sorted export')
-    .argument('[image-key]', 'as results shows it')
-    .argument('[label]', 'what it is')
-    .option('--from <dir>', 'what results export has written and a person has sorted')
-    .option('--moved-only', 'with --from: only images that were moved; by default what stayed is confirmed')
-    .option('--new', 'labels that the model does not have are classes of their own')
-    .option('--by <name>', 'who says so; by default this user')
+    .description('Correct the label of an image, or of all images of a sorted export')
+    .argument('[image-key]', 'Key as results shows it')
+    .argument('[label]', 'Correct label')
+    .option('--from <dir>', 'Directory that results export wrote and you have sorted')
+    .option(
+      '--moved-only',
+      'With --from: only images that were moved (default: images that stayed are confirmed)',
+    )
+    .option('--new', 'Accept labels that the model lacks, as new classes')
+    .option('--by <name>', 'Who corrects (default: this user)')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale correct belt-1/0042.jpg washer\n  $ visionscale correct --from ./to-sort\n\n' +

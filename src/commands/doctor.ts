@@ -8,7 +8,7 @@ import { type Context, infrastructure, modelSettings, runHere, withSettings } fr
 export function doctorCommand(): Command {
   return withSettings(
     new Command('doctor')
-      .description('check every package, server, permission, clock and model; say what to do')
+      .description('Check packages, servers, permissions, clocks and the model, and say what to do')
       .addHelpText('after', '\nExample:\n  $ visionscale doctor --model squeezenet1_1.onnx'),
     [...infrastructure, ...modelSettings],
   ).action((_options, command: Command) => runHere(command, examine));

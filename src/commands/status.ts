@@ -9,7 +9,7 @@ import { type Context, infrastructure, runHere, withSettings } from './shared/ru
 export function statusCommand(): Command {
   return withSettings(
     new Command('status')
-      .description('how far everything has come, who owns which partition, and what waits and why')
+      .description('Show progress, the owner of each partition, and what waits and why')
       .addHelpText('after', '\nExample:\n  $ visionscale status --json'),
     infrastructure,
   ).action((_options, command: Command) => runHere(command, showStatus));

@@ -22,14 +22,14 @@ export function uploadCommand(): Command {
     fileFlags(
       new Command('upload')
         .description(
-          'images to the object store, their keys to the database; what is there already is skipped',
+          'Put images into the object store and their keys into the database; skip what is there already',
         )
-        .argument('[path...]', 'files and directories (or IMG_DIR)'),
+        .argument('[path...]', 'Files and directories (default: IMG_DIR)'),
     )
-      .option('--prefix <folder>', 'put the keys into this folder of the store')
-      .option('--concurrency <n>', 'images at a time (default: 8)', countAbove0)
-      .option('--dry-run', 'look and tell, write nothing')
-      .option('--recheck', 'also ask the store whether what would be skipped is still there')
+      .option('--prefix <folder>', 'Folder of the store to put the images into')
+      .option('--concurrency <n>', 'Images at a time (default: 8)', countAbove0)
+      .option('--dry-run', 'Show what would be done, and write nothing')
+      .option('--recheck', 'Also check that the store still has what would be skipped')
       .addHelpText('after', "\nExample:\n  $ visionscale upload ./photographs --exclude '**/thumbnails/**'"),
     [...infrastructure, 'VISIONSCALE_IMAGE_TIMEOUT'],
   ).action((paths: string[], options: UploadFlags, command: Command) =>

@@ -26,10 +26,12 @@ Example:
 export function auditCommand(): Command {
   return withSettings(
     new Command('audit')
-      .description('reconcile images, topic, predictions, dead letters and objects')
-      .option('--limit <n>', 'most keys of each class to name; all are counted', countAbove0, 1000)
-      .option('--objects', 'objects that no row, message, prediction or dead letter names are orphaned')
-      .option('--no-objects', 'leave the object store out')
+      .description(
+        'Compare images, topic, predictions, dead letters and objects, and name what is missing or doubled',
+      )
+      .option('--limit <n>', 'Most keys of each class to list (all are counted)', countAbove0, 1000)
+      .option('--objects', 'Report objects that no row, message, prediction or dead letter names as orphaned')
+      .option('--no-objects', 'Do not look at the object store')
       .addHelpText('after', classes),
     infrastructure,
   ).action((options: AuditFlags, command: Command) => run(command, () => import('./action.ts'), options));

@@ -8,10 +8,10 @@ import type { BenchFlags } from './action.ts';
 export function benchCommand(): Command {
   return withSettings(
     new Command('bench')
-      .description('measure every stage alone and all of it together, on this machine')
-      .argument('[dir]', 'directory of images; without one they are drawn')
-      .option('--stages <names>', `only these, separated by commas: ${stageNames.join(', ')}`, stages)
-      .option('--seconds <n>', 'time for each figure', positive, 3)
+      .description('Measure each stage and the whole pipeline on this machine')
+      .argument('[dir]', 'Directory of images (default: drawn images)')
+      .option('--stages <names>', `Only these stages, separated by commas: ${stageNames.join(', ')}`, stages)
+      .option('--seconds <n>', 'Seconds for each measurement', positive, 3)
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale bench ./photographs --model squeezenet1_1.onnx --stages infer,end-to-end\n\n' +

@@ -23,7 +23,7 @@ A class that is named goes before globs; of these the first that matches decides
 
 export function binsCommand(): Command {
   const bins = new Command('bins')
-    .description('which class goes to which bin: check rules, put them in force, try them')
+    .description('Check, apply and try the rules that put each class into a bin')
     .addHelpText('after', example);
   for (const part of [use(), check(), tryOut(), list(), show()]) bins.addCommand(part.exitOverride());
   return bins;
@@ -32,9 +32,9 @@ export function binsCommand(): Command {
 function use(): Command {
   return withSettings(
     new Command('use')
-      .description('put rules in force: every consumer takes them up within one message, without a restart')
-      .argument('<file>', 'YAML or JSON')
-      .option('--force', 'although they name labels that the model does not have, or no model is there')
+      .description('Apply rules; consumers use them from the next message on, without a restart')
+      .argument('<file>', 'Rules as YAML or JSON')
+      .option('--force', 'Apply them even if they name labels that the model lacks, or if there is no model')
       .addHelpText('after', example),
     [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS'],
   ).action((file: string, options: { force?: boolean }, command: Command) =>
@@ -45,8 +45,10 @@ function use(): Command {
 function check(): Command {
   return withSettings(
     new Command('check')
-      .description('hold rules to the labels of the active model; exit 1 where they name what is not there')
-      .argument('<file>', 'YAML or JSON')
+      .description(
+        'Check rules against the labels of the active model; exit 1 if they name labels that it lacks',
+      )
+      .argument('<file>', 'Rules as YAML or JSON')
       .addHelpText('after', '\nExample:\n  $ visionscale bins check bins.yaml'),
     [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS'],
   ).action((file: string, _options, command: Command) => run(command, () => import('./check.ts'), file));
@@ -55,9 +57,9 @@ function check(): Command {
 function tryOut(): Command {
   return withSettings(
     new Command('try')
-      .description('where the latest prediction of an image would go')
-      .requiredOption('--key <image-key>', 'of this image')
-      .option('--file <file>', 'by these rules; by default those in force')
+      .description('Show which bin the latest prediction of an image would go to')
+      .requiredOption('--key <image-key>', 'Key of the image')
+      .option('--file <file>', 'Rules to try (default: the active ones)')
       .addHelpText('after', '\nExample:\n  $ visionscale bins try --key belt-1/0001.jpg --file bins.yaml'),
     infrastructure,
   ).action((options: TryFlags, command: Command) => run(command, () => import('./try.ts'), options));
@@ -66,7 +68,7 @@ function tryOut(): Command {
 function list(): Command {
   return withSettings(
     new Command('list')
-      .description('all versions of the rules, the latest first, and which is in force')
+      .description('List all versions of the rules, latest first, and which one is active')
       .addHelpText('after', '\nExample:\n  $ visionscale bins list'),
     infrastructure,
   ).action((_options, command: Command) => run(command, () => import('./list.ts')));
@@ -75,8 +77,8 @@ function list(): Command {
 function show(): Command {
   return withSettings(
     new Command('show')
-      .description('the rules of a version, as a file that says the same')
-      .argument('[version]', 'by default the one in force', countAbove0)
+      .description('Print a version of the rules as a file')
+      .argument('[version]', 'Version to print (default: the active one)', countAbove0)
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale bins show 3 > bins.yaml && visionscale bins use bins.yaml',

@@ -35,8 +35,8 @@ export default async function (
   }
   if (config.remote.server === undefined) {
     throw new UsageError(
-      'classify needs to know where: which server, or here',
-      'Name one with --server <url> (VISIONSCALE_SERVER), or add --local to classify on this machine.',
+      'choose where to classify: --server <url> or --local',
+      'VISIONSCALE_SERVER also names a server; --local classifies on this machine.',
     );
   }
   const remote = await import('./remote.ts');

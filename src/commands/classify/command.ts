@@ -9,17 +9,15 @@ export function classifyCommand(): Command {
     withSettings(
       fileFlags(
         new Command('classify')
-          .description(
-            'the labels of the images in a directory: through a server, or --local with nothing around it',
-          )
-          .argument('[dir]', 'directory of images, or one image (or IMG_DIR)')
-          .option('--local', 'classify on this machine, without server, database, topic or store'),
+          .description('Classify the images in a directory: on a server, or on this machine with --local')
+          .argument('[dir]', 'Directory of images, or one image (default: IMG_DIR)')
+          .option('--local', 'Classify on this machine, without server, database, topic or store'),
       )
-        .option('--limit <n>', 'most files to look at', countAbove0)
-        .option('--concurrency <n>', 'images on their way to the server at a time (default: 8)', countAbove0)
-        .option('--rate <n>', 'most images a second', positive)
-        .option('--out <file>', 'write the labels to this CSV file too; a re-run goes on where it stopped')
-        .option('--again', 'ask the server anew for images that it has classified before')
+        .option('--limit <n>', 'Most files to classify', countAbove0)
+        .option('--concurrency <n>', 'Images sent at a time (default: 8)', countAbove0)
+        .option('--rate <n>', 'Most images per second', positive)
+        .option('--out <file>', 'Also write the labels to this CSV file; a second run continues it')
+        .option('--again', 'Classify again what the server has classified before')
         .addHelpText(
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080 --out labels.csv\n' +

@@ -16,12 +16,14 @@ import type { ConsumeFlags } from './action.ts';
 export function consumeCommand(): Command {
   const command = new Command('consume')
     .description(
-      'classify what a partition brings; without --partition or --group the first that nobody owns, else stand by',
+      'Classify images from one partition (default: the first free one; otherwise wait as standby)',
     )
-    .addOption(new Option('--partition <n>', 'own this partition').argParser(wholeNumber).conflicts('group'))
-    .option('--group', 'share all partitions with every other --group consumer')
-    .option('--until-drained', 'stop when caught up with the end as it was at the start')
-    .option('--skip-expired', 'go on where the topic deleted messages before they were read')
+    .addOption(
+      new Option('--partition <n>', 'Partition to consume').argParser(wholeNumber).conflicts('group'),
+    )
+    .option('--group', 'Share all partitions with the other --group consumers')
+    .option('--until-drained', 'Stop after the messages that were there at the start')
+    .option('--skip-expired', 'Skip messages that the topic deleted before they were read')
     .addOption(whileStdin())
     .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
   const settings = [...infrastructure, ...modelSettings, ...consumeSettings, ...metricsSettings];

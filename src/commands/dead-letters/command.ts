@@ -9,9 +9,7 @@ import type { ChosenFlags } from './selection.ts';
 
 export function deadLettersCommand(): Command {
   const parent = new Command('dead-letters')
-    .description(
-      'what could not be classified: look at it, send it once more, drop it; or move a message there',
-    )
+    .description('List, retry and drop what could not be classified, or move a message there')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale dead-letters list\n  $ visionscale dead-letters retry --code not_found',
@@ -22,9 +20,9 @@ export function deadLettersCommand(): Command {
 
 function list(): Command {
   const states = ['open', 'resolved', 'dropped', 'all'];
-  const command = filters(new Command('list').description('dead letters, the latest first'))
-    .addOption(new Option('--state <state>', 'in this state').choices(states).default('open'))
-    .option('--limit <n>', 'most letters', countAbove0, 20)
+  const command = filters(new Command('list').description('List dead letters, latest first'))
+    .addOption(new Option('--state <state>', 'Only in this state').choices(states).default('open'))
+    .option('--limit <n>', 'Most dead letters', countAbove0, 20)
     .addHelpText('after', '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h');
   return withSettings(command, infrastructure).action((ids: number[], options: ListFlags, command: Command) =>
     run(command, () => import('./list.ts'), ids, options),
@@ -33,8 +31,8 @@ function list(): Command {
 
 function show(): Command {
   const command = new Command('show')
-    .description('everything that is known of a dead letter, its message included')
-    .argument('<id>', 'as dead-letters list shows it', rowId)
+    .description('Show all about a dead letter, including its message')
+    .argument('<id>', 'Id as dead-letters list shows it', rowId)
     .addHelpText('after', '\nExample:\n  $ visionscale dead-letters show 17');
   return withSettings(command, infrastructure).action((id: number, _options, command: Command) =>
     run(command, () => import('./show.ts'), id),
@@ -44,7 +42,7 @@ function show(): Command {
 function retry(): Command {
   const command = chosen(
     new Command('retry').description(
-      'send open dead letters through the topic once more, after their cause has been repaired',
+      'Send open dead letters through the topic again, once their cause is repaired',
     ),
   ).addHelpText(
     'after',
@@ -59,7 +57,7 @@ function retry(): Command {
 
 function drop(): Command {
   const command = chosen(
-    new Command('drop').description('close open dead letters for good: their requests get no prediction'),
+    new Command('drop').description('Close open dead letters for good; their images get no prediction'),
   ).addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
   return withSettings(command, infrastructure).action(
     (ids: number[], options: ChosenFlags, command: Command) =>
@@ -69,11 +67,11 @@ function drop(): Command {
 
 function add(): Command {
   const command = new Command('add')
-    .description('move one message that holds up its partition into a dead letter, whatever it is stuck on')
-    .requiredOption('--partition <n>', 'the partition', wholeNumber)
-    .requiredOption('--offset <n>', 'the offset of the message, as status and the log name it', offsetNumber)
-    .option('--reason <text>', 'why, for whoever reads the letter', letterReason)
-    .option('--yes', 'do not ask')
+    .description('Turn a message that blocks its partition into a dead letter')
+    .requiredOption('--partition <n>', 'Partition of the message', wholeNumber)
+    .requiredOption('--offset <n>', 'Offset of the message, as status and the log show it', offsetNumber)
+    .option('--reason <text>', 'Why, for whoever reads the dead letter', letterReason)
+    .option('--yes', 'Do not ask for confirmation')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "stuck since the update"\n\n' +
@@ -88,23 +86,23 @@ function add(): Command {
 
 function filters(command: Command): Command {
   return command
-    .argument('[id...]', 'these letters', rowIds)
-    .option('--code <code>', 'with this error code, e.g. not_found')
+    .argument('[id...]', 'Ids of dead letters', rowIds)
+    .option('--code <code>', 'Only with this error code, such as not_found')
     .addOption(
-      new Option('--stage <stage>', 'that failed at this stage').choices([
+      new Option('--stage <stage>', 'Only those that failed at this stage').choices([
         'read',
         'fetch',
         'classify',
         'record',
       ]),
     )
-    .option('--since <when>', 'that failed last since then: a time ago (15m, 2h, 7d) or a date')
-    .option('--until <when>', 'that failed last before then');
+    .option('--since <when>', 'Only those that last failed since then: a time ago (15m, 2h, 7d) or a date')
+    .option('--until <when>', 'Only those that last failed before then');
 }
 
 /** For what changes letters: nothing is selected by default. */
 function chosen(command: Command): Command {
   return filters(command)
-    .addOption(new Option('--all', 'every open letter').conflicts(['code', 'stage', 'since', 'until']))
-    .option('--limit <n>', 'most letters', countAbove0);
+    .addOption(new Option('--all', 'All open dead letters').conflicts(['code', 'stage', 'since', 'until']))
+    .option('--limit <n>', 'Most dead letters', countAbove0);
 }

@@ -7,9 +7,9 @@ export function demoCommand(): Command {
     withSettings(
       new Command('demo')
         .description(
-          'run everything on this machine, once: upload, one producer, a consumer for each partition, a report',
+          'Run the whole pipeline once on this machine: upload, producer, one consumer per partition, report',
         )
-        .argument('[dir]', 'directory of images (or IMG_DIR)')
+        .argument('[dir]', 'Directory of images (default: IMG_DIR, or drawn images)')
         .addHelpText(
           'after',
           '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +

@@ -6,16 +6,16 @@ import type { EvaluateFlags } from './action.ts';
 
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
-    .description('how good a model is on labelled folders, and what to photograph next')
-    .argument('<dir>', 'one folder of images for each label, named as the label')
+    .description('Measure a model on labelled folders, and show what to photograph next')
+    .argument('<dir>', 'Directory with one folder of images per label, named as the label')
     .addOption(
-      new Option('--compare <A,B>', 'two models side by side on the same images')
+      new Option('--compare <A,B>', 'Compare two models on the same images')
         .argParser(twoModels)
         .conflicts('model'),
     )
-    .option('--out <dir>', 'where report.html and metrics.json go', 'evaluation')
+    .option('--out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
-    .option('--skip-unknown', 'leave out folders that are no label of the model')
+    .option('--skip-unknown', 'Skip folders that are not named as a label of the model')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale evaluate ./labelled --model parts\n' +

@@ -12,7 +12,7 @@ const storeSettings = ['VISIONSCALE_MODELS', 'VISIONSCALE_LOG_LEVEL'] as const;
 
 export function modelCommand(): Command {
   const model = new Command('model')
-    .description('the models of this user: get, add, check, choose and remove them')
+    .description('Download, add, check, choose and remove models')
     .addHelpText('after', '\nExample:\n  $ visionscale model pull imagenet');
   const parts = [list(), show(), pull(), add(), verify(), use(), publish(), quantize(), remove()];
   for (const command of parts) model.addCommand(command.exitOverride());
@@ -22,7 +22,7 @@ export function modelCommand(): Command {
 function list(): Command {
   return withSettings(
     new Command('list')
-      .description('the models of the store, and which one is active')
+      .description('List the models of the store, and which one is active')
       .addHelpText('after', '\nExample:\n  $ visionscale model list'),
     storeSettings,
   ).action((_options, command: Command) => run(command, () => import('./list.ts')));
@@ -31,8 +31,8 @@ function list(): Command {
 function show(): Command {
   return withSettings(
     new Command('show')
-      .description('everything that is known of a model')
-      .argument('[model]', 'name, name@version or digest; by default the active one')
+      .description('Show all about a model')
+      .argument('[model]', 'Name, name@version or digest (default: the active model)')
       .addHelpText('after', '\nExample:\n  $ visionscale model show squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
@@ -43,11 +43,11 @@ function show(): Command {
 function pull(): Command {
   return withSettings(
     new Command('pull')
-      .description('download SqueezeNet for ImageNet (5 MB), check it and convert it')
-      .argument('<model>', 'imagenet')
-      .option('--from <source>', 'another address, or the .pth file itself')
-      .addOption(new Option('--sha256 <hex>', 'the checksum that the file must have').argParser(sha256))
-      .option('--yes', 'make it the active model without asking, also where another one is')
+      .description('Download SqueezeNet for ImageNet (5 MB), check it and convert it')
+      .argument('<model>', 'Must be imagenet')
+      .option('--from <source>', 'Another address, or a .pth file')
+      .addOption(new Option('--sha256 <hex>', 'Checksum that the file must have').argParser(sha256))
+      .option('--yes', 'Make it the active model without asking, even if another one is active')
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model pull imagenet\n\n' +
@@ -62,29 +62,35 @@ function pull(): Command {
 function add(): Command {
   return withSettings(
     new Command('add')
-      .description('add an ONNX image classifier, checked by a test inference')
-      .argument('<path>', 'an .onnx file, a model directory, or the .pth of a squeezenet1_1')
+      .description('Add an ONNX image classifier, after a test inference')
+      .argument('<path>', 'An .onnx file, a model directory, or the .pth file of a squeezenet1_1')
       .option(
         '--name <name[@version]>',
-        'by default as its model.json or file says, with the start of its digest',
+        'Name (default: from model.json or the file, with the start of its digest)',
       )
-      .option('--labels <file>', 'one label a line, or a list or map as JSON; by default beside the weights')
+      .option(
+        '--labels <file>',
+        'Labels: one per line, or a JSON list or map (default: the file beside the weights)',
+      )
       .addOption(
-        new Option('--size <pixels>', 'side of the network’s input; by default what it says').argParser(
+        new Option('--size <pixels>', 'Input size of the network (default: from the model)').argParser(
           countAbove0,
         ),
       )
-      .addOption(new Option('--resize <pixels>', 'shorter side before the crop').argParser(countAbove0))
       .addOption(
-        new Option('--crop <pixels>', 'side of the centre crop: the same as --size').argParser(countAbove0),
+        new Option('--resize <pixels>', 'Size of the shorter side before the crop').argParser(countAbove0),
       )
-      .addOption(new Option('--mean <r,g,b>', 'subtracted, of values from 0 to 1').argParser(perChannel))
-      .addOption(new Option('--std <r,g,b>', 'divided by').argParser(perChannel))
       .addOption(
-        new Option(
-          '--output <kind>',
-          'what it answers with; by default as its graph and test inferences show',
-        ).choices([...outputKinds]),
+        new Option('--crop <pixels>', 'Size of the centre crop: the same as --size').argParser(countAbove0),
+      )
+      .addOption(
+        new Option('--mean <r,g,b>', 'Mean to subtract, for values from 0 to 1').argParser(perChannel),
+      )
+      .addOption(new Option('--std <r,g,b>', 'Standard deviation to divide by').argParser(perChannel))
+      .addOption(
+        new Option('--output <kind>', 'What the network returns (default: found by test inferences)').choices(
+          [...outputKinds],
+        ),
       )
       .addHelpText(
         'after',
@@ -100,8 +106,8 @@ function add(): Command {
 function verify(): Command {
   return withSettings(
     new Command('verify')
-      .description('check digest, files and a test inference')
-      .argument('[model]', 'by default the active one')
+      .description('Check the files of a model, and run a test inference')
+      .argument('[model]', 'Model to check (default: the active one)')
       .addHelpText('after', '\nExample:\n  $ visionscale model verify squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
@@ -112,9 +118,9 @@ function verify(): Command {
 function use(): Command {
   return withSettings(
     new Command('use')
-      .description('check a model and make it the active one, here and for every consumer of the pipeline')
-      .argument('<model>', 'name, name@version or digest')
-      .option('--force', 'also where it agrees too little with the model it was made from')
+      .description('Check a model and make it active, here and for all consumers of the pipeline')
+      .argument('<model>', 'Name, name@version or digest')
+      .option('--force', 'Use it even if it agrees too little with the model that it was made from')
       .addHelpText('after', '\nExample:\n  $ visionscale model use squeezenet1_1'),
     [...infrastructure, 'VISIONSCALE_MODELS'],
   ).action((model: string, options: { force?: boolean }, command: Command) =>
@@ -125,18 +131,18 @@ function use(): Command {
 function quantize(): Command {
   return withSettings(
     new Command('quantize')
-      .description('make an int8 version of a model, calibrated and judged on images')
-      .argument('<model>', 'name, name@version or digest')
-      .requiredOption('--images <dir>', 'images like those to classify, to calibrate with')
-      .addOption(new Option('--limit <n>', 'most images to take').argParser(countAbove0))
-      .option('--name <name>', 'what to call it')
+      .description('Make an int8 version of a model, calibrated and tested on images')
+      .argument('<model>', 'Name, name@version or digest')
+      .requiredOption('--images <dir>', 'Images to calibrate with, similar to those to classify')
+      .addOption(new Option('--limit <n>', 'Most images to use').argParser(countAbove0))
+      .option('--name <name>', 'Name of the new model')
       .addOption(
-        new Option('--min-agreement <share>', 'least agreement with its parent to become active')
+        new Option('--min-agreement <share>', 'Least agreement with its parent to become active')
           .argParser(share)
           .default(0.9),
       )
-      .option('--labelled <dir>', 'a directory of images for each label, to judge the accuracy on')
-      .option('--reduce-range', 'weights of 7 bits, for processors without VNNI')
+      .option('--labelled <dir>', 'Directory with one folder of images per label, to measure accuracy')
+      .option('--reduce-range', 'Use weights of 7 bits, for processors without VNNI')
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model quantize squeezenet1_1 --images ./photographs',
@@ -150,8 +156,8 @@ function quantize(): Command {
 function publish(): Command {
   return withSettings(
     new Command('publish')
-      .description('put a model into the object store for the consumers of other hosts')
-      .argument('<model>', 'name, name@version, digest or path')
+      .description('Put a model into the object store for consumers on other hosts')
+      .argument('<model>', 'Name, name@version, digest or path')
       .addHelpText('after', '\nExample:\n  $ visionscale model publish parts && visionscale model use parts'),
     [...infrastructure, 'VISIONSCALE_MODELS'],
   ).action((model: string, _options, command: Command) => run(command, () => import('./publish.ts'), model));
@@ -160,9 +166,9 @@ function publish(): Command {
 function remove(): Command {
   return withSettings(
     new Command('remove')
-      .description('remove a model from the store')
-      .argument('<model>', 'name@version or digest; a name alone where it has one version')
-      .option('--force', 'also the active one')
+      .description('Remove a model from the store')
+      .argument('<model>', 'name@version or digest, or a name with only one version')
+      .option('--force', 'Remove it even if it is active')
       .addHelpText('after', '\nExample:\n  $ visionscale model remove resnet18@2'),
     storeSettings,
   ).action((model: string, options: { force?: boolean }, command: Command) =>

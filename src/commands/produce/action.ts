@@ -64,8 +64,8 @@ export default async function (context: Context, options: ProduceFlags): Promise
 function summary(result: ProduceResult, interrupted: boolean): string {
   if (result.produced === 0 && !interrupted) {
     return result.images === 0
-      ? 'nothing to produce: no image has been uploaded'
-      : 'nothing to produce: every image has been produced in its round (--again sends all once more)';
+      ? 'nothing to send: no image has been uploaded'
+      : 'nothing to send: all images have been sent already (--again resends)';
   }
   const left = result.left > 0 ? `; ${result.left} are left` : '';
   return `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;

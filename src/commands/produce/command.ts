@@ -7,12 +7,12 @@ import type { ProduceFlags } from './action.ts';
 export function produceCommand(): Command {
   return withSettings(
     new Command('produce')
-      .description('send the keys of uploaded images through the topic, each once')
-      .option('--again', 'send every key once more (a new round; an unfinished one is finished first)')
-      .option('--limit <n>', 'most keys to send', countAbove0)
-      .option('--rate <n>', 'most keys a second', positive)
-      .option('--belt <name>', 'belt the images come from; kept in the rows', beltName)
-      .option('--follow', 'go on with the keys of images that are inserted later, until it is told to stop')
+      .description('Send the keys of uploaded images to the topic, each once')
+      .option('--again', 'Send all keys again (a new round; an unfinished one is finished first)')
+      .option('--limit <n>', 'Most keys to send', countAbove0)
+      .option('--rate <n>', 'Most keys per second', positive)
+      .option('--belt <name>', 'Belt that the images come from; kept in the rows', beltName)
+      .option('--follow', 'Keep running and send the keys of images that are inserted later')
       .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale produce --rate 100'),
     [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS'],

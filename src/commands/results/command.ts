@@ -9,15 +9,15 @@ import type { ExportFlags } from './export.ts';
 export function resultsCommand(): Command {
   const parent = withSettings(
     new Command('results')
-      .description('the latest predictions; to export what the model was unsure of; measured accuracy')
+      .description('Show the latest predictions, export unsure ones, and measure accuracy')
       // What follows `export` is export's: both have --limit.
       .enablePositionalOptions()
-      .option('--key <key>', 'of this image')
-      .option('--category <name>', 'of this category')
-      .option('--bin <name>', 'in this bin')
-      .option('--since <when>', 'a time ago (15m, 2h, 7d) or a date')
-      .option('--limit <n>', 'most rows', countAbove0, 20)
-      .addOption(new Option('--csv', 'comma-separated values with a header line').conflicts('json'))
+      .option('--key <key>', 'Only this image')
+      .option('--category <name>', 'Only this category')
+      .option('--bin <name>', 'Only this bin')
+      .option('--since <when>', 'Only since then: a time ago (15m, 2h, 7d) or a date')
+      .option('--limit <n>', 'Most rows', countAbove0, 20)
+      .addOption(new Option('--csv', 'Print CSV with a header line').conflicts('json'))
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale results --category "tabby, tabby cat" --since 1h --csv > cats.csv\n' +
@@ -31,14 +31,20 @@ export function resultsCommand(): Command {
 
 function exportCommand(): Command {
   const command = new Command('export')
-    .description('images the model was unsure of, into folders by their predicted label, to be sorted')
-    .argument('<dir>', 'a new directory')
-    .option('--below <percent>', 'less confident than this', percentage)
-    .option('--margin <points>', 'the second category nearer than this to the first', percentage)
-    .option('--category <name>', 'of this category')
-    .option('--since <when>', 'predicted since then: a time ago (15m, 2h, 7d) or a date')
-    .option('--until <when>', 'predicted before then')
-    .option('--limit <n>', 'most images, the least sure first', countAbove0, 500)
+    .description(
+      'Export images that the model was unsure of, into folders by predicted label, for you to sort',
+    )
+    .argument('<dir>', 'Directory to create')
+    .option('--below <percent>', 'Only predictions less confident than this', percentage)
+    .option(
+      '--margin <points>',
+      'Only where the second category is closer than this to the first',
+      percentage,
+    )
+    .option('--category <name>', 'Only this category')
+    .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
+    .option('--until <when>', 'Only predicted before then')
+    .option('--limit <n>', 'Most images, least sure first', countAbove0, 500)
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale results export --below 60 --limit 500 ./to-sort\n' +
@@ -53,9 +59,9 @@ function exportCommand(): Command {
 
 function accuracyCommand(): Command {
   const command = new Command('accuracy')
-    .description('how often the predictions were right, measured on corrected images, by model and by day')
-    .option('--since <when>', 'predicted since then: a time ago (15m, 2h, 7d) or a date')
-    .option('--until <when>', 'predicted before then')
+    .description('Measure how many predictions of corrected images were right, by model and by day')
+    .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
+    .option('--until <when>', 'Only predicted before then')
     .addHelpText('after', '\nExample:\n  $ visionscale results accuracy --since 30d');
   return withSettings(command, infrastructure).action((options: AccuracyFlags, command: Command) =>
     run(command, () => import('./accuracy.ts'), options),

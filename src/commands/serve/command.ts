@@ -5,10 +5,10 @@ import type { ServeFlags } from './action.ts';
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('take images by HTTP, and answer what became of them')
+    .description('Accept images over HTTP, and answer with their results')
     .option(
       '--new-token <name>',
-      'print a new token and its entry for VISIONSCALE_TOKENS, and end',
+      'Print a new token and its entry for VISIONSCALE_TOKENS, and exit',
       tokenName,
     )
     .addOption(whileStdin())

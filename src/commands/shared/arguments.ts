@@ -34,7 +34,7 @@ export function beltName(text: string): string {
 /** `upload`, `classify`, `train` and `evaluate` alike. */
 export const followLinks = [
   '--follow-links',
-  'follow symbolic links that lead out of the directory; otherwise they are passed over',
+  'Follow symbolic links that lead out of the directory (default: skip them)',
 ] as const;
 
 /** Which files of a directory. */
@@ -42,10 +42,10 @@ export function fileFlags(command: Command): Command {
   return command
     .option(
       '--include <glob>',
-      'only files whose path below the directory matches; may be repeated',
+      'Only files whose path below the directory matches; can be repeated',
       collect,
       [],
     )
-    .option('--exclude <glob>', 'not the files that match; may be repeated', collect, [])
+    .option('--exclude <glob>', 'Skip files that match; can be repeated', collect, [])
     .option(...followLinks);
 }

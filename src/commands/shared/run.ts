@@ -36,20 +36,17 @@ export function withSettings(command: Command, names: readonly SettingName[]): C
     if (flag === undefined) continue;
     command.option(value === undefined ? flag : `${flag} <${value}>`, flagDescription ?? description);
   }
-  return command.option('--json', 'print one JSON document on stdout and nothing else there');
+  return command.option('--json', 'Print one JSON document on stdout, and nothing else');
 }
 
 /** For commands that offer the ImageNet model where none is chosen. */
 export function offersModel(command: Command): Command {
-  return command.option(
-    '--yes',
-    'download the ImageNet model (5 MB) without asking where no model is chosen',
-  );
+  return command.option('--yes', 'Download the ImageNet model (5 MB) without asking if no model is chosen');
 }
 
 /** For commands that a parent starts: however it ends, they end with it. */
 export function whileStdin(): Option {
-  return new Option('--while-stdin', 'stop when standard input ends: a process that ends with its parent');
+  return new Option('--while-stdin', 'Stop when standard input ends, as when the parent process ends');
 }
 
 export const infrastructure = [

@@ -7,49 +7,50 @@ import type { TrainFlags } from './action.ts';
 
 export function trainCommand(): Command {
   const command = new Command('train')
-    .description('a model of your own classes, from labelled folders')
-    .argument('[dir]', 'one folder of images for each class, named as the class (or TRAINING_DATA_DIR)')
-    .addOption(
-      new Option('--val <dir>', 'folders of images to judge by, not to learn from').conflicts('valSplit'),
+    .description('Train a model of your own classes from labelled folders')
+    .argument(
+      '[dir]',
+      'Directory with one folder of images per class, named as the class (default: TRAINING_DATA_DIR)',
     )
     .addOption(
-      new Option('--val-split <share>', 'share of each class that is held back to judge by')
+      new Option('--val <dir>', 'Folders of images to test with, not to learn from').conflicts('valSplit'),
+    )
+    .addOption(
+      new Option('--val-split <share>', 'Share of each class that is held back to test with')
         .argParser(part)
         .default(0.2),
     )
     .option(...followLinks)
-    .option('--name <name>', 'what to call the model; by default as the directory')
-    .option('--from <model>', 'SqueezeNet to start from; by default the active model')
+    .option('--name <name>', 'Name of the model (default: the name of the directory)')
+    .option('--from <model>', 'SqueezeNet to start from (default: the active model)')
     .addOption(
       new Option(
         '--mode <mode>',
-        'head: the classifier alone, in minutes; full: all layers; scratch: from nothing',
+        'head: only the classifier, in minutes; full: all layers; scratch: from random weights',
       )
         .choices(['head', 'full', 'scratch'])
         .default('head'),
     )
     .addOption(
-      new Option('--epochs <n>', 'rounds over the images in modes full (12) and scratch (60)').argParser(
+      new Option('--epochs <n>', 'Passes over the images in modes full (12) and scratch (60)').argParser(
         countAbove0,
       ),
     )
     .addOption(
       new Option(
         '--input-size <pixels>',
-        'side of the network’s input in mode scratch: a multiple of 16 from 32 to 512',
+        'Input size of the network in mode scratch: a multiple of 16 from 32 to 512',
       ).argParser(inputSize),
     )
     .addOption(
-      new Option('--batch-size <n>', 'images in a step of modes full and scratch (32)').argParser(
-        countAbove0,
-      ),
+      new Option('--batch-size <n>', 'Images per step in modes full and scratch (32)').argParser(countAbove0),
     )
-    .addOption(new Option('--seed <n>', 'what chance begins with').argParser(wholeNumber).default(1))
-    .option('--from-corrections', 'learn from the images that were corrected in this pipeline as well')
-    .option('--retrain', 'train a new version where a model of that name is there')
-    .option('--force', 'make the new version active though it is no better than the former')
-    .option('--resume', 'go on with an interrupted training')
-    .option('--out <dir>', 'where report.html and metrics.json go', 'training')
+    .addOption(new Option('--seed <n>', 'Random seed').argParser(wholeNumber).default(1))
+    .option('--from-corrections', 'Also learn from the images that were corrected in this pipeline')
+    .option('--retrain', 'Train a new version if there is a model of that name')
+    .option('--force', 'Make the new version active even if it is no better than the former')
+    .option('--resume', 'Continue an interrupted training')
+    .option('--out <dir>', 'Directory for report.html and metrics.json', 'training')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +

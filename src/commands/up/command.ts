@@ -13,14 +13,11 @@ import type { UpFlags } from './action.ts';
 export function upCommand(): Command {
   return withSettings(
     new Command('up')
-      .description('run everything on this machine, staying up: serve and a consumer for each partition')
+      .description('Run the pipeline on this machine until stopped: serve and one consumer per partition')
       .addOption(
-        new Option(
-          '--print-env',
-          'print the settings that make other commands work with what is up',
-        ).conflicts('stop'),
+        new Option('--print-env', 'Print the settings that connect other commands to it').conflicts('stop'),
       )
-      .option('--stop', 'stop what is up, and wait until it has drained')
+      .option('--stop', 'Stop it, and wait until it has drained')
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale up\n\n' +

@@ -9,36 +9,36 @@ export function watchCommand(): Command {
   return withSettings(
     new Command('watch')
       .description(
-        'a folder that a camera writes to: each image, once it is whole, to the store and through the topic',
+        'Watch a folder that a camera writes to, and send each finished image to the store and the topic',
       )
-      .argument('[dir]', 'the folder (or IMG_DIR)')
+      .argument('[dir]', 'Folder to watch (default: IMG_DIR)')
       .option(
         '--include <glob>',
-        'only files whose path below the folder matches; may be repeated',
+        'Only files whose path below the folder matches; can be repeated',
         collect,
         [],
       )
       .option(
         '--exclude <glob>',
-        'not the files that match; may be repeated. Never .*, *.tmp, *.part and the like: what is not finished yet',
+        'Skip files that match; can be repeated. Unfinished files (.*, *.tmp, *.part and the like) are always skipped',
         collect,
         [],
       )
-      .option('--prefix <folder>', 'put the keys into this folder of the store')
-      .option('--belt <name>', 'belt the images come from; kept in the rows', beltName)
-      .option('--settle <time>', 'how long a file has to be unchanged (default: 200ms)', durationOf)
+      .option('--prefix <folder>', 'Folder of the store to put the images into')
+      .option('--belt <name>', 'Belt that the images come from; kept in the rows', beltName)
+      .option('--settle <time>', 'How long a file must be unchanged (default: 200ms)', durationOf)
       .option(
         '--incomplete <time>',
-        'how long one that cannot be decoded is waited for (default: 10s)',
+        'How long to wait for a file that cannot be decoded yet (default: 10s)',
         durationOf,
       )
       .option(
         '--poll <time>',
-        'look so often, instead of being told by the system: for network drives',
+        'Look this often instead of relying on system events: for network drives',
         durationOf,
       )
-      .option('--delete-after', 'delete files whose keys the topic has acknowledged')
-      .option('--concurrency <n>', 'images at a time (default: 4)', countAbove0)
+      .option('--delete-after', 'Delete files once the topic has acknowledged their keys')
+      .option('--concurrency <n>', 'Images at a time (default: 4)', countAbove0)
       .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale watch /srv/camera-1 --belt north --delete-after'),
     [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS', 'VISIONSCALE_IMAGE_TIMEOUT'],
