@@ -207,7 +207,7 @@ it('auto takes the fastest engine and says so', async () => {
     onNotice: (text) => notices.push(text),
   });
   expect(classifier.engine).toBe('onnx');
-  expect(notices).toEqual(['engine onnx']);
+  expect(notices).toEqual([`model ${model.info.name} (onnx) ready`]);
 });
 
 it('tells the reason of each of many failures at once', async () => {

@@ -71,7 +71,7 @@ describeTfjs('train --mode scratch and full', () => {
     expect(kept.interrupted).toBe(true);
     const resumed = await rig.run([...args, '--resume', '--json']);
     expect(resumed.code, resumed.stderr).toBe(0);
-    expect(resumed.stderr).toMatch(/going on after epoch \d+ of 4/);
+    expect(resumed.stderr).toMatch(/resuming after epoch \d+ of 4/);
     expect(JSON.parse(resumed.stdout)).toMatchObject({ interrupted: false, reused: false });
     const place = join(rig.env['VISIONSCALE_DATA_DIR']!, 'training', 'few');
     await expect(stat(place)).rejects.toThrow('ENOENT');

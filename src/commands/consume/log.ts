@@ -9,7 +9,7 @@ const sayEvery = 5000;
 
 const published = { result: 'results', dead: 'dead letters' };
 
-export function reporter({ log }: Context): (event: ConsumeEvent) => void {
+export function reporter({ log, signal }: Context): (event: ConsumeEvent) => void {
   const counts = new Map<number, { predicted: number; said: number }>();
   const letters = new DeadLetterLog(log);
   /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
@@ -18,7 +18,7 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
     const { partition } = event;
     switch (event.kind) {
       case 'standing by':
-        log.info({ partition, holder: event.holder }, 'standing by: the partition is owned');
+        log.info({ partition, holder: event.holder }, 'standing by: another consumer owns the partition');
         break;
       case 'owning':
         log.info({ partition, epoch: event.epoch, from: event.from, lag: event.lag }, 'consuming');
@@ -30,7 +30,7 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         if (log.isLevelEnabled('debug')) logRows(log, event);
         if (performance.now() - count.said < sayEvery) break;
         count.said = performance.now();
-        log.info({ partition, predicted: count.predicted, lag: event.lag }, 'going on');
+        log.info({ partition, predicted: count.predicted, lag: event.lag }, 'progress');
         break;
       }
       case 'dead letter':
@@ -45,12 +45,12 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
       }
       case 'going on': {
         const told = waits.get(partition);
-        log[told?.open ? 'info' : 'debug']({ partition }, 'going on');
+        log[told?.open ? 'info' : 'debug']({ partition }, 'resumed');
         if (told) told.open = false;
         break;
       }
       case 'retrying':
-        log.debug({ partition, stage: event.stage, code: event.code }, 'trying again');
+        log.debug({ partition, stage: event.stage, code: event.code }, 'retrying');
         break;
       case 'lag':
       case 'giving up':
@@ -62,8 +62,8 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         );
         break;
       case 'bins':
-        if (event.version === null) log.info('bins are not used any more');
-        else log.info({ version: event.version }, `now sorts by version ${event.version} of the bins`);
+        if (event.version === null) log.info('no bins are in use');
+        else log.info({ version: event.version }, `bins version ${event.version} is in use`);
         break;
       case 'published':
         log.debug({ partition, what: event.what, messages: event.messages }, 'published');
@@ -78,7 +78,7 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         }
         log.warn(
           { partition },
-          `${published[event.what]} wait to be published, recording goes on: ${event.reason}`,
+          `${published[event.what]} are waiting to be published, recording continues: ${event.reason}`,
         );
         break;
       case 'publishing again':
@@ -99,17 +99,17 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
       case 'passed over':
         log.warn(
           { partition, from: event.from, to: event.to },
-          'passed over what was moved into dead letters by hand',
+          'skipped messages that were moved into dead letters by hand',
         );
         break;
       case 'careful':
         log.warn(
           { partition, messages: event.messages },
-          'the former owner ended without giving the partition back: what it may have worked on is taken one at a time',
+          'the former owner did not release the partition: messages that it may have been working on are taken one at a time',
         );
         break;
       case 'stalled':
-        if (event.reason === null) log.info({ partition }, 'it moves again');
+        if (event.reason === null) log.info({ partition }, 'moving again');
         else log.error({ partition }, event.reason);
         break;
       case 'lost':
@@ -120,7 +120,7 @@ export function reporter({ log }: Context): (event: ConsumeEvent) => void {
         break;
       case 'released':
         letters.flush();
-        log.info({ partition }, 'released');
+        log.info({ partition }, signal.aborted ? 'stopped, partition released' : 'partition released');
         break;
     }
   };

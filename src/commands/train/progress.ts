@@ -37,14 +37,15 @@ export class TrainProgress implements Disposable {
         return this.#advance('cross-validate', 'fits', event.done, event.total);
       case 'chosen': {
         const { zoom, augmentation, penalty, top1 } = event.trial;
-        if (top1 === undefined) return this.#tell('too few images for cross-validation: nothing was tried');
+        if (top1 === undefined)
+          return this.#tell('too few images for cross-validation: the usual settings are used');
         return this.#tell(
-          `chosen by cross-validation: zoom ${zooms[zoom]}, augmentation ${augmentation}, L2 ${penalty} (${percent(top1)} ` +
-            `of the training images right, like ones left out together): ${event.seconds.toFixed(1)} s`,
+          `cross-validated accuracy with similar photos kept together: ${percent(top1)} ` +
+            `(zoom ${zooms[zoom]}, augmentation ${augmentation}, L2 ${penalty}; ${event.seconds.toFixed(1)} s)`,
         );
       }
       case 'resumed':
-        return this.#tell(`going on after epoch ${event.epoch} of ${event.epochs}`);
+        return this.#tell(`resuming after epoch ${event.epoch} of ${event.epochs}`);
       case 'epoch-started':
         return this.#bars.end();
       case 'step':

@@ -15,7 +15,7 @@ function run(
   const notices: string[] = [];
   const tried: EngineName[] = [];
   const result = chooseEngine(
-    { engine, device },
+    { called: 'model m', engine, device },
     (text) => notices.push(text),
     (engine) => {
       tried.push(engine);
@@ -31,16 +31,16 @@ describe('chooseEngine', () => {
     const { result, notices, tried } = run('auto', {});
     await expect(result).resolves.toEqual({ engine: 'onnx', opened: 'session of onnx' });
     expect(tried).toEqual(['onnx']);
-    expect(notices).toEqual(['engine onnx']);
+    expect(notices).toEqual(['model m (onnx) ready']);
   });
 
   it('auto falls back, saying why and what to install', async () => {
     const { result, notices } = run('auto', { onnx: unavailable });
     await expect(result).resolves.toEqual({ engine: 'tfjs', opened: 'session of tfjs' });
-    expect(notices).toEqual(['engine tfjs: the fast one is not installed. Install it.']);
+    expect(notices).toEqual(['model m (tfjs) ready: the fast one is not installed. Install it.']);
     const second = run('auto', { onnx: unavailable, tfjs: new VisionscaleError('nor is this', details) });
     await expect(second.result).resolves.toEqual({ engine: 'wasm', opened: 'session of wasm' });
-    expect(second.notices).toEqual(['engine wasm: the fast one is not installed. Install it.']);
+    expect(second.notices).toEqual(['model m (wasm) ready: the fast one is not installed. Install it.']);
   });
 
   it('auto goes past tfjs with a model that only others execute', async () => {

@@ -14,7 +14,7 @@ interface Line {
 function setUp(level: 'info' | 'debug') {
   const lines: Line[] = [];
   const log = pino({ level, base: null }, { write: (text: string) => lines.push(JSON.parse(text) as Line) });
-  return { hear: reporter({ log } as Context), lines };
+  return { hear: reporter({ log, signal: new AbortController().signal } as Context), lines };
 }
 
 function letter(offset: number, code = 'not_found'): ConsumeEvent {
@@ -48,7 +48,7 @@ describe('the log of consume', () => {
     expect(lines.slice(2).map(({ msg }) => msg)).toEqual([
       'dead letter: no 1',
       '1 more dead letters',
-      'released',
+      'partition released',
     ]);
   });
 
@@ -74,7 +74,7 @@ describe('the log of consume', () => {
       hear({ kind: 'waiting', partition: 0, reason: `access denied to ${n}` });
       hear({ kind: 'going on', partition: 0 });
     }
-    expect(lines.map(({ msg }) => msg)).toEqual(['waiting: access denied to 0', 'going on']);
+    expect(lines.map(({ msg }) => msg)).toEqual(['waiting: access denied to 0', 'resumed']);
     vi.advanceTimersByTime(5000);
     hear({ kind: 'waiting', partition: 0, reason: 'access denied to 100' });
     expect(lines.at(-1)).toMatchObject({ level: 40, msg: 'waiting: access denied to 100' });

@@ -85,9 +85,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     return await trainAnew(options, former);
   } catch (error) {
     if (!signal.aborted || (error instanceof VisionscaleError && error.code !== 'interrupted')) throw error;
-    throw new VisionscaleError('interrupted before there was anything to keep', {
+    throw new VisionscaleError('interrupted; no model was made', {
       code: 'interrupted',
-      hint: 'No model was made. What was computed of the images is kept: the same command goes on quicker.',
+      hint: 'Computed features are kept: the same command will be quicker.',
     });
   }
 }

@@ -148,7 +148,7 @@ function rejectOnAbort(signal: AbortSignal): Promise<never> {
       reject(
         new VisionscaleError('interrupted', {
           code: 'interrupted',
-          hint: 'Run it again: it goes on where it stopped.',
+          hint: 'Run it again: it continues where it stopped.',
         }),
       );
     if (signal.aborted) interrupt();

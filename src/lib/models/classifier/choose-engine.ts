@@ -3,6 +3,8 @@ import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { engineNames, type Device, type EngineName } from './classifier.ts';
 
 export interface Wanted {
+  /** What is opened, for people. */
+  called: string;
   engine: EngineName | 'auto';
   /** Any but `cpu` is the engine `onnx`'s alone. */
   device: Device;
@@ -13,7 +15,7 @@ export interface Wanted {
  * and why. Throws what the fastest engine threw where there is none, a UsageError where engine and device do not go together.
  */
 export async function chooseEngine<T>(
-  { engine: wanted, device }: Wanted,
+  { called, engine: wanted, device }: Wanted,
   onNotice: (text: string) => void,
   open: (engine: EngineName) => Promise<T>,
 ): Promise<{ engine: EngineName; opened: T }> {
@@ -26,7 +28,9 @@ export async function chooseEngine<T>(
     try {
       const opened = await open(engine);
       onNotice(
-        fastest === undefined ? `engine ${engine}` : `engine ${engine}: ${fastest.message}. ${fastest.hint}`,
+        fastest === undefined
+          ? `${called} (${engine}) ready`
+          : `${called} (${engine}) ready: ${fastest.message}. ${fastest.hint}`,
       );
       return { engine, opened };
     } catch (error) {

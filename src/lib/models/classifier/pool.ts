@@ -34,7 +34,7 @@ export interface ClassifierOptions {
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
   const { model, device = 'cpu', onNotice = () => undefined } = options;
   const processes = options.workers ?? usableCores();
-  const wanted = { engine: options.engine, device };
+  const wanted = { called: `model ${model.info.name}`, engine: options.engine, device };
   const { engine, opened: workers } = await chooseEngine(wanted, onNotice, (engine) => {
     checkEngine(model, engine);
     return openWorkers({

@@ -11,7 +11,7 @@ export function downloadFailed(
     code: 'download_failed',
     hint:
       'Behind a proxy set HTTPS_PROXY (and NODE_EXTRA_CA_CERTS for its certificate). Or download the file elsewhere and\n' +
-      `name it: visionscale model pull imagenet --from <file>.${details.retryable ? ' What has come is kept; the same command goes on.' : ''}`,
+      `name it: visionscale model pull imagenet --from <file>.${details.retryable ? ' Downloads resume: run the same command again.' : ''}`,
     retryable,
     // Its message alone: what fetch throws holds the address in many places.
     ...(cause !== undefined && { cause: new Error(withoutSecrets(errorMessage(cause), url)) }),

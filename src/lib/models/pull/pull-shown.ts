@@ -30,7 +30,7 @@ export async function pullShown(
     if (!signal.aborted) throw cause;
     throw new VisionscaleError('interrupted', {
       code: 'interrupted',
-      hint: 'Nothing was installed. The same command goes on from here.',
+      hint: 'Nothing was installed. Downloads resume: run the same command again.',
       cause,
     });
   } finally {
@@ -60,7 +60,7 @@ function reporter(interactive: boolean, say: (text: string) => void) {
       case 'started': {
         end();
         const { from, total } = happened;
-        if (from > 0) say(`going on after ${formatBytes(from)}`);
+        if (from > 0) say(`resuming after ${formatBytes(from)}`);
         progress = new Progress({ label: 'downloading', unit: 'kB', interactive, line: say });
         if (total !== undefined) progress.expect(Math.floor(total / 1000));
         [received, shown] = [0, 0];

@@ -37,7 +37,7 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       if (other !== undefined) {
         return {
           warning: `${other.name}: ${other.partitions} partitions, ${topic.name} has ${wanted}`,
-          hint: 'What readers expect of partitions should be the same in both: delete the topic, and visionscale init creates it anew.',
+          hint: `Results are spread differently from the source topic. ${remedy(other, topic, wanted)}`,
         };
       }
       if (refused.results + refused.deadLetters > 0) {
@@ -57,4 +57,11 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       return `${states.map(({ name }) => name).join(', ')}; ${unpublished}`;
     },
   };
+}
+
+/** Kafka adds partitions to a topic and takes none away. */
+function remedy(results: { name: string; partitions: number }, { kind }: Topic, wanted: number): string {
+  return kind === 'kafka' && results.partitions < wanted
+    ? `Add partitions: kafka-topics --bootstrap-server … --alter --topic ${results.name} --partitions ${wanted}`
+    : 'Delete it, and visionscale init creates it again.';
 }

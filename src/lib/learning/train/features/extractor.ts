@@ -31,15 +31,18 @@ export interface Extractor extends AsyncDisposable {
 export async function openExtractor(options: ExtractorOptions): Promise<Extractor> {
   const { device, workers: processes = usableCores(), onNotice } = options;
   const { weights, preprocessing, limits, autoOrient } = options; // nothing else can go to a process
-  const { opened } = await chooseEngine({ engine: options.engine, device }, onNotice, (engine) =>
-    openModelSandbox<FeatureSetup, FeatureTask, FeatureReply>({
-      module: compiledFile('lib/learning/train/features/worker'),
-      setup: { weights, preprocessing, limits, autoOrient, engine, device },
-      processes,
-      called: 'a feature process',
-      hint: 'Run the same command again: what was computed is kept.',
-      onNotice,
-    }),
+  const { opened } = await chooseEngine(
+    { called: 'parent model', engine: options.engine, device },
+    onNotice,
+    (engine) =>
+      openModelSandbox<FeatureSetup, FeatureTask, FeatureReply>({
+        module: compiledFile('lib/learning/train/features/worker'),
+        setup: { weights, preprocessing, limits, autoOrient, engine, device },
+        processes,
+        called: 'a feature process',
+        hint: 'Run the same command again: what was computed is kept.',
+        onNotice,
+      }),
   );
   return {
     workers: processes,

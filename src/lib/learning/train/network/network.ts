@@ -132,7 +132,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
   if (state.epoch === 0) {
     throw new VisionscaleError('training was interrupted before its first epoch had ended', {
       code: 'interrupted',
-      hint: 'Nothing was kept: an epoch is the least that can be judged.',
+      hint: 'No model was made: training must complete at least one epoch.',
     });
   }
   return {
