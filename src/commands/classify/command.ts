@@ -22,8 +22,8 @@ export function classifyCommand(): Command {
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080 --out labels.csv\n' +
             '  $ visionscale classify ./photographs --local --model squeezenet1_1.onnx\n\n' +
-            'With --json a line for each image, with --local in the order of the paths, else as they come; files that are\n' +
-            'no images are told on stderr. The model is the server’s own; the flags of models go with --local.',
+            'With --json one line per image: in the order of the paths with --local, else as results arrive. Files that are\n' +
+            'not images are reported on stderr. A server uses its own model; the flags of models apply to --local.',
         ),
       ['VISIONSCALE_SERVER', 'VISIONSCALE_TOKEN', ...modelSettings, 'VISIONSCALE_LOG_LEVEL'],
     ),

@@ -51,7 +51,7 @@ function pull(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model pull imagenet\n\n' +
-          'An interrupted download goes on with the same command. HTTPS_PROXY and NO_PROXY are respected.',
+          'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are respected.',
       ),
     storeSettings,
   ).action((model: string, options: PullFlags, command: Command) =>

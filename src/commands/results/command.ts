@@ -48,9 +48,9 @@ function exportCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale results export --below 60 --limit 500 ./to-sort\n' +
-        '  (move each image into the folder of what it is; delete what is of no use)\n' +
+        '  (move each image into the folder of its correct label; delete those that you do not judge)\n' +
         '  $ visionscale correct --from ./to-sort\n\n' +
-        'By the latest prediction of each image. What was corrected already is left out, so the next export goes on.',
+        'The latest prediction of each image counts. Corrected images are left out, so the next export continues.',
     );
   return withSettings(command, infrastructure).action((dir: string, options: ExportFlags, command: Command) =>
     run(command, () => import('./export.ts'), dir, options),

@@ -16,7 +16,7 @@ export function serveCommand(): Command {
       'after',
       '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" ' +
         "'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
-        'What it understands is described at /openapi.json. Images are classified by consumers: visionscale consume.',
+        'The API is described at /openapi.json. Images are classified by consumers: visionscale consume.',
     );
   return withSettings(command, [
     'VISIONSCALE_HTTP_HOST',

@@ -24,9 +24,9 @@ export function upCommand(): Command {
           'and in another terminal:\n' +
           '  $ eval "$(visionscale up --print-env)"\n' +
           '  $ visionscale upload ./photographs && visionscale produce\n  $ visionscale results\n\n' +
-          'Without settings all of it is embedded, in the data directory; what the settings name (Kafka, a database,\n' +
-          'a bucket) is used instead. Where no model is chosen it takes the one that comes with visionscale.\n' +
-          'A process that dies is started again. Ctrl-C drains and stops all of it. With --metrics-port the first consumer\n' +
+          'Everything is embedded, in the data directory, except what the settings name (Kafka, a database,\n' +
+          'a bucket). If no model is chosen, the bundled one is used.\n' +
+          'A process that dies is restarted. Ctrl-C drains and stops everything. With --metrics-port the first consumer\n' +
           'shows its metrics there, and the others at the ports that follow.',
       ),
     [
