@@ -4,7 +4,7 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { prepareTensorFlow } from '../../base/sandbox/native-environment.ts';
 import { tensorFlowInstall } from '../../models/classifier/engines/tensorflow.ts';
 import { codecHint, codecsOf } from '../../systems/topic/kafka/codecs.ts';
-import type { Rdkafka } from '../../systems/topic/kafka/load.ts';
+import { rdkafkaInstall, type Rdkafka } from '../../systems/topic/kafka/load.ts';
 import type { Check } from './doctor.ts';
 
 const require = createRequire(import.meta.url);
@@ -48,11 +48,7 @@ export const rdkafkaPackage: OptionalPackage = {
   name: 'node-rdkafka',
   purpose: 'Kafka',
   without: 'topics in Kafka cannot be used',
-  install:
-    'apt-get install libzstd-dev         # for messages that are compressed with zstd\n' +
-    'npm install node-rdkafka            # builds librdkafka: needs a C++ compiler, make and python3; 150 to 200 s\n' +
-    'or with the library of Debian or Ubuntu, in 13 s:\n' +
-    'apt-get install librdkafka-dev && BUILD_LIBRDKAFKA=0 npm install node-rdkafka',
+  install: rdkafkaInstall(),
   look: (loaded) => rdkafkaFound(loaded as typeof Rdkafka),
 };
 
