@@ -47,18 +47,30 @@ const external = [
   'sharp',
 ];
 
-/** To find out that it does not run at Cloudflare, pg loads the `fetch` of Node 20, which takes longer than all of pg. */
-const noCloudflare = {
-  name: 'no-cloudflare',
+/** What packages load of Node when they are loaded, and no command needs: it takes longer than their own code. */
+const lean = [
+  {
+    // To find out that it does not run at Cloudflare, pg loads all of `fetch` on Node 20.
+    id: /node_modules.pg.lib.stream\.js$/,
+    from: 'function isCloudflareRuntime() {',
+    to: '$& return false;',
+  },
+  {
+    // Commander starts programs for subcommands that are files of their own: ours are none.
+    id: /node_modules.commander.lib.command\.js$/,
+    from: "const childProcess = require('node:child_process');",
+    to: "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };",
+  },
+].map(({ id, from, to }) => ({
+  name: 'lean',
   transform: {
-    filter: { id: /node_modules.pg.lib.stream\.js$/ },
+    filter: { id },
     handler(code) {
-      const asked = 'function isCloudflareRuntime() {';
-      if (!code.includes(asked)) this.error('pg asks in another way: see noCloudflare');
-      return { code: code.replace(asked, `${asked} return false;`), map: null };
+      if (!code.includes(from)) this.error(`"${from}" is not there any more: see lean in build.js`);
+      return { code: code.replace(from, to), map: null };
     },
   },
-};
+}));
 
 /** Names of the bundled packages and their licences go where their code goes. */
 const thirdParty = {
@@ -111,7 +123,7 @@ const bundle = await rolldown({
   platform: 'node',
   external,
   transform: { target: 'node20.20' },
-  plugins: [noCloudflare, webAssembly, thirdParty, noLeftovers],
+  plugins: [lean, webAssembly, thirdParty, noLeftovers],
 });
 await bundle.write({
   dir: 'dist',
