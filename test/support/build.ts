@@ -13,10 +13,13 @@ function isCurrent(): boolean {
   const sources = readdirSync(`${root}src`, { recursive: true, encoding: 'utf8' }).map(
     (name) => `src/${name}`,
   );
-  return ['build.js', 'src', ...sources].every((name) => statSync(`${root}${name}`).mtimeMs <= built.mtimeMs);
+  return ['rolldown.config.js', 'src', ...sources].every(
+    (name) => statSync(`${root}${name}`).mtimeMs <= built.mtimeMs,
+  );
 }
 
 /** `npm test` has built already; this is for a single file run while working on the sources. */
 export async function ensureBuilt(): Promise<void> {
-  if (!isCurrent()) await promisify(execFile)(process.execPath, ['build.js'], { cwd: root });
+  if (!isCurrent())
+    await promisify(execFile)('npm', ['run', 'build'], { cwd: root, shell: process.platform === 'win32' });
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-const home = join(import.meta.dirname, 'node_modules/node-rdkafka');
+const home = join(import.meta.dirname, '../../node_modules/node-rdkafka');
 
 // Where it was not built, or is being built, nothing is left over.
 if (existsSync(join(home, 'build/Release/node-librdkafka.node'))) {

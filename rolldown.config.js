@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { rolldown } from 'rolldown';
 
 /** What is found by its path in dist/. */
 const entries = [
@@ -66,7 +65,7 @@ const lean = [
   transform: {
     filter: { id },
     handler(code) {
-      if (!code.includes(from)) this.error(`"${from}" is not there any more: see lean in build.js`);
+      if (!code.includes(from)) this.error(`"${from}" is not there any more: see lean in rolldown.config.js`);
       return { code: code.replace(from, to), map: null };
     },
   },
@@ -117,19 +116,18 @@ const noLeftovers = {
   },
 };
 
-const bundle = await rolldown({
+export default {
   cwd: import.meta.dirname,
   input: Object.fromEntries(entries.map((path) => [path, `src/${path}.ts`])),
   platform: 'node',
   external,
   transform: { target: 'node20.20' },
-  plugins: [lean, webAssembly, thirdParty, noLeftovers],
-});
-await bundle.write({
-  dir: 'dist',
-  entryFileNames: '[name].js',
-  chunkFileNames: 'chunks/[name]-[hash].js',
-  sourcemap: true,
-  sourcemapExcludeSources: true,
-});
-await bundle.close();
+  plugins: [...lean, webAssembly, thirdParty, noLeftovers],
+  output: {
+    dir: 'dist',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'chunks/[name]-[hash].js',
+    sourcemap: true,
+    sourcemapExcludeSources: true,
+  },
+};
