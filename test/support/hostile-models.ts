@@ -1,5 +1,12 @@
 /** Models that harm who runs them, and models that end in all the ways that classifiers end in. */
-import { makeNode, floatValue } from '../../src/lib/models/onnx/nodes.ts';
+import {
+  makeNode,
+  floatValue,
+  attributeType,
+  tensorType,
+  type OnnxAttribute,
+  type OnnxTensor,
+} from '../../src/lib/models/onnx/graph.ts';
 import {
   parseOnnx,
   serializeOnnx,
@@ -8,12 +15,6 @@ import {
   type OnnxNode,
 } from '../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor } from '../../src/lib/models/onnx/tensors.ts';
-import {
-  attributeType,
-  tensorType,
-  type OnnxAttribute,
-  type OnnxTensor,
-} from '../../src/lib/models/onnx/types.ts';
 import { chanceSqueezeNet } from './squeezenet-models.ts';
 
 export interface MeansOptions {

@@ -1,7 +1,6 @@
 /** Sees to it that the consumers of `up` have a model: a chosen one, else the one that comes with visionscale. */
 import type { Pool } from 'pg';
-import { partsModelDirectory } from '../../lib/models/store/bundled.ts';
-import { readEntry } from '../../lib/models/store/entry.ts';
+import { partsModelDirectory, readEntry } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
 import type { Context } from '../run.ts';

@@ -1,9 +1,8 @@
 /** What `up` does: sets everything up and keeps it running; or asks, or stops, the one that runs. */
 import * as compose from '../../compose.ts';
 import { findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
-import { choosePort } from '../../lib/local/up/port.ts';
 import { sharedSettings } from '../../lib/local/up/settings.ts';
-import { up, type UpEvent } from '../../lib/local/up/up.ts';
+import { choosePort, up, type UpEvent } from '../../lib/local/up/up.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
 import type { Context } from '../run.ts';

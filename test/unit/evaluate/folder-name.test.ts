@@ -3,7 +3,7 @@ import { basename, join, normalize } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { folderLabel, folderName } from '../../../src/lib/base/files/folder-name.ts';
-import { matchFolders, unknownFolders } from '../../../src/lib/learning/datasets/classes.ts';
+import { matchFolders, unknownFolders } from '../../../src/lib/learning/evaluate/evaluate.ts';
 
 describe('folderName', () => {
   it('leaves ordinary labels alone', () => {

@@ -1,7 +1,6 @@
 /** Accuracy, precision, recall, confusion, intervals and McNemar's test against values worked out by hand. */
 import { describe, expect, it } from 'vitest';
-import { mcnemar, wilson } from '../../../src/lib/learning/evaluate/certainty.ts';
-import { confusedPairs, measure } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { mcnemar, wilson, confusedPairs, measure } from '../../../src/lib/learning/evaluate/metrics.ts';
 
 const labels = ['gear', 'nut', 'bolt', 'never'];
 /** The answer, then the runners-up. */

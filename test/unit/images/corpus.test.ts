@@ -5,8 +5,8 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/lib/base/errors.ts';
 import { checkImage } from '../../../src/lib/models/images/check.ts';
-import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
 import { decodeImage, type RgbImage } from '../../../src/lib/models/images/decode.ts';
+import { decodeCrop } from '../../../src/lib/models/images/prepare.ts';
 
 interface Pixels {
   width: number;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
-import { floatValue, intAttribute, intsAttribute, makeNode } from '../../../src/lib/models/onnx/nodes.ts';
+import { floatValue, intAttribute, intsAttribute, makeNode } from '../../../src/lib/models/onnx/graph.ts';
 import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, initializer, tensorToFloats } from '../../../src/lib/models/onnx/tensors.ts';
 import { describeWith, testData } from '../../support/servers.ts';

@@ -212,3 +212,11 @@ function quoted(name: string): string {
 export function invalid(message: string, hint: string): VisionscaleError {
   return new VisionscaleError(message, { code: 'dataset_invalid', hint });
 }
+
+/** `sha256:` and 64 hex digits. */
+export function dataDigest(labels: readonly string[], examples: readonly Example[]): string {
+  const lines = examples.map(({ sha256, label }) => `${sha256} ${labels[label]}\n`).sort();
+  const hash = createHash('sha256');
+  for (const line of lines) hash.update(line);
+  return `sha256:${hash.digest('hex')}`;
+}

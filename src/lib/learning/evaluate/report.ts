@@ -2,9 +2,12 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
-import type { Judgement } from './judge.ts';
-import { metricsDocument } from './report/document.ts';
+import { compareJudgements } from './compare.ts';
+import { type Judgement, worstMistakes, type JudgedImage } from './judge.ts';
+import { wilson, confusedPairs } from './metrics.ts';
+import { classCounts, countWarnings } from './report/counts.ts';
 import { reportPage } from './report/page.ts';
+import { verdict } from './report/verdict.ts';
 
 /** A model as reports name it. */
 export interface NamedModel {
@@ -72,4 +75,60 @@ export async function writeReport(dir: string, input: ReportInput): Promise<Repo
   await replaceFile(files.html, await reportPage(dated));
   await replaceFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
   return files;
+}
+
+const mostPairs = 100;
+const mostMistakes = 100;
+
+/** metrics.json: what the report says, for programs. Shares are of 1. */
+function metricsDocument(input: ReportInput): Record<string, unknown> {
+  const { judgements, model, parent, dataDigest, seed, history, duplicates, unreadable, created } = input;
+  const [first, second] = judgements;
+  const { grade, answer, because, next } = verdict(input);
+  const failed = unreadable ?? first.unreadable;
+  return {
+    created,
+    model,
+    ...(parent !== undefined && { parent }),
+    ...(dataDigest !== undefined && { dataDigest }),
+    ...(seed !== undefined && { seed }),
+    verdict: { grade, answer, because, next },
+    warnings: countWarnings(input),
+    ...judged(first),
+    counts: classCounts(input),
+    ...(history !== undefined && { history }),
+    ...(duplicates !== undefined && { duplicates }),
+    unreadable: failed,
+    ...(second !== undefined && { compared: judged(second), comparison: comparison(first, second) }),
+  };
+}
+
+function judged(judgement: Judgement): Record<string, unknown> {
+  const { model, labels, metrics, inferMs } = judgement;
+  const { top1, top5, count, perClass, confusion } = metrics;
+  const name = (answer: JudgedImage) => ({
+    path: answer.path,
+    truth: labels[answer.truth],
+    answer: answer.top[0] === undefined ? null : labels[answer.top[0].label],
+    score: answer.top[0]?.score ?? null,
+  });
+  return {
+    judgedModel: model,
+    top1,
+    top5,
+    count,
+    interval95: wilson(Math.round(top1 * count), count),
+    inferMs,
+    labels,
+    perClass,
+    confusion,
+    confusedPairs: confusedPairs(labels, metrics).slice(0, mostPairs),
+    worstMistakes: worstMistakes(judgement).slice(0, mostMistakes).map(name),
+  };
+}
+
+function comparison(first: Judgement, second: Judgement): Record<string, unknown> {
+  const { onlyFirst, onlySecond, ...rest } = compareJudgements(first, second);
+  const paths = (pairs: typeof onlyFirst) => pairs.map((pair) => pair.first.path);
+  return { ...rest, onlyFirst: paths(onlyFirst), onlySecond: paths(onlySecond) };
 }

@@ -10,8 +10,8 @@ import { readOwners } from '../../systems/database/tables/overview.ts';
 import { readPosition } from '../../systems/database/tables/positions.ts';
 import { producedRequestId } from '../../systems/message/request.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
-import { type Accuracy, accuracyOf, type Judged, withTruth } from './accuracy.ts';
 import { Child } from './child.ts';
+import { type Accuracy, accuracyOf, type Judged, withTruth } from './parts.ts';
 
 export interface DemoDeps {
   database: Database;

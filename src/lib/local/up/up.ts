@@ -1,4 +1,6 @@
 /** The verb `up`: a consumer for each partition, and `serve`, as processes that are kept running until told to stop. */
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { aborted } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
@@ -143,4 +145,24 @@ function serveEnv(env: Environment, server: string): Environment {
     VISIONSCALE_DRAIN_DELAY: '',
     VISIONSCALE_METRICS_PORT: '',
   };
+}
+
+/** The wanted port where it is free, or asked for by name; else any free one. 0 wants any. */
+export async function choosePort(host: string, wanted: number, isAskedFor: boolean): Promise<number> {
+  if (isAskedFor && wanted !== 0) return wanted;
+  return (await freePort(host, wanted)) ?? (await freePort(host, 0)) ?? wanted;
+}
+
+/** Null where it cannot be listened on. */
+async function freePort(host: string, port: number): Promise<number | null> {
+  const server = createServer();
+  try {
+    server.listen({ host, port });
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  } catch {
+    return null;
+  } finally {
+    server.close();
+  }
 }

@@ -4,7 +4,7 @@ import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import { openPrepare } from '../images/prepare.ts';
 import type { Session } from './engines/engine.ts';
 import { engines } from './engines/engines.ts';
-import type { Reply, Task, WorkerSetup } from './protocol.ts';
+import type { Reply, Task, WorkerSetup } from './pool.ts';
 import { rank } from './rank.ts';
 
 const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {

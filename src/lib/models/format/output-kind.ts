@@ -1,7 +1,7 @@
 /** How a model's scores are read: by what its graph ends in, held against what it answers. */
 import type { ModelOutput } from '../classifier/classifier.ts';
 import { graphEnd, type GraphEnd } from '../onnx/graph-end.ts';
-import type { OnnxModel } from '../onnx/types.ts';
+import type { OnnxModel } from '../onnx/graph.ts';
 import { invalidModel } from './model-files.ts';
 import type { Answer } from './trial.ts';
 

@@ -4,18 +4,16 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
-import { findWeights } from '../format/find-weights.ts';
 import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
-import { invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
+import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
-import { makeNode } from '../onnx/nodes.ts';
+import { makeNode } from '../onnx/graph.ts';
 import { serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
-import { isPth } from '../pth/read.ts';
+import { isPth, pthToOnnx } from '../pth/read.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
-import { pthToOnnx } from './convert.ts';
-import { checkModelName } from './names.ts';
+import { checkModelName } from './entry.ts';
 import type { ModelEntry, ModelStore } from './store.ts';
 
 export interface AddOptions {

@@ -4,8 +4,8 @@ import { invalidModel } from '../format/model-files.ts';
 import { refuseIndices } from '../format/output-kind.ts';
 import { type Answer, tryModel } from '../format/trial.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
+import type { OnnxModel } from '../onnx/graph.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
-import type { OnnxModel } from '../onnx/types.ts';
 
 export interface InferenceCheck {
   engine: EngineName;

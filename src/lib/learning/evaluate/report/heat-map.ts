@@ -1,8 +1,8 @@
 /** The confusion matrix as a picture: a row a true class, a column an answer, the darker the more. */
 import { percent } from '../../../base/report/percent.ts';
 import type { Judgement } from '../judge.ts';
+import { images } from './counts.ts';
 import { html, type Html } from './html.ts';
-import { images } from './words.ts';
 
 /** More classes than these are no longer readable: those with the most mistakes are shown. */
 export const mostClasses = 100;

@@ -1,6 +1,6 @@
 /** Moves the weights down a gradient: SGD with momentum, or Adam; both with a limit on the gradient's length. */
+import type { Recipe } from './options.ts';
 import type { ParameterLayout } from './parameters.ts';
-import type { Recipe } from './recipe.ts';
 import type { Tensor, TensorFlow } from './tensorflow.ts';
 
 /** The weights and what the optimizer remembers of earlier gradients, vectors of the same length. */

@@ -2,10 +2,8 @@
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { rank } from '../../../models/classifier/rank.ts';
 import { openPrepare } from '../../../models/images/prepare.ts';
-import { startClock } from '../measure.ts';
-import { median, percentile } from '../percentile.ts';
+import { startClock, median, percentile } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
-import { openBareSession } from './bare-session.ts';
 
 export const inferStage: Stage = async (input) => {
   const { model, engine, seconds, signal } = input;
@@ -63,4 +61,23 @@ export const inferStage: Stage = async (input) => {
 async function firstInputs({ images, model, limits, autoOrient }: StageInput): Promise<Float32Array[]> {
   const prepare = openPrepare({ preprocessing: model.preprocessing, mode: 'exact', limits, autoOrient });
   return Promise.all(images.all.slice(0, 16).map(async ({ bytes }) => (await prepare(bytes)).input));
+}
+
+interface BareSession extends AsyncDisposable {
+  run(image: Float32Array): Promise<unknown>;
+}
+
+/** onnxruntime-node as its own documentation uses it, on one thread: what our own session is compared with. */
+async function openBareSession(weights: Uint8Array, side: number): Promise<BareSession> {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(weights.slice(), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
+  const name = session.inputNames[0]!;
+  return {
+    run: (image) => session.run({ [name]: new Tensor('float32', image, [1, 3, side, side]) }),
+    [Symbol.asyncDispose]: () => session.release(),
+  };
 }

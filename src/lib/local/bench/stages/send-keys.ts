@@ -1,6 +1,11 @@
-/** Puts requests for images into a topic as `produce` does, as many as wanted, each with an id of its own. */
+/** Fills the scratch place of a benchmark: its images uploaded, and requests for them as `produce` sends them. */
+import { openImagesApart } from '../../../models/images/apart.ts';
+import { upload, type UploadResult } from '../../../pipeline/upload/upload.ts';
+import { imageTable } from '../../../systems/database/tables/images.ts';
 import { header, keyContentType } from '../../../systems/message/headers.ts';
 import type { Topic } from '../../../systems/topic/topic.ts';
+import type { Scratch } from '../scratch.ts';
+import type { StageInput } from '../stage.ts';
 
 const batch = 1000;
 
@@ -26,4 +31,20 @@ export async function sendKeys(
     });
     await producer.send(records);
   }
+}
+
+/** Their keys are their names. */
+export async function putImages(input: StageInput, scratch: Scratch): Promise<UploadResult> {
+  const { images, limits, signal } = input;
+  await using looking = openImagesApart(limits);
+  return await upload(
+    {
+      store: scratch.store,
+      images: imageTable(scratch.database.pool),
+      check: (bytes) => looking.check(bytes),
+      report: () => undefined,
+      signal,
+    },
+    { paths: images.all.map(({ path }) => path), maxBytes: limits.maxBytes },
+  );
 }

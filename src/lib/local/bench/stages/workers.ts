@@ -2,8 +2,7 @@
 import { VisionscaleError } from '../../../base/errors.ts';
 import type { EngineName } from '../../../models/classifier/classifier.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
-import { measure, type Measured } from '../measure.ts';
-import { median } from '../percentile.ts';
+import { measure, type Measured, median } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
 
 /** The engine in use with 1, 2, … threads; the others with as many as there may be. */

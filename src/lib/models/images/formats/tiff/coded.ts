@@ -1,7 +1,6 @@
 /** Strips and tiles in JPEG and fax compression, which sharp unpacks one at a time. */
 import sharp from 'sharp';
-import { corrupt, decodeFailure, unsupported } from '../../failures.ts';
-import { tryDecoding } from '../../try-decoding.ts';
+import { corrupt, decodeFailure, unsupported, tryDecoding } from '../../failures.ts';
 import { colours, type TiffLayout } from './layout.ts';
 
 const COMPRESSION = 259;
