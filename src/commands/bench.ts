@@ -1,6 +1,6 @@
 /** `visionscale bench` */
 import { Command } from 'commander';
-import { stageNames } from '../lib/local/bench/stage-names.ts';
+import { stageNames } from '../lib/local/bench/stage.ts';
 import type { BenchFlags } from './actions/bench.ts';
 import { positive, someOf } from './arguments.ts';
 import { infrastructure, modelSettings, run, withSettings } from './run.ts';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { partitionForKey } from '../../src/lib/systems/topic/partitioner.ts';
+import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import type {
   GroupHandler,
   OutgoingRecord,

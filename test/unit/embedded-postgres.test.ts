@@ -9,11 +9,10 @@ import { PassThrough } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { firstObstacle, type Account } from '../../src/lib/systems/database/embedded/account.ts';
-import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
+import { filesIn, openLog } from '../../src/lib/systems/database/embedded/files.ts';
 import { openDoor } from '../../src/lib/systems/database/embedded/keeper/door.ts';
 import { findHolder, isGone, takeLock } from '../../src/lib/systems/database/embedded/keeper/lock.ts';
 import { readLines } from '../../src/lib/systems/database/embedded/keeper/protocol.ts';
-import { openLog } from '../../src/lib/systems/database/embedded/log.ts';
 import { processStart } from '../../src/lib/systems/database/embedded/processes.ts';
 import { findProgram } from '../../src/lib/systems/database/embedded/program.ts';
 import {

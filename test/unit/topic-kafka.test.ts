@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/systems/topic/kafka/headers.ts';
+import { Notices, fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/systems/topic/kafka/client.ts';
+import { PendingCommits } from '../../src/lib/systems/topic/kafka/group-client.ts';
 import { errorCode, toTopicError } from '../../src/lib/systems/topic/kafka/kafka-error.ts';
-import { Notices } from '../../src/lib/systems/topic/kafka/notices.ts';
-import { PendingCommits } from '../../src/lib/systems/topic/kafka/pending-commits.ts';
 import {
   memberProperties,
   producerProperties,

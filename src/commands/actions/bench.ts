@@ -4,13 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as compose from '../../compose.ts';
-import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import { checkPaths } from '../../lib/base/files/walk.ts';
 import { usableCores } from '../../lib/base/sandbox/parallelism.ts';
 import { bench } from '../../lib/local/bench/bench.ts';
 import { drawImages, readImages } from '../../lib/local/bench/images.ts';
 import { benchReport } from '../../lib/local/bench/report.ts';
 import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
-import { type StageName, stageNames } from '../../lib/local/bench/stage-names.ts';
+import { type StageName, stageNames } from '../../lib/local/bench/stage.ts';
 import { openClassifier } from '../../lib/models/classifier/pool.ts';
 import type { Context } from '../run.ts';
 

@@ -1,9 +1,9 @@
 /** What `bins check` does: reads rules and holds them to the labels of the active model. */
 import { openDatabase } from '../../compose.ts';
-import { noModel } from '../../lib/models/store/no-model.ts';
+import { noModel } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
-import { readRules } from '../../lib/systems/bins/read-file.ts';
+import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import type { Context } from '../run.ts';
 import { hasPipeline } from './activate-model.ts';
 import { faultLines, noteLines } from './bins-faults.ts';

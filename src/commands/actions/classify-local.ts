@@ -1,7 +1,6 @@
 /** What `classify --local` does: prints a line for each image, and the bad files at the end. */
 import { openClassifier } from '../../compose.ts';
-import { checkPaths } from '../../lib/base/files/check-paths.ts';
-import type { Rejection } from '../../lib/base/files/walk.ts';
+import { checkPaths, type Rejection } from '../../lib/base/files/walk.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';

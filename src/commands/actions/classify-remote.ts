@@ -1,6 +1,5 @@
 /** What `classify --server` does: shows how far it is, labels as they come with --json, else a table at the end. */
-import { checkPaths } from '../../lib/base/files/check-paths.ts';
-import type { Rejection } from '../../lib/base/files/walk.ts';
+import { checkPaths, type Rejection } from '../../lib/base/files/walk.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
@@ -12,7 +11,7 @@ import {
 import { countFiles } from '../../lib/local/classify/classify.ts';
 import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
 import { ServerClient } from '../../lib/local/classify/server-client.ts';
-import { compareKeys } from '../../lib/systems/objects/key.ts';
+import { compareKeys } from '../../lib/systems/objects/store.ts';
 import type { Context } from '../run.ts';
 import { writeJsonLine, writeLine } from '../write-line.ts';
 import type { ClassifyFlags } from './classify.ts';

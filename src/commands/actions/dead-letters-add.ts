@@ -2,11 +2,10 @@
 import { hostname, userInfo } from 'node:os';
 import { openDatabase, openTopic } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
-import { printable } from '../../lib/base/printable.ts';
+import { printable, readable } from '../../lib/base/printable.ts';
 import { ask } from '../../lib/base/report/ask.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { type Added, addDeadLetter, type Found } from '../../lib/pipeline/dead-letters/add.ts';
-import { readable } from '../../lib/systems/message/readable.ts';
 import type { Context } from '../run.ts';
 
 export interface AddFlags {

@@ -1,8 +1,7 @@
 /** What `doctor` does: runs the checks that these settings call for, and prints each as it ends. */
 import * as compose from '../../compose.ts';
 import { printableLines } from '../../lib/base/printable.ts';
-import { doctor } from '../../lib/pipeline/doctor/doctor.ts';
-import { Opened } from '../../lib/pipeline/doctor/opened.ts';
+import { doctor, Opened } from '../../lib/pipeline/doctor/doctor.ts';
 import * as packages from '../../lib/pipeline/doctor/packages.ts';
 import { resultsCheck } from '../../lib/pipeline/doctor/results.ts';
 import * as servers from '../../lib/pipeline/doctor/servers.ts';

@@ -1,7 +1,7 @@
 /** What the flags of `dead-letters` select. */
 import { UsageError } from '../../lib/base/errors.ts';
 import type { Selection } from '../../lib/systems/database/tables/dead-letters.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 
 export interface SelectionFlags {
   code?: string;

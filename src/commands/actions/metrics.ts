@@ -1,10 +1,10 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
-import type { Health } from '../../lib/observe/metrics/health.ts';
 import type { Metrics, Role } from '../../lib/observe/metrics/metrics.ts';
+import type { Health } from '../../lib/observe/metrics/server.ts';
 import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
 import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
-import type { WatchEvent } from '../../lib/pipeline/watch/events.ts';
+import type { WatchEvent } from '../../lib/pipeline/watch/visit.ts';
 import type { Context } from '../run.ts';
 
 export interface Shown<Event> extends AsyncDisposable {
@@ -19,7 +19,7 @@ export async function showConsumer(
 ): Promise<Shown<ConsumeEvent>> {
   if (context.config.metrics.port === undefined) return nothing;
   const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
-  const { consumerHealth } = await import('../../lib/observe/metrics/health.ts');
+  const { consumerHealth } = await import('../../lib/observe/metrics/server.ts');
   const { see, health } = consumerHealth(context.signal, group);
   return show(context, 'consume', health, ({ registry }) => {
     const count = consumerMetrics(registry, sources);

@@ -3,7 +3,7 @@ import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 import type { Context } from '../run.ts';
 
 export interface AccuracyFlags {

@@ -3,7 +3,7 @@ import { openDatabase, openStore } from '../../compose.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { exportUnsure, type ExportEvent } from '../../lib/learning/export.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 import type { Context } from '../run.ts';
 
 export interface ExportFlags {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BinTable, decideBin } from '../../../src/lib/systems/bins/decide.ts';
 import { globMatcher, isGlob } from '../../../src/lib/systems/bins/glob.ts';
-import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 import type { BinReason } from '../../../src/lib/systems/bins/rules.ts';
 
 const rules = parseRules(`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Source } from '../../../src/lib/pipeline/consume/partition/source.ts';
+import { Source } from '../../../src/lib/pipeline/consume/partition/work-through.ts';
 import type { Reader, TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 /** Hands out these offsets once; a stretch that ends early leaves the rest. */

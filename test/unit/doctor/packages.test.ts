@@ -1,7 +1,7 @@
 /** What doctor says of librdkafka's codecs. */
 import { expect, it } from 'vitest';
 import { rdkafkaFound } from '../../../src/lib/pipeline/doctor/packages.ts';
-import { codecMissing } from '../../../src/lib/systems/topic/kafka/codecs.ts';
+import { codecMissing } from '../../../src/lib/systems/topic/kafka/load.ts';
 
 const features = ['gzip', 'snappy', 'ssl', 'sasl', 'lz4'];
 

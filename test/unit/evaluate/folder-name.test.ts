@@ -2,7 +2,7 @@
 import { basename, join, normalize } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { folderLabel, folderName } from '../../../src/lib/base/files/folder-name.ts';
+import { folderLabel, folderName } from '../../../src/lib/base/files/class-folders.ts';
 import { matchFolders, unknownFolders } from '../../../src/lib/learning/evaluate/evaluate.ts';
 
 describe('folderName', () => {

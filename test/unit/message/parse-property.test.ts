@@ -7,8 +7,8 @@ import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
 import { maxRequestIdBytes } from '../../../src/lib/systems/message/request.ts';
 import { retryMessage, retryNumber } from '../../../src/lib/systems/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
-import { objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/headers.ts';
+import { objectKeyFault } from '../../../src/lib/systems/objects/store.ts';
+import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/client.ts';
 import { checkHeaders } from '../../../src/lib/systems/topic/limits.ts';
 import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 

@@ -3,10 +3,9 @@ import { PassThrough, Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Admission, type Memory } from '../../../src/lib/pipeline/serve/admission/admission.ts';
-import { Places } from '../../../src/lib/pipeline/serve/admission/places.ts';
 import { receiveImage } from '../../../src/lib/pipeline/serve/admission/receive.ts';
-import { Feed } from '../../../src/lib/pipeline/serve/results/feed.ts';
-import { eventStream, placeOf } from '../../../src/lib/pipeline/serve/results/server-sent-events.ts';
+import { Places } from '../../../src/lib/pipeline/serve/admission/senders.ts';
+import { Feed, eventStream, placeOf } from '../../../src/lib/pipeline/serve/results/feed.ts';
 import { Waiters } from '../../../src/lib/pipeline/serve/results/waiters.ts';
 import type {
   Outcome,

@@ -1,8 +1,15 @@
 /** Spans of a consumer: their parent from the message, their times from the work; and what happens without OpenTelemetry. */
 import { describe, expect, it } from 'vitest';
 import { tracingSettings } from '../../../src/lib/config/tracing.ts';
-import type { Api, Span, SpanContext, SpanOptions, Time } from '../../../src/lib/observe/tracing/api.ts';
-import { consumerSpans, spanContext } from '../../../src/lib/observe/tracing/consumer-spans.ts';
+import {
+  type Api,
+  type Span,
+  type SpanContext,
+  type SpanOptions,
+  type Time,
+  consumerSpans,
+  spanContext,
+} from '../../../src/lib/observe/tracing/consumer-spans.ts';
 import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
 import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
 import type { Outcome } from '../../../src/lib/systems/database/record/record.ts';

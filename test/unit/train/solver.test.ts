@@ -8,8 +8,13 @@ import {
   minimize,
 } from '../../../src/lib/learning/train/head/fit.ts';
 import { SoftmaxObjective } from '../../../src/lib/learning/train/head/objective.ts';
-import { addProduct } from '../../../src/lib/learning/train/head/products.ts';
-import { unwhiten, whiten, whitened, whiteningOf } from '../../../src/lib/learning/train/head/whitening.ts';
+import {
+  addProduct,
+  unwhiten,
+  whiten,
+  whitened,
+  whiteningOf,
+} from '../../../src/lib/learning/train/head/whitening.ts';
 import { chance } from '../../support/squeezenet-models.ts';
 
 function gaussian(seed: number): () => number {

@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseError, ImageError, ObjectError, UsageError } from '../../../src/lib/base/errors.ts';
-import type { UploadEvent } from '../../../src/lib/pipeline/upload/events.ts';
-import { upload, type UploadDeps, type UploadOptions } from '../../../src/lib/pipeline/upload/upload.ts';
-import type { ImageRow, ImageTable } from '../../../src/lib/systems/database/tables/image-table.ts';
+import {
+  type UploadEvent,
+  upload,
+  type UploadDeps,
+  type UploadOptions,
+} from '../../../src/lib/pipeline/upload/upload.ts';
+import type { ImageRow, ImageTable } from '../../../src/lib/systems/database/tables/images.ts';
 import { openFileStore } from '../../../src/lib/systems/objects/file/file.ts';
 import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 import { collect } from '../../contract/objects.ts';

@@ -1,6 +1,6 @@
 /** When a file that may still be written has come to rest. */
 import { expect, it } from 'vitest';
-import { Settled } from '../../../src/lib/pipeline/watch/settled.ts';
+import { Settled } from '../../../src/lib/pipeline/watch/visit.ts';
 
 function clock() {
   let [now, steady] = [1_000_000, 0];

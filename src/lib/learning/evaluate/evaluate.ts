@@ -1,7 +1,6 @@
 /** The verb `evaluate`: one model or two on the same labelled folders. */
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
-import { classFolders } from '../../base/files/class-folders.ts';
-import { folderName } from '../../base/files/folder-name.ts';
+import { classFolders, folderName } from '../../base/files/class-folders.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';

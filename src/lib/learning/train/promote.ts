@@ -1,5 +1,5 @@
 /** The checkpoint rule: a new version becomes active only if it is better than the former on the same hold-out. */
-import { percent } from '../../base/report/percent.ts';
+import { percent } from '../../base/report/table.ts';
 import { loadModel, type LoadedModel } from '../../models/format/model.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore } from '../../models/store/store.ts';

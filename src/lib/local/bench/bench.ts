@@ -1,15 +1,20 @@
 /** The verb `bench`: runs the stages one after another and gathers their figures. */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
-import { type StageName, stageNames } from './stage-names.ts';
-import type { Figure, Findings, Stage, StageInput } from './stage.ts';
+import {
+  type StageName,
+  stageNames,
+  type Figure,
+  type Findings,
+  type Stage,
+  type StageInput,
+} from './stage.ts';
 import { agreementStage } from './stages/agreement.ts';
 import { consumeStage } from './stages/consume.ts';
-import { decodeStage, preprocessStage } from './stages/decode.ts';
 import { endToEndStage } from './stages/end-to-end.ts';
-import { inferStage } from './stages/infer.ts';
+import { inferStage, workersStage } from './stages/infer.ts';
+import { decodeStage, preprocessStage } from './stages/prepare.ts';
 import { produceStage } from './stages/produce.ts';
-import { workersStage } from './stages/workers.ts';
 
 const stages: Record<StageName, Stage> = {
   decode: decodeStage,

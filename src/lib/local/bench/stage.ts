@@ -6,7 +6,6 @@ import type { PreprocessMode } from '../../models/images/prepare.ts';
 import type { BenchImages } from './images.ts';
 import type { Measured } from './measure.ts';
 import type { Scratch } from './scratch.ts';
-import type { StageName } from './stage-names.ts';
 
 export interface StageInput {
   images: BenchImages;
@@ -44,3 +43,17 @@ export interface StageResult {
 }
 
 export type Stage = (input: StageInput) => Promise<StageResult>;
+
+/** The stages of a benchmark, in the order in which they run. */
+export const stageNames = [
+  'decode',
+  'preprocess',
+  'infer',
+  'workers',
+  'produce',
+  'consume',
+  'end-to-end',
+  'agreement',
+] as const;
+
+export type StageName = (typeof stageNames)[number];

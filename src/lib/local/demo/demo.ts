@@ -7,7 +7,7 @@ import type { Database } from '../../systems/database/open.ts';
 import { answersTo, type OutcomeSummary, roundsOf, summarize } from '../../systems/database/tables/demo.ts';
 import { askAgain } from '../../systems/database/tables/images.ts';
 import { readOwners } from '../../systems/database/tables/overview.ts';
-import { readPosition } from '../../systems/database/tables/positions.ts';
+import { readPosition } from '../../systems/database/tables/owners.ts';
 import { producedRequestId } from '../../systems/message/request.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from './child.ts';

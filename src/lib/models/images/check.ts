@@ -3,7 +3,7 @@ import sharp from 'sharp';
 import { decodeFailure, tryDecoding } from './failures.ts';
 import { readHeader, sharpInput, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
-import { isOwn, ownFormats } from './own.ts';
+import { isOwn, ownFormats } from './own-decoders.ts';
 import type { ImageFormat } from './sniff.ts';
 
 export interface CheckedImage {

@@ -1,11 +1,11 @@
 /** Encoded images to 8-bit RGB pixels, with the values Pillow's `convert("RGB")` gives (deviations: see decodeImage). */
 import sharp from 'sharp';
 import { corrupt, decodeFailure, tryDecoding } from './failures.ts';
-import { cmykToRgb } from './formats/cmyk.ts';
+import { cmykToRgb } from './formats/tiff/colour.ts';
 import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
 import { orient } from './orientation.ts';
-import { isOwn, ownFormats } from './own.ts';
+import { isOwn, ownFormats } from './own-decoders.ts';
 
 /** Pixels, row by row from the top, three bytes (red, green, blue) each. */
 export interface RgbImage {

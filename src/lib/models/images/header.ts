@@ -4,7 +4,7 @@ import sharp, { type SharpOptions } from 'sharp';
 import { decodeFailure, tryDecoding, corrupt, truncated } from './failures.ts';
 import { checkBytes, checkPixels, type ImageLimits } from './limits.ts';
 import { xmpOrientation, exifOrientation, isProfile, profileOrientation } from './orientation.ts';
-import { isOwn, ownFormats, type OwnFormatName } from './own.ts';
+import { isOwn, ownFormats, type OwnFormatName } from './own-decoders.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
 
 // A stream of images never sees the same one twice, and the cores are kept busy by one thread per image.

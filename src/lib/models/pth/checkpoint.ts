@@ -1,4 +1,4 @@
-/** Finds the weights in what people save: a state dict, or a checkpoint that has one among other things. */
+/** Finds the weights in what people save (a state dict, or a checkpoint with one among other things), and their float32 values. */
 import { malformed, wholeModel, isKind, type Dict, type TensorReference, type Value, type StorageReference, type StorageType } from './values.ts';
 
 /** What trainers call it, the plainest first. */

@@ -1,4 +1,4 @@
-/** Reads the tensors of a `.pth` file (a zip archive since PyTorch 1.6, a stream of pickles before), and nothing else. */
+/** Reads the tensors of a `.pth` file (a zip archive since PyTorch 1.6, a stream of pickles before), or makes an ONNX file of them. */
 import { crc32 } from 'node:zlib';
 import { serializeOnnx } from '../onnx/onnx.ts';
 import { buildSqueezeNet11 } from '../onnx/squeezenet.ts';

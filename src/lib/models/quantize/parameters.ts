@@ -1,4 +1,4 @@
-/** From ranges and weights to int8: scales, zero points and the rounded numbers. */
+/** Ranges of tensors, found by running the network, and from them int8: scales, zero points and the rounded numbers. */
 import { invalidModel } from '../format/model-files.ts';
 import { floatValue, makeNode, type OnnxModel } from '../onnx/graph.ts';
 import { serializeOnnx } from '../onnx/onnx.ts';

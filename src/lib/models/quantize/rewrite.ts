@@ -1,4 +1,4 @@
-/** Writes a graph again with its weights in int8 and QuantizeLinear/DequantizeLinear pairs where values are uint8. */
+/** Decides which parts of a graph compute in int8, and writes it again with int8 weights and QuantizeLinear/DequantizeLinear pairs. */
 import { makeNode, tensorType, type OnnxModel, type OnnxNode, type OnnxTensor, intAttribute, type OnnxGraph } from '../onnx/graph.ts';
 import { rawTensor, tensorToFloats } from '../onnx/tensors.ts';
 import { type Affine, leastWeightScale, quantizeBias, quantizeWeights } from './parameters.ts';

@@ -1,4 +1,4 @@
-/** A model of the store as lists show it: its manifest, read without its weights. */
+/** A model of the store as lists show it: name, version and manifest, read without its weights; and those that come with the package. */
 import { stat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorMessage, UsageError } from '../../base/errors.ts';

@@ -6,7 +6,7 @@ import type { Endurance } from '../../config/endurance.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { NewPrediction, Outcome, Sorting } from '../../systems/database/record/record.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
-import type { Buckets } from '../../systems/objects/buckets.ts';
+import type { Buckets } from '../../systems/objects/open.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { PublishEvent } from '../../systems/publish/publisher.ts';
 import type { ResultTopics } from '../../systems/publish/topics.ts';

@@ -5,9 +5,8 @@ import { aborted } from '../../base/flow/waiting.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Committer, Membership } from '../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
-import { claimPatiently } from './partition/claim.ts';
+import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
-import { consumeUntilAway } from './partition/until-away.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;

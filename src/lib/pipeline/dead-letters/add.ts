@@ -8,14 +8,13 @@ import {
   moveMessage,
 } from '../../systems/database/record/move-message.ts';
 import type { DeadLetter } from '../../systems/database/record/record.ts';
-import type { PartitionId } from '../../systems/database/tables/owners.ts';
-import { readPosition } from '../../systems/database/tables/positions.ts';
+import { type PartitionId, readPosition } from '../../systems/database/tables/owners.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import { wholeOf } from '../../systems/message/whole.ts';
 import { topicMissing } from '../../systems/topic/limits.ts';
 import type { Topic, TopicRecord } from '../../systems/topic/topic.ts';
 import { deadLetter } from '../consume/answer/answer-request.ts';
-import { own } from '../consume/answer/own.ts';
+import { own } from '../consume/answer/answer.ts';
 
 export interface AddOptions {
   pipeline: string;

@@ -1,8 +1,8 @@
 /** What `dead-letters retry` puts into the topic for a dead letter, and how a consumer knows it again. */
 import type { OutgoingRecord, TopicRecord } from '../topic/topic.ts';
-import { plainText } from './fields.ts';
 import { header } from './headers.ts';
 import { fitsImage, maxRequestIdBytes, positionRequestId } from './request.ts';
+import { plainText } from './values.ts';
 
 /** Of a dead letter, what its retry is made of: the message, or as much of it as asked for this. */
 export interface Retried {

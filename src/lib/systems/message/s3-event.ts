@@ -1,10 +1,9 @@
 /** S3 event notifications, as AWS, MinIO, Ceph and versitygw write them: what their records ask for. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { plainText, timeOf } from './fields.ts';
-import { type Place, placeOf } from './place.ts';
 import { fitsImage, maxRequestIdBytes, type Refused, type Request } from './request.ts';
-import type { EventKeyForm, MessageRules } from './rules.ts';
+import { type Place, placeOf, type EventKeyForm, type MessageRules } from './rules.ts';
+import { plainText, timeOf } from './values.ts';
 
 export interface Asked {
   requests: Request[];

@@ -1,5 +1,5 @@
 /** Tables of the report: every class, and two models side by side. */
-import { percent } from '../../../base/report/percent.ts';
+import { percent } from '../../../base/report/table.ts';
 import { compareJudgements, distinctNames, type PairedImage } from '../compare.ts';
 import type { Judgement } from '../judge.ts';
 import { confusedPairs } from '../metrics.ts';

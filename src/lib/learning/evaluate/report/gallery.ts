@@ -2,7 +2,7 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { readImageFile } from '../../../base/files/read-file.ts';
-import { percent } from '../../../base/report/percent.ts';
+import { percent } from '../../../base/report/table.ts';
 import { defaultLimits } from '../../../models/images/limits.ts';
 import { thumbnail } from '../../../models/images/small.ts';
 import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';

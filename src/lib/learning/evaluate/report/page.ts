@@ -1,13 +1,12 @@
 /** report.html: one file with everything in it, safe to open whatever the images are called. */
-import { percent } from '../../../base/report/percent.ts';
+import { percent } from '../../../base/report/table.ts';
 import { worstMistakes } from '../judge.ts';
 import { confusedPairs, wilson } from '../metrics.ts';
 import type { ReportInput } from '../report.ts';
+import { learningCurves, heatMap, mostClasses } from './charts.ts';
 import { classTable, comparisonSection } from './comparison.ts';
 import { countWarnings, images } from './counts.ts';
-import { learningCurves } from './curves.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
-import { heatMap, mostClasses } from './heat-map.ts';
 import { Html, html } from './html.ts';
 import { verdict } from './verdict.ts';
 

@@ -1,5 +1,5 @@
 /** What the numbers mean, in plain words: is this good enough, and what is to be photographed next? Pure. */
-import { percent } from '../../../base/report/percent.ts';
+import { percent } from '../../../base/report/table.ts';
 import { worstMistakes, type Judgement } from '../judge.ts';
 import { wilson, type Interval, confusedPairs, type ClassMetrics } from '../metrics.ts';
 import type { ReportInput } from '../report.ts';

@@ -1,8 +1,10 @@
-/** Asks for a partition's lease, waiting out a database that is away. */
-import { errorMessage, VisionscaleError } from '../../../base/errors.ts';
+/** Asks for a lease, waiting out a database that is away, and consumes the partition until a server goes away or it is over. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage, VisionscaleError, isRetryable } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../deps.ts';
+import type { ConsumeDeps, ConsumeOptions, Shared } from '../deps.ts';
+import { consumePartition, type PartitionTask } from './partition.ts';
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
 export async function claimPatiently(
@@ -31,4 +33,23 @@ function modeConflict(holder: Holder, pipeline: string, topic: string): Visionsc
       hint: `Use ${running} here too, stop that consumer before using ${asked}, or choose another --pipeline.`,
     },
   );
+}
+
+/** Before the partition is claimed anew, in milliseconds: claiming itself waits with backoff while the database is away. */
+const pauseMs = 500;
+
+/** `again`: the lease was lost or given back because something was away; claim it and go on from the position. */
+export async function consumeUntilAway(
+  deps: ConsumeDeps & Shared,
+  options: ConsumeOptions,
+  task: PartitionTask,
+): Promise<'ended' | 'again'> {
+  try {
+    return (await consumePartition(deps, options, task)) === 'lost' ? 'again' : 'ended';
+  } catch (error) {
+    if (!isRetryable(error) || options.signal.aborted) throw error;
+    deps.report({ kind: 'waiting', partition: task.lease.partition, reason: errorMessage(error) });
+    await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
+    return 'again';
+  }
 }

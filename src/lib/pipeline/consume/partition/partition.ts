@@ -1,15 +1,20 @@
 /** One owned partition: holds its lease while its messages are worked through, and tells how it is. */
 import { setMaxListeners } from 'node:events';
+import type { Pool } from 'pg';
 import { retry } from '../../../base/flow/retry.ts';
 import { OwnershipLostError } from '../../../systems/database/record/record.ts';
-import type { Lease, OwnerReport } from '../../../systems/database/tables/owners.ts';
-import { Publication } from '../../../systems/publish/publication.ts';
+import {
+  type Lease,
+  type OwnerReport,
+  leaseMs,
+  release,
+  renew,
+} from '../../../systems/database/tables/owners.ts';
+import { Publication } from '../../../systems/publish/publisher.ts';
 import type { Committer } from '../../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from '../deps.ts';
-import { holdLease } from './hold-lease.ts';
 import { startOffset } from './start-offset.ts';
-import { Waits } from './waits.ts';
-import { StalledError } from './watch.ts';
+import { Waits, StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';
 
 export interface PartitionTask {
@@ -126,4 +131,54 @@ function after(signal: AbortSignal, ms: number): AbortSignal {
   if (signal.aborted) start();
   else signal.addEventListener('abort', start, { once: true });
   return later.signal;
+}
+
+/** Keeps a lease by renewing it, tells when it is lost, and gives it back at the end. */
+interface HeldLease extends AsyncDisposable {
+  /** Writes the report at once rather than with the next renewal. */
+  tell(): void;
+  /** What is in work hangs: the next owner is told with the lease's end. */
+  stalled(): void;
+}
+
+/** `report` is asked at every renewal. While the database is away the lease may run out; recording checks the epoch. */
+export function holdLease(
+  pool: Pool,
+  lease: Lease,
+  report: () => OwnerReport,
+  onLost: () => void,
+): HeldLease {
+  let running: Promise<void> | undefined;
+  let over = false;
+  let how: 'released' | 'stalled' = 'released';
+
+  const beat = async () => {
+    try {
+      if (!(await renew(pool, lease, report()))) {
+        over = true;
+        clearInterval(timer);
+        onLost();
+      }
+    } catch {
+      // The database is away: recording waits for it too, and says so.
+    }
+  };
+  const tell = () => {
+    if (!over) running ??= beat().finally(() => (running = undefined));
+  };
+  const timer = setInterval(tell, leaseMs / 4);
+  tell();
+
+  return {
+    tell,
+    stalled: () => void (how = 'stalled'),
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      if (over) return;
+      over = true;
+      await running;
+      // Best effort: without it the lease simply ends by itself.
+      await release(pool, lease, how).catch(() => undefined);
+    },
+  };
 }

@@ -1,7 +1,6 @@
 /** Where a partition is read from: behind what this pipeline has recorded, if the topic is still the same one. */
 import { TopicError } from '../../../base/errors.ts';
-import type { Lease } from '../../../systems/database/tables/owners.ts';
-import { readPosition, type Position } from '../../../systems/database/tables/positions.ts';
+import { type Lease, readPosition, type Position } from '../../../systems/database/tables/owners.ts';
 import type { PartitionBounds, Topic } from '../../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeOptions } from '../deps.ts';
 

@@ -1,16 +1,16 @@
 /** The messages of an owned partition: read → fetch → decode → preprocess → infer → record → commit. */
 import { faultCode } from '../../../base/errors.ts';
-import { epochMs } from '../../../base/flow/clock.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { wasMoved } from '../../../systems/database/record/move-message.ts';
-import { readPosition, skipGap } from '../../../systems/database/tables/positions.ts';
+import { readPosition, skipGap } from '../../../systems/database/tables/owners.ts';
 import { retryNumber } from '../../../systems/message/retry.ts';
 import { defaultRules } from '../../../systems/message/rules.ts';
 import { wholeOf } from '../../../systems/message/whole.ts';
+import type { Reader, TopicRecord } from '../../../systems/topic/topic.ts';
+import { epochMs, type StoreOf } from '../answer/answer-request.ts';
 import { answer, type AnswerDeps } from '../answer/answer.ts';
 import type { Guard } from '../answer/crash-guard.ts';
-import type { StoreOf } from '../answer/image-of.ts';
 import { InHand } from '../answer/in-hand.ts';
 import { patienceByBucket } from '../answer/patience.ts';
 import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type Shared } from '../deps.ts';
@@ -18,9 +18,7 @@ import { LatestCommit } from './latest-commit.ts';
 import type { PartitionTask } from './partition.ts';
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
-import { Source } from './source.ts';
-import type { Waits } from './waits.ts';
-import { type StalledError, Watch } from './watch.ts';
+import { type Waits, type StalledError, Watch } from './watch.ts';
 
 export interface Work {
   from: number;
@@ -201,4 +199,42 @@ function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work)
     if (window === until) return;
   }
   yield { until, inFlight: messagesInFlight, guard: crashGuard.beside };
+}
+
+/** A partition's records in stretches: what one stretch read too far is where the next one begins. */
+export class Source {
+  readonly #reader: Reader;
+  #ahead: TopicRecord | undefined;
+  #taken: number;
+
+  constructor(reader: Reader, from: number) {
+    this.#reader = reader;
+    this.#taken = from;
+  }
+
+  /** One past the last record that was handed out or read too far. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** The records before offset `end` (null: all, for ever). Ends without an error when `signal` aborts. */
+  async *upTo(end: number | null, signal: AbortSignal): AsyncGenerator<TopicRecord> {
+    const isBefore = (offset: number) => end === null || offset < end;
+    if (this.#ahead !== undefined) {
+      const record = this.#ahead;
+      if (!isBefore(record.offset)) return;
+      this.#ahead = undefined;
+      yield record;
+      if (!isBefore(record.offset + 1)) return;
+    }
+    for await (const record of this.#reader.records(signal)) {
+      this.#taken = record.offset + 1;
+      if (!isBefore(record.offset)) {
+        this.#ahead = record;
+        return;
+      }
+      yield record;
+      if (!isBefore(record.offset + 1)) return;
+    }
+  }
 }

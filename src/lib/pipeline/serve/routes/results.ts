@@ -1,13 +1,11 @@
 /** Results: in pages back in time, and as they come. */
 import { z } from 'zod';
 import { type Result, resultPage } from '../../../systems/database/tables/results.ts';
-import { Places } from '../admission/places.ts';
-import { senderOf } from '../admission/sender.ts';
-import type { App, Shared } from '../context.ts';
+import { Places, senderOf } from '../admission/senders.ts';
+import { type App, type Shared, refuseOtherMethods } from '../context.ts';
 import { Problem } from '../problem.ts';
-import { eventStream, placeOf } from '../results/server-sent-events.ts';
+import { eventStream, placeOf } from '../results/feed.ts';
 import * as schemas from '../schemas.ts';
-import { refuseOtherMethods } from './only.ts';
 
 /** Most listeners of the stream at a time, in all and of one sender. */
 const mostListeners = { all: 500, each: 16 };

@@ -1,9 +1,8 @@
 /** Whether it lives, whether it could take images now, what it counts, and the bins in force. */
 import { readBins } from '../../../systems/database/tables/bins.ts';
-import type { App, Shared } from '../context.ts';
+import { type App, type Shared, refuseOtherMethods } from '../context.ts';
 import { readiness } from '../readiness.ts';
 import * as schemas from '../schemas.ts';
-import { refuseOtherMethods } from './only.ts';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: Shared): void {
   const ask = readiness({ ...deps, disks: options.disks });

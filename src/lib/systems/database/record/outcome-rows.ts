@@ -2,8 +2,8 @@
 import type { PoolClient } from 'pg';
 import { decideBin } from '../../bins/decide.ts';
 import { manualBin } from '../../bins/rules.ts';
-import { latencyStart } from '../../message/time.ts';
-import type { VersionedBins } from '../tables/active-bins.ts';
+import { latencyStart } from '../../message/values.ts';
+import type { VersionedBins } from '../tables/bins.ts';
 import { deadMessage, resultMessage } from '../tables/outbox.ts';
 import type { DeadLetter, NewPrediction, Prediction } from './record.ts';
 import type { Settled } from './settle.ts';

@@ -5,7 +5,7 @@ import { VisionscaleError } from '../../../base/errors.ts';
 import type { Request } from '../../message/request.ts';
 import { messageId } from '../../message/retry.ts';
 import type { TopicRecord } from '../../topic/topic.ts';
-import type { ActiveBins } from '../tables/active-bins.ts';
+import type { ActiveBins } from '../tables/bins.ts';
 import type { Lease } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
 import { lockRequests } from './lock-requests.ts';

@@ -3,10 +3,9 @@ import type { KafkaConsumer, LibrdKafkaError, TopicPartition } from 'node-rdkafk
 import { errorMessage, TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import type { GroupHandler, Membership } from '../topic.ts';
-import type { Surroundings } from './client.ts';
-import { Consumer } from './consumer.ts';
+import { type Surroundings, Consumer } from './client.ts';
+import { PendingCommits } from './group-client.ts';
 import { codes, errorCode, toTopicError } from './kafka-error.ts';
-import { PendingCommits } from './pending-commits.ts';
 import type { ClientProperties } from './properties.ts';
 
 /** How often librdkafka is asked for rebalances, ms; and while a commit is under way. */

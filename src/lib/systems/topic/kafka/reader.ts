@@ -3,11 +3,9 @@ import type { KafkaConsumer, Message } from 'node-rdkafka';
 import { pause } from '../../../base/flow/waiting.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
-import { codecMissing } from './codecs.ts';
-import type { Consumer } from './consumer.ts';
-import { fromKafkaHeaders } from './headers.ts';
+import { type Consumer, fromKafkaHeaders } from './client.ts';
 import { codes, errorCode, toTopicError } from './kafka-error.ts';
-import { loadRdkafka } from './load.ts';
+import { codecMissing, loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
 /** How long the one reader that may block a thread of libuv's pool does so at a time, ms. */

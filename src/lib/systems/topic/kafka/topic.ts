@@ -11,13 +11,11 @@ import type {
   ReaderOptions,
   Topic,
 } from '../topic.ts';
-import type { Surroundings } from './client.ts';
-import { Consumer } from './consumer.ts';
+import { type Surroundings, Notices, Consumer } from './client.ts';
 import { createTopic, partitionCount } from './create.ts';
 import { GroupClient } from './group-client.ts';
 import { loadRdkafka } from './load.ts';
 import { KafkaMembership } from './membership.ts';
-import { Notices } from './notices.ts';
 import { KafkaProducer } from './producer.ts';
 import { memberProperties, producerProperties, queryProperties, readerProperties } from './properties.ts';
 import type { Connection } from './properties.ts';

@@ -1,6 +1,39 @@
-/** Who sends a request, for all that is shared out by sender: its token, else its address; and signs of somebody between. */
+/** Who sends a request, and what senders share: so many places in all, and no more than so many for one of them. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIPv6 } from 'node:net';
+
+export class Places {
+  readonly #most: { all: number; each: number };
+  readonly #taken = new Map<string, number>();
+  #all = 0;
+
+  constructor(most: { all: number; each: number }) {
+    this.#most = most;
+  }
+
+  /** What is full; undefined where there is a place. */
+  full(sender: string): 'all' | 'each' | undefined {
+    if (this.#all >= this.#most.all) return 'all';
+    return (this.#taken.get(sender) ?? 0) >= this.#most.each ? 'each' : undefined;
+  }
+
+  /** Returns how to give it back, once. */
+  take(sender: string): () => void {
+    this.#all++;
+    this.#taken.set(sender, (this.#taken.get(sender) ?? 0) + 1);
+    let given = false;
+    return () => {
+      if (given) return;
+      given = true;
+      this.#all--;
+      const left = this.#taken.get(sender)! - 1;
+      if (left > 0) this.#taken.set(sender, left);
+      else this.#taken.delete(sender);
+    };
+  }
+}
+
+// Who sends a request, for all that is shared out by sender: its token, else its address; and signs of somebody between.
 
 /** No token has the name of an address. */
 export function senderOf(token: string | null, address: string): string {

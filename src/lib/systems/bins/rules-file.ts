@@ -1,8 +1,10 @@
-/** Reads rules from the text of a YAML or JSON file; every fault in one error. */
-import { isMap, parseDocument } from 'yaml';
+/** Rules as the text of a YAML or JSON file: read, with every fault in one error, and written. */
+import { isMap, parseDocument, Document, Scalar } from 'yaml';
 import { z } from 'zod';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
+import { readTextFile } from '../../base/files/text-file.ts';
 import { nearest } from '../../base/nearest.ts';
+import { printableJson } from '../../base/printable.ts';
 import { globSize, isGlob, mostGlobSize } from './glob.ts';
 import { type BinRule, type BinRules, manualBin } from './rules.ts';
 
@@ -165,4 +167,48 @@ function contradictions(rules: BinRules): string[] {
     faults.push(`the globs come to more than ${mostGlobSize} characters with their choices written out`);
   }
   return faults;
+}
+
+const mostBytes = 4 * 1024 ** 2;
+
+/** Throws VisionscaleError: `bins_unavailable` where the file cannot be read, `bins_invalid`. */
+export function readRules(path: string): BinRules {
+  return parseRules(content(path));
+}
+
+function content(path: string): string {
+  try {
+    return readTextFile(path, { mostBytes });
+  } catch (error) {
+    throw new VisionscaleError(`cannot read the bins from ${path}: it ${errorMessage(error)}`, {
+      code: 'bins_unavailable',
+      hint: 'Name a YAML or JSON file of at most 4 MiB in UTF-8. For an example: visionscale bins --help',
+      cause: error,
+    });
+  }
+}
+
+/** YAML; put in force again it is the same version. */
+export function writeRules({ manual, bins }: BinRules): string {
+  const document = new Document({
+    manual: quoted(manual),
+    bins: new Map(
+      bins.map(({ bin, classes, confidence, margin }) => [
+        quoted(bin),
+        {
+          classes: classes.map(quoted),
+          ...(confidence > 0 && { confidence }),
+          ...(margin > 0 && { margin }),
+        },
+      ]),
+    ),
+  });
+  return printableJson(document.toString({ lineWidth: 0 }));
+}
+
+/** Names may look like numbers, and globs like aliases. */
+function quoted(text: string): Scalar<string> {
+  const scalar = new Scalar(text);
+  scalar.type = Scalar.QUOTE_DOUBLE;
+  return scalar;
 }

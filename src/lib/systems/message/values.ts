@@ -1,4 +1,5 @@
-/** Times from outside. */
+/** Values from outside (times, headers, envelopes, events), checked before anything is made of them. */
+import { UsageError } from '../../base/errors.ts';
 
 const lastMs = 253_402_300_800_000;
 
@@ -63,4 +64,53 @@ export function latencyStart(capturedAt: number | null, timestamp: number, now =
   const at = sent ?? now;
   const isSane = capturedAt !== null && capturedAt >= at - longestWay && capturedAt <= at + clockSkew;
   return isSane ? capturedAt : sent;
+}
+
+const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+/** `90s`, `15m`, `2h`, `7d`, or a day or a moment in ISO 8601. Throws UsageError. */
+export function parseSince(text: string, now: Date = new Date(), flag = '--since'): Date {
+  const ago = /^(\d+(?:\.\d+)?)\s*([smhd])$/.exec(text.trim());
+  if (ago) {
+    const ms = now.getTime() - Number(ago[1]) * unitMs[ago[2] as keyof typeof unitMs];
+    return new Date(Math.max(0, ms));
+  }
+  const moment = isoTime(text.trim());
+  if (moment !== null) return new Date(moment);
+  throw new UsageError(
+    `${flag} ${text} is neither a time ago (15m, 2h, 7d) nor a date (2026-11-22T14:00:00Z)`,
+  );
+}
+
+// Values from outside (headers, envelopes, events), checked before anything is made of them: what does not hold is null.
+
+/** Text without control characters, of 1 to `maxBytes` bytes of valid UTF-8. */
+export function plainText(value: unknown, maxBytes: number): string | null {
+  if (typeof value !== 'string' || value === '' || value.length > maxBytes) return null;
+  return Buffer.byteLength(value) > maxBytes || /[\p{Cc}\p{Cs}]/u.test(value) ? null : value;
+}
+
+/** ISO 8601, or milliseconds since the epoch as a number or as text. */
+export function timeOf(value: unknown): number | null {
+  if (typeof value === 'number') return bareTime(value);
+  if (typeof value !== 'string' || value.length > 64) return null;
+  const text = value.trim();
+  return /^\d+$/.test(text) ? bareTime(Number(text)) : isoTime(text);
+}
+
+const traceparentForm =
+  /^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?<more>-.*)?$/;
+
+/** The four fields that every version of W3C's trace context has; what a later one adds is left out. */
+export function traceparentOf(value: unknown): string | null {
+  if (typeof value !== 'string' || value.length > 512) return null;
+  const found = traceparentForm.exec(value.trim());
+  if (!found || (found.groups?.['more'] !== undefined && found[0].startsWith('00'))) return null;
+  return found[0].slice(0, 55);
+}
+
+const maxBeltBytes = 256;
+
+export function beltOf(value: unknown): string | null {
+  return plainText(value, maxBeltBytes);
 }
