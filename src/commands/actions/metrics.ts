@@ -1,6 +1,6 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
-import type { Metrics, Role } from '../../lib/observe/metrics/metrics.ts';
+import type { ProcessMetrics, Role } from '../../lib/observe/metrics/metrics.ts';
 import type { Health } from '../../lib/observe/metrics/server.ts';
 import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
 import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
@@ -47,13 +47,13 @@ async function show<Event>(
   { config, say }: Context,
   role: Role,
   health: () => Health,
-  feed: (metrics: Metrics) => (event: Event) => void,
+  feed: (metrics: ProcessMetrics) => (event: Event) => void,
 ): Promise<Shown<Event>> {
   const { host, port } = config.metrics;
   if (port === undefined) return nothing;
-  const { Metrics } = await import('../../lib/observe/metrics/metrics.ts');
+  const { ProcessMetrics } = await import('../../lib/observe/metrics/metrics.ts');
   const { openMetricsServer } = await import('../../lib/observe/metrics/server.ts');
-  const metrics = new Metrics(role);
+  const metrics = new ProcessMetrics(role);
   const hear = feed(metrics);
   const server = await openMetricsServer({ host, port, render: () => metrics.render(), health });
   say(`metrics on ${server.url}`);
@@ -70,7 +70,7 @@ async function show<Event>(
 function showWaiting<Event extends ProduceEvent | WatchEvent>(
   context: Context,
   role: Role,
-  feed: (metrics: Metrics) => (event: Event) => void,
+  feed: (metrics: ProcessMetrics) => (event: Event) => void,
 ): Promise<Shown<Event>> {
   const { signal } = context;
   let waiting: string | null = null;

@@ -5,7 +5,7 @@ import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
-import { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
 import { openMetricsServer } from '../../lib/observe/metrics/server.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
@@ -45,7 +45,7 @@ async function run(context: Context): Promise<void> {
   await patiently(() => topic.create(config.topic.partitions));
   await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
   await using looking = openImagesApart(config.limits, context.onNotice);
-  using metrics = new Metrics('serve');
+  using metrics = new ProcessMetrics('serve');
   const load = noLoad();
   const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
   await using _shown = await showElsewhere(context, metrics);
@@ -76,7 +76,10 @@ async function run(context: Context): Promise<void> {
 }
 
 /** On a port of their own too, where the settings name one: `serve` itself may be open to others. */
-async function showElsewhere({ config, say, signal }: Context, metrics: Metrics): Promise<AsyncDisposable> {
+async function showElsewhere(
+  { config, say, signal }: Context,
+  metrics: ProcessMetrics,
+): Promise<AsyncDisposable> {
   const { host, port } = config.metrics;
   if (port === undefined) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });

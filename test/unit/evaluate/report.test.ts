@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Judgement } from '../../../src/lib/learning/evaluate/judge.ts';
-import { measure } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { niceCeiling } from '../../../src/lib/learning/evaluate/report/charts.ts';
 import { countWarnings } from '../../../src/lib/learning/evaluate/report/counts.ts';
 import { escapeHtml, html } from '../../../src/lib/learning/evaluate/report/html.ts';
@@ -31,7 +31,7 @@ function judged(
     })),
   );
   const model = { name: 'parts', version: '1', digest: `sha256:${'0'.repeat(64)}` };
-  return { model, labels, metrics: measure(labels, answers), answers, unreadable: [], inferMs: 5 };
+  return { model, labels, metrics: metricsOf(labels, answers), answers, unreadable: [], inferMs: 5 };
 }
 
 const inputOf = (judgement: Judgement, more: Partial<ReportInput> = {}): ReportInput => ({

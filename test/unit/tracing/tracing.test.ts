@@ -11,7 +11,7 @@ import {
   spanContext,
 } from '../../../src/lib/observe/tracing/consumer-spans.ts';
 import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
-import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/deps.ts';
 import type { Outcome } from '../../../src/lib/systems/database/record/record.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
@@ -79,7 +79,7 @@ const letter: Outcome = {
   message: 'no object',
 };
 
-function recording(...outcomes: Outcome[]): Recording {
+function recording(...outcomes: Outcome[]): RecordedEvent {
   const counts = { predicted: 1, deadLettered: 0, ignored: 0, lag: 0, predictions: [] };
   const times = { began: 1_700_000_000_121, ended: 1_700_000_000_125.25 };
   return { kind: 'recorded', partition: 2, outcomes, ...counts, ...times };

@@ -3,7 +3,14 @@ import { createHash } from 'node:crypto';
 import { inByteOrder } from '../../base/files/class-folders.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
-import { countsOf, invalid, list, readClassFolders, type Dataset, type Example } from './dataset.ts';
+import {
+  countsOf,
+  invalidDataset,
+  quotedList,
+  readClassFolders,
+  type Dataset,
+  type Example,
+} from './dataset.ts';
 
 export interface Sets {
   labels: string[];
@@ -64,8 +71,8 @@ export async function readSets(options: SetOptions): Promise<Sets> {
   const counts = countsOf(held.examples, labels.length);
   const unjudged = labels.filter((_, i) => counts[i] === 0);
   if (labels.length - unjudged.length < 2) {
-    throw invalid(
-      `${val} has images of one class only; it lacks ${list(unjudged)}`,
+    throw invalidDataset(
+      `${val} has images of one class only; it lacks ${quotedList(unjudged)}`,
       'A hold-out judges nothing without images of the other classes.',
     );
   }
@@ -99,8 +106,8 @@ export function splitStratified(
   const single = [...classes].filter(([, contents]) => contents.size < 2);
   if (single.length > 0) {
     const names = single.map(([label]) => labels[label] ?? String(label));
-    throw invalid(
-      `too few different images to hold one back: ${list(names)}`,
+    throw invalidDataset(
+      `too few different images to hold one back: ${quotedList(names)}`,
       'Each class needs two different images at the least (20 and more to be of use), or give --val <dir>.',
     );
   }
@@ -149,14 +156,14 @@ export function withCorrections(
   const found = new Set(all.map(({ label }) => label));
   const empty = labels.filter((_, label) => !found.has(label));
   if (empty.length > 0) {
-    throw invalid(
-      `there is no corrected image of the class${empty.length > 1 ? 'es' : ''} ${list(empty)}`,
-      `The corrected labels are: ${list(corrected.labels)}. Name a directory of images too, or leave the class out.`,
+    throw invalidDataset(
+      `there is no corrected image of the class${empty.length > 1 ? 'es' : ''} ${quotedList(empty)}`,
+      `The corrected labels are: ${quotedList(corrected.labels)}. Name a directory of images too, or leave the class out.`,
     );
   }
   if (labels.length < 2) {
-    throw invalid(
-      `the corrections name one class only, ${list(labels)}; a classifier needs two at the least`,
+    throw invalidDataset(
+      `the corrections name one class only, ${quotedList(labels)}; a classifier needs two at the least`,
       'Name a directory of labelled images too: visionscale train <dir> --from-corrections',
     );
   }

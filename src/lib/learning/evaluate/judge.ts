@@ -8,7 +8,7 @@ import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { retry } from '../../base/flow/retry.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { defaultLimits } from '../../models/images/limits.ts';
-import { measure, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
+import { metricsOf, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
 
 /** An image with its label: an example of `train/dataset.ts` is one. */
 export interface LabelledImage {
@@ -96,7 +96,7 @@ export async function judge(
   return {
     model: { name, version, digest },
     labels: space.labels,
-    metrics: measure(space.labels, answers),
+    metrics: metricsOf(space.labels, answers),
     answers,
     unreadable,
     inferMs: median(times),

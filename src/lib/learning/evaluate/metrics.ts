@@ -37,7 +37,7 @@ export interface Metrics {
 }
 
 /** An image without an answer counts as answered wrongly. */
-export function measure(labels: readonly string[], answers: readonly LabelledAnswer[]): Metrics {
+export function metricsOf(labels: readonly string[], answers: readonly LabelledAnswer[]): Metrics {
   const confusion = labels.map(() => labels.map(() => 0));
   const counts = labels.map(() => 0);
   let [first, five] = [0, 0];

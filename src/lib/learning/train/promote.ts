@@ -21,7 +21,7 @@ export interface Decision {
   formerTop1?: number;
 }
 
-export interface Candidate {
+export interface PromotionCandidate {
   entry: ModelEntry;
   top1: number;
   /** Digest of the hold-out that gave `top1`. */
@@ -30,7 +30,7 @@ export interface Candidate {
 
 /** `judgeFormer` measures the former version where its manifest does not say how it did on this very hold-out. */
 export async function decide(
-  candidate: Candidate,
+  candidate: PromotionCandidate,
   former: ModelEntry | undefined,
   force: boolean,
   judgeFormer: (model: LoadedModel) => Promise<number>,

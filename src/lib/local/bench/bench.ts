@@ -5,7 +5,7 @@ import {
   type StageName,
   stageNames,
   type Figure,
-  type Findings,
+  type StageFindings,
   type Stage,
   type StageInput,
 } from './stage.ts';
@@ -35,7 +35,7 @@ export interface BenchResult {
   workers: number;
   images: { count: number; bytes: number; directory: string | null };
   figures: Figure[];
-  findings: Findings;
+  findings: StageFindings;
   notes: string[];
   /** Most memory that this process has held, all threads; servers are processes of their own. */
   peakMemoryBytes: number;

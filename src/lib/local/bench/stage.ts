@@ -33,11 +33,11 @@ export interface Figure extends Measured {
 }
 
 /** What is no rate: shares, ratios, delays. Names are stable: they are keys of the JSON document. */
-export type Findings = Record<string, number | string>;
+export type StageFindings = Record<string, number | string>;
 
 export interface StageResult {
   figures: Figure[];
-  findings?: Findings;
+  findings?: StageFindings;
   /** What could not be measured, and why. */
   notes?: string[];
 }

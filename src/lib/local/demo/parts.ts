@@ -1,7 +1,7 @@
 /** The pictures of `demo` without a directory: parts on a belt, drawn here, so that predictions can be held against what they show. */
 import { join } from 'node:path';
 import type { LoadedModel } from '../../models/format/model.ts';
-import type { Answer } from '../../systems/database/tables/demo.ts';
+import type { DemoAnswer } from '../../systems/database/tables/demo.ts';
 import { drawParts } from '../drawings/draw.ts';
 import { kinds, labelOf } from '../drawings/shapes.ts';
 
@@ -45,7 +45,7 @@ export function knowsParts({ info }: LoadedModel): boolean {
 }
 
 /** Holds the predictions of a demo against what its pictures are known to show. */
-export interface Judged extends Answer {
+export interface Judged extends DemoAnswer {
   truth: string;
 }
 
@@ -58,7 +58,7 @@ export interface Accuracy {
 }
 
 /** The answers to images of which it is known what they show. */
-export function withTruth(answers: readonly Answer[], truth: ReadonlyMap<string, string>): Judged[] {
+export function withTruth(answers: readonly DemoAnswer[], truth: ReadonlyMap<string, string>): Judged[] {
   return answers.flatMap((answer) => {
     const known = truth.get(answer.imageKey);
     return known === undefined ? [] : [{ ...answer, truth: known }];

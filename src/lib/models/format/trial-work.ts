@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import type { EngineName } from '../classifier/classifier.ts';
-import type { Session } from '../classifier/engines/engine.ts';
+import type { EngineSession } from '../classifier/engines/engine.ts';
 import { engines } from '../classifier/engines/engines.ts';
 import { invalidModel } from './model-files.ts';
-import type { Answer, TrialReply, TrialSetup } from './trial.ts';
+import type { TrialAnswer, TrialReply, TrialSetup } from './trial.ts';
 
 const open: OpenWork<TrialSetup, 'next', TrialReply> = async (setup) => {
   dieFirst();
@@ -42,8 +42,8 @@ async function openFirst({ weights, engines: names, side, device }: TrialSetup) 
   let unavailable: unknown;
   for (const engine of names) {
     try {
-      const session: Session = await engines[engine].open(weights, { side, device });
-      return { engine, session } satisfies { engine: EngineName; session: Session };
+      const session: EngineSession = await engines[engine].open(weights, { side, device });
+      return { engine, session } satisfies { engine: EngineName; session: EngineSession };
     } catch (error) {
       if (!(error instanceof VisionscaleError) || error.code !== 'engine_unavailable') throw error;
       unavailable ??= error;
@@ -52,7 +52,7 @@ async function openFirst({ weights, engines: names, side, device }: TrialSetup) 
   throw unavailable;
 }
 
-function answerOf(scores: Float32Array, stress: boolean): Answer {
+function answerOf(scores: Float32Array, stress: boolean): TrialAnswer {
   let [min, max, sum] = [Infinity, -Infinity, 0];
   for (const score of scores) {
     min = Math.min(min, score);

@@ -81,7 +81,7 @@ function nothing({ entries, otherKeys }: Dict) {
 // Turns a state dict of references into tensors of float32 values.
 
 /** Row-major values. */
-export interface Tensor {
+export interface PthTensor {
   dims: number[];
   data: Float32Array;
 }
@@ -115,8 +115,8 @@ const readers: Partial<Record<StorageType, (view: DataView, at: number) => numbe
 export function tensorsOf(
   weights: ReadonlyMap<string, TensorReference>,
   storageBytes: (storage: StorageReference) => Uint8Array,
-): Map<string, Tensor> {
-  const tensors = new Map<string, Tensor>();
+): Map<string, PthTensor> {
+  const tensors = new Map<string, PthTensor>();
   let elements = 0;
   for (const [name, value] of weights) {
     elements += value.dims.reduce((product, dim) => product * dim, 1);

@@ -2,11 +2,11 @@
 import { crc32 } from 'node:zlib';
 import { serializeOnnx } from '../onnx/onnx.ts';
 import { buildSqueezeNet11 } from '../onnx/squeezenet.ts';
-import { weightsIn, bytesPerElement, tensorsOf, type Tensor } from './checkpoint.ts';
+import { weightsIn, bytesPerElement, tensorsOf, type PthTensor } from './checkpoint.ts';
 import { readPickle } from './pickle.ts';
 import { exportLine, malformed, stateDictLine, isKind } from './values.ts';
 
-export type { Tensor } from './checkpoint.ts';
+export type { PthTensor } from './checkpoint.ts';
 
 /** Larger files are not read, in bytes: SqueezeNet 1.1 has 5 MB. */
 export const maxPthBytes = 64 * 2 ** 20;
@@ -22,7 +22,7 @@ export function isPth(bytes: Uint8Array): boolean {
  * The weights by name, also those of a checkpoint. Runs nothing, whatever the file says. Throws a VisionscaleError:
  * `model_unsafe` for what could run, `model_invalid` for what is damaged or not the weights of a network.
  */
-export function readPth(bytes: Uint8Array): Map<string, Tensor> {
+export function readPth(bytes: Uint8Array): Map<string, PthTensor> {
   if (bytes.length > maxPthBytes)
     throw malformed(
       `it has ${bytes.length} bytes; the limit is ${maxPthBytes}`,
@@ -33,7 +33,7 @@ export function readPth(bytes: Uint8Array): Map<string, Tensor> {
   throw malformed('it is neither a zip archive nor a pickle of protocol 2, which are what torch.save writes');
 }
 
-function readArchive(bytes: Uint8Array): Map<string, Tensor> {
+function readArchive(bytes: Uint8Array): Map<string, PthTensor> {
   const archive = openZip(bytes);
   refuseProgram(archive);
   const pickles = archive.names.filter((name) => name === 'data.pkl' || name.endsWith('/data.pkl'));
@@ -71,7 +71,7 @@ function refuseProgram({ names }: ZipArchive): void {
 }
 
 /** Five pickles (a magic number, the protocol, the system, the state dict, the storages' keys), then the storages. */
-function readStream(bytes: Uint8Array): Map<string, Tensor> {
+function readStream(bytes: Uint8Array): Map<string, PthTensor> {
   let at = 0;
   const pickled = () => {
     const read = readPickle(bytes, at);

@@ -9,7 +9,7 @@ import { tryModel } from '../format/trial.ts';
 import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
 import { parseOnnx, serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
-import { compareAnswers, compareSpeed, type Comparison, type Speed } from './compare.ts';
+import { compareAnswers, compareSpeed, type ParentComparison, type Speed } from './compare.ts';
 import { listImages, openInputs, spread, type Input } from './images.ts';
 import { calibrate, activationParameters, type Affine } from './parameters.ts';
 import { planQuantization, type QuantizationPlan, rewriteQuantized } from './rewrite.ts';
@@ -33,9 +33,9 @@ export interface Quantized {
   /** Images that the ranges come from. */
   calibrated: number;
   /** On the images that did not calibrate. */
-  comparison: Comparison;
+  comparison: ParentComparison;
   /** On the labelled images that did not calibrate. */
-  labelled?: Comparison;
+  labelled?: ParentComparison;
   milliseconds: Speed;
   reduceRange: boolean;
   rejected: Rejection[];

@@ -16,7 +16,7 @@ import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { checkModelName } from './entry.ts';
 import type { ModelEntry, ModelStore } from './store.ts';
 
-export interface AddOptions {
+export interface AddModelOptions {
   name?: string;
   version?: string;
   /** Path of the labels; by default of what is beside the weights. */
@@ -42,7 +42,7 @@ const maxWeights = 512 * 2 ** 20;
 const maxManifest = 16 * 2 ** 20;
 
 /** Throws a VisionscaleError that names what does not fit: `model_invalid`, `model_unsafe`, `labels_mismatch`, … */
-export async function addModel(store: ModelStore, path: string, options: AddOptions): Promise<AddResult> {
+export async function addModel(store: ModelStore, path: string, options: AddModelOptions): Promise<AddResult> {
   const { file, directory } = await locate(path);
   const bytes = await readModelFile(file, maxWeights);
   if (bytes === undefined) throw noSuchModel(path);
@@ -85,7 +85,7 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
   return { entry, check: { ...check, output }, warnings };
 }
 
-async function labelsOf(options: AddOptions, beside: Beside, directory: string): Promise<string[]> {
+async function labelsOf(options: AddModelOptions, beside: Beside, directory: string): Promise<string[]> {
   if (options.labels !== undefined) return readLabels(options.labels);
   return beside.labels === undefined ? findLabels(directory) : checkLabels(beside.labels, 'model.json');
 }
@@ -148,7 +148,7 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
 }
 
 /** Flags over model.json over the graph over what holds for ImageNet's networks. Throws a UsageError. */
-function preprocessingOf(options: AddOptions, beside: Beside, side: number | undefined): Preprocessing {
+function preprocessingOf(options: AddModelOptions, beside: Beside, side: number | undefined): Preprocessing {
   const { size, crop } = options;
   if (size !== undefined && crop !== undefined && size !== crop) {
     throw new UsageError(

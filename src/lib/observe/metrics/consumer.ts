@@ -2,7 +2,7 @@
 import { type Registry, Gauge } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
-import type { ConsumeEvent, Recording } from '../../pipeline/consume/deps.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/deps.ts';
 import type { NewPrediction, Prediction } from '../../systems/database/record/record.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
 import { inFlightGauges } from './common-meters.ts';
@@ -20,7 +20,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
   for (const outcome of ['predicted', 'dead_lettered', 'ignored']) requests.inc({ outcome }, 0);
   const seeRow = rowCounter(meters);
 
-  const recorded = (event: Recording) => {
+  const recorded = (event: RecordedEvent) => {
     requests.inc({ outcome: 'predicted' }, event.predicted);
     requests.inc({ outcome: 'dead_lettered' }, event.deadLettered);
     requests.inc({ outcome: 'ignored' }, event.ignored);

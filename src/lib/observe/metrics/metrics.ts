@@ -12,7 +12,7 @@ export interface Exposition {
 }
 
 /** Names are `visionscale_*` in base units (seconds, bytes), beside prom-client's `process_*` and `nodejs_*`. */
-export class Metrics implements Disposable {
+export class ProcessMetrics implements Disposable {
   readonly registry = new Registry();
   readonly #eventLoop: Disposable;
 

@@ -1,12 +1,12 @@
 /** What a consumer did for each request as spans, made when its group is recorded: nothing of it is in the way before. */
-import type { ConsumeEvent, Recording } from '../../pipeline/consume/deps.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/deps.ts';
 import type { Outcome } from '../../systems/database/record/record.ts';
 
 /** The spans hang below the one that the message's traceparent names; without one they begin a trace. */
 export function consumerSpans(api: Api): (event: ConsumeEvent) => void {
   const tracer = api.trace.getTracer('visionscale');
 
-  const trace = (outcome: Outcome, { began, ended }: Recording) => {
+  const trace = (outcome: Outcome, { began, ended }: RecordedEvent) => {
     const { record } = outcome;
     const received = outcome.kind === 'prediction' ? outcome.times.received : began;
     const sent = Math.min(record.timestamp, received);

@@ -2,7 +2,7 @@
 import { VisionscaleError } from '../../base/errors.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { objectKeyFault, compareKeys, type ObjectStore } from '../../systems/objects/store.ts';
-import type { Session } from './session.ts';
+import type { AuditSession } from './session.ts';
 
 export interface CompareObjectsOptions {
   pipeline: string;
@@ -29,7 +29,7 @@ const ownFolder = '.visionscale/';
 
 /** The topic has been copied before. Throws the store's errors, and `unordered`. */
 export async function compareObjects(
-  session: Session,
+  session: AuditSession,
   store: ObjectStore,
   options: CompareObjectsOptions,
 ): Promise<ObjectCounts> {
@@ -52,7 +52,7 @@ export async function compareObjects(
  * In byte order, whatever the database's own is. The cursor's rows are the server's temporary file: no transaction
  * stays open that would hold up its vacuum.
  */
-async function* imageRows(session: Session, onPage: (rows: number) => void) {
+async function* imageRows(session: AuditSession, onPage: (rows: number) => void) {
   await session.query(
     `declare audit_images no scroll cursor with hold for
      select image_key as key, uploaded_at >= (select at from audit_began) as young
@@ -69,7 +69,7 @@ async function* imageRows(session: Session, onPage: (rows: number) => void) {
 }
 
 /** A key whose request has ended as a dead letter because of that is named there already. */
-async function saveGone(session: Session, pipeline: string): Promise<void> {
+async function saveGone(session: AuditSession, pipeline: string): Promise<void> {
   await session.query(
     `insert into audit_found (class, kind, image_key)
      select 'missing', 'object', image_key from audit_gone join image_info i using (image_key)
@@ -84,7 +84,7 @@ async function saveGone(session: Session, pipeline: string): Promise<void> {
  * An object is put before its row, so only a row that is younger than the audit can be later than the listing; of the
  * others those that will be named are asked for too, for a row by hand may be older than its object.
  */
-async function lookAgain(session: Session, store: ObjectStore, limit: number): Promise<void> {
+async function lookAgain(session: AuditSession, store: ObjectStore, limit: number): Promise<void> {
   let after = 0;
   let ranked = 0;
   for (;;) {
@@ -112,7 +112,7 @@ async function exists(store: ObjectStore, key: string): Promise<boolean> {
   return (await store.head(key)) !== null;
 }
 
-async function saveUnlisted(session: Session, options: CompareObjectsOptions): Promise<number> {
+async function saveUnlisted(session: AuditSession, options: CompareObjectsOptions): Promise<number> {
   await session.query(
     `delete from audit_unlisted u where exists (select from image_info i where i.image_key = u.image_key)
        or u.image_key in (select image_key from prediction_results where pipeline = $1 and bucket is null)
@@ -132,11 +132,11 @@ async function saveUnlisted(session: Session, options: CompareObjectsOptions): P
 
 /** Collects keys, each with a mark, and writes them by the thousand. */
 class Keys {
-  readonly #session: Session;
+  readonly #session: AuditSession;
   readonly #statement: string;
   #columns: [string[], boolean[]?] = [[]];
 
-  constructor(session: Session, statement: string) {
+  constructor(session: AuditSession, statement: string) {
     this.#session = session;
     this.#statement = statement;
   }

@@ -8,7 +8,7 @@ import { ActiveBins } from '../../systems/database/tables/bins.ts';
 import type { Holder, Lease } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from './deps.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from './deps.ts';
 import { consumeAsGroup } from './group.ts';
 import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
@@ -169,7 +169,7 @@ export class Candidates {
 }
 
 async function consumeOne(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   candidates: Candidates,
 ): Promise<void> {
@@ -188,7 +188,7 @@ async function consumeOne(
 
 /** Waits for the first candidate that comes free; null when asked to stop, or when there are no candidates (left). */
 async function standBy(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   all: Candidates,
   ends: Ends | null,

@@ -30,7 +30,7 @@ export interface ConsumeDeps {
 }
 
 /** What the partitions of one process share. */
-export interface Shared {
+export interface SharedByPartitions {
   budget: ByteBudget;
   load: Load;
   crashGuard: CrashGuard;
@@ -59,7 +59,7 @@ export interface ConsumeOptions extends Endurance {
 export type ConsumeEvent =
   | { kind: 'standing by'; partition: number | null; holder: string }
   | { kind: 'owning'; partition: number; epoch: number; from: number; lag: number }
-  | Recording
+  | RecordedEvent
   | {
       kind: 'dead letter';
       partition: number;
@@ -94,7 +94,7 @@ export type ConsumeEvent =
   | { kind: 'released'; partition: number };
 
 /** A group of messages is in the database. */
-export interface Recording {
+export interface RecordedEvent {
   kind: 'recorded';
   partition: number;
   /** New rows and new dead letters. */

@@ -4,7 +4,7 @@ import { isRetryable } from '../../base/errors.ts';
 import { aborted } from '../../base/flow/waiting.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Committer, Membership } from '../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './deps.ts';
 import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
 
@@ -19,7 +19,7 @@ interface Task {
 }
 
 export async function consumeAsGroup(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   partitions: number,
 ): Promise<void> {
@@ -89,7 +89,7 @@ export async function consumeAsGroup(
 
 /** The group has assigned it, so whoever holds the lease is about to give it back, or it runs out. */
 async function lend(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   partition: number,
 ): Promise<Lease | null> {

@@ -29,10 +29,10 @@ export interface AddOptions {
   /** As consumers do, to the topic of dead letters. */
   publish: boolean;
   /** Shown the message before anything is written; false: leave it. */
-  confirm: (message: Found) => Promise<boolean>;
+  confirm: (message: FoundMessage) => Promise<boolean>;
 }
 
-export interface Found {
+export interface FoundMessage {
   record: TopicRecord;
   /** The letter's. */
   requestId: string;

@@ -12,7 +12,7 @@ import { accessPolicy, type Right, Failures } from './admission/access.ts';
 import { Admission } from './admission/admission.ts';
 import { holdContinue } from './admission/receive.ts';
 import { proxyHeader, senderOf } from './admission/senders.ts';
-import type { App, Shared } from './context.ts';
+import type { App, SharedByRoutes } from './context.ts';
 import { answerErrors, answerClientError, answerFrameworkError } from './errors.ts';
 import { describeApi } from './openapi.ts';
 import type { ServeDeps, ServeOptions } from './options.ts';
@@ -37,7 +37,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   const { http, pipeline } = options;
   const closing = new AbortController();
   let draining = false;
-  const shared: Shared = {
+  const shared: SharedByRoutes = {
     deps,
     options,
     admission: new Admission(admissionBounds(options), deps.load),
@@ -134,7 +134,7 @@ function keepPlain(app: App): void {
 }
 
 /** Before anything of a body is read. */
-function guard(app: App, { options, closing }: Shared): void {
+function guard(app: App, { options, closing }: SharedByRoutes): void {
   const access = accessPolicy(options.http);
   const failures = new Failures();
   app.decorateRequest('token', null);

@@ -30,7 +30,7 @@ declare module 'fastify' {
   }
 }
 
-export interface Shared {
+export interface SharedByRoutes {
   deps: ServeDeps;
   options: ServeOptions;
   admission: Admission;

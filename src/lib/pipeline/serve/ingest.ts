@@ -5,7 +5,7 @@ import { TopicError } from '../../base/errors.ts';
 import type { ImagesApart } from '../../models/images/apart.ts';
 import type { ImageFormat } from '../../models/images/sniff.ts';
 import { noteIngested } from '../../systems/database/tables/ingested.ts';
-import { findOutcomes, type Outcome } from '../../systems/database/tables/results.ts';
+import { findOutcomes, type RequestOutcome } from '../../systems/database/tables/results.ts';
 import { header, keyContentType } from '../../systems/message/headers.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { OutgoingRecord, Producer } from '../../systems/topic/topic.ts';
@@ -47,7 +47,7 @@ export interface Ingested {
   imageKey: string;
   /** How it went; `known`: an earlier attempt has its outcome already. */
   way: 'store' | 'inline' | 'known';
-  outcome: Outcome | null;
+  outcome: RequestOutcome | null;
 }
 
 /**

@@ -14,7 +14,7 @@ import { relativePath } from './folder.ts';
 
 export interface VisitDeps {
   sender: Sender;
-  settled: Settled;
+  settled: SettledFiles;
   report: (event: WatchEvent) => void;
 }
 
@@ -127,7 +127,7 @@ interface SettleOptions {
 
 type Seen = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>;
 
-export class Settled {
+export class SettledFiles {
   readonly #settleMs: number;
   readonly #now: () => number;
   readonly #steady: () => number;

@@ -11,7 +11,7 @@ import { retry } from '../../base/flow/retry.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { type UploadImageDeps, keyPrefix } from '../upload/upload.ts';
 import { watchFolder } from './folder.ts';
-import { type WatchEvent, Sender, Settled, Visit } from './visit.ts';
+import { type WatchEvent, Sender, SettledFiles, Visit } from './visit.ts';
 
 export type { WatchEvent } from './visit.ts';
 
@@ -96,7 +96,7 @@ export async function watch(deps: WatchDeps, options: WatchOptions): Promise<Wat
 
   await patiently(() => topic.create(options.partitions));
   await using producer = await patiently(() => topic.producer());
-  const settled = new Settled({ settleMs });
+  const settled = new SettledFiles({ settleMs });
   const sender = new Sender({ ...deps, pool, producer, patiently }, options);
   const visit = new Visit(
     { sender, settled, report: tell },

@@ -52,10 +52,10 @@ export function parseRules(content: string): BinRules {
   const rules = read(parsedYaml(content), faults);
   if (rules !== null) faults.push(...contradictions(rules));
   if (rules !== null && faults.length === 0) return rules;
-  throw invalid(faults);
+  throw invalidRules(faults);
 }
 
-export function invalid(faults: readonly string[]): VisionscaleError {
+export function invalidRules(faults: readonly string[]): VisionscaleError {
   const message =
     faults.length === 1
       ? `the bins are wrong: ${faults[0]}`
@@ -73,14 +73,14 @@ function parsedYaml(content: string): unknown {
   try {
     if (fault === undefined) {
       if (isMap(document.contents)) return document.toJS({ mapAsMap: true });
-      throw invalid(['the file holds no mapping with bins']);
+      throw invalidRules(['the file holds no mapping with bins']);
     }
   } catch (error) {
     if (error instanceof VisionscaleError) throw error;
-    throw invalid([`${errorMessage(error)}; is it a glob that begins with *? Put it in quotes`]);
+    throw invalidRules([`${errorMessage(error)}; is it a glob that begins with *? Put it in quotes`]);
   }
   const quoted = /alias/i.test(fault.message) ? ' (a glob that begins with * has to be in quotes)' : '';
-  throw invalid([`${fault.message.trimEnd()}${quoted}`]);
+  throw invalidRules([`${fault.message.trimEnd()}${quoted}`]);
 }
 
 function read(content: unknown, faults: string[]): BinRules | null {

@@ -34,7 +34,7 @@ export function messageRules(
 }
 
 /** Where an object that a message names by bucket and key is: in the configured store, in an allowed bucket, or out of bounds. */
-export type Place =
+export type ObjectPlace =
   | { kind: 'image'; bucket: string | null; imageKey: string }
   /** Not an image that somebody put there. */
   | { kind: 'ignored'; reason: string }
@@ -44,7 +44,7 @@ export type Place =
 const ownFolder = '.visionscale/';
 
 /** An object of the configured store is known by the store's own key, without the store's prefix. */
-export function placeOf(bucket: string, key: string, { store, buckets }: MessageRules): Place {
+export function placeOf(bucket: string, key: string, { store, buckets }: MessageRules): ObjectPlace {
   // What consoles make of an empty folder.
   if (key.endsWith('/')) return { kind: 'ignored', reason: 'a directory marker' };
   const base = store === null || store.prefix === '' ? '' : `${store.prefix}/`;

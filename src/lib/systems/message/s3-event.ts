@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { fitsImage, maxRequestIdBytes, type Refused, type Request } from './request.ts';
-import { type Place, placeOf, type EventKeyForm, type MessageRules } from './rules.ts';
+import { type ObjectPlace, placeOf, type EventKeyForm, type MessageRules } from './rules.ts';
 import { plainText, timeOf } from './values.ts';
 
-export interface Asked {
+export interface EventAsks {
   requests: Request[];
   refused: Refused[];
   /** Records that ask for nothing. */
@@ -61,8 +61,8 @@ export function recordsOf(json: Record<string, unknown>): readonly unknown[] {
  * Every record for itself: one that cannot be read keeps no other from being answered. Those that cannot be done and that
  * nothing in them tells apart become one dead letter of each kind: a hostile event of little bytes makes few letters.
  */
-export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): Asked {
-  const asked: Asked = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
+export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): EventAsks {
+  const asked: EventAsks = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
   const records = recordsOf(json);
   if (records.length === 0) return { ...asked, ignored: 1 };
   const ids = new Set<string>();
@@ -128,7 +128,7 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
 /** Whether the header's id may stand for this record. */
 function fitsEvent(
   around: Around,
-  place: Place | null,
+  place: ObjectPlace | null,
   record: EventRecord | undefined,
   own: string | null,
 ): boolean {

@@ -12,13 +12,13 @@ export interface Choice {
 }
 
 /** A choice, and how it did on the images left out: the mean of all folds. */
-export interface Trial extends Choice, Fitness {}
+export interface HeadTrial extends Choice, Fitness {}
 
 export interface CrossValidation {
   /** Without figures where there are too few images to try anything. */
   chosen: Choice & Partial<Fitness>;
   /** In the order in which they were tried. */
-  tried: Trial[];
+  tried: HeadTrial[];
   /** Mean of the folds' heads: from where the fit to all images is not far. */
   start?: Head;
 }
@@ -56,7 +56,7 @@ export async function crossValidate(
     return { chosen: { zoom: 0, augmentation: 'none', penalty: usualPenalty }, tried: [] };
   }
   const total = folds.length * (zooms + weaker.length + stronger.length + (flips ? 1 : 0));
-  const tried: Trial[] = [];
+  const tried: HeadTrial[] = [];
   const heads: Head[][] = [];
   let done = 0;
 
@@ -115,7 +115,7 @@ function sample(count: number): Int32Array {
 }
 
 /** By the loss: it says more than the count of right answers, which takes a few images for a difference. */
-function bestOf(trials: readonly Trial[]): number {
+function bestOf(trials: readonly HeadTrial[]): number {
   let best = 0;
   for (const [i, { loss }] of trials.entries()) if (loss < trials[best]!.loss) best = i;
   return best;

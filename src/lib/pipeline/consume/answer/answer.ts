@@ -27,7 +27,11 @@ const quicklyParsed = 32 * 1024;
 const requestsAtOnce = 16;
 
 /** Waits out what may pass (store away, access denied). Rejects only when `signal` cuts such a wait short. */
-export async function answer(record: TopicRecord, deps: AnswerDeps, signal: AbortSignal): Promise<Answered> {
+export async function answerRecord(
+  record: TopicRecord,
+  deps: AnswerDeps,
+  signal: AbortSignal,
+): Promise<Answered> {
   if ((record.value?.length ?? 0) > quicklyParsed) await turnOfItsOwn();
   const message = parseMessage(record, deps.rules);
   switch (message.kind) {

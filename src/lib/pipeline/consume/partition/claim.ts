@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, VisionscaleError, isRetryable } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
-import type { ConsumeDeps, ConsumeOptions, Shared } from '../deps.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../deps.ts';
 import { consumePartition, type PartitionTask } from './partition.ts';
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
@@ -40,7 +40,7 @@ const pauseMs = 500;
 
 /** `again`: the lease was lost or given back because something was away; claim it and go on from the position. */
 export async function consumeUntilAway(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<'ended' | 'again'> {

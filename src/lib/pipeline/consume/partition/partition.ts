@@ -12,7 +12,7 @@ import {
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
 import type { Committer } from '../../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from '../deps.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from '../deps.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits, StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';
@@ -37,7 +37,7 @@ export type PartitionEnd = 'drained' | 'stopped' | 'lost';
  * StalledError, with work left hanging, where nothing moves and nobody knows why.
  */
 export async function consumePartition(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<PartitionEnd> {

@@ -11,7 +11,7 @@ const askEvery = 5;
 /** Longest time for which `status` and readiness say that it has stalled before the process gives up, in milliseconds. */
 const longestShownMs = 5000;
 
-export interface WatchOptions {
+export interface PartitionWatchOptions {
   topic: Topic;
   partition: number;
   waits: Waits;
@@ -42,7 +42,7 @@ export class StalledError extends VisionscaleError {
 }
 
 export class Watch implements Disposable {
-  readonly #options: WatchOptions;
+  readonly #options: PartitionWatchOptions;
   readonly #timer: NodeJS.Timeout;
   #end: number;
   #ticks = 0;
@@ -54,7 +54,7 @@ export class Watch implements Disposable {
   #stalled: StalledError | null = null;
 
   /** `end` is the partition's end as last known. */
-  constructor(end: number, options: WatchOptions) {
+  constructor(end: number, options: PartitionWatchOptions) {
     this.#options = options;
     this.#end = end;
     this.#before = options.position();

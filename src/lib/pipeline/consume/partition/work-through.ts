@@ -9,18 +9,18 @@ import { defaultRules } from '../../../systems/message/rules.ts';
 import { wholeOf } from '../../../systems/message/whole.ts';
 import type { Reader, TopicRecord } from '../../../systems/topic/topic.ts';
 import { epochMs, type StoreOf } from '../answer/answer-request.ts';
-import { answer, type AnswerDeps } from '../answer/answer.ts';
+import { answerRecord, type AnswerDeps } from '../answer/answer.ts';
 import type { Guard } from '../answer/crash-guard.ts';
 import { InHand } from '../answer/in-hand.ts';
 import { patienceByBucket } from '../answer/patience.ts';
-import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type Shared } from '../deps.ts';
+import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type SharedByPartitions } from '../deps.ts';
 import { LatestCommit } from './latest-commit.ts';
 import type { PartitionTask } from './partition.ts';
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
 import { type Waits, type StalledError, Watch } from './watch.ts';
 
-export interface Work {
+export interface PartitionWork {
   from: number;
   /** The partition's end as last seen. */
   end: number;
@@ -42,10 +42,10 @@ interface Stretch {
 
 /** Ends when everything up to the task's end is recorded, or at the signal. */
 export async function workThrough(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
-  work: Work,
+  work: PartitionWork,
 ): Promise<void> {
   const { pool, topic, store, report } = deps;
   const { lease } = task;
@@ -73,7 +73,7 @@ export async function workThrough(
   const dead = new Promise<never>((_, reject) => (die = reject));
 
   await using reader = await topic.reader({ partition, from: work.from, group: options.pipeline });
-  const source = new Source(reader, work.from);
+  const source = new RecordSource(reader, work.from);
   const drained = new AbortController();
   using watch = new Watch(work.end, {
     topic,
@@ -111,7 +111,7 @@ export async function workThrough(
     const answerDeps: AnswerDeps = { ...deps, ...work };
     const groups = orderedGroups(
       (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
-      (message, s) => passed.during(message, s, (signal) => answer(message, answerDeps, signal)),
+      (message, s) => passed.during(message, s, (signal) => answerRecord(message, answerDeps, signal)),
       { inFlight, signal },
     );
     for await (const group of groups) {
@@ -189,7 +189,11 @@ export async function workThrough(
 const atRisk = 2 * messagesInFlight;
 
 /** After an abnormal end, what may have been in work is taken one at a time; then as usual. */
-function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work): Generator<Stretch> {
+function* stretches(
+  deps: ConsumeDeps & SharedByPartitions,
+  task: PartitionTask,
+  work: PartitionWork,
+): Generator<Stretch> {
   const { lease, until } = task;
   const { crashGuard, report } = deps;
   const window = Math.min(work.end, work.from + atRisk, until ?? Infinity);
@@ -202,7 +206,7 @@ function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work)
 }
 
 /** A partition's records in stretches: what one stretch read too far is where the next one begins. */
-export class Source {
+export class RecordSource {
   readonly #reader: Reader;
   #ahead: TopicRecord | undefined;
   #taken: number;

@@ -36,7 +36,7 @@ export async function receiveImage(source: Readable, options: ReceiveOptions): P
       const { done, value: chunk } = await Promise.race([memory.dropped, step]);
       if (done === true) break;
       bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
       memory.take(chunk.length);
       chunks.push(chunk);
       if (!looked && bytes >= sniffBytes) {
@@ -60,7 +60,7 @@ async function refuseForeign(head: Buffer): Promise<void> {
   if (!looksLikeImage(head)) await sniffImage(head);
 }
 
-export function tooLarge(maxBytes: number): Problem {
+export function bodyTooLarge(maxBytes: number): Problem {
   return new Problem(413, 'too_large', `an image may have ${maxBytes} bytes, and this is larger`, {
     hint: 'Save it smaller, or raise VISIONSCALE_MAX_IMAGE_BYTES, here and for the consumers.',
   });

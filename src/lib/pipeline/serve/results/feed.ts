@@ -4,16 +4,16 @@ import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   isAfter,
-  type Place,
+  type ResultPlace,
   type StreamedResult,
   type StreamPage,
 } from '../../../systems/database/tables/results.ts';
 
 export interface FeedSource {
   /** Behind everything there is. */
-  end(): Promise<Place>;
+  end(): Promise<ResultPlace>;
   /** At most `limit` results. */
-  after(place: Place, limit: number): Promise<StreamPage>;
+  after(place: ResultPlace, limit: number): Promise<StreamPage>;
 }
 
 /** Takes results; resolves when it can take more. */
@@ -32,9 +32,9 @@ export class Feed {
   readonly #source: FeedSource;
   readonly #pollMs: number;
   readonly #pageSize: number;
-  readonly #live = new Set<{ take: Take; from: Place }>();
+  readonly #live = new Set<{ take: Take; from: ResultPlace }>();
   /** Everything up to here was handed to all who are live; null while nobody is. */
-  #place: Place | null = null;
+  #place: ResultPlace | null = null;
   #polling = false;
 
   constructor(source: FeedSource, { pollMs = 40, pageSize = 200 }: FeedOptions = {}) {
@@ -47,7 +47,7 @@ export class Feed {
    * Hands on everything after `from` (null: from now on), in order and without a gap, until `signal` aborts. Throws what
    * the database throws while catching up.
    */
-  async follow(from: Place | null, take: Take, signal: AbortSignal): Promise<void> {
+  async follow(from: ResultPlace | null, take: Take, signal: AbortSignal): Promise<void> {
     const end = await this.#source.end();
     // A place that cannot have been handed out would keep the others waiting for it.
     let place = from === null || isAfter(from, end) ? end : from;
@@ -64,7 +64,7 @@ export class Feed {
     await this.#join(take, place, signal);
   }
 
-  #join(take: Take, from: Place, signal: AbortSignal): Promise<void> {
+  #join(take: Take, from: ResultPlace, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const one = { take, from };
       this.#live.add(one);
@@ -165,7 +165,7 @@ function eventOf({ place, result }: StreamedResult): string {
 }
 
 /** Reads an event's id back; undefined where it is none. */
-export function placeOf(eventId: string): Place | undefined {
+export function rowPlace(eventId: string): ResultPlace | undefined {
   const parts = /^(\d{1,19})\.(\d{1,15})$/.exec(eventId.trim());
   return parts ? { tx: parts[1]!, row: Number(parts[2]) } : undefined;
 }

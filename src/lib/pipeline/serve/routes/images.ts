@@ -3,10 +3,10 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { errorMessage } from '../../../base/errors.ts';
 import { readIngested } from '../../../systems/database/tables/ingested.ts';
-import { findOutcomes, type Outcome } from '../../../systems/database/tables/results.ts';
+import { findOutcomes, type RequestOutcome } from '../../../systems/database/tables/results.ts';
 import { invite } from '../admission/receive.ts';
 import { senderOf } from '../admission/senders.ts';
-import { type App, type Shared, refuseOtherMethods } from '../context.ts';
+import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
 import type { Ingested } from '../ingest.ts';
 import { Problem } from '../problem.ts';
 import * as schemas from '../schemas.ts';
@@ -18,7 +18,7 @@ import {
   declaredLength,
   saidBy,
   takeImage,
-  type Answer,
+  type PostAnswer,
   type PartAnswer,
   refusedPart,
 } from './posted.ts';
@@ -27,7 +27,7 @@ import {
 const foreignType =
   /^(text|audio|video|font|model|message)\/|^application\/(json|xml|pdf|zip|gzip|javascript)/i;
 
-export function imageRoutes(app: App, shared: Shared): void {
+export function imageRoutes(app: App, shared: SharedByRoutes): void {
   const { deps, options, waiters } = shared;
   const { pipeline } = options;
 
@@ -97,7 +97,7 @@ export function imageRoutes(app: App, shared: Shared): void {
   refuseOtherMethods(app, '/v1/images/:id', ['GET', 'HEAD']);
 }
 
-function stateOf(outcome: Outcome) {
+function stateOf(outcome: RequestOutcome) {
   const { id, imageKey } = outcome;
   return outcome.kind === 'result'
     ? { id, status: 'done' as const, imageKey, result: outcome.result, failure: null }
@@ -113,16 +113,16 @@ const mostImagesWorth = 4;
  * is wrong with the form is the last one, or thrown where it holds nothing else.
  */
 async function receiveForm(
-  shared: Shared,
+  shared: SharedByRoutes,
   request: FastifyRequest,
-  settle: (ingested: Ingested) => Promise<Answer>,
+  settle: (ingested: Ingested) => Promise<PostAnswer>,
 ): Promise<PartAnswer[]> {
   const most = mostImagesWorth * shared.options.limits.maxBytes;
   if ((declaredLength(request) ?? 0) > most) throw tooLarge(most);
   const said = saidBy(request);
   shared.admission.check(senderOf(request.token, request.ip));
   invite(request.raw);
-  const answers: { name: string | null; answer: Promise<Answer> }[] = [];
+  const answers: { name: string | null; answer: Promise<PostAnswer> }[] = [];
   let name: string | undefined;
   let bytes = 0;
   let fault: Problem | undefined;

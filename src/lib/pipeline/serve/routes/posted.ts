@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 import type { FastifyRequest, FastifyReply } from 'fastify';
 import type { Result } from '../../../systems/database/tables/results.ts';
 import { beltOf, timeOf, traceparentOf } from '../../../systems/message/values.ts';
-import { invite, receiveImage, tooLarge } from '../admission/receive.ts';
+import { invite, receiveImage, bodyTooLarge } from '../admission/receive.ts';
 import { senderOf } from '../admission/senders.ts';
-import type { Shared } from '../context.ts';
+import type { SharedByRoutes } from '../context.ts';
 import { headerText, ingest, type Ingested } from '../ingest.ts';
 import { Problem, type ProblemBody, toProblem } from '../problem.ts';
 
@@ -42,7 +42,7 @@ export function saidBy({ headers, arrived }: FastifyRequest): Said {
   return { ...said, capturedAt: said.capturedAt };
 }
 
-export interface Source {
+export interface ImageSource {
   stream: Readable;
   /** In bytes, as far as the sender says. */
   declaredBytes?: number | undefined;
@@ -52,13 +52,13 @@ export interface Source {
 
 /** Holds the memory of the image until it is in the topic. */
 export async function takeImage(
-  { deps, options, admission }: Shared,
+  { deps, options, admission }: SharedByRoutes,
   request: FastifyRequest,
   said: Said,
-  { stream, declaredBytes, index }: Source,
+  { stream, declaredBytes, index }: ImageSource,
 ): Promise<Ingested> {
   const { http, limits, pipeline } = options;
-  if (declaredBytes !== undefined && declaredBytes > limits.maxBytes) throw tooLarge(limits.maxBytes);
+  if (declaredBytes !== undefined && declaredBytes > limits.maxBytes) throw bodyTooLarge(limits.maxBytes);
   const sender = senderOf(request.token, request.ip);
   admission.check(sender);
   using memory = admission.memory(sender);
@@ -94,7 +94,7 @@ function invalid(name: string, meant: string): Problem {
 // What became of an image that was posted, as an answer of HTTP.
 
 /** What an image came to within the time that the sender wanted to wait. */
-export interface Answer {
+export interface PostAnswer {
   status: number;
   body: Result | { id: string; status: 'pending'; imageKey: string } | ProblemBody;
   location: string | null;
@@ -102,11 +102,11 @@ export interface Answer {
 
 /** The result where it comes in time. A dead letter is a 422: the image was taken, and cannot be classified. */
 export async function answerOf(
-  { waiters }: Shared,
+  { waiters }: SharedByRoutes,
   { id, imageKey, outcome: known }: Ingested,
   wait: number,
   reply: FastifyReply,
-): Promise<Answer> {
+): Promise<PostAnswer> {
   const location = locationOf(id);
   const outcome = known ?? (await waiters.wait(id, wait, goneWith(reply)));
   if (outcome === null) return { status: 202, body: { id, status: 'pending', imageKey }, location };
@@ -121,16 +121,16 @@ export function locationOf(id: string): string {
 
 export interface PartAnswer {
   name: string | null;
-  answer: Answer;
+  answer: PostAnswer;
 }
 
 /** What one image of several came to; a fault of one is no fault of the others. */
-export function refusedPart(error: unknown): Answer {
+export function refusedPart(error: unknown): PostAnswer {
   const problem = toProblem(error);
   return { status: problem.status, body: problem.body(), location: null };
 }
 
-export function send(reply: FastifyReply, { status, body, location }: Answer): FastifyReply {
+export function send(reply: FastifyReply, { status, body, location }: PostAnswer): FastifyReply {
   if (location !== null) void reply.header('location', location);
   if (status >= 400) void reply.header('content-type', 'application/problem+json');
   return reply.code(status).send(status >= 400 ? JSON.stringify(body) : body);

@@ -140,7 +140,7 @@ export async function firstObstacle(
 }
 
 /** The program itself, or a copy below /var/tmp for an account that cannot reach it: nobody cannot enter root's home, where npm may have put it. */
-export async function reachable(program: Program, account: Account, files: Files): Promise<Program> {
+export async function reachableProgram(program: Program, account: Account, files: Files): Promise<Program> {
   const failure = await whyNot(program, account);
   if (failure === null) return program;
   if (account.kind !== 'own') {

@@ -133,7 +133,7 @@ export interface Log {
 }
 
 /** Lines go to `path`; at 1 MB the file becomes `<path>.1`, in place of an older one. */
-export function openLog(path: string): Log {
+export function openKeeperLog(path: string): Log {
   return (text) => {
     try {
       const size = statSync(path, { throwIfNoEntry: false })?.size;

@@ -10,7 +10,7 @@ import type { Outcome } from './record.ts';
 import { requestIdOf } from './settle.ts';
 
 /** Of a message that says it is a retry: what tells it from another message. */
-export interface Claim {
+export interface RetryClaim {
   /** SHA-256 of the value. */
   digest: Buffer;
   /** The image is named within JSON, where another setting may find another key. */
@@ -18,7 +18,7 @@ export interface Claim {
 }
 
 /** Null where the message does not say so. */
-export function claimOf({ headers, value }: TopicRecord): Claim | null {
+export function claimOf({ headers, value }: TopicRecord): RetryClaim | null {
   if (retryNumber(headers) === null) return null;
   const bytes = value ?? Buffer.alloc(0);
   return { digest: createHash('sha256').update(bytes).digest(), isJson: beginsLikeJson(bytes) };

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
 
-export interface ResultFilter {
+export interface PredictionFilter {
   pipeline: string;
   key?: string;
   category?: string;
@@ -32,7 +32,7 @@ export interface ResultRow {
 }
 
 /** Latest first. */
-export async function latestResults(pool: Pool, filter: ResultFilter): Promise<ResultRow[]> {
+export async function latestResults(pool: Pool, filter: PredictionFilter): Promise<ResultRow[]> {
   const { rows } = await pool.query<ResultRow>(
     `select image_key as "imageKey", category, confidence, hostname, time, model, model_version as "modelVersion",
        latency_ms as "latencyMs", partition, "offset", request_id as "requestId", top,

@@ -13,7 +13,7 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
-import { errorCode, toTopicError } from './kafka-error.ts';
+import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { codecHint, loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -71,8 +71,8 @@ export async function connect(
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
       // What has no number comes from before the first connection: properties that do not go together.
-      if (error && errorCode(error) === -1) reject(badProperty(error));
-      else if (error) reject(toTopicError(error, 'connecting', brokers, detail));
+      if (error && kafkaErrorCode(error) === -1) reject(badProperty(error));
+      else if (error) reject(kafkaToTopicError(error, 'connecting', brokers, detail));
       else resolve(metadata);
     });
   });

@@ -4,7 +4,7 @@ import { TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import type { Committer, PartitionBounds } from '../topic.ts';
 import { askMs, call, type Surroundings, asError, Consumer } from './client.ts';
-import { errorCode, toTopicError } from './kafka-error.ts';
+import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
 export class GroupClient implements Committer, AsyncDisposable {
@@ -62,7 +62,7 @@ export class GroupClient implements Committer, AsyncDisposable {
       this.#pumping ??= this.#pump();
       await committing;
     } catch (error) {
-      throw toTopicError(error, 'committing an offset', this.#brokers);
+      throw kafkaToTopicError(error, 'committing an offset', this.#brokers);
     }
   }
 
@@ -88,8 +88,8 @@ export class GroupClient implements Committer, AsyncDisposable {
       try {
         return await call(run);
       } catch (error) {
-        if (!settling.includes(errorCode(error)) || performance.now() > giveUpAt) {
-          throw toTopicError(error, doing, this.#brokers);
+        if (!settling.includes(kafkaErrorCode(error)) || performance.now() > giveUpAt) {
+          throw kafkaToTopicError(error, doing, this.#brokers);
         }
         await pause(50, new AbortController().signal);
       }

@@ -10,7 +10,7 @@ import { pause } from '../../../base/flow/waiting.ts';
 import { checkHeaders, messageRefused, messageTooLarge } from '../limits.ts';
 import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
 import { connect, construct, hush, type Surroundings, toKafkaHeaders } from './client.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -95,7 +95,7 @@ export class KafkaProducer implements Producer {
       for (;;) {
         const error = produce(client, this.#topic, record, ticket);
         if (error === undefined) break;
-        if (errorCode(error) !== codes.queueFull) {
+        if (kafkaErrorCode(error) !== codes.queueFull) {
           ticket(error, nowhere);
           break;
         }
@@ -111,7 +111,7 @@ export class KafkaProducer implements Producer {
     const promise = new Promise<Outcome>((resolve) => {
       ticket = (error, placement) => {
         this.#underWay.delete(ticket);
-        resolve(error ? { placement, refused: errorCode(error), error } : { placement });
+        resolve(error ? { placement, refused: kafkaErrorCode(error), error } : { placement });
       };
     });
     this.#underWay.add(ticket);
@@ -156,7 +156,7 @@ export class KafkaProducer implements Producer {
   }
 
   #fault(error: unknown): TopicError {
-    if (errorCode(error) === codes.fatal) {
+    if (kafkaErrorCode(error) === codes.fatal) {
       // An idempotent producer that lost its place cannot go on; a new one can.
       const broken = this.#client;
       this.#client = undefined;
@@ -170,7 +170,7 @@ export class KafkaProducer implements Producer {
         cause: error,
       });
     }
-    return toTopicError(error, 'sending', this.#surroundings.brokers);
+    return kafkaToTopicError(error, 'sending', this.#surroundings.brokers);
   }
 }
 

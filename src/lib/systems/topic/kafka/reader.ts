@@ -4,7 +4,7 @@ import { pause } from '../../../base/flow/waiting.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
 import { type Consumer, fromKafkaHeaders } from './client.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { codecMissing, loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
@@ -112,7 +112,7 @@ export class KafkaReader implements Reader {
 
   /** Throws unless waiting helps. */
   async #explain(error: unknown): Promise<void> {
-    const code = errorCode(error);
+    const code = kafkaErrorCode(error);
     const { topic, brokers } = this.#inquiry;
     if (code === codes.offsetReset || code === codes.offsetOutOfRange) {
       const bounds = await this.#inquiry.bounds(this.partition).catch(() => undefined);
@@ -134,7 +134,7 @@ export class KafkaReader implements Reader {
         const missing = codecMissing(loadRdkafka().features, place);
         if (missing !== undefined) throw missing;
       }
-      const fault = toTopicError(error, 'reading', brokers);
+      const fault = kafkaToTopicError(error, 'reading', brokers);
       if (!fault.retryable) throw fault;
     }
     await pause(longestPauseMs, this.#closing.signal);

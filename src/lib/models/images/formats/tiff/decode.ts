@@ -14,7 +14,7 @@ import {
   unmultiply,
   type SampleRange,
 } from './colour.ts';
-import { colours, readTiffLayout, unpackedBytes, type TiffLayout } from './layout.ts';
+import { coloursOf, readTiffLayout, unpackedBytes, type TiffLayout } from './layout.ts';
 import { unpack } from './unpack.ts';
 
 /** The first picture of the file, as it is stored. Throws an ImageError. */
@@ -70,7 +70,7 @@ async function readChunk(
   if (!planar && photometric === 'ycbcr') return { data: spreadColour(first.data, layout, rows), samples: 3 };
   if (!planar && bits === 8 && !premultiplied)
     return { data: first.data.subarray(0, chunkWidth * rows * samples), samples };
-  const stride = colours[photometric] + (premultiplied ? 1 : 0);
+  const stride = coloursOf[photometric] + (premultiplied ? 1 : 0);
   const out = new Uint8Array(chunkWidth * rows * stride);
   for (let at = 0; at < stride; at++) {
     const source = planar && at > 0 ? await read(at) : first;

@@ -129,7 +129,7 @@ const depths: Record<Photometric, Partial<Record<SampleFormat, readonly number[]
   lab: { uint: [8] },
 };
 /** Samples a pixel that make its colour. */
-export const colours: Record<Photometric, number> = {
+export const coloursOf: Record<Photometric, number> = {
   white: 1,
   black: 1,
   rgb: 3,
@@ -200,7 +200,7 @@ function readSamples(directory: TiffDirectory) {
   }
   const samples = directory.number(SAMPLES) ?? 1;
   const extras = directory.numbers(EXTRA_SAMPLES) ?? [];
-  const wanted = colours[photometric];
+  const wanted = coloursOf[photometric];
   // Alpha without a word about it is common.
   const surplus = samples - wanted - extras.length;
   if (samples < wanted || samples > maxSamples || (surplus !== 0 && (surplus !== 1 || extras.length > 0))) {

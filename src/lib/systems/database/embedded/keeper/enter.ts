@@ -11,7 +11,7 @@ import { cleanEnvironment } from '../processes.ts';
 import { findHolder, isElsewhere, isGone, type FoundHolder } from './lock.ts';
 import {
   fromFailure,
-  parseMessage,
+  parseKeeperMessage,
   readLines,
   type Connection,
   type KeeperMessage,
@@ -88,7 +88,7 @@ function knock(holder: FoundHolder, options: EnterOptions, deadline: number): Pr
       resolve(null);
     });
     readLines(socket, (line) => {
-      const message = parseMessage<KeeperMessage>(line);
+      const message = parseKeeperMessage<KeeperMessage>(line);
       if (message?.state === 'failed') {
         reject(fromFailure(message.error));
         socket.destroy();

@@ -6,8 +6,8 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../../../../base/errors.ts';
-import { chooseAccount, reachable } from '../account.ts';
-import { errorCode, filesIn, unusable, type Files, openLog, type Log } from '../files.ts';
+import { chooseAccount, reachableProgram } from '../account.ts';
+import { errorCode, filesIn, unusable, type Files, openKeeperLog, type Log } from '../files.ts';
 import { initialize, user } from '../initialize.ts';
 import { commandLine, processStart } from '../processes.ts';
 import { findProgram, programIn, withLinks } from '../program.ts';
@@ -27,7 +27,7 @@ const farewell = 10_000;
 
 async function main(settings: KeeperSettings): Promise<void> {
   const files = filesIn(settings.dataDir);
-  const log = openLog(files.log);
+  const log = openKeeperLog(files.log);
   process.on('uncaughtException', (error) => {
     log(`keeper: ${error.stack ?? error.message}`);
     process.exit(1); // the watchdog stops the server, the guests start another keeper
@@ -89,7 +89,7 @@ async function prepare(settings: KeeperSettings, signal: AbortSignal, log: Log):
   await stopOrphan(files, log);
   try {
     const account = await chooseAccount(files, settings.account);
-    const program = await reachable(await withLinks(found, files.program), account, files);
+    const program = await reachableProgram(await withLinks(found, files.program), account, files);
     log(`PostgreSQL ${program.version} in ${program.directory}, account: ${account.kind}`);
     const password = await initialize({ files, program, account, signal });
     return { files, program, account, log, tcp: listensOnTcp(settings), password };
