@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { audit } from '../../src/lib/pipeline/audit/audit.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume/deps.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume/options.ts';
 import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
 import { status } from '../../src/lib/pipeline/status.ts';
 import { readLetter } from '../../src/lib/systems/database/tables/dead-letters.ts';

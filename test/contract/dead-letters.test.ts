@@ -8,7 +8,8 @@ import { dropDeadLetters, retryDeadLetters } from '../../src/lib/pipeline/dead-l
 import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
 import { migrate } from '../../src/lib/systems/database/migrate.ts';
 import { openDatabase } from '../../src/lib/systems/database/open.ts';
-import { type Outcome, record } from '../../src/lib/systems/database/record/record.ts';
+import type { Outcome } from '../../src/lib/systems/database/record/outcome.ts';
+import { record } from '../../src/lib/systems/database/record/record.ts';
 import {
   countOpenByCode,
   letterPage,

@@ -3,12 +3,9 @@ import { checkPaths, type Rejection } from '../../lib/base/files/walk.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
-import {
-  classifyRemotely,
-  type RemoteEvent,
-  type RemoteImage,
-} from '../../lib/local/classify/classify-remotely.ts';
+import { classifyRemotely, type RemoteEvent } from '../../lib/local/classify/classify-remotely.ts';
 import { countFiles } from '../../lib/local/classify/classify.ts';
+import type { RemoteImage } from '../../lib/local/classify/labels-file.ts';
 import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
 import { ServerClient } from '../../lib/local/classify/server-client.ts';
 import { compareKeys } from '../../lib/systems/objects/store.ts';

@@ -1,7 +1,7 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
 import { endWithin } from '../../lib/base/end-within.ts';
-import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/events.ts';
 import type { Context } from '../run.ts';
 import { DeadLetterLog } from './dead-letter-log.ts';
 

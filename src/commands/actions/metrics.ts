@@ -2,7 +2,7 @@
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import type { ProcessMetrics, Role } from '../../lib/observe/metrics/metrics.ts';
 import type { Health } from '../../lib/observe/metrics/server.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
 import type { ProduceEvent } from '../../lib/pipeline/produce.ts';
 import type { WatchEvent } from '../../lib/pipeline/watch/visit.ts';
 import type { Context } from '../run.ts';

@@ -2,8 +2,8 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
-import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/deps.ts';
-import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/record.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const model = { name: 'parts', version: '2', digest: 'sha256:ab', labels: ['a'] };

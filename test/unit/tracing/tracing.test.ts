@@ -11,8 +11,8 @@ import {
   spanContext,
 } from '../../../src/lib/observe/tracing/consumer-spans.ts';
 import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
-import type { RecordedEvent } from '../../../src/lib/pipeline/consume/deps.ts';
-import type { Outcome } from '../../../src/lib/systems/database/record/record.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`;

@@ -6,6 +6,7 @@ import { readImageFile } from '../../base/files/read-file.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { retry } from '../../base/flow/retry.ts';
+import { median } from '../../base/statistics.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { defaultLimits } from '../../models/images/limits.ts';
 import { metricsOf, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
@@ -99,7 +100,7 @@ export async function judge(
     metrics: metricsOf(space.labels, answers),
     answers,
     unreadable,
-    inferMs: median(times),
+    inferMs: times.length === 0 ? 0 : median(times),
   };
 }
 
@@ -149,8 +150,4 @@ function isImageFault(error: unknown): error is Error {
 
 function isGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -1,5 +1,6 @@
 /** The harness: runs something for a while after a warm-up and says how often, how long each took and what CPU it used. */
 import { sandboxCpuMs } from '../../base/sandbox/process.ts';
+import { percentile } from '../../base/statistics.ts';
 
 export interface MeasureOptions {
   seconds: number;
@@ -65,15 +66,4 @@ export function startClock(): (count: number) => Omit<Measured, 'medianMs' | 'p9
       cores: cpuSeconds / seconds,
     };
   };
-}
-
-/** The smallest sample that at least `percent` of them do not exceed (nearest rank); NaN of none. */
-export function percentile(samples: readonly number[], percent: number): number {
-  const sorted = samples.toSorted((a, b) => a - b);
-  const rank = Math.ceil((percent / 100) * sorted.length);
-  return sorted[Math.max(0, rank - 1)] ?? NaN;
-}
-
-export function median(samples: readonly number[]): number {
-  return percentile(samples, 50);
 }

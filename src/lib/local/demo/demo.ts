@@ -1,6 +1,6 @@
 /** The verb `demo`: one producer and a consumer a partition as real processes, on the images of a directory, once. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { VisionscaleError } from '../../base/errors.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/load.ts';
 import type { UploadResult } from '../../pipeline/upload/upload.ts';
 import type { Database } from '../../systems/database/open.ts';
@@ -195,6 +195,6 @@ async function caughtUp(
     )) {
       if (detail !== null) deps.report({ kind: 'waiting', partition, reason: detail });
     }
-    await sleep(pollMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(pollMs, options.signal);
   }
 }

@@ -1,9 +1,8 @@
 /** The verb `up`: a consumer for each partition, and `serve`, as processes that are kept running until told to stop. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { VisionscaleError } from '../../base/errors.ts';
-import { aborted } from '../../base/flow/waiting.ts';
+import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
 import type { Database } from '../../systems/database/open.ts';
 import { readOwners } from '../../systems/database/tables/overview.ts';
@@ -111,7 +110,7 @@ async function atWork(
     );
     if (server !== null && !ready) ready = await answers(server);
     if (owned && ready) return;
-    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+    await pause(pollMs, signal);
   }
 }
 
@@ -204,7 +203,7 @@ export async function keepRunning(options: KeepRunningOptions): Promise<void> {
     const againInMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (ends - 1));
     const last = failure.hint?.split('\n').at(-1);
     onEnded({ name, reason: last ? `${failure.message}: ${last}` : failure.message, againInMs });
-    await sleep(againInMs, undefined, { signal }).catch(() => undefined);
+    await pause(againInMs, signal);
   }
 }
 

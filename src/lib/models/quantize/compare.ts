@@ -1,4 +1,5 @@
 /** Holds a quantised model against its parent: the same answers, right answers, and the time of one image. */
+import { median } from '../../base/statistics.ts';
 import type { EngineSession } from '../classifier/engines/engine.ts';
 import type { Input } from './images.ts';
 
@@ -62,10 +63,6 @@ async function time(session: EngineSession, input: Float32Array): Promise<number
   const began = performance.now();
   await session.run(input, 1);
   return performance.now() - began;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 function greatest(scores: Float32Array): number {

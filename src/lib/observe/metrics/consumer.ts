@@ -2,8 +2,8 @@
 import { type Registry, Gauge } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
-import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/deps.ts';
-import type { NewPrediction, Prediction } from '../../systems/database/record/record.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
+import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
 import { inFlightGauges } from './common-meters.ts';
 import { type ConsumerMeters, consumerMeters } from './consumer-meters.ts';

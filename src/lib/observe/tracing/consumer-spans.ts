@@ -1,6 +1,6 @@
 /** What a consumer did for each request as spans, made when its group is recorded: nothing of it is in the way before. */
-import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/deps.ts';
-import type { Outcome } from '../../systems/database/record/record.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
+import type { Outcome } from '../../systems/database/record/outcome.ts';
 
 /** The spans hang below the one that the message's traceparent names; without one they begin a trace. */
 export function consumerSpans(api: Api): (event: ConsumeEvent) => void {

@@ -1,19 +1,21 @@
 /** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable, TopicError, errorMessage, type VisionscaleError } from '../../base/errors.ts';
 import { ByteBudget } from '../../base/flow/byte-budget.ts';
 import { noLoad } from '../../base/flow/load.ts';
 import { retry } from '../../base/flow/retry.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import { ActiveBins } from '../../systems/database/tables/bins.ts';
 import type { Holder, Lease } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from './deps.ts';
+import type { ConsumeEvent } from './events.ts';
 import { consumeAsGroup } from './group.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
 import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
 
-export type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './deps.ts';
+export type { ConsumeDeps, ConsumeOptions } from './options.ts';
+export type { ConsumeEvent } from './events.ts';
 
 /** Which partitions: a fixed one, the first that nobody owns, or a share of all. */
 export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };
@@ -214,7 +216,7 @@ async function standBy(
         holder: name,
       });
     }
-    await sleep(standbyMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(standbyMs, options.signal);
   }
   return null;
 }

@@ -1,10 +1,9 @@
 /** Shares all partitions with the other members of a group: one task for each partition assigned. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../../base/errors.ts';
-import { aborted } from '../../base/flow/waiting.ts';
+import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Committer, Membership } from '../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './deps.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
 import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
 
@@ -96,7 +95,7 @@ async function lend(
   while (!options.signal.aborted) {
     const found = await claimPatiently(deps, options, partition, 'group');
     if (found.kind === 'granted') return found.lease;
-    await sleep(retryMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(retryMs, options.signal);
   }
   return null;
 }
@@ -110,6 +109,6 @@ async function everythingRecorded(
   while (!signal.aborted && ends.left.length > 0) {
     // While the database is away, so is everything else.
     for (const p of ends.left) if (!isOurs(p)) await ends.reachedByOwner(p).catch(() => undefined);
-    await sleep(drainedPollMs, undefined, { signal }).catch(() => undefined);
+    await pause(drainedPollMs, signal);
   }
 }

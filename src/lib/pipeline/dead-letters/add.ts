@@ -7,7 +7,7 @@ import {
   movedByHand,
   moveMessage,
 } from '../../systems/database/record/move-message.ts';
-import type { DeadLetter } from '../../systems/database/record/record.ts';
+import type { DeadLetter } from '../../systems/database/record/outcome.ts';
 import { type PartitionId, readPosition } from '../../systems/database/tables/owners.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import { wholeOf } from '../../systems/message/whole.ts';

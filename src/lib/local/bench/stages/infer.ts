@@ -1,10 +1,11 @@
 /** Stages `infer` (one thread, our session beside the bare runtime, turn by turn) and `workers` (the pool, by engine and processes). */
 import { VisionscaleError } from '../../../base/errors.ts';
+import { median, percentile } from '../../../base/statistics.ts';
 import type { EngineName } from '../../../models/classifier/classifier.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { rank } from '../../../models/classifier/rank.ts';
 import { openPrepare } from '../../../models/images/prepare.ts';
-import { startClock, median, percentile, measure, type Measured } from '../measure.ts';
+import { startClock, measure, type Measured } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
 
 export const inferStage: Stage = async (input) => {

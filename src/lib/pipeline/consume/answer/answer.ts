@@ -1,7 +1,7 @@
 /** One record: what it asks for, answered. Ends in outcomes to record, never in an exception for bad input. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { forEachConcurrently } from '../../../base/flow/for-each.ts';
-import type { Outcome } from '../../../systems/database/record/record.ts';
+import type { Outcome } from '../../../systems/database/record/outcome.ts';
 import { header } from '../../../systems/message/headers.ts';
 import { parseMessage } from '../../../systems/message/parse.ts';
 import { type Request, maxRequestIdBytes } from '../../../systems/message/request.ts';

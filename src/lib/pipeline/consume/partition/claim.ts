@@ -1,9 +1,9 @@
 /** Asks for a lease, waiting out a database that is away, and consumes the partition until a server goes away or it is over. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, VisionscaleError, isRetryable } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
+import { pause } from '../../../base/flow/waiting.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
-import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../deps.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
 import { consumePartition, type PartitionTask } from './partition.ts';
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
@@ -49,7 +49,7 @@ export async function consumeUntilAway(
   } catch (error) {
     if (!isRetryable(error) || options.signal.aborted) throw error;
     deps.report({ kind: 'waiting', partition: task.lease.partition, reason: errorMessage(error) });
-    await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(pauseMs, options.signal);
     return 'again';
   }
 }

@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { readPosition } from '../../../systems/database/tables/owners.ts';
 import type { Topic } from '../../../systems/topic/topic.ts';
-import type { ConsumeOptions } from '../deps.ts';
+import type { ConsumeOptions } from '../options.ts';
 
 export class Ends {
   readonly #ends: Map<number, number>;

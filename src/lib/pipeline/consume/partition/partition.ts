@@ -12,7 +12,8 @@ import {
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
 import type { Committer } from '../../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from '../deps.ts';
+import type { ConsumeEvent } from '../events.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits, StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';

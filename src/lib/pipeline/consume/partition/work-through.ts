@@ -13,7 +13,12 @@ import { answerRecord, type AnswerDeps } from '../answer/answer.ts';
 import type { Guard } from '../answer/crash-guard.ts';
 import { InHand } from '../answer/in-hand.ts';
 import { patienceByBucket } from '../answer/patience.ts';
-import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type SharedByPartitions } from '../deps.ts';
+import {
+  type ConsumeDeps,
+  type ConsumeOptions,
+  messagesInFlight,
+  type SharedByPartitions,
+} from '../options.ts';
 import { LatestCommit } from './latest-commit.ts';
 import type { PartitionTask } from './partition.ts';
 import { PassedOver } from './passed-over.ts';

@@ -5,7 +5,7 @@ import { manualBin } from '../../bins/rules.ts';
 import { latencyStart } from '../../message/values.ts';
 import type { VersionedBins } from '../tables/bins.ts';
 import { deadMessage, resultMessage } from '../tables/outbox.ts';
-import type { DeadLetter, NewPrediction, Prediction } from './record.ts';
+import type { DeadLetter, NewPrediction, Prediction } from './outcome.ts';
 import type { Settled } from './settle.ts';
 
 export interface RecordedBy {
