@@ -35,7 +35,7 @@ export default async function (context: Context, { key, file }: TryFlags): Promi
   }
   const { rules, version } = given ?? (await inForce(database, pipeline));
   const table = new BinTable(rules);
-  const { bin, reason } = decideBin(table, { top: row.top, lateBy: 0 });
+  const { bin, reason } = decideBin(table, row.top);
   const rule = table.ruleOf(row.category);
   const document = {
     key,

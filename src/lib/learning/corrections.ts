@@ -29,7 +29,7 @@ export interface CorrectedDataset extends Dataset {
 }
 
 const concurrency = 8;
-/** At an image while the store is away: some 25 seconds. */
+/** At an image while the store is away: the waits are five to nine seconds. */
 const attempts = 9;
 const pageSize = 1000;
 

@@ -41,7 +41,7 @@ export interface ExportResult {
 
 /** Images fetched at once. */
 const concurrency = 8;
-/** At an image while the store is away: some 25 seconds. */
+/** At an image while the store is away: the waits are five to nine seconds. */
 const attempts = 9;
 
 /**

@@ -89,11 +89,11 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
       signal: stop,
       attempts,
       forMs: outageMs,
-      onWait: (error, delayMs, attempt) => report({ type: 'waiting', error, attempt, delayMs }),
+      onWait: (error, delayMs, attempt) => report({ kind: 'waiting', error, attempt, delayMs }),
     });
   const reject = (rejection: Rejection) => {
     result.rejected.push(rejection);
-    report({ type: 'rejected', ...rejection });
+    report({ kind: 'rejected', ...rejection });
   };
 
   async function uploadOne(candidate: Candidate): Promise<void> {
@@ -102,21 +102,21 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     const bytes = content.length;
     const outcome = { path, key, bytes, replaced: knownSha256 !== null };
     const steps = { store, images, check, patiently };
-    const type = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
-    switch (type) {
+    const kind = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
+    switch (kind) {
       case 'skipped':
         result.skipped++;
-        report({ type, path, key, bytes });
+        report({ kind, path, key, bytes });
         return;
       case 'would_upload':
         result.wouldUpload = (result.wouldUpload ?? 0) + 1;
-        report({ type, ...outcome });
+        report({ kind, ...outcome });
         return;
       case 'uploaded':
         result.uploaded++;
         if (outcome.replaced) result.replaced++;
         result.bytes += bytes;
-        report({ type, ...outcome });
+        report({ kind, ...outcome });
     }
   }
 
@@ -142,7 +142,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     onFound(bytes) {
       found.files++;
       found.bytes += bytes;
-      report({ type: 'found', ...found, complete: false });
+      report({ kind: 'found', ...found, complete: false });
     },
     onRejected: reject,
   });
@@ -157,7 +157,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
 
   async function* withEnd(source: AsyncIterable<Candidate>): AsyncGenerator<Candidate> {
     yield* source;
-    if (!stop.aborted) report({ type: 'found', ...found, complete: true });
+    if (!stop.aborted) report({ kind: 'found', ...found, complete: true });
   }
 }
 
@@ -179,15 +179,15 @@ function stopped(error: unknown, uploaded: number): unknown {
 
 export type UploadEvent =
   /** The walk has come this far: all files so far and their bytes; each ends as one of the next four. */
-  | { type: 'found'; files: number; bytes: number; complete: boolean }
-  | { type: 'uploaded'; path: string; key: string; bytes: number; replaced: boolean }
+  | { kind: 'found'; files: number; bytes: number; complete: boolean }
+  | { kind: 'uploaded'; path: string; key: string; bytes: number; replaced: boolean }
   /** A dry run would upload it. */
-  | { type: 'would_upload'; path: string; key: string; bytes: number; replaced: boolean }
+  | { kind: 'would_upload'; path: string; key: string; bytes: number; replaced: boolean }
   /** Unchanged since an earlier upload. */
-  | { type: 'skipped'; path: string; key: string; bytes: number }
-  | { type: 'rejected'; path: string; reason: string }
+  | { kind: 'skipped'; path: string; key: string; bytes: number }
+  | { kind: 'rejected'; path: string; reason: string }
   /** The store or the database is away; the step is tried again after `delayMs`. */
-  | { type: 'waiting'; error: unknown; attempt: number; delayMs: number };
+  | { kind: 'waiting'; error: unknown; attempt: number; delayMs: number };
 
 /** Empty, or what keys begin with, a slash at its end. Throws a UsageError. */
 export function keyPrefix(text: string): string {

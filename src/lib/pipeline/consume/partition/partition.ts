@@ -12,7 +12,6 @@ import {
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
 import type { Committer } from '../../../systems/topic/topic.ts';
-import type { ConsumeEvent } from '../events.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits, StalledError } from './watch.ts';
@@ -69,11 +68,6 @@ export async function consumePartition(
   const held = holdLease(pool, lease, ownerReport, () => lost.abort());
   const { results: topics } = deps;
   const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
-  const heard = (event: ConsumeEvent) => {
-    if (event.kind === 'recorded') publication?.recorded(event);
-    if (event.kind === 'passed over') publication?.recorded({ predicted: 0, deadLettered: 1 });
-    report(event);
-  };
   const published = () =>
     publication?.finish(
       AbortSignal.any([
@@ -104,8 +98,10 @@ export async function consumePartition(
       report({ kind: 'stalled', partition, reason });
       held.tell();
     };
-    const work = { from, end, signal, hardStop, waits, onStall };
-    await workThrough({ ...deps, report: heard }, options, task, work);
+    const onRecorded = (recorded: { predicted: number; deadLettered: number }) =>
+      publication?.recorded(recorded);
+    const work = { from, end, signal, hardStop, waits, onStall, onRecorded };
+    await workThrough(deps, options, task, work);
     if (lost.signal.aborted) return lostTo(deps, lease);
     await published();
     return options.signal.aborted ? 'stopped' : 'drained';

@@ -35,6 +35,8 @@ export interface PartitionWork {
   waits: Waits;
   /** Told why nothing seems to move, and null when it moves again. */
   onStall: (reason: string | null) => void;
+  /** Outcomes have been recorded, by whomever: they may be published. */
+  onRecorded: (recorded: { predicted: number; deadLettered: number }) => void;
 }
 
 /** Messages that are worked on with one way of working: so many at once, each behind the guard. */
@@ -112,8 +114,8 @@ export async function workThrough(
 
   const through = async ({ until, inFlight, guard }: Stretch): Promise<void> => {
     const rules = options.messages ?? defaultRules;
-    const work = { rules, maxImageBytes, storeOf, patienceOf, waits, inHand, guard, hardStop };
-    const answerDeps: AnswerDeps = { ...deps, ...work };
+    const answering = { rules, maxImageBytes, storeOf, patienceOf, waits, inHand, guard, hardStop };
+    const answerDeps: AnswerDeps = { ...deps, ...answering };
     const groups = orderedGroups(
       (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
       (message, s) => passed.during(message, s, (signal) => answerRecord(message, answerDeps, signal)),
@@ -134,6 +136,7 @@ export async function workThrough(
         return retry(() => recordGroup(waiting), waiting);
       });
       next = offset + 1;
+      work.onRecorded(recorded);
       commits.commit(next);
       for (const { record, imageKey, code, message } of deadLetters)
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
@@ -169,6 +172,7 @@ export async function workThrough(
       const { requestId } = wholeOf(head, options.messages ?? defaultRules);
       if (await wasMoved(pool, lease.pipeline, requestId)) {
         passed.moveOver(head.offset);
+        work.onRecorded({ predicted: 0, deadLettered: 1 });
         report({ kind: 'passed over', partition, from: head.offset, to: head.offset + 1 });
         return;
       }
@@ -179,6 +183,7 @@ export async function workThrough(
     movedTo = position;
     if (position <= next || !again) return;
     passed.moveTo(position);
+    work.onRecorded({ predicted: 0, deadLettered: 1 });
     report({ kind: 'passed over', partition, from: next, to: position });
   };
 

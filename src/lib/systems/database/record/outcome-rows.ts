@@ -32,7 +32,7 @@ export async function insertPredictions(
   if (predictions.length === 0) return [];
   const rows = predictions.map(({ record, request, classification, fetchMs }) => {
     const { top, model, stages } = classification;
-    const decision = bins === null ? null : decideBin(bins.table, { top, lateBy: 0 });
+    const decision = bins === null ? null : decideBin(bins.table, top);
     return {
       image_key: request.imageKey,
       category: top[0]!.category,
