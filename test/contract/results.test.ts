@@ -12,10 +12,11 @@ import { parseRules } from '../../src/lib/systems/bins/rules-file.ts';
 import { useBins } from '../../src/lib/systems/database/tables/bins.ts';
 import { oldestInOutbox, readBacklog } from '../../src/lib/systems/database/tables/outbox.ts';
 import { header } from '../../src/lib/systems/message/headers.ts';
+import type { OutgoingRecord, TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { ResultTopics } from '../../src/lib/systems/publish/topics.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { openKafkaTopic } from '../../src/lib/systems/topic/kafka/topic.ts';
-import type { OutgoingRecord, Topic, TopicRecord } from '../../src/lib/systems/topic/topic.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 import { describeWith } from '../support/servers.ts';
 

@@ -7,8 +7,9 @@ import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/co
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
 import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
+import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
-import { writeReport, type ReportFiles, type ReportInput } from '../../lib/learning/evaluate/report.ts';
+import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';
 import type { LoadedModel } from '../../lib/models/format/model.ts';
 import type { Context } from '../run.ts';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { RecordSource } from '../../../src/lib/pipeline/consume/partition/work-through.ts';
-import type { Reader, TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import type { Reader } from '../../../src/lib/systems/topic/topic.ts';
 
 /** Hands out these offsets once; a stretch that ends early leaves the rest. */
 function reader(offsets: number[]): Reader {

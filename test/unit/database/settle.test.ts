@@ -6,7 +6,7 @@ import type { KnownLetter } from '../../../src/lib/systems/database/record/lock-
 import type { Outcome, Prediction } from '../../../src/lib/systems/database/record/outcome.ts';
 import { settle } from '../../../src/lib/systems/database/record/settle.ts';
 import { header } from '../../../src/lib/systems/message/headers.ts';
-import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
 
 function outcome(id: string, good: boolean, retry: number | null): Outcome {
   const headers: Record<string, string> = retry === null ? {} : { [header.retry]: `${retry}` };

@@ -10,8 +10,9 @@ import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { niceCeiling } from '../../../src/lib/learning/evaluate/report/charts.ts';
 import { countWarnings } from '../../../src/lib/learning/evaluate/report/counts.ts';
 import { escapeHtml, html } from '../../../src/lib/learning/evaluate/report/html.ts';
+import type { ReportInput } from '../../../src/lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../../src/lib/learning/evaluate/report/verdict.ts';
-import { writeReport, type ReportInput } from '../../../src/lib/learning/evaluate/report.ts';
+import { writeReport } from '../../../src/lib/learning/evaluate/report.ts';
 
 const hostile = `"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;`;
 

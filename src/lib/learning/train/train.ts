@@ -16,7 +16,8 @@ import { dataDigest, countsOf } from '../datasets/dataset.ts';
 import { readSets, type Sets } from '../datasets/sets.ts';
 import { findDuplicates } from '../evaluate/duplicates.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
-import { writeReport, type DuplicatePair, type ReportFiles, type ReportInput } from '../evaluate/report.ts';
+import type { DuplicatePair, ReportInput } from '../evaluate/report/input.ts';
+import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import { trainMode, type ModeEvent, type ModeOptions } from './modes.ts';
 import { decide, formerVersion, type Decision } from './promote.ts';
 

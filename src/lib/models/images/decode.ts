@@ -4,15 +4,9 @@ import { corrupt, decodeFailure, tryDecoding } from './failures.ts';
 import { cmykToRgb } from './formats/tiff/colour.ts';
 import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
-import { orient } from './orientation.ts';
 import { isOwn, ownFormats } from './own-decoders.ts';
-
-/** Pixels, row by row from the top, three bytes (red, green, blue) each. */
-export interface RgbImage {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
+import { orient } from './pixels.ts';
+import type { RgbImage } from './pixels.ts';
 
 export interface DecodeOptions {
   limits?: ImageLimits;

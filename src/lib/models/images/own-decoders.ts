@@ -1,10 +1,10 @@
 /** The formats that code of our own reads, because the libraries at hand return wrong pixels for some of their files. */
-import type { RgbImage } from './decode.ts';
 import { decodeBmp, readBmpHeader } from './formats/bmp.ts';
 import { decodeGif, readGifHeader } from './formats/gif.ts';
 import { decodeTiff } from './formats/tiff/decode.ts';
-import { readTiffLayout } from './formats/tiff/layout.ts';
+import { readTiffLayout } from './formats/tiff/read-layout.ts';
 import type { ImageLimits } from './limits.ts';
+import type { RgbImage } from './pixels.ts';
 import type { ImageFormat } from './sniff.ts';
 
 export type OwnFormatName = 'bmp' | 'gif' | 'tiff';

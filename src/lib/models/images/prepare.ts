@@ -1,9 +1,10 @@
 /** Encoded bytes to the input of a network: decoding and preprocessing, exactly as the reference or as fast as can be. */
 import sharp from 'sharp';
-import { decodeImage, type DecodeOptions, decodeWithHeader, type RgbImage } from './decode.ts';
+import { decodeImage, type DecodeOptions, decodeWithHeader } from './decode.ts';
 import { decodeFailure, tryDecoding } from './failures.ts';
 import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
+import type { RgbImage } from './pixels.ts';
 import { openNormalize, openPreprocess, type Preprocessing, cropWindow } from './preprocess.ts';
 
 /** `exact`: torchvision's result, bit for bit. `fast`: close to it, and quicker (see `decodeCrop`). */

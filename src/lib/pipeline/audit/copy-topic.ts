@@ -2,10 +2,11 @@
 import { TopicError } from '../../base/errors.ts';
 import { claimOf, unclaimedId } from '../../systems/database/record/retry-claims.ts';
 import { parseMessage } from '../../systems/message/parse.ts';
+import type { TopicRecord } from '../../systems/message/record.ts';
 import { wholeLetterId } from '../../systems/message/retry.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import { topicMissing } from '../../systems/topic/limits.ts';
-import type { Topic, TopicRecord } from '../../systems/topic/topic.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
 import { type AuditSession, throwIfInterrupted } from './session.ts';
 
 export interface CopyOptions {

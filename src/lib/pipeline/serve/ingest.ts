@@ -7,8 +7,9 @@ import type { ImageFormat } from '../../models/images/sniff.ts';
 import { noteIngested } from '../../systems/database/tables/ingested.ts';
 import { findOutcomes, type RequestOutcome } from '../../systems/database/tables/results.ts';
 import { header, keyContentType } from '../../systems/message/headers.ts';
+import type { OutgoingRecord } from '../../systems/message/record.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
-import type { OutgoingRecord, Producer } from '../../systems/topic/topic.ts';
+import type { Producer } from '../../systems/topic/topic.ts';
 import { Problem } from './problem.ts';
 
 export interface IngestDeps {

@@ -1,5 +1,5 @@
 /** The message headers that visionscale writes and understands, and the message that asks for an image of `image_info`. */
-import type { OutgoingRecord } from '../topic/topic.ts';
+import type { OutgoingRecord } from './record.ts';
 import { producedRequestId } from './request.ts';
 
 export const header = {

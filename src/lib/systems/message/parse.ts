@@ -1,9 +1,9 @@
 /** Turns a record into what it asks for, or says why it is unreadable; never throws. */
 import { isUtf8 } from 'node:buffer';
 import { objectKeyFault } from '../objects/store.ts';
-import type { TopicRecord } from '../topic/topic.ts';
 import { isEnvelope, readEnvelope } from './envelope.ts';
 import { header } from './headers.ts';
+import type { TopicRecord } from './record.ts';
 import {
   fitsImage,
   maxRequestIdBytes,

@@ -22,7 +22,7 @@ export interface GetOptions {
 /**
  * Keys are any UTF-8 text of 1 to 1024 bytes without control characters, and may hold spaces, `#`, `%`, `+`, leading
  * dots and `/`; a key with an empty, `.` or `..` segment, or a leading `/`, is refused with `bad_key` so that no path
- * leaves its directory (`key.ts`). `a` and `a/b` are both good keys; a server that keeps objects as files may refuse
+ * leaves its directory (`checkKey`). `a` and `a/b` are both good keys; a server that keeps objects as files may refuse
  * the second with `bad_key`.
  *
  * Errors are ObjectError, never with a secret in them. Of the one object (`ofObject`): `not_found`, `too_large`,

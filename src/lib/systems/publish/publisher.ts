@@ -12,8 +12,8 @@ import {
 } from '../database/tables/outbox.ts';
 import type { PartitionId } from '../database/tables/owners.ts';
 import { header } from '../message/headers.ts';
+import type { OutgoingRecord } from '../message/record.ts';
 import { RefusedError } from '../topic/limits.ts';
-import type { OutgoingRecord } from '../topic/topic.ts';
 import type { ResultTopics } from './topics.ts';
 
 export type PublishEvent =

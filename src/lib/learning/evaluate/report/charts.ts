@@ -1,9 +1,9 @@
 /** The report's charts as SVG: the curves of a training, and the confusion matrix. */
 import { percent } from '../../../base/report/table.ts';
 import type { Judgement } from '../judge.ts';
-import type { HistoryPoint } from '../report.ts';
 import { images } from './counts.ts';
 import { html, type Html } from './html.ts';
+import type { HistoryPoint } from './input.ts';
 
 interface Curve {
   name: string;

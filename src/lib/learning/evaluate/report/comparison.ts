@@ -3,10 +3,10 @@ import { percent } from '../../../base/report/table.ts';
 import { compareJudgements, distinctNames, type PairedImage } from '../compare.ts';
 import type { Judgement } from '../judge.ts';
 import { confusedPairs } from '../metrics.ts';
-import type { ReportInput } from '../report.ts';
 import { classCounts, leastImages } from './counts.ts';
 import { answerLines, picture, type Thumbnails } from './gallery.ts';
 import { html, type Html } from './html.ts';
+import type { ReportInput } from './input.ts';
 
 const mostImages = 12;
 const mostClasses = 10;

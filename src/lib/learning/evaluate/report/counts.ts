@@ -1,5 +1,5 @@
 /** How many images each class has, which have too few, and numbers as the report writes them. Pure. */
-import type { ClassCount, ReportInput } from '../report.ts';
+import type { ClassCount, ReportInput } from './input.ts';
 
 /** Fewer images than this are too few to train a class with. */
 export const leastImages = 20;

@@ -6,8 +6,8 @@ import { percent } from '../../../base/report/table.ts';
 import { defaultLimits } from '../../../models/images/limits.ts';
 import { thumbnail } from '../../../models/images/small.ts';
 import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';
-import type { ReportInput } from '../report.ts';
 import { html, type Html } from './html.ts';
+import type { ReportInput } from './input.ts';
 
 const mostMistakes = 36;
 const mostDuplicates = 12;

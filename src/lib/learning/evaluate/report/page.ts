@@ -2,12 +2,12 @@
 import { percent } from '../../../base/report/table.ts';
 import { worstMistakes } from '../judge.ts';
 import { confusedPairs, wilson } from '../metrics.ts';
-import type { ReportInput } from '../report.ts';
 import { learningCurves, heatMap, mostClasses } from './charts.ts';
 import { classTable, comparisonSection } from './comparison.ts';
 import { countWarnings, images } from './counts.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
 import { Html, html } from './html.ts';
+import type { ReportInput } from './input.ts';
 import { verdict } from './verdict.ts';
 
 const mostPairs = 15;

@@ -2,8 +2,8 @@
 import { percent } from '../../../base/report/table.ts';
 import { worstMistakes, type Judgement } from '../judge.ts';
 import { wilson, type Interval, confusedPairs, type ClassMetrics } from '../metrics.ts';
-import type { ReportInput } from '../report.ts';
 import { smallestClasses, images, list } from './counts.ts';
+import type { ReportInput } from './input.ts';
 
 export interface Verdict {
   grade: 'yes' | 'nearly' | 'no' | 'unknown';

@@ -1,6 +1,6 @@
 /** BMP files to RGB pixels: sharp reads none, and the npm decoders tried were wrong on 4-bit, 16-bit and RLE files. */
-import type { RgbImage } from '../decode.ts';
 import { corrupt, truncated, unsupported } from '../failures.ts';
+import type { RgbImage } from '../pixels.ts';
 
 export interface BmpHeader {
   width: number;

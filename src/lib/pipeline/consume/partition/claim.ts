@@ -4,7 +4,8 @@ import { retry } from '../../../base/flow/retry.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
-import { consumePartition, type PartitionTask } from './partition.ts';
+import { consumePartition } from './partition.ts';
+import type { PartitionTask } from './work-through.ts';
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
 export async function claimPatiently(

@@ -11,19 +11,11 @@ import {
   renew,
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
-import type { Committer } from '../../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
 import { startOffset } from './start-offset.ts';
 import { Waits, StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';
-
-export interface PartitionTask {
-  lease: Lease;
-  /** Read up to here and no further; null: for ever. */
-  until: number | null;
-  /** Where offsets are committed; by default the reader itself. */
-  committer?: Committer;
-}
+import type { PartitionTask } from './work-through.ts';
 
 /** How long an image under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;

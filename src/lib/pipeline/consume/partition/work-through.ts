@@ -3,11 +3,13 @@ import { faultCode } from '../../../base/errors.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { wasMoved } from '../../../systems/database/record/move-message.ts';
+import type { Lease } from '../../../systems/database/tables/owners.ts';
 import { readPosition, skipGap } from '../../../systems/database/tables/owners.ts';
+import type { TopicRecord } from '../../../systems/message/record.ts';
 import { retryNumber } from '../../../systems/message/retry.ts';
 import { defaultRules } from '../../../systems/message/rules.ts';
 import { wholeOf } from '../../../systems/message/whole.ts';
-import type { Reader, TopicRecord } from '../../../systems/topic/topic.ts';
+import type { Reader, Committer } from '../../../systems/topic/topic.ts';
 import { epochMs, type StoreOf } from '../answer/answer-request.ts';
 import { answerRecord, type AnswerDeps } from '../answer/answer.ts';
 import type { Guard } from '../answer/crash-guard.ts';
@@ -20,7 +22,7 @@ import {
   type SharedByPartitions,
 } from '../options.ts';
 import { LatestCommit } from './latest-commit.ts';
-import type { PartitionTask } from './partition.ts';
+
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
 import { type Waits, type StalledError, Watch } from './watch.ts';
@@ -251,4 +253,12 @@ export class RecordSource {
       if (!isBefore(record.offset + 1)) return;
     }
   }
+}
+
+export interface PartitionTask {
+  lease: Lease;
+  /** Read up to here and no further; null: for ever. */
+  until: number | null;
+  /** Where offsets are committed; by default the reader itself. */
+  committer?: Committer;
 }

@@ -1,7 +1,7 @@
 /** What becomes of a request: a prediction, or a dead letter. */
 import type { Classification } from '../../../base/classification.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import type { Request } from '../../message/request.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
 import type { ActiveBins } from '../tables/bins.ts';
 
 export interface Prediction {

@@ -1,8 +1,8 @@
 /** The recording transaction: rows or dead letters, the position and the check of ownership, all or nothing. */
 import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../../../base/errors.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { messageId } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
 import type { Lease } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
 import { lockRequests } from './lock-requests.ts';

@@ -2,9 +2,9 @@
 import type { PoolClient } from 'pg';
 import { header } from '../../message/headers.ts';
 import { beginsLikeJson } from '../../message/parse.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { positionRequestId } from '../../message/request.ts';
 import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
 import type { Outcome } from './outcome.ts';
 import { requestIdOf } from './outcome.ts';
 

@@ -1,6 +1,6 @@
 /** Decides what the outcomes of a group change, given the dead letters that their requests already have. */
+import type { TopicRecord } from '../../message/record.ts';
 import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
 import type { KnownLetter } from './lock-requests.ts';
 import type { DeadLetter, Outcome, Prediction } from './outcome.ts';
 import { requestIdOf } from './outcome.ts';

@@ -1,5 +1,6 @@
 /** Sends batches into the log in PostgreSQL: a partition for each record, one statement that appends, one NOTIFY. */
 import type pg from 'pg';
+import type { OutgoingRecord } from '../../message/record.ts';
 import {
   checkHeaders,
   defaultMaxRecordBytes,
@@ -7,7 +8,7 @@ import {
   recordBytes,
   topicMissing,
 } from '../limits.ts';
-import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
+import type { Placement, Producer } from '../topic.ts';
 import { asTopic } from './topic-error.ts';
 
 /** The channel on which the embedded topic notifies: all topics of a database share it; the payload says which topic, or which group of it. */

@@ -7,8 +7,9 @@ import type {
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
+import type { OutgoingRecord } from '../../message/record.ts';
 import { checkHeaders, messageRefused, messageTooLarge } from '../limits.ts';
-import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
+import type { Placement, Producer } from '../topic.ts';
 import { connect, construct, hush, type Surroundings, toKafkaHeaders } from './client.ts';
 import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';

@@ -1,8 +1,9 @@
 /** Reads one partition of a Kafka topic from a fixed offset. It never commits: that is the group client's business. */
 import type { KafkaConsumer, Message } from 'node-rdkafka';
 import { pause } from '../../../base/flow/waiting.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
-import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
+import type { Committer, PartitionBounds, Reader, ReaderOptions } from '../topic.ts';
 import { type Consumer, fromKafkaHeaders } from './client.ts';
 import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { codecMissing, loadRdkafka } from './load.ts';

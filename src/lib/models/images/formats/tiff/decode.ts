@@ -2,8 +2,8 @@
  * TIFF files to RGB pixels. libvips paints black what it cannot read of a tiled file, and says nothing; it clips where it
  * should shift. So strips and tiles are unpacked here, each to its last byte, and what cannot be is an error.
  */
-import type { RgbImage } from '../../decode.ts';
 import type { ImageLimits } from '../../limits.ts';
+import type { RgbImage } from '../../pixels.ts';
 import { decodeCoded, type ChunkSamples } from './coded.ts';
 import {
   checkRange,
@@ -14,7 +14,8 @@ import {
   unmultiply,
   type SampleRange,
 } from './colour.ts';
-import { coloursOf, readTiffLayout, unpackedBytes, type TiffLayout } from './layout.ts';
+import { coloursOf, unpackedBytes, type TiffLayout } from './layout.ts';
+import { readTiffLayout } from './read-layout.ts';
 import { unpack } from './unpack.ts';
 
 /** The first picture of the file, as it is stored. Throws an ImageError. */
