@@ -1,5 +1,5 @@
 /** Where a TIFF file keeps its pixels and what they mean. */
-import { TiffDirectory } from './directory.ts';
+import type { TiffDirectory } from './directory.ts';
 
 export type Photometric = 'white' | 'black' | 'rgb' | 'palette' | 'cmyk' | 'ycbcr' | 'lab';
 export type Compression = 'none' | 'fax' | 'lzw' | 'jpeg' | 'deflate' | 'packbits';
