@@ -59,7 +59,8 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: 'BlockStatement:has(> VariableDeclaration[kind=/using$/]) ImportExpression[source.value=/\\.ts$/]',
+          selector:
+            'BlockStatement:has(> VariableDeclaration[kind=/using$/]) ImportExpression[source.value=/\\.ts$/]',
           message: 'load it in a function without `using`',
         },
       ],

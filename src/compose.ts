@@ -6,8 +6,7 @@ import type { Config } from './lib/config/config.ts';
 import type { Classifier } from './lib/models/classifier/classifier.ts';
 import type { LoadedModel } from './lib/models/format/model.ts';
 import type { Database } from './lib/systems/database/open.ts';
-import type { Buckets } from './lib/systems/objects/buckets.ts';
-import type { StorePatience } from './lib/systems/objects/open.ts';
+import type { Buckets, StorePatience } from './lib/systems/objects/open.ts';
 import type { ObjectStore } from './lib/systems/objects/store.ts';
 import type { ResultTopics } from './lib/systems/publish/topics.ts';
 import type { Topic } from './lib/systems/topic/topic.ts';
@@ -92,7 +91,7 @@ export async function openBuckets(
   { config }: ComposeOptions,
   patience: StorePatience = {},
 ): Promise<Buckets> {
-  const { openBuckets: open } = await import('./lib/systems/objects/buckets.ts');
+  const { openBuckets: open } = await import('./lib/systems/objects/open.ts');
   return open({ ...config.s3, ...patience });
 }
 
@@ -101,7 +100,7 @@ export async function loadModel(config: Config): Promise<LoadedModel> {
   const [{ loadModel: load }, { openModelStore }, { noModel }] = await Promise.all([
     import('./lib/models/format/model.ts'),
     import('./lib/models/store/store.ts'),
-    import('./lib/models/store/no-model.ts'),
+    import('./lib/models/store/chosen.ts'),
   ]);
   const store = openModelStore(config.models);
   if (config.model !== undefined) return load((await store.resolve(config.model)).path);

@@ -10,7 +10,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { drawParts } from './lib/local/drawings/draw.ts';
 import { loadModel } from './lib/models/format/model.ts';
-import { partsModelDirectory } from './lib/models/store/bundled.ts';
+import { partsModelDirectory } from './lib/models/store/entry.ts';
 import { openModelStore } from './lib/models/store/store.ts';
 
 const name = 'belt-parts';

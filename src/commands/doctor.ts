@@ -18,7 +18,6 @@ export function doctorCommand(): Command {
 const heavy = () =>
   Promise.all([
     import('../lib/pipeline/doctor/doctor.ts'),
-    import('../lib/pipeline/doctor/opened.ts'),
     import('../lib/pipeline/doctor/packages.ts'),
     import('../lib/pipeline/doctor/results.ts'),
     import('../lib/pipeline/doctor/servers.ts'),
@@ -26,7 +25,7 @@ const heavy = () =>
 
 async function examine(context: Context): Promise<number> {
   const { config } = context;
-  const [{ doctor }, { Opened }, packages, { resultsCheck }, servers] = await heavy();
+  const [{ doctor, Opened }, packages, { resultsCheck }, servers] = await heavy();
   await using opened = new Opened();
   const database = opened.once(() => compose.openDatabase(context, 'any'));
   const topic = opened.once(async () => compose.openTopic(context, await database()));

@@ -62,8 +62,8 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
       ...deps,
       report(event) {
         deps.report(event);
-        if (event.type === 'found') progress.expect(event.files);
-        else if (event.type !== 'waiting') progress.advance(1, 'bytes' in event ? event.bytes : 0);
+        if (event.kind === 'found') progress.expect(event.files);
+        else if (event.kind !== 'waiting') progress.advance(1, 'bytes' in event ? event.bytes : 0);
       },
     },
     {

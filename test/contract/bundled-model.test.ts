@@ -2,11 +2,11 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { drawPicture, kindOf } from '../../src/lib/local/drawings/picture.ts';
+import { drawPicture, kindOf } from '../../src/lib/local/drawings/draw.ts';
 import { kinds, labelOf } from '../../src/lib/local/drawings/shapes.ts';
 import { openClassifier } from '../../src/lib/models/classifier/pool.ts';
 import { loadModel } from '../../src/lib/models/format/model.ts';
-import { bundledModels, partsModelDirectory } from '../../src/lib/models/store/bundled.ts';
+import { bundledModels, partsModelDirectory } from '../../src/lib/models/store/entry.ts';
 
 describe('the bundled model', () => {
   it('is whole, small, and says what it knows', async () => {

@@ -2,17 +2,17 @@
 import type { Pool } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { audit } from '../../src/lib/pipeline/audit/audit.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume/deps.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume/options.ts';
 import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
 import { status } from '../../src/lib/pipeline/status.ts';
 import { readLetter } from '../../src/lib/systems/database/tables/dead-letters.ts';
 import { header } from '../../src/lib/systems/message/headers.ts';
+import type { OutgoingRecord } from '../../src/lib/systems/message/record.ts';
 import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
-import type { Buckets } from '../../src/lib/systems/objects/buckets.ts';
+import type { Buckets } from '../../src/lib/systems/objects/open.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { ResultTopics } from '../../src/lib/systems/publish/topics.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
-import type { OutgoingRecord } from '../../src/lib/systems/topic/topic.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 
 const messages: MessageRules = { store: { bucket: 'own', prefix: '' }, buckets: ['side'], eventKeys: 'auto' };

@@ -8,7 +8,8 @@ import { dropDeadLetters, retryDeadLetters } from '../../src/lib/pipeline/dead-l
 import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
 import { migrate } from '../../src/lib/systems/database/migrate.ts';
 import { openDatabase } from '../../src/lib/systems/database/open.ts';
-import { type Outcome, record } from '../../src/lib/systems/database/record/record.ts';
+import type { Outcome } from '../../src/lib/systems/database/record/outcome.ts';
+import { record } from '../../src/lib/systems/database/record/record.ts';
 import {
   countOpenByCode,
   letterPage,
@@ -19,8 +20,9 @@ import {
 import { claim, type Lease } from '../../src/lib/systems/database/tables/owners.ts';
 import { header } from '../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../src/lib/systems/message/parse.ts';
+import type { TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
-import type { Topic, TopicRecord } from '../../src/lib/systems/topic/topic.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { testDatabase } from '../support/database.ts';
 import { describeWith } from '../support/servers.ts';

@@ -1,7 +1,7 @@
 /** The lease: four seconds by the database's clock, whatever the process's says, and renewed well before they are over. */
 import type { Pool } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { holdLease } from '../../src/lib/pipeline/consume/partition/hold-lease.ts';
+import { holdLease } from '../../src/lib/pipeline/consume/partition/partition.ts';
 import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 

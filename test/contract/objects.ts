@@ -1,8 +1,7 @@
 /** What every object store must do, whichever it is. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ObjectError } from '../../src/lib/base/errors.ts';
-import { compareKeys } from '../../src/lib/systems/objects/key.ts';
-import type { ObjectInfo, ObjectStore } from '../../src/lib/systems/objects/store.ts';
+import { compareKeys, type ObjectInfo, type ObjectStore } from '../../src/lib/systems/objects/store.ts';
 
 export interface StoreUnderTest {
   /** A store whose bucket or directory is there and empty. */

@@ -1,8 +1,8 @@
 /** The recording transaction: whose lease is over writes nothing, however late it finds out. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { OwnershipLostError, type Prediction, record } from '../../src/lib/systems/database/record/record.ts';
-import { claim, type Lease } from '../../src/lib/systems/database/tables/owners.ts';
-import { skipGap } from '../../src/lib/systems/database/tables/positions.ts';
+import type { Prediction } from '../../src/lib/systems/database/record/outcome.ts';
+import { OwnershipLostError, record } from '../../src/lib/systems/database/record/record.ts';
+import { claim, type Lease, skipGap } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 
 const id = { pipeline: 'p', topic: 't', partition: 0 };

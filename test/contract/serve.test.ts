@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
-import { newToken } from '../../src/lib/pipeline/serve/admission/tokens.ts';
+import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
 import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, type Served, served } from '../support/served.ts';

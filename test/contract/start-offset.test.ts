@@ -1,6 +1,6 @@
 /** Where a consumer starts, on a real topic whose past is rewritten. */
 import { describe, expect, it } from 'vitest';
-import type { ConsumeEvent } from '../../src/lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../src/lib/pipeline/consume/events.ts';
 import { startOffset } from '../../src/lib/pipeline/consume/partition/start-offset.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { testDatabase } from '../support/database.ts';

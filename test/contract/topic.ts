@@ -3,14 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { partitionForKey } from '../../src/lib/systems/topic/partitioner.ts';
-import type {
-  GroupHandler,
-  OutgoingRecord,
-  Reader,
-  Topic,
-  TopicRecord,
-} from '../../src/lib/systems/topic/topic.ts';
+import type { OutgoingRecord, TopicRecord } from '../../src/lib/systems/message/record.ts';
+import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
+import type { GroupHandler, Reader, Topic } from '../../src/lib/systems/topic/topic.ts';
 
 export interface TopicUnderTest extends AsyncDisposable {
   /** Opens the topic of this name, as another process would; created already where `create` cannot be asked. */

@@ -14,10 +14,10 @@ import {
 } from '../../src/lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../src/lib/systems/database/tables/images.ts';
 import { header } from '../../src/lib/systems/message/headers.ts';
+import type { TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
 import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
-import type { TopicRecord } from '../../src/lib/systems/topic/topic.ts';
 import { colorImage } from '../support/color-model.ts';
 import { testDatabase } from '../support/database.ts';
 

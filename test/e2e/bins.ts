@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
-import { parseRules } from '../../src/lib/systems/bins/parse.ts';
+import { parseRules } from '../../src/lib/systems/bins/rules-file.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { useBins } from '../../src/lib/systems/database/tables/bins.ts';
 import { readBacklog } from '../../src/lib/systems/database/tables/outbox.ts';

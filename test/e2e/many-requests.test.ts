@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
-import { partitionForKey } from '../../src/lib/systems/topic/partitioner.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, writeColorModel } from '../support/color-model.ts';
 

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../../src/lib/base/errors.ts';
 import { header, keyContentType } from '../../src/lib/systems/message/headers.ts';
-import type { OutgoingRecord, Producer, Topic } from '../../src/lib/systems/topic/topic.ts';
+import type { OutgoingRecord } from '../../src/lib/systems/message/record.ts';
+import type { Producer, Topic } from '../../src/lib/systems/topic/topic.ts';
 import type { Expected, Images } from './images.ts';
 import { badMessage, messageKinds } from './poison.ts';
 import type { Random } from './random.ts';

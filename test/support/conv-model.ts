@@ -1,8 +1,9 @@
 /** A small convolutional classifier with every kind of layer that quantisation treats; its weights are pseudo-random. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { floatValue, makeNode } from '../../src/lib/models/onnx/nodes.ts';
-import { serializeOnnx, type OnnxModel } from '../../src/lib/models/onnx/onnx.ts';
+import { floatValue, makeNode } from '../../src/lib/models/onnx/graph.ts';
+import { type OnnxModel } from '../../src/lib/models/onnx/graph.ts';
+import { serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, tensorToFloats } from '../../src/lib/models/onnx/tensors.ts';
 
 export const convSide = 32;

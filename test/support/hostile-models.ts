@@ -1,19 +1,17 @@
 /** Models that harm who runs them, and models that end in all the ways that classifiers end in. */
-import { makeNode, floatValue } from '../../src/lib/models/onnx/nodes.ts';
 import {
-  parseOnnx,
-  serializeOnnx,
-  type OnnxGraph,
-  type OnnxModel,
-  type OnnxNode,
-} from '../../src/lib/models/onnx/onnx.ts';
-import { floatTensor, rawTensor } from '../../src/lib/models/onnx/tensors.ts';
-import {
+  makeNode,
+  floatValue,
   attributeType,
   tensorType,
   type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
   type OnnxTensor,
-} from '../../src/lib/models/onnx/types.ts';
+} from '../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
+import { floatTensor, rawTensor } from '../../src/lib/models/onnx/tensors.ts';
 import { chanceSqueezeNet } from './squeezenet-models.ts';
 
 export interface MeansOptions {

@@ -1,7 +1,7 @@
 /** Images that the tests make themselves. */
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
-import type { RgbImage } from '../../src/lib/models/images/decode.ts';
+import type { RgbImage } from '../../src/lib/models/images/pixels.ts';
 
 /** A pattern in which every pixel and every channel differs from its neighbours. */
 export function pattern(width: number, height: number): RgbImage {

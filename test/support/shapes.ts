@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { randomNumbers } from '../../src/lib/base/random.ts';
 import type { Example } from '../../src/lib/learning/datasets/dataset.ts';
+import { randomNumbers } from '../../src/lib/learning/train/network/epoch.ts';
 
 export const shapeLabels = ['disc', 'bar', 'ring'] as const;
 

@@ -9,11 +9,10 @@ import { PassThrough } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { firstObstacle, type Account } from '../../src/lib/systems/database/embedded/account.ts';
-import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
+import { filesIn, openKeeperLog } from '../../src/lib/systems/database/embedded/files.ts';
 import { openDoor } from '../../src/lib/systems/database/embedded/keeper/door.ts';
 import { findHolder, isGone, takeLock } from '../../src/lib/systems/database/embedded/keeper/lock.ts';
 import { readLines } from '../../src/lib/systems/database/embedded/keeper/protocol.ts';
-import { openLog } from '../../src/lib/systems/database/embedded/log.ts';
 import { processStart } from '../../src/lib/systems/database/embedded/processes.ts';
 import { findProgram } from '../../src/lib/systems/database/embedded/program.ts';
 import {
@@ -196,7 +195,7 @@ describe('lines', () => {
 describe('the log', () => {
   it('keeps below its size, with the newest lines in place', async () => {
     const path = join(root, 'log');
-    const log = openLog(path);
+    const log = openKeeperLog(path);
     for (let i = 0; i < 30; i++) log(`${i} ${'x'.repeat(50_000)}`);
     expect((await stat(path)).size).toBeLessThan(1_100_000);
     expect((await stat(`${path}.1`)).size).toBeLessThan(1_100_000);

@@ -2,8 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { printable, printableJson, printableLines } from '../../src/lib/base/printable.ts';
 import { printableValues } from '../../src/lib/config/log.ts';
-import { parseRules } from '../../src/lib/systems/bins/parse.ts';
-import { writeRules } from '../../src/lib/systems/bins/write.ts';
+import { parseRules, writeRules } from '../../src/lib/systems/bins/rules-file.ts';
 
 /** By their numbers, so that this file can be read. */
 const hostile = [

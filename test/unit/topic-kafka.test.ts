@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/systems/topic/kafka/headers.ts';
-import { errorCode, toTopicError } from '../../src/lib/systems/topic/kafka/kafka-error.ts';
-import { Notices } from '../../src/lib/systems/topic/kafka/notices.ts';
-import { PendingCommits } from '../../src/lib/systems/topic/kafka/pending-commits.ts';
+import { Notices, fromKafkaHeaders, toKafkaHeaders } from '../../src/lib/systems/topic/kafka/client.ts';
+import { PendingCommits } from '../../src/lib/systems/topic/kafka/group-client.ts';
+import { kafkaErrorCode, kafkaToTopicError } from '../../src/lib/systems/topic/kafka/kafka-error.ts';
 import {
   memberProperties,
   producerProperties,
@@ -115,13 +114,13 @@ describe('the errors of librdkafka', () => {
     [{ code: 44, message: 'Broker: Policy violation' }, 'kafka_refused', false],
     [{ code: 27, message: 'Broker: Group rebalance in progress' }, 'broker_unavailable', true],
   ])('%j become %s', (error, code, retryable) => {
-    expect(toTopicError(error, 'testing', 'a:1')).toMatchObject({ name: 'TopicError', code, retryable });
+    expect(kafkaToTopicError(error, 'testing', 'a:1')).toMatchObject({ name: 'TopicError', code, retryable });
   });
 
   it('have a number even where node-rdkafka gives only their text', () => {
-    expect(errorCode({ code: -1, message: 'message size too large' })).toBe(10);
-    expect(errorCode(new Error('Local: Fatal error'))).toBe(-150);
-    expect(errorCode(undefined)).toBe(-1);
+    expect(kafkaErrorCode({ code: -1, message: 'message size too large' })).toBe(10);
+    expect(kafkaErrorCode(new Error('Local: Fatal error'))).toBe(-150);
+    expect(kafkaErrorCode(undefined)).toBe(-1);
   });
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { murmur2, partitionForKey } from '../../src/lib/systems/topic/partitioner.ts';
+import { murmur2, partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 
 describe('murmur2', () => {
   // From the tests of Kafka's Java client (UtilsTest.testMurmur2).

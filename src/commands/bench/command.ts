@@ -1,6 +1,6 @@
 /** `visionscale bench` */
 import { Command, InvalidArgumentError } from 'commander';
-import { type StageName, stageNames } from '../../lib/local/bench/stage-names.ts';
+import { type StageName, stageNames } from '../../lib/local/bench/stage.ts';
 import { positive } from '../shared/arguments.ts';
 import { infrastructure, modelSettings, run, withSettings } from '../shared/run.ts';
 import type { BenchFlags } from './action.ts';

@@ -1,9 +1,9 @@
 /** What `bins check` does: reads rules and holds them to the labels of the active model. */
 import { openDatabase } from '../../compose.ts';
-import { noModel } from '../../lib/models/store/no-model.ts';
+import { noModel } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
-import { readRules } from '../../lib/systems/bins/read-file.ts';
+import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import { hasPipeline } from '../shared/activate-model.ts';
 import { localLabels, modelLabels } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';

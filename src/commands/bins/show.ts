@@ -1,7 +1,7 @@
 /** What `bins show` does: prints the rules of a version. */
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { writeRules } from '../../lib/systems/bins/write.ts';
+import { writeRules } from '../../lib/systems/bins/rules-file.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import type { Context } from '../shared/run.ts';
 

@@ -3,7 +3,7 @@ import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { BinTable, decideBin } from '../../lib/systems/bins/decide.ts';
-import { readRules } from '../../lib/systems/bins/read-file.ts';
+import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
@@ -35,7 +35,7 @@ export default async function (context: Context, { key, file }: TryFlags): Promi
   }
   const { rules, version } = given ?? (await inForce(database, pipeline));
   const table = new BinTable(rules);
-  const { bin, reason } = decideBin(table, { top: row.top, lateBy: 0 });
+  const { bin, reason } = decideBin(table, row.top);
   const rule = table.ruleOf(row.category);
   const document = {
     key,

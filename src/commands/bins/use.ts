@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { type Checked, checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
-import { readRules } from '../../lib/systems/bins/read-file.ts';
+import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import { useBins } from '../../lib/systems/database/tables/bins.ts';
 import { modelLabels } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';

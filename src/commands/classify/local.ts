@@ -1,6 +1,6 @@
 /** What `classify --local` does: classifies on this machine, in the order of the paths. */
 import { openClassifier } from '../../compose.ts';
-import { checkPaths } from '../../lib/base/files/check-paths.ts';
+import { checkPaths } from '../../lib/base/files/walk.ts';
 import { type ClassifiedImage, classify } from '../../lib/local/classify/classify.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import type { Context } from '../shared/run.ts';

@@ -1,13 +1,10 @@
 /** What `classify --server` does: has a server classify the images, and keeps the labels in a file where that is wanted. */
-import { checkPaths } from '../../lib/base/files/check-paths.ts';
-import {
-  classifyRemotely,
-  type RemoteEvent,
-  type RemoteImage,
-} from '../../lib/local/classify/classify-remotely.ts';
+import { checkPaths } from '../../lib/base/files/walk.ts';
+import { classifyRemotely, type RemoteEvent } from '../../lib/local/classify/classify-remotely.ts';
+import { type RemoteImage } from '../../lib/local/classify/labels-file.ts';
 import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
 import { ServerClient } from '../../lib/local/classify/server-client.ts';
-import { compareKeys } from '../../lib/systems/objects/key.ts';
+import { compareKeys } from '../../lib/systems/objects/store.ts';
 import type { Context } from '../shared/run.ts';
 import type { ClassifyFlags } from './action.ts';
 import { ShownLabels } from './labels.ts';

@@ -1,6 +1,6 @@
 /** Logs dead letters: the first at once, what follows counted in a line now and then, each of them only at debug. */
 import type { Logger } from 'pino';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
 
 type Letter = Extract<ConsumeEvent, { kind: 'dead letter' }>;
 

@@ -1,7 +1,7 @@
 /** Who else listens to a consumer, where the settings ask for it: metrics and traces. Else nothing of either is loaded. */
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import type { Tracing } from '../../lib/observe/tracing/open.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
 import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
 
@@ -14,7 +14,7 @@ export async function showConsumer(
 ): Promise<Shown<ConsumeEvent>> {
   if (context.config.metrics.port === undefined) return nobody;
   const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
-  const { consumerHealth } = await import('../../lib/observe/metrics/health.ts');
+  const { consumerHealth } = await import('../../lib/observe/metrics/server.ts');
   const { see, health } = consumerHealth(context.signal, group);
   return showMetrics(context, 'consume', health, ({ registry }) => {
     const count = consumerMetrics(registry, sources);

@@ -1,6 +1,6 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
-import type { ConsumeEvent, Recording } from '../../lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/events.ts';
 import type { Context } from '../shared/run.ts';
 import { DeadLetterLog } from './dead-letter-log.ts';
 
@@ -128,7 +128,7 @@ export function reporter({ log, signal }: Context): (event: ConsumeEvent) => voi
 
 function logRows(
   log: Logger,
-  { partition, predictions, predicted, deadLettered, ignored, lag }: Recording,
+  { partition, predictions, predicted, deadLettered, ignored, lag }: RecordedEvent,
 ): void {
   for (const { requestId, bin, latencyMs } of predictions) {
     log.debug({ partition, requestId, bin, latencyMs }, 'predicted');

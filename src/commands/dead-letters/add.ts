@@ -2,11 +2,10 @@
 import { hostname, userInfo } from 'node:os';
 import { openDatabase, openTopic } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
-import { printable } from '../../lib/base/printable.ts';
+import { printable, readable } from '../../lib/base/printable.ts';
 import { ask } from '../../lib/base/report/ask.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
-import { type Added, addDeadLetter, type Found } from '../../lib/pipeline/dead-letters/add.ts';
-import { readable } from '../../lib/systems/message/readable.ts';
+import { type Added, addDeadLetter, type FoundMessage } from '../../lib/pipeline/dead-letters/add.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface AddFlags {
@@ -28,7 +27,7 @@ export default async function (context: Context, { partition, offset, reason }: 
   }
   await using database = await openDatabase(context);
   await using topic = await openTopic(context, database);
-  const confirm = async (found: Found): Promise<boolean> => {
+  const confirm = async (found: FoundMessage): Promise<boolean> => {
     if (yes) return true;
     context.say(shown(found, config.pipeline));
     return ask('Move it into a dead letter? It gets no result unless the letter is retried.', false, signal);
@@ -52,7 +51,7 @@ export default async function (context: Context, { partition, offset, reason }: 
   return 0;
 }
 
-function shown({ record, requestId, imageKey }: Found, pipeline: string): string {
+function shown({ record, requestId, imageKey }: FoundMessage, pipeline: string): string {
   const { topic, partition, offset, timestamp, value } = record;
   const content = readable(value);
   const text = content === null ? '' : 'text' in content ? content.text : content.base64;

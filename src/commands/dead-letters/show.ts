@@ -1,10 +1,9 @@
 /** What `dead-letters show` does: prints one letter and the message it came from. */
 import { openDatabase } from '../../compose.ts';
-import { printable } from '../../lib/base/printable.ts';
+import { printable, type Content, readable } from '../../lib/base/printable.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { letterMissing } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import { type FullLetter, readLetter } from '../../lib/systems/database/tables/dead-letters.ts';
-import { type Content, readable } from '../../lib/systems/message/readable.ts';
 import type { Context } from '../shared/run.ts';
 
 /** Characters of a key, a header or a value in the plain output; --json has them whole. */

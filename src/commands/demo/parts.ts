@@ -3,10 +3,15 @@ import { join } from 'node:path';
 import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
-import type { Judged } from '../../lib/local/demo/accuracy.ts';
 import type { DemoResult } from '../../lib/local/demo/demo.ts';
 import { writeGallery } from '../../lib/local/demo/gallery.ts';
-import { demoParts, type DrawnParts, drawDemoParts, knowsParts } from '../../lib/local/demo/parts.ts';
+import {
+  demoParts,
+  type DrawnParts,
+  drawDemoParts,
+  type Judged,
+  knowsParts,
+} from '../../lib/local/demo/parts.ts';
 import { withBundledModel } from '../shared/on-this-machine.ts';
 import type { Context } from '../shared/run.ts';
 

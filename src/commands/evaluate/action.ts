@@ -2,12 +2,13 @@
 import { loadModel, openClassifier } from '../../compose.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { table } from '../../lib/base/report/table.ts';
-import { wilson } from '../../lib/learning/evaluate/certainty.ts';
 import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
 import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
+import { wilson } from '../../lib/learning/evaluate/metrics.ts';
+import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
-import { writeReport, type ReportFiles, type ReportInput } from '../../lib/learning/evaluate/report.ts';
+import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';
 import type { LoadedModel } from '../../lib/models/format/model.ts';
 import { rejectedLine } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';

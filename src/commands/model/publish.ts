@@ -1,7 +1,7 @@
 /** What `model publish` does: puts a model into the object store for the consumers of other hosts. */
 import { openDatabase } from '../../compose.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
-import { publishModel, weightsKey } from '../../lib/models/store/publish.ts';
+import { publishModel, weightsKey } from '../../lib/models/store/pipeline-model.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';

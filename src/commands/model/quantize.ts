@@ -1,5 +1,5 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
-import { percent } from '../../lib/base/report/percent.ts';
+import { percent } from '../../lib/base/report/table.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize/quantize.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';

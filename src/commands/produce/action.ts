@@ -1,7 +1,7 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
-import type { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { partitionWarning } from '../../lib/pipeline/init.ts';
 import { produce, type ProduceResult } from '../../lib/pipeline/produce.ts';
 import { showWaiting } from '../shared/metrics.ts';
@@ -71,7 +71,7 @@ function summary(result: ProduceResult, interrupted: boolean): string {
   return `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
 }
 
-async function feedMetrics({ registry }: Metrics) {
+async function feedMetrics({ registry }: ProcessMetrics) {
   const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
   return producerMetrics(registry);
 }

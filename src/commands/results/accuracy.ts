@@ -1,7 +1,7 @@
 /** What `results accuracy` does: the measured accuracy by model version and by day, and how far it can be trusted. */
 import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
-import { wilson } from '../../lib/learning/evaluate/certainty.ts';
+import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';

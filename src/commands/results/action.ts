@@ -3,7 +3,7 @@ import { stringify } from 'csv-stringify/sync';
 import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface ResultsFlags {

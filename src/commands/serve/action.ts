@@ -5,10 +5,10 @@ import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
-import { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
-import { newToken } from '../../lib/pipeline/serve/admission/tokens.ts';
-import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
+import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/options.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { showAtPort } from '../shared/metrics.ts';
 import { patientStart } from '../shared/patient-start.ts';
@@ -45,7 +45,7 @@ async function run(context: Context): Promise<void> {
   await patiently(() => topic.create(config.topic.partitions));
   await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
   await using looking = openImagesApart(config.limits, context.onNotice);
-  using metrics = new Metrics('serve');
+  using metrics = new ProcessMetrics('serve');
   const load = noLoad();
   const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
   // On a port of their own too, where the settings name one: `serve` itself may be open to others.

@@ -1,6 +1,6 @@
 /** What `serve` logs: what somebody has to know, and one line a request only at debug. */
 import { errorMessage } from '../../lib/base/errors.ts';
-import type { ServeEvent } from '../../lib/pipeline/serve/deps.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/options.ts';
 import type { Context } from '../shared/run.ts';
 
 /** The same fault is told again after this, in milliseconds. */

@@ -1,6 +1,6 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
-import type { Health } from '../../lib/observe/metrics/health.ts';
-import type { Metrics, Role } from '../../lib/observe/metrics/metrics.ts';
+import type { ProcessMetrics, Role } from '../../lib/observe/metrics/metrics.ts';
+import type { Health } from '../../lib/observe/metrics/server.ts';
 import type { Context } from './run.ts';
 
 export interface Shown<Event> extends AsyncDisposable {
@@ -9,7 +9,7 @@ export interface Shown<Event> extends AsyncDisposable {
 }
 
 /** Makes a command's metrics; what it resolves to is told of every event. */
-export type Feed<Event> = (metrics: Metrics) => Promise<(event: Event) => void>;
+export type Feed<Event> = (metrics: ProcessMetrics) => Promise<(event: Event) => void>;
 
 /** Throws `metrics_unavailable`. */
 export async function showMetrics<Event>(
@@ -19,8 +19,8 @@ export async function showMetrics<Event>(
   feed: Feed<Event>,
 ): Promise<Shown<Event>> {
   if (context.config.metrics.port === undefined) return nothing;
-  const { Metrics } = await import('../../lib/observe/metrics/metrics.ts');
-  const metrics = new Metrics(role);
+  const { ProcessMetrics } = await import('../../lib/observe/metrics/metrics.ts');
+  const metrics = new ProcessMetrics(role);
   const hear = await feed(metrics);
   const server = await showAtPort(context, metrics, health);
   return {
@@ -57,7 +57,7 @@ export function showWaiting<Event extends { kind: string } | { kind: 'waiting'; 
 /** Throws `metrics_unavailable`. */
 export async function showAtPort(
   { config, say }: Context,
-  metrics: Metrics,
+  metrics: ProcessMetrics,
   health: () => Health,
 ): Promise<AsyncDisposable> {
   const { host, port } = config.metrics;

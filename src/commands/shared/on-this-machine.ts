@@ -1,6 +1,6 @@
 /** What `demo` and `up` share, which run everything on this machine. */
 import { quoted } from '../../lib/local/up/settings.ts';
-import { partsModelDirectory } from '../../lib/models/store/bundled.ts';
+import { partsModelDirectory } from '../../lib/models/store/entry.ts';
 import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
 import type { Context } from './run.ts';
 

@@ -1,5 +1,5 @@
 /** What --since and --until select. */
-import { parseSince } from '../../lib/systems/message/since.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 
 /** Throws UsageError for a time that is none. */
 export function timeRange({ since, until }: { since?: string; until?: string }): {

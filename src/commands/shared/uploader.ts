@@ -21,8 +21,8 @@ export function uploader(
     check: (bytes) => looking.check(bytes),
     signal,
     report(event) {
-      if (event.type === 'uploaded' || event.type === 'skipped') onKey(event.key);
-      if (event.type === 'waiting') log.warn(`waiting: ${errorMessage(event.error)}`);
+      if (event.kind === 'uploaded' || event.kind === 'skipped') onKey(event.key);
+      if (event.kind === 'waiting') log.warn(`waiting: ${errorMessage(event.error)}`);
     },
   };
 }

@@ -8,7 +8,7 @@ import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { NetworkTraining, TrainedNetwork } from '../../lib/learning/train/network/network.ts';
 import { train } from '../../lib/learning/train/train.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
-import { checkModelName } from '../../lib/models/store/names.ts';
+import { checkModelName } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { activateInPipeline } from '../shared/activate-model.ts';
 import type { Context } from '../shared/run.ts';

@@ -1,6 +1,6 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/percent.ts';
+import { percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
 import type { Sets } from '../../lib/learning/datasets/sets.ts';
 import { zooms } from '../../lib/learning/train/features/views.ts';

@@ -1,6 +1,6 @@
 /** What `train` says of its result: the JSON document, and the summary. */
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/percent.ts';
+import { percent } from '../../lib/base/report/table.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';

@@ -2,11 +2,9 @@
 import type { Pool } from 'pg';
 import { openDatabase, openTopic } from '../../compose.ts';
 import { findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
-import { choosePort } from '../../lib/local/up/port.ts';
 import { sharedSettings } from '../../lib/local/up/settings.ts';
-import { up, type UpEvent } from '../../lib/local/up/up.ts';
-import { partsModelDirectory } from '../../lib/models/store/bundled.ts';
-import { readEntry } from '../../lib/models/store/entry.ts';
+import { choosePort, up, type UpEvent } from '../../lib/local/up/up.ts';
+import { partsModelDirectory, readEntry } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';

@@ -3,7 +3,7 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
-import type { Metrics } from '../../lib/observe/metrics/metrics.ts';
+import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { watch } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import { showWaiting } from '../shared/metrics.ts';
@@ -86,7 +86,7 @@ export default async function (
 /** A fault is known, and logged, at the first failure: `watch` itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 
-async function feedMetrics({ registry }: Metrics) {
+async function feedMetrics({ registry }: ProcessMetrics) {
   const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
   return watchMetrics(registry);
 }

@@ -25,3 +25,17 @@ export function printableJson(json: string): string {
     char === '\n' || char === '\t' ? char : `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
+
+// Bytes of a message for people and JSON: as text where they are text, else as base64.
+
+export type Content = { bytes: number; text: string } | { bytes: number; base64: string } | null;
+
+export function readable(content: Buffer | null): Content {
+  if (content === null) return null;
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content);
+    return { bytes: content.length, text };
+  } catch {
+    return { bytes: content.length, base64: content.toString('base64') };
+  }
+}

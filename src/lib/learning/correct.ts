@@ -3,9 +3,8 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
-import { labelFault } from '../base/files/class-folders.ts';
+import { labelFault, folderLabel } from '../base/files/class-folders.ts';
 import { pathFilter } from '../base/files/filter.ts';
-import { folderLabel } from '../base/files/folder-name.ts';
 import { readImageFile } from '../base/files/read-file.ts';
 import { walk } from '../base/files/walk.ts';
 import { nearest } from '../base/nearest.ts';
@@ -16,7 +15,7 @@ import {
   saveCorrections,
   type Correction,
 } from '../systems/database/tables/corrections.ts';
-import { quoteKey } from '../systems/objects/object-errors.ts';
+import { quoteKey } from '../systems/objects/store.ts';
 import { readIndex, type ExportLine } from './datasets/index-file.ts';
 
 export interface CorrectOptions {

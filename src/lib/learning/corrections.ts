@@ -11,8 +11,7 @@ import { retry } from '../base/flow/retry.ts';
 import { type ImagesApart, openImagesApart } from '../models/images/apart.ts';
 import type { ImageLimits } from '../models/images/limits.ts';
 import { correctionPage, type StoredCorrection } from '../systems/database/tables/corrections.ts';
-import { quoteKey } from '../systems/objects/object-errors.ts';
-import type { ObjectStore } from '../systems/objects/store.ts';
+import { quoteKey, type ObjectStore } from '../systems/objects/store.ts';
 import type { Dataset } from './datasets/dataset.ts';
 
 export interface CorrectionDeps {
@@ -30,7 +29,7 @@ export interface CorrectedDataset extends Dataset {
 }
 
 const concurrency = 8;
-/** At an image while the store is away: some 25 seconds. */
+/** At an image while the store is away: the waits are five to nine seconds. */
 const attempts = 9;
 const pageSize = 1000;
 

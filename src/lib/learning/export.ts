@@ -4,13 +4,17 @@ import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { ImageError, isRetryable, ObjectError, UsageError, VisionscaleError } from '../base/errors.ts';
+import { folderName } from '../base/files/class-folders.ts';
 import { explainedDiskError } from '../base/files/disk.ts';
-import { folderName } from '../base/files/folder-name.ts';
 import { forEachConcurrently } from '../base/flow/for-each.ts';
 import { retry } from '../base/flow/retry.ts';
 import type { ImageLimits } from '../models/images/limits.ts';
 import { sniffImage } from '../models/images/sniff.ts';
-import { unsurePredictions, type UnsureFilter, type UnsureRow } from '../systems/database/tables/unsure.ts';
+import {
+  unsurePredictions,
+  type UnsureFilter,
+  type UnsureRow,
+} from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import { exportFile, indexHead, indexLine, indexName } from './datasets/index-file.ts';
 
@@ -37,7 +41,7 @@ export interface ExportResult {
 
 /** Images fetched at once. */
 const concurrency = 8;
-/** At an image while the store is away: some 25 seconds. */
+/** At an image while the store is away: the waits are five to nine seconds. */
 const attempts = 9;
 
 /**

@@ -1,8 +1,8 @@
 /** The verb `produce`: the keys of images not yet produced in their round, through the topic. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { errorMessage, faultCode, isRetryable } from '../base/errors.ts';
 import { outageMs, retry } from '../base/flow/retry.ts';
+import { pause } from '../base/flow/waiting.ts';
 import { Bell } from '../systems/database/bell.ts';
 import {
   beginRound,
@@ -13,7 +13,7 @@ import {
   pendingPage,
   type PendingImage,
 } from '../systems/database/tables/images.ts';
-import { keyMessage } from '../systems/message/key-message.ts';
+import { keyMessage } from '../systems/message/headers.ts';
 import type { Producer, Topic } from '../systems/topic/topic.ts';
 
 export interface ProduceDeps {
@@ -183,8 +183,4 @@ async function* pages(
 async function send(producer: Producer, page: PendingImage[], belt: string | undefined) {
   const capturedAt = new Date();
   return producer.send(page.map(({ key, round }) => keyMessage({ key, round, capturedAt, belt })));
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms > 0) await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

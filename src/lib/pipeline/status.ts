@@ -9,8 +9,7 @@ import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
 import { type Backlog, readBacklog, readRefusals, type Refusals } from '../systems/database/tables/outbox.ts';
 import { countOutcomes, readOwners, type OwnerRow } from '../systems/database/tables/overview.ts';
-import { claimLock } from '../systems/database/tables/owners.ts';
-import { readPosition } from '../systems/database/tables/positions.ts';
+import { claimLock, readPosition } from '../systems/database/tables/owners.ts';
 import type { Topic } from '../systems/topic/topic.ts';
 
 export interface PartitionStatus {

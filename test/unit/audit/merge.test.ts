@@ -1,8 +1,8 @@
 /** The join of two sorted streams against what sets say, and how far it pulls. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeJoin } from '../../../src/lib/pipeline/audit/merge.ts';
-import { compareKeys } from '../../../src/lib/systems/objects/key.ts';
+import { mergeJoin } from '../../../src/lib/pipeline/audit/objects.ts';
+import { compareKeys } from '../../../src/lib/systems/objects/store.ts';
 
 interface Source extends AsyncIterable<{ key: string }> {
   pulled: number;

@@ -1,9 +1,9 @@
 /** The harness of `bench`: percentiles, and that it measures what it says. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { withEventLoopDelay } from '../../../src/lib/local/bench/event-loop.ts';
+import { median, percentile } from '../../../src/lib/base/statistics.ts';
 import { measure } from '../../../src/lib/local/bench/measure.ts';
-import { median, percentile } from '../../../src/lib/local/bench/percentile.ts';
+import { withEventLoopDelay } from '../../../src/lib/local/bench/stages/end-to-end.ts';
 
 const never = new AbortController().signal;
 

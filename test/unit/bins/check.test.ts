@@ -1,7 +1,7 @@
 /** Rules held to a model's labels. */
 import { expect, it } from 'vitest';
 import { checkRules, hasFaults } from '../../../src/lib/systems/bins/check.ts';
-import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 
 const labels = ['red circle', 'red square', 'blue circle', 'blue square', 'tabby, tabby cat'];
 const check = (bins: string) => checkRules(parseRules(`bins: ${bins}`), labels);

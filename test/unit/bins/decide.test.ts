@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BinTable, decideBin } from '../../../src/lib/systems/bins/decide.ts';
 import { globMatcher, isGlob } from '../../../src/lib/systems/bins/glob.ts';
-import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 import type { BinReason } from '../../../src/lib/systems/bins/rules.ts';
 
 const rules = parseRules(`
@@ -22,41 +22,38 @@ bins:
 const table = new BinTable(rules);
 
 const manual = 'by hand';
-/** The first class and its confidence, the second's confidence (null: there is none), lateness in ms. */
-type Case = [string, string | null, number, number | null, number, bin: string, reason: BinReason];
+/** The first class and its confidence, the second's confidence (null: there is none). */
+type Case = [string, string | null, number, number | null, bin: string, reason: BinReason];
 
 describe('decideBin', () => {
   it.each<Case>([
-    ['a glob', 'red circle', 90, 5, 0, '10', 'mapped'],
-    ['a name', 'blue circle', 90, 5, 0, 'left', 'mapped'],
-    ['a name before an earlier glob', 'red star', 90, 5, 0, 'right', 'mapped'],
-    ['a name before a later glob', 'blue circle', 55, 5, 0, 'left', 'mapped'],
-    ['what the name leaves to the glob', 'blue square', 85, 5, 0, 'right', 'mapped'],
-    ['a name with commas', 'tabby, tabby cat', 85, 5, 0, 'right', 'mapped'],
-    ['a name with parentheses', 'crane (bird)', 100, 0, 0, 'waste', 'mapped'],
-    ['a class that no bin has', 'black square', 99, 1, 0, manual, 'unmapped'],
-    ['a label of another model', 'Red circle', 99, 1, 0, manual, 'unmapped'],
-    ['no class at all', null, 0, null, 0, manual, 'unmapped'],
-    ['a confidence below the default', 'red circle', 49.9, 1, 0, manual, 'low_confidence'],
-    ['a confidence as high as asked', 'red circle', 50, 40, 0, '10', 'mapped'],
-    ['a confidence below the bin’s own', 'red star', 79, 1, 0, manual, 'low_confidence'],
-    ['a bin that asks for nothing', 'white cross', 0.1, 0.1, 0, 'loose', 'mapped'],
-    ['a close second', 'red circle', 54, 45, 0, manual, 'low_margin'],
-    ['a margin as wide as asked', 'red circle', 70.1, 60.1, 0, '10', 'mapped'],
-    ['a margin below the default and enough here', 'red star', 90, 84, 0, 'right', 'mapped'],
-    ['unsure and close: the confidence is told', 'red circle', 30, 29, 0, manual, 'low_confidence'],
-    ['no second: it is its confidence ahead', 'red circle', 60, null, 0, '10', 'mapped'],
-    ['a sure one that is late', 'red circle', 99, 1, 0.1, manual, 'missed_deadline'],
-    ['an unmapped one that is late', 'black square', 99, null, 2000, manual, 'missed_deadline'],
-    ['one that is just in time', 'red circle', 99, 1, -0.1, '10', 'mapped'],
-  ])('%s', (_, category, first, second, lateBy, bin, reason) => {
+    ['a glob', 'red circle', 90, 5, '10', 'mapped'],
+    ['a name', 'blue circle', 90, 5, 'left', 'mapped'],
+    ['a name before an earlier glob', 'red star', 90, 5, 'right', 'mapped'],
+    ['a name before a later glob', 'blue circle', 55, 5, 'left', 'mapped'],
+    ['what the name leaves to the glob', 'blue square', 85, 5, 'right', 'mapped'],
+    ['a name with commas', 'tabby, tabby cat', 85, 5, 'right', 'mapped'],
+    ['a name with parentheses', 'crane (bird)', 100, 0, 'waste', 'mapped'],
+    ['a class that no bin has', 'black square', 99, 1, manual, 'unmapped'],
+    ['a label of another model', 'Red circle', 99, 1, manual, 'unmapped'],
+    ['no class at all', null, 0, null, manual, 'unmapped'],
+    ['a confidence below the default', 'red circle', 49.9, 1, manual, 'low_confidence'],
+    ['a confidence as high as asked', 'red circle', 50, 40, '10', 'mapped'],
+    ['a confidence below the bin’s own', 'red star', 79, 1, manual, 'low_confidence'],
+    ['a bin that asks for nothing', 'white cross', 0.1, 0.1, 'loose', 'mapped'],
+    ['a close second', 'red circle', 54, 45, manual, 'low_margin'],
+    ['a margin as wide as asked', 'red circle', 70.1, 60.1, '10', 'mapped'],
+    ['a margin below the default and enough here', 'red star', 90, 84, 'right', 'mapped'],
+    ['unsure and close: the confidence is told', 'red circle', 30, 29, manual, 'low_confidence'],
+    ['no second: it is its confidence ahead', 'red circle', 60, null, '10', 'mapped'],
+  ])('%s', (_, category, first, second, bin, reason) => {
     const top = [
       ...(category === null ? [] : [{ category, confidence: first }]),
       ...(second === null ? [] : [{ category: 'another', confidence: second }]),
     ];
-    expect(decideBin(table, { top, lateBy })).toEqual({ bin, reason });
+    expect(decideBin(table, top)).toEqual({ bin, reason });
     // A class that was looked up before is no other one.
-    expect(decideBin(table, { top, lateBy })).toEqual({ bin, reason });
+    expect(decideBin(table, top)).toEqual({ bin, reason });
   });
 
   it('never maps what falls short, whatever is asked', () => {
@@ -65,7 +62,7 @@ describe('decideBin', () => {
       fc.property(percent, percent, percent, percent, (first, second, confidence, margin) => {
         const one = new BinTable({ manual, bins: [{ bin: 'b', classes: ['*'], confidence, margin }] });
         const top = [first, second].map((value) => ({ category: 'x', confidence: value }));
-        const { reason } = decideBin(one, { top, lateBy: 0 });
+        const { reason } = decideBin(one, top);
         if (first < confidence - 1e-6) expect(reason).toBe('low_confidence');
         else if (first - second < margin - 1e-6) expect(reason).not.toBe('mapped');
         if (first >= confidence && first - second >= margin) expect(reason).toBe('mapped');

@@ -1,9 +1,8 @@
 /** Rules from YAML and JSON: what they say, and every fault by its place. */
 import { describe, expect, it } from 'vitest';
-import { parseRules } from '../../../src/lib/systems/bins/parse.ts';
+import { parseRules, writeRules } from '../../../src/lib/systems/bins/rules-file.ts';
 import { rulesDigest } from '../../../src/lib/systems/bins/rules.ts';
-import { storedRules } from '../../../src/lib/systems/bins/stored.ts';
-import { writeRules } from '../../../src/lib/systems/bins/write.ts';
+import { storedRules } from '../../../src/lib/systems/database/tables/bins.ts';
 
 const yaml = `
 # comments are fine

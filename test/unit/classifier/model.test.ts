@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
 import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
-import { makeNode } from '../../../src/lib/models/onnx/nodes.ts';
+import { makeNode } from '../../../src/lib/models/onnx/graph.ts';
 import { serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { meansModel } from '../../support/hostile-models.ts';
 import { rejection } from '../../support/images.ts';

@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { reporter } from '../../../src/commands/consume/log.ts';
 import type { Context } from '../../../src/commands/shared/run.ts';
-import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/events.ts';
 
 interface Line {
   level: number;

@@ -1,6 +1,6 @@
 /** The partitions that a consumer without one of its own may take: those that join later too. */
 import { afterEach, expect, it, vi } from 'vitest';
-import { Candidates } from '../../../src/lib/pipeline/consume/one.ts';
+import { Candidates } from '../../../src/lib/pipeline/consume/consume.ts';
 import type { Topic } from '../../../src/lib/systems/topic/topic.ts';
 
 afterEach(() => vi.useRealTimers());

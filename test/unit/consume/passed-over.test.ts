@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import type { Answered } from '../../../src/lib/pipeline/consume/answer/answer.ts';
 import { PassedOver } from '../../../src/lib/pipeline/consume/partition/passed-over.ts';
-import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
 
 const record = (offset: number): TopicRecord => ({
   topic: 't',

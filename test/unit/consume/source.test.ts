@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Source } from '../../../src/lib/pipeline/consume/partition/source.ts';
-import type { Reader, TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
+import { RecordSource } from '../../../src/lib/pipeline/consume/partition/work-through.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import type { Reader } from '../../../src/lib/systems/topic/topic.ts';
 
 /** Hands out these offsets once; a stretch that ends early leaves the rest. */
 function reader(offsets: number[]): Reader {
@@ -23,7 +24,7 @@ describe('Source', () => {
   const signal = new AbortController().signal;
 
   it('hands out each record once, also where a stretch ends in a gap', async () => {
-    const source = new Source(reader([0, 1, 5, 6, 9]), 0);
+    const source = new RecordSource(reader([0, 1, 5, 6, 9]), 0);
     expect(await offsets(source.upTo(3, signal))).toEqual([0, 1]);
     expect(source.taken).toBe(6);
     expect(await offsets(source.upTo(4, signal))).toEqual([]);
@@ -33,7 +34,7 @@ describe('Source', () => {
   });
 
   it('does not wait for the record behind the end', async () => {
-    const source = new Source(reader([0, 1, 2]), 0);
+    const source = new RecordSource(reader([0, 1, 2]), 0);
     expect(await offsets(source.upTo(2, signal))).toEqual([0, 1]);
     expect(source.taken).toBe(2);
   });

@@ -4,9 +4,9 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { accuracyOf, withTruth } from '../../../src/lib/local/demo/accuracy.ts';
 import { writeGallery } from '../../../src/lib/local/demo/gallery.ts';
-import { partsReport } from '../../../src/lib/local/demo/parts-report.ts';
+import { accuracyOf, withTruth } from '../../../src/lib/local/demo/parts.ts';
+import { partsReport } from '../../../src/lib/local/demo/report.ts';
 
 const truth = new Map([
   ['demo-parts/red gear/0001.jpg', 'red gear'],

@@ -2,8 +2,8 @@
 import { basename, join, normalize } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { folderLabel, folderName } from '../../../src/lib/base/files/folder-name.ts';
-import { matchFolders, unknownFolders } from '../../../src/lib/learning/datasets/classes.ts';
+import { folderLabel, folderName } from '../../../src/lib/base/files/class-folders.ts';
+import { matchFolders, unknownFolders } from '../../../src/lib/learning/evaluate/evaluate.ts';
 
 describe('folderName', () => {
   it('leaves ordinary labels alone', () => {

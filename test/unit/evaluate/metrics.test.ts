@@ -1,7 +1,6 @@
 /** Accuracy, precision, recall, confusion, intervals and McNemar's test against values worked out by hand. */
 import { describe, expect, it } from 'vitest';
-import { mcnemar, wilson } from '../../../src/lib/learning/evaluate/certainty.ts';
-import { confusedPairs, measure } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { mcnemar, wilson, confusedPairs, metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 
 const labels = ['gear', 'nut', 'bolt', 'never'];
 /** The answer, then the runners-up. */
@@ -21,7 +20,7 @@ const answers = [
 ];
 
 describe('measure', () => {
-  const metrics = measure(labels, answers);
+  const metrics = metricsOf(labels, answers);
 
   it('counts right answers, at once and among five', () => {
     expect(metrics).toMatchObject({ count: 8, top1: 4 / 8, top5: 5 / 8 });
@@ -50,7 +49,7 @@ describe('measure', () => {
   });
 
   it('is not a number without images', () => {
-    expect(measure(labels, []).top1).toBeNaN();
+    expect(metricsOf(labels, []).top1).toBeNaN();
   });
 });
 

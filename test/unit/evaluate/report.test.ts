@@ -6,12 +6,13 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Judgement } from '../../../src/lib/learning/evaluate/judge.ts';
-import { measure } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { niceCeiling } from '../../../src/lib/learning/evaluate/report/charts.ts';
 import { countWarnings } from '../../../src/lib/learning/evaluate/report/counts.ts';
-import { niceCeiling } from '../../../src/lib/learning/evaluate/report/curves.ts';
 import { escapeHtml, html } from '../../../src/lib/learning/evaluate/report/html.ts';
+import type { ReportInput } from '../../../src/lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../../src/lib/learning/evaluate/report/verdict.ts';
-import { writeReport, type ReportInput } from '../../../src/lib/learning/evaluate/report.ts';
+import { writeReport } from '../../../src/lib/learning/evaluate/report.ts';
 
 const hostile = `"><script>alert(1)</script><img src=x onerror='alert(2)'>&amp;`;
 
@@ -31,7 +32,7 @@ function judged(
     })),
   );
   const model = { name: 'parts', version: '1', digest: `sha256:${'0'.repeat(64)}` };
-  return { model, labels, metrics: measure(labels, answers), answers, unreadable: [], inferMs: 5 };
+  return { model, labels, metrics: metricsOf(labels, answers), answers, unreadable: [], inferMs: 5 };
 }
 
 const inputOf = (judgement: Judgement, more: Partial<ReportInput> = {}): ReportInput => ({

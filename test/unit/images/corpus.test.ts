@@ -5,8 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/lib/base/errors.ts';
 import { checkImage } from '../../../src/lib/models/images/check.ts';
-import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
-import { decodeImage, type RgbImage } from '../../../src/lib/models/images/decode.ts';
+import { decodeImage } from '../../../src/lib/models/images/decode.ts';
+import type { RgbImage } from '../../../src/lib/models/images/pixels.ts';
+import { decodeCrop } from '../../../src/lib/models/images/prepare.ts';
 
 interface Pixels {
   width: number;

@@ -2,8 +2,7 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/lib/base/errors.ts';
-import { firstWebpFrame } from '../../../src/lib/models/images/formats/webp.ts';
-import { readHeader } from '../../../src/lib/models/images/header.ts';
+import { firstWebpFrame, readHeader } from '../../../src/lib/models/images/header.ts';
 import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { rejection } from '../../support/images.ts';
 import { blackPng, chunk } from '../../support/png.ts';

@@ -2,8 +2,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { ImageError } from '../../../src/lib/base/errors.ts';
-import { decodeCrop } from '../../../src/lib/models/images/decode-crop.ts';
-import { openPrepare, type PrepareOptions } from '../../../src/lib/models/images/prepare.ts';
+import { decodeCrop, openPrepare, type PrepareOptions } from '../../../src/lib/models/images/prepare.ts';
 import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
 

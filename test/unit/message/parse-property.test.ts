@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest';
 import { recordable, recordableHeaders } from '../../../src/lib/systems/database/record/outcome-rows.ts';
 import { header } from '../../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { maxRequestIdBytes } from '../../../src/lib/systems/message/request.ts';
 import { retryMessage, retryNumber } from '../../../src/lib/systems/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
-import { objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
-import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/headers.ts';
+import { objectKeyFault } from '../../../src/lib/systems/objects/store.ts';
+import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/client.ts';
 import { checkHeaders } from '../../../src/lib/systems/topic/limits.ts';
-import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 const awkward = fc.constantFrom(

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { header } from '../../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { producedRequestId } from '../../../src/lib/systems/message/request.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
-import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const asked = {
   id: 't/1/7@1700000000000',

@@ -2,10 +2,10 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { header } from '../../../src/lib/systems/message/headers.ts';
 import { type Message, parseMessage } from '../../../src/lib/systems/message/parse.ts';
+import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { maxRequestIdBytes, type Request } from '../../../src/lib/systems/message/request.ts';
 import { retryMessage } from '../../../src/lib/systems/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
-import type { TopicRecord } from '../../../src/lib/systems/topic/topic.ts';
 
 const rules: MessageRules = { store: { bucket: 'photos', prefix: '' }, buckets: [], eventKeys: 'auto' };
 const timestamp = Date.parse('2026-11-22T10:00:00.250Z');

@@ -1,8 +1,6 @@
 /** What counts as a time, and from when a latency counts. */
 import { describe, expect, it } from 'vitest';
-import { timeOf } from '../../../src/lib/systems/message/fields.ts';
-import { parseSince } from '../../../src/lib/systems/message/since.ts';
-import { latencyStart } from '../../../src/lib/systems/message/time.ts';
+import { timeOf, parseSince, latencyStart } from '../../../src/lib/systems/message/values.ts';
 
 const local = (...at: [number, number, number, number, number]) => new Date(...at).toISOString();
 

@@ -2,8 +2,8 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
-import type { ConsumeEvent, Recording } from '../../../src/lib/pipeline/consume/deps.ts';
-import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/record.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const model = { name: 'parts', version: '2', digest: 'sha256:ab', labels: ['a'] };
@@ -26,7 +26,7 @@ function row(row: Partial<NewPrediction> = {}): NewPrediction {
   return { requestId: 'r', belt: null, bin: null, binReason: null, latencyMs: null, ...row };
 }
 
-function recorded(event: Partial<Recording> = {}): Recording {
+function recorded(event: Partial<RecordedEvent> = {}): RecordedEvent {
   const counts = { predicted: 0, deadLettered: 0, ignored: 0, lag: 0 };
   const times = { began: 1_000_140, ended: 1_000_143 };
   return { kind: 'recorded', partition: 1, ...counts, outcomes: [], predictions: [], ...times, ...event };

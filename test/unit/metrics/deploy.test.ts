@@ -4,7 +4,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
-import { Metrics } from '../../../src/lib/observe/metrics/metrics.ts';
+import { ProcessMetrics } from '../../../src/lib/observe/metrics/metrics.ts';
 import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
 import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
@@ -12,7 +12,7 @@ import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 
 function allMetrics(): Map<string, { type: string; labels: string[] }> {
-  const process = new Metrics('consume');
+  const process = new ProcessMetrics('consume');
   process[Symbol.dispose]();
   const registries = [process.registry, ...Array.from({ length: 4 }, () => new Registry())] as const;
   const load = { requests: 0, bytes: 0 };

@@ -1,6 +1,6 @@
 /** Whether a consumer is alive and ready, as probes see it. */
 import { describe, expect, it } from 'vitest';
-import { consumerHealth } from '../../../src/lib/observe/metrics/health.ts';
+import { consumerHealth } from '../../../src/lib/observe/metrics/server.ts';
 
 describe('the health of a consumer', () => {
   it('is ready while it consumes or stands by, and not while it waits, stalls or stops', () => {

@@ -1,13 +1,13 @@
 /** What a scraper and the conventions ask of every metric of every role. */
 import { afterAll, describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
-import { Metrics, type Role } from '../../../src/lib/observe/metrics/metrics.ts';
+import { ProcessMetrics, type Role } from '../../../src/lib/observe/metrics/metrics.ts';
 import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
 import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 import { Exposition } from '../../support/exposition.ts';
 
-const feeds: Partial<Record<Role, (metrics: Metrics) => void>> = {
+const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
   consume({ registry }) {
     const hear = consumerMetrics(registry, {
       load: { requests: 0, bytes: 0 },
@@ -39,10 +39,10 @@ const feeds: Partial<Record<Role, (metrics: Metrics) => void>> = {
   },
 };
 
-const opened: Metrics[] = [];
+const opened: ProcessMetrics[] = [];
 
 async function exposed(role: Role): Promise<Exposition> {
-  const metrics = new Metrics(role);
+  const metrics = new ProcessMetrics(role);
   opened.push(metrics);
   feeds[role]?.(metrics);
   const { contentType, body } = await metrics.render();
@@ -99,7 +99,7 @@ describe.each(['consume', 'produce', 'serve', 'watch'] as const)('the metrics of
 
 describe('the metrics of a process', () => {
   it('show the delay of the event loop, without what Node’s own timer adds', async () => {
-    const metrics = new Metrics('consume');
+    const metrics = new ProcessMetrics('consume');
     opened.push(metrics);
     await metrics.render();
     const blocked = 80;

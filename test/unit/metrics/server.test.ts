@@ -1,8 +1,7 @@
 /** The metrics' own HTTP server: pages, health, and what it refuses. */
 import { connect } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Health } from '../../../src/lib/observe/metrics/health.ts';
-import { openMetricsServer } from '../../../src/lib/observe/metrics/server.ts';
+import { type Health, openMetricsServer } from '../../../src/lib/observe/metrics/server.ts';
 
 async function setUp(port = 0) {
   const health: Health = { alive: true, ready: false, detail: 'waiting: the database is away' };

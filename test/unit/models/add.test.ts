@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openClassifier } from '../../../src/lib/models/classifier/pool.ts';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
-import { floatValue, makeNode } from '../../../src/lib/models/onnx/nodes.ts';
-import { type OnnxNode, parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
+import { floatValue, makeNode, tensorType } from '../../../src/lib/models/onnx/graph.ts';
+import { type OnnxNode } from '../../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor } from '../../../src/lib/models/onnx/tensors.ts';
-import { tensorType } from '../../../src/lib/models/onnx/types.ts';
-import { addModel, type AddOptions } from '../../../src/lib/models/store/add.ts';
+import { addModel, type AddModelOptions } from '../../../src/lib/models/store/add.ts';
 import { openModelStore, type ModelStore } from '../../../src/lib/models/store/store.ts';
 import { colorImage } from '../../support/color-model.ts';
 import { int64s, meansModel } from '../../support/hostile-models.ts';
@@ -26,7 +26,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-const plain: AddOptions = { resize: 8, mean: [0, 0, 0], std: [1, 1, 1] };
+const plain: AddModelOptions = { resize: 8, mean: [0, 0, 0], std: [1, 1, 1] };
 
 async function file(weights: TinyModel | Uint8Array, name = 'net.onnx'): Promise<string> {
   await writeFile(join(dir, name), typeof weights === 'string' ? tinyWeights(weights) : weights);
@@ -103,7 +103,7 @@ describe('reads the outputs', () => {
     int64s('last', [1], 1n),
     int64s('end', [1], 3n),
   ];
-  const add = async (nodes: OnnxNode[], options: AddOptions = {}, scores = 3) =>
+  const add = async (nodes: OnnxNode[], options: AddModelOptions = {}, scores = 3) =>
     addModel(store, await file(serializeOnnx(meansModel({ nodes, constants, scores }))), {
       ...plain,
       ...options,
@@ -211,7 +211,7 @@ describe('reads the outputs', () => {
 });
 
 describe('refuses', () => {
-  const refused: [string, () => Promise<string>, AddOptions, string, RegExp][] = [
+  const refused: [string, () => Promise<string>, AddModelOptions, string, RegExp][] = [
     ['two inputs', () => file('twoInputs'), plain, 'model_invalid', /2 inputs \(image, other\)/],
     ['integers', () => file('integerInput'), plain, 'model_invalid', /uint8, not float32/],
     ['scores that are no numbers', () => file('notANumber'), plain, 'model_invalid', /not numbers/],

@@ -1,8 +1,8 @@
 /** What a person is told who has chosen no model. */
 import { describe, expect, it } from 'vitest';
 import { defaultManifest } from '../../../src/lib/models/format/manifest.ts';
+import { noModel } from '../../../src/lib/models/store/chosen.ts';
 import type { ModelEntry } from '../../../src/lib/models/store/entry.ts';
-import { noModel } from '../../../src/lib/models/store/no-model.ts';
 
 function entry(name: string, details: Partial<ModelEntry> = {}): ModelEntry {
   const common = { version: '1', path: '/x', digest: undefined, bytes: 1, bundled: false, fault: undefined };

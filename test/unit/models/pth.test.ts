@@ -6,8 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
 import { onnxEngine } from '../../../src/lib/models/classifier/engines/onnx.ts';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
-import { readPth } from '../../../src/lib/models/pth/read.ts';
-import { pthToOnnx } from '../../../src/lib/models/store/convert.ts';
+import { readPth, pthToOnnx } from '../../../src/lib/models/pth/read.ts';
 import {
   dict,
   floats,

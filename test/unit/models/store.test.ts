@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
-import { parseReference } from '../../../src/lib/models/store/names.ts';
+import { parseReference } from '../../../src/lib/models/store/entry.ts';
 import { type ModelStore, type NewModel, openModelStore } from '../../../src/lib/models/store/store.ts';
 import { requireAgreement } from '../../../src/lib/models/store/use.ts';
 import { rejection } from '../../support/images.ts';

@@ -2,8 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diskDirectory, diskPath, readDiskName } from '../../../src/lib/systems/objects/file/disk-name.ts';
-import { checkKey, compareKeys, objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
-import { quoteKey } from '../../../src/lib/systems/objects/object-errors.ts';
+import { checkKey, compareKeys, objectKeyFault, quoteKey } from '../../../src/lib/systems/objects/store.ts';
 
 const segment = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),

@@ -1,10 +1,14 @@
 /** What a classifier's graph ends in, whatever stands between its last operator of meaning and its output. */
 import { describe, expect, it } from 'vitest';
 import { graphEnd } from '../../../src/lib/models/onnx/graph-end.ts';
-import { makeNode } from '../../../src/lib/models/onnx/nodes.ts';
-import { parseOnnx, serializeOnnx, type OnnxNode } from '../../../src/lib/models/onnx/onnx.ts';
+import {
+  makeNode,
+  tensorType,
+  type OnnxFunction,
+  type OnnxNode,
+} from '../../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor } from '../../../src/lib/models/onnx/tensors.ts';
-import { tensorType, type OnnxFunction } from '../../../src/lib/models/onnx/types.ts';
 import {
   body,
   floatAttribute,

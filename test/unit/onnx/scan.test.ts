@@ -1,16 +1,17 @@
 /** A file is looked through wherever ONNX lets a graph or a tensor be, before anything is made of it. */
 import { describe, expect, it } from 'vitest';
 import { engines } from '../../../src/lib/models/classifier/engines/engines.ts';
-import { makeNode } from '../../../src/lib/models/onnx/nodes.ts';
 import {
-  parseOnnx,
-  serializeOnnx,
+  makeNode,
+  type OnnxAttribute,
+  type OnnxGraph,
+  type OnnxTensor,
   type OnnxModel,
   type OnnxNode,
-} from '../../../src/lib/models/onnx/onnx.ts';
+} from '../../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { checkFile } from '../../../src/lib/models/onnx/scan.ts';
 import { floatTensor } from '../../../src/lib/models/onnx/tensors.ts';
-import type { OnnxAttribute, OnnxGraph, OnnxTensor } from '../../../src/lib/models/onnx/types.ts';
 import { body, graphAttribute, meansModel } from '../../support/hostile-models.ts';
 import { rejection } from '../../support/images.ts';
 

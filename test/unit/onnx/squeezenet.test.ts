@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { makeNode } from '../../../src/lib/models/onnx/nodes.ts';
-import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../src/lib/models/onnx/onnx.ts';
+import { makeNode } from '../../../src/lib/models/onnx/graph.ts';
+import { type OnnxModel } from '../../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { convolutions, weightDims } from '../../../src/lib/models/onnx/squeezenet-layout.ts';
 import {
   buildSqueezeNet11,

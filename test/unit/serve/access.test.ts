@@ -8,10 +8,11 @@ import {
   accessPolicy,
   type Asking,
   type Right,
+  Failures,
+  bearerOf,
+  newToken,
 } from '../../../src/lib/pipeline/serve/admission/access.ts';
-import { Failures } from '../../../src/lib/pipeline/serve/admission/failures.ts';
-import { network, proxyHeader, senderOf } from '../../../src/lib/pipeline/serve/admission/sender.ts';
-import { bearerOf, newToken } from '../../../src/lib/pipeline/serve/admission/tokens.ts';
+import { network, proxyHeader, senderOf } from '../../../src/lib/pipeline/serve/admission/senders.ts';
 import type { Problem } from '../../../src/lib/pipeline/serve/problem.ts';
 
 const rights: Right[] = ['none', 'read', 'write'];

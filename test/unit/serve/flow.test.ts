@@ -3,14 +3,13 @@ import { PassThrough, Readable } from 'node:stream';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Admission, type Memory } from '../../../src/lib/pipeline/serve/admission/admission.ts';
-import { Places } from '../../../src/lib/pipeline/serve/admission/places.ts';
 import { receiveImage } from '../../../src/lib/pipeline/serve/admission/receive.ts';
-import { Feed } from '../../../src/lib/pipeline/serve/results/feed.ts';
-import { eventStream, placeOf } from '../../../src/lib/pipeline/serve/results/server-sent-events.ts';
+import { Places } from '../../../src/lib/pipeline/serve/admission/senders.ts';
+import { Feed, eventStream, rowPlace } from '../../../src/lib/pipeline/serve/results/feed.ts';
 import { Waiters } from '../../../src/lib/pipeline/serve/results/waiters.ts';
 import type {
-  Outcome,
-  Place,
+  RequestOutcome,
+  ResultPlace,
   Result,
   StreamedResult,
   StreamPage,
@@ -239,7 +238,7 @@ describe('places', () => {
 });
 
 const result = (id: string) => ({ id }) as Result;
-const outcomeOf = (id: string): Outcome => ({ kind: 'result', id, imageKey: id, result: result(id) });
+const outcomeOf = (id: string): RequestOutcome => ({ kind: 'result', id, imageKey: id, result: result(id) });
 
 describe('waiters', () => {
   it('ask once for all, and not at all while nobody waits', async () => {
@@ -293,8 +292,8 @@ class Table {
       this.rows.push({ place: { tx: '10', row }, result: result(`${row}`) });
     }
   }
-  end = (): Promise<Place> => Promise.resolve({ tx: '10', row: this.rows.length });
-  after = async ({ row }: Place, limit: number): Promise<StreamPage> => {
+  end = (): Promise<ResultPlace> => Promise.resolve({ tx: '10', row: this.rows.length });
+  after = async ({ row }: ResultPlace, limit: number): Promise<StreamPage> => {
     this.queries++;
     const results = this.rows.slice(row, row + limit);
     await setImmediate();
@@ -379,9 +378,9 @@ describe('a listener', () => {
       /^retry: 1000\n\nid: 7\.1\nevent: result\ndata: \{"id":"r","category":""\}\n\nid: 7\.2\n/,
     );
     expect(text).toMatch(/\n\n:\n\n/);
-    expect(placeOf('7.2')).toEqual({ tx: '7', row: 2 });
+    expect(rowPlace('7.2')).toEqual({ tx: '7', row: 2 });
     for (const wrong of ['', '7', '7.', 'x.1', '-1.2', '7.2.3', `${'9'.repeat(30)}.1`]) {
-      expect(placeOf(wrong)).toBeUndefined();
+      expect(rowPlace(wrong)).toBeUndefined();
     }
   });
 

@@ -1,9 +1,15 @@
 /** Names and ids: whatever a sender calls an image, its key stays one object below `http/`. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { foreignExtension, headerText, safeImageName } from '../../../src/lib/pipeline/serve/image-name.ts';
-import { freshRequestId, imageKeyOf, keyedRequestId } from '../../../src/lib/pipeline/serve/request-id.ts';
-import { objectKeyFault } from '../../../src/lib/systems/objects/key.ts';
+import {
+  foreignExtension,
+  headerText,
+  safeImageName,
+  freshRequestId,
+  imageKeyOf,
+  keyedRequestId,
+} from '../../../src/lib/pipeline/serve/ingest.ts';
+import { objectKeyFault } from '../../../src/lib/systems/objects/store.ts';
 
 describe('the name of an image', () => {
   it.each([

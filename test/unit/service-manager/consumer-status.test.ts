@@ -1,12 +1,12 @@
 /** The line that `systemctl status` shows. */
 import { describe, expect, it } from 'vitest';
 import { ConsumerStatus } from '../../../src/lib/observe/service-manager/consumer-status.ts';
-import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
 
 function recorded(
   partition: number,
-  counts: Pick<Recording, 'predicted' | 'deadLettered' | 'lag'>,
-): Recording {
+  counts: Pick<RecordedEvent, 'predicted' | 'deadLettered' | 'lag'>,
+): RecordedEvent {
   return {
     kind: 'recorded',
     partition,

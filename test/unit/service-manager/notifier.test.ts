@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Notifier } from '../../../src/lib/observe/service-manager/notifier.ts';
+import { Notifier } from '../../../src/lib/observe/service-manager/supervised.ts';
 
 describe('the notifier', () => {
   let dir: string;

@@ -1,11 +1,18 @@
 /** Spans of a consumer: their parent from the message, their times from the work; and what happens without OpenTelemetry. */
 import { describe, expect, it } from 'vitest';
 import { tracingSettings } from '../../../src/lib/config/tracing.ts';
-import type { Api, Span, SpanContext, SpanOptions, Time } from '../../../src/lib/observe/tracing/api.ts';
-import { consumerSpans, spanContext } from '../../../src/lib/observe/tracing/consumer-spans.ts';
+import {
+  type Api,
+  type Span,
+  type SpanContext,
+  type SpanOptions,
+  type Time,
+  consumerSpans,
+  spanContext,
+} from '../../../src/lib/observe/tracing/consumer-spans.ts';
 import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
-import type { Recording } from '../../../src/lib/pipeline/consume/deps.ts';
-import type { Outcome } from '../../../src/lib/systems/database/record/record.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
 const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
@@ -72,7 +79,7 @@ const letter: Outcome = {
   message: 'no object',
 };
 
-function recording(...outcomes: Outcome[]): Recording {
+function recording(...outcomes: Outcome[]): RecordedEvent {
   const counts = { predicted: 1, deadLettered: 0, ignored: 0, lag: 0, predictions: [] };
   const times = { began: 1_700_000_000_121, ended: 1_700_000_000_125.25 };
   return { kind: 'recorded', partition: 2, outcomes, ...counts, ...times };

@@ -2,12 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { className, labelFault } from '../../../src/lib/base/files/class-folders.ts';
-import { folderName } from '../../../src/lib/base/files/folder-name.ts';
-import { matchFolders } from '../../../src/lib/learning/datasets/classes.ts';
+import { className, labelFault, folderName } from '../../../src/lib/base/files/class-folders.ts';
 import { readClassFolders } from '../../../src/lib/learning/datasets/dataset.ts';
-import { readSets } from '../../../src/lib/learning/datasets/sets.ts';
-import { withCorrections } from '../../../src/lib/learning/datasets/with-corrections.ts';
+import { readSets, withCorrections } from '../../../src/lib/learning/datasets/sets.ts';
+import { matchFolders } from '../../../src/lib/learning/evaluate/evaluate.ts';
 import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { colouredPng, openFolders, type Folders } from '../../support/class-folders.ts';
 import { rejection } from '../../support/images.ts';

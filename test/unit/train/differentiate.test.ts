@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect, it } from 'vitest';
-import { randomNumbers } from '../../../src/lib/base/random.ts';
 import { forward } from '../../../src/lib/learning/train/network/differentiate.ts';
-import { randomWeights } from '../../../src/lib/learning/train/network/initial.ts';
+import { randomNumbers } from '../../../src/lib/learning/train/network/epoch.ts';
 import { normalisationEpsilon, openOperations } from '../../../src/lib/learning/train/network/operations.ts';
 import {
+  randomWeights,
   fromVector,
   joined,
   parameterLayout,

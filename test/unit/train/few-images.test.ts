@@ -1,9 +1,8 @@
 /** Training heads on very few images: fewer folds, or none, and never a figure that is none. */
 import { describe, expect, it } from 'vitest';
-import { crossValidate } from '../../../src/lib/learning/train/head/cross-validate.ts';
+import { crossValidate, likenessFolds } from '../../../src/lib/learning/train/head/cross-validate.ts';
 import { fitHead, judgeHead, type ViewedFeatures } from '../../../src/lib/learning/train/head/fit.ts';
 import type { Fitters } from '../../../src/lib/learning/train/head/fitters.ts';
-import { likenessFolds } from '../../../src/lib/learning/train/head/folds.ts';
 import { chance } from '../../support/squeezenet-models.ts';
 
 const features = 6;

@@ -1,11 +1,20 @@
 /** The head's solver: against functions whose minimum is known, and against the conditions that an optimum fulfils. */
 import { describe, expect, it } from 'vitest';
-import { fitHead, judgeHead, type ViewedFeatures } from '../../../src/lib/learning/train/head/fit.ts';
-import { likenessFolds } from '../../../src/lib/learning/train/head/folds.ts';
-import { minimize } from '../../../src/lib/learning/train/head/lbfgs.ts';
+import { likenessFolds } from '../../../src/lib/learning/train/head/cross-validate.ts';
+import {
+  fitHead,
+  judgeHead,
+  type ViewedFeatures,
+  minimize,
+} from '../../../src/lib/learning/train/head/fit.ts';
 import { SoftmaxObjective } from '../../../src/lib/learning/train/head/objective.ts';
-import { addProduct } from '../../../src/lib/learning/train/head/products.ts';
-import { unwhiten, whiten, whitened, whiteningOf } from '../../../src/lib/learning/train/head/whitening.ts';
+import {
+  addProduct,
+  unwhiten,
+  whiten,
+  whitened,
+  whiteningOf,
+} from '../../../src/lib/learning/train/head/whitening.ts';
 import { chance } from '../../support/squeezenet-models.ts';
 
 function gaussian(seed: number): () => number {

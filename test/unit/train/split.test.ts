@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Example } from '../../../src/lib/learning/datasets/dataset.ts';
-import { splitStratified } from '../../../src/lib/learning/datasets/split.ts';
+import { splitStratified } from '../../../src/lib/learning/datasets/sets.ts';
 
 function examples(counts: readonly number[]): Example[] {
   return counts.flatMap((count, label) =>

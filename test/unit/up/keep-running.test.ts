@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
 import type { Child } from '../../../src/lib/local/demo/child.ts';
-import { type Ended, keepRunning } from '../../../src/lib/local/up/keep-running.ts';
+import { type Ended, keepRunning } from '../../../src/lib/local/up/up.ts';
 
 /** Ends with `failure`, or when it is stopped. */
 function child(failure?: VisionscaleError) {

@@ -5,9 +5,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DatabaseError, ImageError, ObjectError, UsageError } from '../../../src/lib/base/errors.ts';
-import type { UploadEvent } from '../../../src/lib/pipeline/upload/events.ts';
-import { upload, type UploadDeps, type UploadOptions } from '../../../src/lib/pipeline/upload/upload.ts';
-import type { ImageRow, ImageTable } from '../../../src/lib/systems/database/tables/image-table.ts';
+import {
+  type UploadEvent,
+  upload,
+  type UploadDeps,
+  type UploadOptions,
+} from '../../../src/lib/pipeline/upload/upload.ts';
+import type { ImageRow, ImageTable } from '../../../src/lib/systems/database/tables/images.ts';
 import { openFileStore } from '../../../src/lib/systems/objects/file/file.ts';
 import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 import { collect } from '../../contract/objects.ts';
@@ -122,7 +126,7 @@ describe('upload', () => {
     expect((await store.get('b.jpg', { maxBytes: 100 })).toString()).toBe('image two, changed');
     expect(images.rows.get('b.jpg')?.sha256).toBe(sha256('image two, changed'));
     expect(images.rows.get('c.jpg')?.sha256).toBe(sha256('image three'));
-    expect(events.filter(({ type }) => type === 'uploaded')).toEqual([
+    expect(events.filter(({ kind }) => kind === 'uploaded')).toEqual([
       expect.objectContaining({ key: 'b.jpg', replaced: true }),
       expect.objectContaining({ key: 'c.jpg', replaced: false }),
     ]);
@@ -233,7 +237,7 @@ describe('upload', () => {
     const kept = async (options: Partial<UploadOptions>) => {
       events = [];
       await run({ dryRun: true, concurrency: 1, ...options });
-      return events.flatMap((event) => (event.type === 'would_upload' ? [event.key] : []));
+      return events.flatMap((event) => (event.kind === 'would_upload' ? [event.key] : []));
     };
     expect(await kept({ include: ['*.png'] })).toEqual(['a.png']);
     expect(await kept({ include: ['*.jpg'], exclude: ['drafts'] })).toEqual([
@@ -268,7 +272,7 @@ describe('upload', () => {
     const abort = new AbortController();
     const report = (event: UploadEvent) => {
       events.push(event);
-      if (event.type === 'uploaded') abort.abort();
+      if (event.kind === 'uploaded') abort.abort();
     };
     const first = await run({ concurrency: 4 }, { report, signal: abort.signal });
     expect(first.interrupted).toBe(true);
@@ -326,7 +330,7 @@ describe('upload', () => {
     expect(await run({}, { store: failing('put', (nth) => (nth === 1 ? away() : undefined)) })).toMatchObject(
       { uploaded: 1 },
     );
-    expect(events.filter(({ type }) => type === 'waiting')).toHaveLength(1);
+    expect(events.filter(({ kind }) => kind === 'waiting')).toHaveLength(1);
 
     await write({ 'a.jpg': 'image, changed' });
     let puts = 0;
@@ -351,13 +355,13 @@ describe('upload', () => {
     });
     await expect(run({ concurrency: 4 }, { store: denied })).rejects.toMatchObject({ code: 'access_denied' });
     expect(puts).toBeLessThanOrEqual(4);
-    expect(events.filter(({ type }) => type === 'waiting')).toEqual([]);
+    expect(events.filter(({ kind }) => kind === 'waiting')).toEqual([]);
   });
 
   it('does not wait for a store that is away once it is aborted', async () => {
     await write({ 'a.jpg': 'image 1', 'b.jpg': 'image 2' });
     const abort = new AbortController();
-    const report = (event: UploadEvent) => event.type === 'waiting' && abort.abort();
+    const report = (event: UploadEvent) => event.kind === 'waiting' && abort.abort();
     const result = await run(
       { attempts: 1000 },
       { report, signal: abort.signal, store: failing('put', away) },
@@ -403,9 +407,9 @@ describe('upload', () => {
     });
     expect(most).toBe(3);
     expect(images.lookups).toEqual([256, 256, 88]);
-    const found = events.filter(({ type }) => type === 'found');
+    const found = events.filter(({ kind }) => kind === 'found');
     expect(found.at(-1)).toEqual({
-      type: 'found',
+      kind: 'found',
       files: 600,
       bytes: 600 * 6 + 10 + 90 * 2 + 500 * 3,
       complete: true,
@@ -433,9 +437,9 @@ describe('upload', () => {
     await run({ include: ['a.jpg'] });
     events = [];
     await run();
-    const outcomes = events.filter(({ type }) => ['uploaded', 'skipped', 'rejected'].includes(type));
+    const outcomes = events.filter(({ kind }) => ['uploaded', 'skipped', 'rejected'].includes(kind));
     expect(outcomes).toHaveLength(5);
-    expect(events.filter(({ type }) => type === 'found').at(-1)).toMatchObject({ files: 5, complete: true });
+    expect(events.filter(({ kind }) => kind === 'found').at(-1)).toMatchObject({ files: 5, complete: true });
   });
 
   it.skipIf(process.getuid?.() === 0)('rejects what it may not read', async () => {

@@ -1,10 +1,10 @@
 /** When a file that may still be written has come to rest. */
 import { expect, it } from 'vitest';
-import { Settled } from '../../../src/lib/pipeline/watch/settled.ts';
+import { SettledFiles } from '../../../src/lib/pipeline/watch/visit.ts';
 
 function clock() {
   let [now, steady] = [1_000_000, 0];
-  const settled = new Settled({ settleMs: 200, now: () => now, steady: () => steady });
+  const settled = new SettledFiles({ settleMs: 200, now: () => now, steady: () => steady });
   const pass = (ms: number) => {
     now += ms;
     steady += ms;

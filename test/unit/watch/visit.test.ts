@@ -3,10 +3,7 @@ import { mkdir, mkdtemp, realpath, rename, rm, symlink, utimes, writeFile } from
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import type { WatchEvent } from '../../../src/lib/pipeline/watch/events.ts';
-import type { Sender } from '../../../src/lib/pipeline/watch/send.ts';
-import { Settled } from '../../../src/lib/pipeline/watch/settled.ts';
-import { Visit } from '../../../src/lib/pipeline/watch/visit.ts';
+import { type WatchEvent, type Sender, SettledFiles, Visit } from '../../../src/lib/pipeline/watch/visit.ts';
 
 let root: string;
 let dir: string;
@@ -40,7 +37,7 @@ function visit(settleMs = 0): Visit {
   return new Visit(
     {
       sender: { send } as unknown as Sender,
-      settled: new Settled({ settleMs }),
+      settled: new SettledFiles({ settleMs }),
       report: (event) => void events.push(event),
     },
     { dir, prefix: '', maxBytes: 1e6, incompleteMs: 0, deleteAfter: true },

@@ -1,8 +1,8 @@
-/** Finds the files below a path: sorted, one directory at a time, and never outside of it. */
+/** Finds the files below paths, once these are there: sorted, one directory at a time, and never outside of it. */
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
-import { errorMessage } from '../errors.ts';
+import { errorMessage, UsageError } from '../errors.ts';
 import { isLitter, type PathFilter } from './filter.ts';
 
 /** A file that is left out, and why. */
@@ -214,4 +214,24 @@ export function readFault(error: unknown): string {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** The paths without repetitions. Throws a UsageError that names all that do not exist. */
+export async function checkPaths(paths: readonly string[]): Promise<string[]> {
+  if (paths.length === 0) throw new UsageError('no files or directories were given');
+  const unique = new Map(paths.map((path) => [resolve(path), path]));
+  const missing: string[] = [];
+  for (const path of unique.values()) {
+    try {
+      await stat(path);
+    } catch (error) {
+      // Anything else is told when it is walked.
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'ENOENT' || code === 'ENOTDIR') missing.push(path);
+    }
+  }
+  if (missing.length > 0) {
+    throw new UsageError(missing.map((path) => `no such file or directory: ${path}`).join('\n'));
+  }
+  return [...unique.values()];
 }

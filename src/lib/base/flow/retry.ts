@@ -1,4 +1,4 @@
-/** Tries again what may pass, with exponential backoff and full jitter. */
+/** Tries again what may pass, with exponential backoff and jitter: half of the wait to all of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../errors.ts';
 

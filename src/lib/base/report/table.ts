@@ -1,4 +1,4 @@
-/** Plain aligned tables for people. */
+/** Plain aligned tables and shares for people. */
 import { printable } from '../printable.ts';
 
 export interface Column<Row> {
@@ -24,4 +24,9 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
         .trimEnd(),
     )
     .join('\n');
+}
+
+/** `94.2 %`; of a share of 1; `–` where nothing is known. */
+export function percent(share: number | null, digits = 1): string {
+  return share === null || !Number.isFinite(share) ? '–' : `${(100 * share).toFixed(digits)} %`;
 }

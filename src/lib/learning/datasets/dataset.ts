@@ -1,11 +1,10 @@
 /** Reads a training set from disk: one folder a class, every image checked by its content. */
 import { createHash } from 'node:crypto';
 import { ImageError, UsageError, VisionscaleError } from '../../base/errors.ts';
-import { checkPaths } from '../../base/files/check-paths.ts';
 import { classFolders, className, inByteOrder, labelFault } from '../../base/files/class-folders.ts';
 import type { PathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { walk, type Found, type Rejection } from '../../base/files/walk.ts';
+import { checkPaths, walk, type Found, type Rejection } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { openImagesApart } from '../../models/images/apart.ts';
@@ -120,7 +119,7 @@ async function namedFolders(
   }
   if (faults.length === 0) return folders;
   const more = faults.length > 10 ? [`and ${faults.length - 10} more`] : [];
-  throw invalid(
+  throw invalidDataset(
     `${dir} has folders whose names cannot be classes:\n  ${[...faults.slice(0, 10), ...more].join('\n  ')}`,
     partial ? 'Rename the folders.' : 'Rename the folders, or leave them out with --classes (CLASS_NAMES).',
   );
@@ -137,14 +136,14 @@ function chosenClasses(
   if (twice !== undefined) throw new UsageError(`the class ${quoted(twice)} is named twice`);
   if (labels.length < 2) {
     const found = labels.length === 0 ? 'no class folders' : `one class only, ${quoted(labels[0]!)}`;
-    throw invalid(`${dir} has ${found}; a classifier needs two at the least`, oneFolderEach);
+    throw invalidDataset(`${dir} has ${found}; a classifier needs two at the least`, oneFolderEach);
   }
   const leftOut = folders.filter((folder) => !labels.includes(folder));
   if (partial) {
     const strange = leftOut.filter((folder) => !partial.ignore.includes(folder));
     if (strange.length > 0) {
-      throw invalid(
-        `${dir} has folders that are not among the classes: ${list(strange)}`,
+      throw invalidDataset(
+        `${dir} has folders that are not among the classes: ${quotedList(strange)}`,
         'Name its folders exactly as the classes of the training set, or remove them.',
       );
     }
@@ -152,9 +151,9 @@ function chosenClasses(
   }
   const missing = labels.filter((label) => !folders.includes(label) && !elsewhere.includes(label));
   if (missing.length > 0) {
-    throw invalid(
-      `${dir} has no folder for the class${missing.length > 1 ? 'es' : ''} ${list(missing)}`,
-      `Its folders are: ${list(folders)}. --classes (CLASS_NAMES) names folders, separated by commas.`,
+    throw invalidDataset(
+      `${dir} has no folder for the class${missing.length > 1 ? 'es' : ''} ${quotedList(missing)}`,
+      `Its folders are: ${quotedList(folders)}. --classes (CLASS_NAMES) names folders, separated by commas.`,
     );
   }
   return { labels, leftOut };
@@ -171,7 +170,7 @@ function refuseEmpty(
   const empty = labels.filter((label, i) => counts[i] === 0 && folders.includes(label));
   if (empty.length === 0) {
     if (found.examples.length > 0) return;
-    throw invalid(
+    throw invalidDataset(
       `${dir} has no folder of any of the classes`,
       'Name its folders as those of the training set.',
     );
@@ -180,8 +179,8 @@ function refuseEmpty(
   const { unreadable } = found;
   const told = unreadable.length > 5 ? [...unreadable.slice(0, 4), unreadable.at(-1)!] : unreadable;
   const some = told.map(({ path, reason }) => `${path}: ${reason}`);
-  throw invalid(
-    `${dir} has no readable image of the class${empty.length > 1 ? 'es' : ''} ${list(empty)}`,
+  throw invalidDataset(
+    `${dir} has no readable image of the class${empty.length > 1 ? 'es' : ''} ${quotedList(empty)}`,
     ['Add images to it, remove the folder, or leave the class out with --classes.', ...some].join('\n'),
   );
 }
@@ -196,7 +195,7 @@ export function countsOf(examples: readonly Example[], classes: number): number[
 const oneFolderEach = 'Put the images of each class into a folder of its own, named as the class.';
 
 /** Names in a sentence: ten at most. */
-export function list(names: readonly string[]): string {
+export function quotedList(names: readonly string[]): string {
   const shown = names.slice(0, 10).map(quoted).join(', ');
   return names.length > 10 ? `${shown} and ${names.length - 10} more` : shown;
 }
@@ -209,6 +208,14 @@ function quoted(name: string): string {
   );
 }
 
-export function invalid(message: string, hint: string): VisionscaleError {
+export function invalidDataset(message: string, hint: string): VisionscaleError {
   return new VisionscaleError(message, { code: 'dataset_invalid', hint });
+}
+
+/** `sha256:` and 64 hex digits. */
+export function dataDigest(labels: readonly string[], examples: readonly Example[]): string {
+  const lines = examples.map(({ sha256, label }) => `${sha256} ${labels[label]}\n`).sort();
+  const hash = createHash('sha256');
+  for (const line of lines) hash.update(line);
+  return `sha256:${hash.digest('hex')}`;
 }

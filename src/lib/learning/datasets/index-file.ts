@@ -4,7 +4,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
-import { folderName } from '../../base/files/folder-name.ts';
+import { folderName } from '../../base/files/class-folders.ts';
 import type { ImageFormat } from '../../models/images/sniff.ts';
 
 export const indexName = 'visionscale-export.jsonl';

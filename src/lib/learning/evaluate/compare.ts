@@ -1,6 +1,6 @@
 /** Two models on the same images: what each gets right alone, and whether the difference is more than chance. Pure. */
-import { mcnemar } from './certainty.ts';
 import type { JudgedImage, Judgement } from './judge.ts';
+import { mcnemar } from './metrics.ts';
 
 export interface PairedImage {
   first: JudgedImage;

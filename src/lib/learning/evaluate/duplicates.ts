@@ -7,7 +7,7 @@ import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { openImagesApart } from '../../models/images/apart.ts';
 import { defaultLimits, type ImageLimits } from '../../models/images/limits.ts';
 import type { LabelledImage } from './judge.ts';
-import type { DuplicatePair } from './report.ts';
+import type { DuplicatePair } from './report/input.ts';
 
 export interface DuplicateOptions {
   signal: AbortSignal;

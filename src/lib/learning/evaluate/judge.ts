@@ -6,9 +6,10 @@ import { readImageFile } from '../../base/files/read-file.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { retry } from '../../base/flow/retry.ts';
+import { median } from '../../base/statistics.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { defaultLimits } from '../../models/images/limits.ts';
-import { measure, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
+import { metricsOf, type LabelledAnswer, type Metrics, type RankedLabel } from './metrics.ts';
 
 /** An image with its label: an example of `train/dataset.ts` is one. */
 export interface LabelledImage {
@@ -96,10 +97,10 @@ export async function judge(
   return {
     model: { name, version, digest },
     labels: space.labels,
-    metrics: measure(space.labels, answers),
+    metrics: metricsOf(space.labels, answers),
     answers,
     unreadable,
-    inferMs: median(times),
+    inferMs: times.length === 0 ? 0 : median(times),
   };
 }
 
@@ -149,8 +150,4 @@ function isImageFault(error: unknown): error is Error {
 
 function isGone(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -2,62 +2,13 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
-import type { Judgement } from './judge.ts';
-import { metricsDocument } from './report/document.ts';
+import { compareJudgements } from './compare.ts';
+import { type Judgement, worstMistakes, type JudgedImage } from './judge.ts';
+import { wilson, confusedPairs } from './metrics.ts';
+import { classCounts, countWarnings } from './report/counts.ts';
+import type { ReportInput } from './report/input.ts';
 import { reportPage } from './report/page.ts';
-
-/** A model as reports name it. */
-export interface NamedModel {
-  name: string;
-  version: string;
-  digest: string;
-}
-
-export interface ClassCount {
-  label: string;
-  /** Images it was trained with. */
-  train: number;
-  /** Images it was judged on. */
-  held: number;
-}
-
-/** An epoch: shares of 1, losses in nats. `EpochMetrics` of `train/events.ts` is one. */
-export interface HistoryPoint {
-  epoch: number;
-  trainLoss: number;
-  trainTop1: number;
-  heldLoss: number;
-  heldTop1: number;
-}
-
-/** An image of the hold-out that (nearly) is one of the training set: it makes the accuracy look better than it is. */
-export interface DuplicatePair {
-  train: string;
-  held: string;
-  /** Whether both have the same label; where not, one of the labels is wrong. */
-  sameLabel: boolean;
-}
-
-export interface ReportInput {
-  /** One, or two models on the same images. */
-  judgements: readonly [Judgement] | readonly [Judgement, Judgement];
-  /** Without it: the images judged. */
-  counts?: readonly ClassCount[];
-  history?: readonly HistoryPoint[];
-  /** Undefined where nobody looked. */
-  duplicates?: readonly DuplicatePair[];
-  /** The model that was judged, or trained. */
-  model: NamedModel;
-  /** What it was trained from. */
-  parent?: NamedModel | undefined;
-  /** Names the images with their labels: `sha256:…`. */
-  dataDigest?: string;
-  seed?: number;
-  /** Files of the data set that could not be read. */
-  unreadable?: readonly { path: string; reason: string }[];
-  /** ISO 8601; default: now. */
-  created?: string;
-}
+import { verdict } from './report/verdict.ts';
 
 export interface ReportFiles {
   html: string;
@@ -72,4 +23,60 @@ export async function writeReport(dir: string, input: ReportInput): Promise<Repo
   await replaceFile(files.html, await reportPage(dated));
   await replaceFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
   return files;
+}
+
+const mostPairs = 100;
+const mostMistakes = 100;
+
+/** metrics.json: what the report says, for programs. Shares are of 1. */
+function metricsDocument(input: ReportInput): Record<string, unknown> {
+  const { judgements, model, parent, dataDigest, seed, history, duplicates, unreadable, created } = input;
+  const [first, second] = judgements;
+  const { grade, answer, because, next } = verdict(input);
+  const failed = unreadable ?? first.unreadable;
+  return {
+    created,
+    model,
+    ...(parent !== undefined && { parent }),
+    ...(dataDigest !== undefined && { dataDigest }),
+    ...(seed !== undefined && { seed }),
+    verdict: { grade, answer, because, next },
+    warnings: countWarnings(input),
+    ...judged(first),
+    counts: classCounts(input),
+    ...(history !== undefined && { history }),
+    ...(duplicates !== undefined && { duplicates }),
+    unreadable: failed,
+    ...(second !== undefined && { compared: judged(second), comparison: comparison(first, second) }),
+  };
+}
+
+function judged(judgement: Judgement): Record<string, unknown> {
+  const { model, labels, metrics, inferMs } = judgement;
+  const { top1, top5, count, perClass, confusion } = metrics;
+  const name = (answer: JudgedImage) => ({
+    path: answer.path,
+    truth: labels[answer.truth],
+    answer: answer.top[0] === undefined ? null : labels[answer.top[0].label],
+    score: answer.top[0]?.score ?? null,
+  });
+  return {
+    judgedModel: model,
+    top1,
+    top5,
+    count,
+    interval95: wilson(Math.round(top1 * count), count),
+    inferMs,
+    labels,
+    perClass,
+    confusion,
+    confusedPairs: confusedPairs(labels, metrics).slice(0, mostPairs),
+    worstMistakes: worstMistakes(judgement).slice(0, mostMistakes).map(name),
+  };
+}
+
+function comparison(first: Judgement, second: Judgement): Record<string, unknown> {
+  const { onlyFirst, onlySecond, ...rest } = compareJudgements(first, second);
+  const paths = (pairs: typeof onlyFirst) => pairs.map((pair) => pair.first.path);
+  return { ...rest, onlyFirst: paths(onlyFirst), onlySecond: paths(onlySecond) };
 }

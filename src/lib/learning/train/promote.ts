@@ -1,5 +1,5 @@
 /** The checkpoint rule: a new version becomes active only if it is better than the former on the same hold-out. */
-import { percent } from '../../base/report/percent.ts';
+import { percent } from '../../base/report/table.ts';
 import { loadModel, type LoadedModel } from '../../models/format/model.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore } from '../../models/store/store.ts';
@@ -21,7 +21,7 @@ export interface Decision {
   formerTop1?: number;
 }
 
-export interface Candidate {
+export interface PromotionCandidate {
   entry: ModelEntry;
   top1: number;
   /** Digest of the hold-out that gave `top1`. */
@@ -30,7 +30,7 @@ export interface Candidate {
 
 /** `judgeFormer` measures the former version where its manifest does not say how it did on this very hold-out. */
 export async function decide(
-  candidate: Candidate,
+  candidate: PromotionCandidate,
   former: ModelEntry | undefined,
   force: boolean,
   judgeFormer: (model: LoadedModel) => Promise<number>,

@@ -3,22 +3,22 @@ import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
-import { inSharedMemory } from '../../models/classifier/shared-memory.ts';
+import { inSharedMemory } from '../../models/format/model-files.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
 import type { Preprocessing } from '../../models/images/preprocess.ts';
-import { serializeOnnx } from '../../models/onnx/onnx.ts';
+import { serializeOnnx, parseOnnx } from '../../models/onnx/onnx.ts';
+import { readSqueezeNet11, type SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
 import { buildSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
-import { dataDigest } from '../datasets/data-digest.ts';
-import { countsOf } from '../datasets/dataset.ts';
+import { dataDigest, countsOf } from '../datasets/dataset.ts';
 import { readSets, type Sets } from '../datasets/sets.ts';
 import { findDuplicates } from '../evaluate/duplicates.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
-import { writeReport, type DuplicatePair, type ReportFiles, type ReportInput } from '../evaluate/report.ts';
+import type { DuplicatePair, ReportInput } from '../evaluate/report/input.ts';
+import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import { trainMode, type ModeEvent, type ModeOptions } from './modes.ts';
-import { readParent } from './parent.ts';
 import { decide, formerVersion, type Decision } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
@@ -206,4 +206,20 @@ async function judgeWith(
     options.onEvent({ kind: 'judging-model', model: model.info.name, done, total });
   const { signal } = new AbortController();
   return await judge(classifier, labels, held, { signal, onProgress, maxBytes: options.limits.maxBytes });
+}
+
+/** Throws a VisionscaleError `parent_unsuitable`. */
+function readParent({ info, weights }: LoadedModel): SqueezeNet11 {
+  try {
+    return readSqueezeNet11(parseOnnx(weights));
+  } catch (cause) {
+    if (!(cause instanceof VisionscaleError)) throw cause;
+    throw new VisionscaleError(`nothing can be trained from ${info.name}@${info.version}: ${cause.message}`, {
+      code: 'parent_unsuitable',
+      hint:
+        'Name a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1 (visionscale model pull imagenet gets it).\n' +
+        'Of a quantised model, name the one that it was made from.',
+      cause,
+    });
+  }
 }

@@ -1,15 +1,20 @@
 /** The verb `bench`: runs the stages one after another and gathers their figures. */
-import { machine, type Machine } from './machine.ts';
-import { type StageName, stageNames } from './stage-names.ts';
-import type { Figure, Findings, Stage, StageInput } from './stage.ts';
+import { cpus, loadavg, totalmem } from 'node:os';
+import { usableCores } from '../../base/sandbox/parallelism.ts';
+import {
+  type StageName,
+  stageNames,
+  type Figure,
+  type StageFindings,
+  type Stage,
+  type StageInput,
+} from './stage.ts';
 import { agreementStage } from './stages/agreement.ts';
 import { consumeStage } from './stages/consume.ts';
-import { decodeStage } from './stages/decode.ts';
 import { endToEndStage } from './stages/end-to-end.ts';
-import { inferStage } from './stages/infer.ts';
-import { preprocessStage } from './stages/preprocess.ts';
+import { inferStage, workersStage } from './stages/infer.ts';
+import { decodeStage, preprocessStage } from './stages/prepare.ts';
 import { produceStage } from './stages/produce.ts';
-import { workersStage } from './stages/workers.ts';
 
 const stages: Record<StageName, Stage> = {
   decode: decodeStage,
@@ -30,7 +35,7 @@ export interface BenchResult {
   workers: number;
   images: { count: number; bytes: number; directory: string | null };
   figures: Figure[];
-  findings: Findings;
+  findings: StageFindings;
   notes: string[];
   /** Most memory that this process has held, all threads; servers are processes of their own. */
   peakMemoryBytes: number;
@@ -73,4 +78,26 @@ export async function bench(
   result.peakMemoryBytes = process.resourceUsage().maxRSS * 1024;
   result.seconds = (performance.now() - began) / 1000;
   return result;
+}
+
+/** What a benchmark ran on. */
+interface Machine {
+  cpu: string;
+  cores: number;
+  platform: string;
+  node: string;
+  memoryBytes: number;
+  /** Runnable processes in the minute before: what else was going on. */
+  load: number;
+}
+
+function machine(): Machine {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? 'unknown',
+    cores: usableCores(),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.versions.node,
+    memoryBytes: totalmem(),
+    load: loadavg()[0]!,
+  };
 }

@@ -1,6 +1,6 @@
 /** The harness: runs something for a while after a warm-up and says how often, how long each took and what CPU it used. */
 import { sandboxCpuMs } from '../../base/sandbox/process.ts';
-import { percentile } from './percentile.ts';
+import { percentile } from '../../base/statistics.ts';
 
 export interface MeasureOptions {
   seconds: number;

@@ -6,7 +6,6 @@ import type { PreprocessMode } from '../../models/images/prepare.ts';
 import type { BenchImages } from './images.ts';
 import type { Measured } from './measure.ts';
 import type { Scratch } from './scratch.ts';
-import type { StageName } from './stage-names.ts';
 
 export interface StageInput {
   images: BenchImages;
@@ -34,13 +33,27 @@ export interface Figure extends Measured {
 }
 
 /** What is no rate: shares, ratios, delays. Names are stable: they are keys of the JSON document. */
-export type Findings = Record<string, number | string>;
+export type StageFindings = Record<string, number | string>;
 
 export interface StageResult {
   figures: Figure[];
-  findings?: Findings;
+  findings?: StageFindings;
   /** What could not be measured, and why. */
   notes?: string[];
 }
 
 export type Stage = (input: StageInput) => Promise<StageResult>;
+
+/** The stages of a benchmark, in the order in which they run. */
+export const stageNames = [
+  'decode',
+  'preprocess',
+  'infer',
+  'workers',
+  'produce',
+  'consume',
+  'end-to-end',
+  'agreement',
+] as const;
+
+export type StageName = (typeof stageNames)[number];

@@ -1,23 +1,16 @@
 /** The verb `classify --server`: the files of a directory through a server, several at a time, their labels as they come. */
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, ImageError, isRetryable } from '../../base/errors.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import type { FoundFile, Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import { sniffImage } from '../../models/images/sniff.ts';
-import type { ClassifiedImage, ClassifyOptions } from './classify.ts';
+import type { ClassifyOptions } from './classify.ts';
 import { filesOf } from './classify.ts';
-import type { LabelsFile } from './labels-file.ts';
+import type { LabelsFile, RemoteImage } from './labels-file.ts';
 import { type ServerClient, waitAsTold } from './server-client.ts';
-
-/** As of `classify --local`, with what a server knows besides. */
-export interface RemoteImage extends ClassifiedImage {
-  bin: string | null;
-  /** The request id. */
-  id: string;
-}
 
 export interface RemoteDeps {
   client: ServerClient;
@@ -102,7 +95,7 @@ function pacer(rate: number | undefined, signal: AbortSignal): () => Promise<voi
     if (rate === undefined) return;
     const now = performance.now();
     next = Math.max(now, next + 1000 / rate);
-    if (next > now) await sleep(next - now, undefined, { signal }).catch(() => undefined);
+    if (next > now) await pause(next - now, signal);
   };
 }
 

@@ -1,9 +1,10 @@
 /** The CSV file of labels, and beside it what a later run needs to go on where this one stopped. */
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, open, readFile, rename, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
 import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
-import type { RemoteImage } from './classify-remotely.ts';
+import { replaceFile } from '../../base/files/disk.ts';
+import type { ClassifiedImage } from './classify.ts';
 
 export interface LabelsOptions {
   /** Labels of another server are not gone on with. */
@@ -54,8 +55,11 @@ export class LabelsFile implements AsyncDisposable {
     const done = state?.done ?? new Map<string, Done>();
     try {
       // Both are made from what was read whole: a line that a killed run has left half is gone.
-      await replace(statePath, [head, ...done.values()].map((line) => `${JSON.stringify(line)}\n`).join(''));
-      await replace(
+      await replaceFile(
+        statePath,
+        [head, ...done.values()].map((line) => `${JSON.stringify(line)}\n`).join(''),
+      );
+      await replaceFile(
         path,
         csv(
           [...done.values()].map(({ result }) => result),
@@ -122,16 +126,17 @@ async function read(path: string): Promise<string | null> {
   }
 }
 
-async function replace(path: string, content: string): Promise<void> {
-  const temporary = `${path}.tmp`;
-  await writeFile(temporary, content);
-  await rename(temporary, path);
-}
-
 function parsed<T>(line: string): Partial<T> | undefined {
   try {
     return JSON.parse(line) as Partial<T>;
   } catch {
     return undefined;
   }
+}
+
+/** As of `classify --local`, with what a server knows besides. */
+export interface RemoteImage extends ClassifiedImage {
+  bin: string | null;
+  /** The request id. */
+  id: string;
 }

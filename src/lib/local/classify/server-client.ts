@@ -1,7 +1,7 @@
 /** Asks a server for the label of an image: one attempt, and what its failure means. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { errorMessage, ImageError, VisionscaleError } from '../../base/errors.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import { printable } from '../../base/printable.ts';
 import type { Result } from '../../systems/database/tables/results.ts';
 
@@ -141,7 +141,7 @@ export class ServerClient implements AsyncDisposable {
 /** Waits as long as the server said; to be called before the next attempt. */
 export async function waitAsTold(error: unknown, signal: AbortSignal): Promise<void> {
   if (!(error instanceof ServerError) || error.retryAfterMs === 0) return;
-  await sleep(error.retryAfterMs, undefined, { signal }).catch(() => undefined);
+  await pause(error.retryAfterMs, signal);
 }
 
 function headersOf({ name, idempotencyKey }: SentImage): Record<string, string> {

@@ -1,17 +1,17 @@
 /** The verb `demo`: one producer and a consumer a partition as real processes, on the images of a directory, once. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { VisionscaleError } from '../../base/errors.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/load.ts';
 import type { UploadResult } from '../../pipeline/upload/upload.ts';
 import type { Database } from '../../systems/database/open.ts';
 import { answersTo, type OutcomeSummary, roundsOf, summarize } from '../../systems/database/tables/demo.ts';
 import { askAgain } from '../../systems/database/tables/images.ts';
 import { readOwners } from '../../systems/database/tables/overview.ts';
-import { readPosition } from '../../systems/database/tables/positions.ts';
+import { readPosition } from '../../systems/database/tables/owners.ts';
 import { producedRequestId } from '../../systems/message/request.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
-import { type Accuracy, accuracyOf, type Judged, withTruth } from './accuracy.ts';
 import { Child } from './child.ts';
+import { type Accuracy, accuracyOf, type Judged, withTruth } from './parts.ts';
 
 export interface DemoDeps {
   database: Database;
@@ -195,6 +195,6 @@ async function caughtUp(
     )) {
       if (detail !== null) deps.report({ kind: 'waiting', partition, reason: detail });
     }
-    await sleep(pollMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(pollMs, options.signal);
   }
 }

@@ -1,6 +1,6 @@
 /** A page with every picture of the demo and what was made of it, mistakes first; it lies beside their directory. */
 import { writeFile } from 'node:fs/promises';
-import type { Judged } from './accuracy.ts';
+import type { Judged } from './parts.ts';
 
 export interface Gallery {
   title: string;

@@ -1,6 +1,7 @@
-/** The pictures of `demo` without a directory: parts on a belt, drawn here, so that what each shows is known. */
+/** The pictures of `demo` without a directory: parts on a belt, drawn here, so that predictions can be held against what they show. */
 import { join } from 'node:path';
 import type { LoadedModel } from '../../models/format/model.ts';
+import type { DemoAnswer } from '../../systems/database/tables/demo.ts';
 import { drawParts } from '../drawings/draw.ts';
 import { kinds, labelOf } from '../drawings/shapes.ts';
 
@@ -41,4 +42,34 @@ export async function drawDemoParts(
 export function knowsParts({ info }: LoadedModel): boolean {
   const labels = new Set(info.labels);
   return kinds.every((kind) => labels.has(labelOf(kind)));
+}
+
+/** Holds the predictions of a demo against what its pictures are known to show. */
+export interface Judged extends DemoAnswer {
+  truth: string;
+}
+
+export interface Accuracy {
+  /** Share of the images with the right category, of 1; what has no prediction is not right. */
+  accuracy: number;
+  right: number;
+  /** The surest first. */
+  mistakes: Judged[];
+}
+
+/** The answers to images of which it is known what they show. */
+export function withTruth(answers: readonly DemoAnswer[], truth: ReadonlyMap<string, string>): Judged[] {
+  return answers.flatMap((answer) => {
+    const known = truth.get(answer.imageKey);
+    return known === undefined ? [] : [{ ...answer, truth: known }];
+  });
+}
+
+/** `images`: how many there are, with a prediction or without. */
+export function accuracyOf(judged: readonly Judged[], images: number): Accuracy {
+  const mistakes = judged
+    .filter(({ category, truth }) => category !== truth)
+    .sort((a, b) => b.confidence - a.confidence);
+  const right = judged.length - mistakes.length;
+  return { accuracy: images === 0 ? 0 : right / images, right, mistakes };
 }

@@ -1,8 +1,10 @@
 /** The demo's report for people. */
 import { printable } from '../../base/printable.ts';
 import { table } from '../../base/report/table.ts';
+import { colours } from '../drawings/colours.ts';
+import { shapeNames } from '../drawings/shapes.ts';
 import type { DemoResult } from './demo.ts';
-import { partsReport } from './parts-report.ts';
+import type { Accuracy } from './parts.ts';
 
 const shownCategories = 12;
 const shownRejected = 5;
@@ -74,4 +76,47 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     again('doctor'),
     ...(places.parts === undefined ? [] : [again('demo <a directory of your photographs>')]),
   ].join('\n');
+}
+
+const shownMistakes = 8;
+
+/** The part of the demo's report that only drawn parts have: how many were named right, and a table of them. */
+interface PartsReport extends Accuracy {
+  /** What the pictures show, by key. */
+  truth: ReadonlyMap<string, string>;
+}
+
+/** Lines for people. In the table a number stands for pictures that were all named right, `3/4` for 3 of 4. */
+export function partsReport({ accuracy, right, mistakes, truth }: PartsReport): string[] {
+  const total = countBy([...truth.values()]);
+  const wrong = countBy(mistakes.map((mistake) => mistake.truth));
+  const cell = (label: string) => {
+    const [all, missed] = [total.get(label) ?? 0, wrong.get(label) ?? 0];
+    return missed === 0 ? `${all}` : `${all - missed}/${all}`;
+  };
+  const lines = [
+    '',
+    `${right} of ${truth.size} parts named right, colour and shape: ${(100 * accuracy).toFixed(1)} %`,
+    '',
+    table(shapeNames, [
+      { title: 'part', value: (shape) => shape },
+      ...colours.map((colour) => ({
+        title: colour,
+        value: (shape: string) => cell(`${colour} ${shape}`),
+        align: 'right' as const,
+      })),
+    ]),
+  ];
+  if (mistakes.length > 0) lines.push('', 'taken for something else:');
+  for (const { truth: shown, category, confidence, imageKey } of mistakes.slice(0, shownMistakes)) {
+    lines.push(`  ${shown} → ${printable(category)} (${confidence.toFixed(0)} %)  ${printable(imageKey)}`);
+  }
+  if (mistakes.length > shownMistakes) lines.push(`  … and ${mistakes.length - shownMistakes} more`);
+  return lines;
+}
+
+function countBy(labels: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  return counts;
 }

@@ -4,7 +4,7 @@ import { bracket, elbow } from './shapes/fittings.ts';
 import { bolt, screwdriver, spring } from './shapes/long.ts';
 import { bottle, box, can } from './shapes/packages.ts';
 import { bearing, gear, nut, washer } from './shapes/round.ts';
-import type { DrawShape } from './shapes/shape.ts';
+import type { DrawShape } from './svg.ts';
 
 export const shapes = {
   bearing,

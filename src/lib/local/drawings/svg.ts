@@ -1,4 +1,6 @@
-/** The few SVG elements that the pictures are drawn with. */
+/** The few SVG elements that the pictures are drawn with, and what a shape made of them is. */
+import type { Paint } from './colours.ts';
+import type { Random } from './random.ts';
 
 /** With one digit behind the point at most: a tenth of a pixel is finer than anything shown. */
 export function n(value: number): string {
@@ -51,3 +53,6 @@ export function circleData(cx: number, cy: number, r: number): string {
 export function polar(angle: number, r: number): Point {
   return [r * Math.cos(angle), r * Math.sin(angle)];
 }
+
+/** `random` decides what varies among parts of a kind: teeth, lengths, holes. */
+export type DrawShape = (paint: Paint, random: Random) => string;

@@ -1,12 +1,13 @@
 /** The verb `up`: a consumer for each partition, and `serve`, as processes that are kept running until told to stop. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { aborted } from '../../base/flow/waiting.ts';
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { VisionscaleError } from '../../base/errors.ts';
+import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
 import type { Database } from '../../systems/database/open.ts';
 import { readOwners } from '../../systems/database/tables/overview.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from '../demo/child.ts';
-import { type Ended, keepRunning } from './keep-running.ts';
 
 export interface UpDeps {
   database: Database;
@@ -109,7 +110,7 @@ async function atWork(
     );
     if (server !== null && !ready) ready = await answers(server);
     if (owned && ready) return;
-    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+    await pause(pollMs, signal);
   }
 }
 
@@ -143,4 +144,79 @@ function serveEnv(env: Environment, server: string): Environment {
     VISIONSCALE_DRAIN_DELAY: '',
     VISIONSCALE_METRICS_PORT: '',
   };
+}
+
+/** The wanted port where it is free, or asked for by name; else any free one. 0 wants any. */
+export async function choosePort(host: string, wanted: number, isAskedFor: boolean): Promise<number> {
+  if (isAskedFor && wanted !== 0) return wanted;
+  return (await freePort(host, wanted)) ?? (await freePort(host, 0)) ?? wanted;
+}
+
+/** Null where it cannot be listened on. */
+async function freePort(host: string, port: number): Promise<number | null> {
+  const server = createServer();
+  try {
+    server.listen({ host, port });
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  } catch {
+    return null;
+  } finally {
+    server.close();
+  }
+}
+
+/** Runs a child for as long as it is wanted: one that ends is started again, later and later while it goes on ending. */
+interface KeepRunningOptions {
+  name: string;
+  start: () => Child;
+  /** Told to drain, and awaited, when this aborts. */
+  signal: AbortSignal;
+  /** False: how a child ended is thrown. */
+  mayRestart: () => boolean;
+  onEnded: (ended: Ended) => void;
+}
+
+export interface Ended {
+  name: string;
+  /** How, and what it said last. */
+  reason: string;
+  /** Until it is started again, in milliseconds. */
+  againInMs: number;
+}
+
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+/** What has run for so long is not ending again and again, in milliseconds. */
+const longRunMs = 60_000;
+
+export async function keepRunning(options: KeepRunningOptions): Promise<void> {
+  const { name, start, signal, mayRestart, onEnded } = options;
+  let ends = 0;
+  while (!signal.aborted) {
+    const began = performance.now();
+    const child = start();
+    const failure = await endOf(child, signal);
+    if (signal.aborted) return;
+    if (!mayRestart()) throw failure;
+    ends = performance.now() - began > longRunMs ? 1 : ends + 1;
+    const againInMs = Math.min(longestDelayMs, firstDelayMs * 2 ** (ends - 1));
+    const last = failure.hint?.split('\n').at(-1);
+    onEnded({ name, reason: last ? `${failure.message}: ${last}` : failure.message, againInMs });
+    await pause(againInMs, signal);
+  }
+}
+
+async function endOf(child: Child, signal: AbortSignal): Promise<VisionscaleError> {
+  const stop = () => void child.stop();
+  if (signal.aborted) stop();
+  else signal.addEventListener('abort', stop, { once: true });
+  try {
+    await child.ended;
+    return new VisionscaleError(`${child.name} ended`, { code: 'child_failed' });
+  } catch (error) {
+    return error as VisionscaleError;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
 }

@@ -2,7 +2,7 @@
 import { prepareOnnxRuntime, prepareTensorFlow } from '../../base/sandbox/native-environment.ts';
 import { openSandbox, type Sandbox } from '../../base/sandbox/sandbox.ts';
 import { invalidModel } from '../format/model-files.ts';
-import { tooSlow } from '../images/faults-at-work.ts';
+import { tooSlow } from '../images/failures.ts';
 import { defaultMaxWorkMs, type ImageLimits } from '../images/limits.ts';
 import type { EngineName } from './classifier.ts';
 

@@ -1,6 +1,7 @@
 /** A classifier over worker processes: every core classifies, and what an image does to native code stays in its process. */
-import type { Classification } from '../../base/classification.ts';
+import type { Classification, Findings } from '../../base/classification.ts';
 import { VisionscaleError } from '../../base/errors.ts';
+import { compiledFile } from '../../base/package.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { sandboxCpuMs } from '../../base/sandbox/process.ts';
 import type { LoadedModel } from '../format/model.ts';
@@ -8,7 +9,7 @@ import { defaultLimits, type ImageLimits } from '../images/limits.ts';
 import type { PreprocessMode } from '../images/prepare.ts';
 import { chooseEngine } from './choose-engine.ts';
 import type { Classifier, Device, EngineName } from './classifier.ts';
-import { openWorkers } from './workers.ts';
+import { openModelSandbox } from './model-sandbox.ts';
 
 export interface ClassifierOptions {
   model: LoadedModel;
@@ -90,3 +91,61 @@ function checkEngine({ info, engines }: LoadedModel, engine: EngineName): void {
     hint: `Use --engine ${engines.join(' or ')}, or another model.`,
   });
 }
+
+/** The worker processes that classify images. */
+interface Workers extends AsyncDisposable {
+  classify(image: Uint8Array, signal?: AbortSignal): Promise<Findings>;
+}
+
+interface WorkersOptions {
+  setup: WorkerSetup;
+  processes: number;
+  onNotice: (text: string) => void;
+}
+
+/** Resolves when every process has run a first inference; rejects, with nothing left running, when one cannot. */
+async function openWorkers(options: WorkersOptions): Promise<Workers> {
+  const module = compiledFile('lib/models/classifier/worker');
+  const sandbox = await openModelSandbox<WorkerSetup, Task, Reply>({
+    ...options,
+    module,
+    called: 'a classifier process',
+  });
+  return {
+    classify: (image, signal) => sandbox.run('classify', takeOver(image), signal),
+    [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
+  };
+}
+
+/**
+ * Where the image owns its memory, that is taken from the caller, who could change it while it is sent; else a copy. So it is for
+ * memory that native code lent: from Node 22 on, what node-rdkafka and sharp hand out cannot be transferred.
+ */
+function takeOver(image: Uint8Array): Uint8Array {
+  const { buffer } = image;
+  if (buffer instanceof ArrayBuffer && image.byteLength === buffer.byteLength) {
+    try {
+      return structuredClone(image, { transfer: [buffer] });
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== 'DataCloneError') throw error;
+    }
+  }
+  return new Uint8Array(image);
+}
+
+// What the pool and its worker processes say to each other.
+
+/** Given to every worker when it starts. */
+export interface WorkerSetup {
+  model: LoadedModel;
+  engine: EngineName;
+  device: Device;
+  limits: ImageLimits;
+  autoOrient: boolean;
+  preprocess: PreprocessMode;
+}
+
+/** The encoded image goes beside it. */
+export type Task = 'classify';
+
+export type Reply = Findings;

@@ -2,9 +2,9 @@
 import { VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import { openPrepare } from '../images/prepare.ts';
-import type { Session } from './engines/engine.ts';
+import type { EngineSession } from './engines/engine.ts';
 import { engines } from './engines/engines.ts';
-import type { Reply, Task, WorkerSetup } from './protocol.ts';
+import type { Reply, Task, WorkerSetup } from './pool.ts';
 import { rank } from './rank.ts';
 
 const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
@@ -23,7 +23,7 @@ const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
 export default open;
 
 /** The first inference is several times slower than the rest, and tells whether the model answers as it should. */
-async function openWarm({ model, engine, device }: WorkerSetup): Promise<Session> {
+async function openWarm({ model, engine, device }: WorkerSetup): Promise<EngineSession> {
   const side = model.preprocessing.crop;
   const session = await engines[engine].open(model.weights, { side, device });
   const scores = await session.run(new Float32Array(3 * side * side), 1);

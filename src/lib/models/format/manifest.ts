@@ -69,7 +69,7 @@ const schema = z.object({
 });
 
 export type Manifest = z.infer<typeof schema>;
-export type Metrics = z.infer<typeof metrics>;
+export type ManifestMetrics = z.infer<typeof metrics>;
 
 /** What holds for a model without a manifest: torchvision's ImageNet networks. */
 export const defaultManifest: Manifest = schema.parse({});

@@ -1,6 +1,6 @@
-/** Reads a model's files within size limits; a file that is absent is `undefined`, one that is wrong an error. */
-import { open } from 'node:fs/promises';
-import { basename } from 'node:path';
+/** Finds and reads a model's files within size limits; a file that is absent is `undefined`, one that is wrong an error. */
+import { open, readdir } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 
 export function invalidModel(message: string, details: { hint: string; cause?: unknown }): VisionscaleError {
@@ -46,4 +46,29 @@ export async function readModelText(path: string, maxBytes: number): Promise<str
   } catch (cause) {
     throw invalidModel(`${path} is not UTF-8 text`, { hint: 'Save it as UTF-8.', cause });
   }
+}
+
+/** A copy in shared memory: every thread that is handed it reads the very same bytes. */
+export function inSharedMemory(bytes: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
+}
+
+/** `model.onnx`, else the only .onnx file. Throws model_not_found or model_invalid. */
+export async function findWeights(directory: string): Promise<string> {
+  const names = (await readdir(directory)).filter((name) => name.toLowerCase().endsWith('.onnx')).sort();
+  if (names.includes('model.onnx')) return join(directory, 'model.onnx');
+  if (names.length > 1) {
+    throw invalidModel(`${directory} holds ${names.length} models: ${names.slice(0, 5).join(', ')}`, {
+      hint: 'Name one of the files, or call the one to use model.onnx.',
+    });
+  }
+  if (names[0] === undefined) {
+    throw new VisionscaleError(`there is no .onnx file in ${directory}`, {
+      code: 'model_not_found',
+      hint: 'A model directory holds model.onnx and labels.txt.',
+    });
+  }
+  return join(directory, names[0]);
 }

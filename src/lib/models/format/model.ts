@@ -7,10 +7,9 @@ import { VisionscaleError } from '../../base/errors.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
-import { findWeights } from './find-weights.ts';
 import { checkLabels, findLabels } from './labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from './manifest.ts';
-import { invalidModel, readModelFile, readModelText } from './model-files.ts';
+import { findWeights, invalidModel, readModelFile, readModelText } from './model-files.ts';
 import { outputOfGraph } from './output-kind.ts';
 
 /** A model in memory. What only a runtime can tell (its inputs, how many classes) is checked by `openClassifier`. */

@@ -1,9 +1,9 @@
 /** How a model's scores are read: by what its graph ends in, held against what it answers. */
 import type { ModelOutput } from '../classifier/classifier.ts';
 import { graphEnd, type GraphEnd } from '../onnx/graph-end.ts';
-import type { OnnxModel } from '../onnx/types.ts';
+import type { OnnxModel } from '../onnx/graph.ts';
 import { invalidModel } from './model-files.ts';
-import type { Answer } from './trial.ts';
+import type { TrialAnswer } from './trial.ts';
 
 export interface OutputKind {
   output: ModelOutput;
@@ -32,7 +32,7 @@ export function outputOfGraph(model: OnnxModel): OutputKind {
  */
 export function decideOutput(
   model: OnnxModel,
-  answers: readonly Answer[],
+  answers: readonly TrialAnswer[],
   said: { output: ModelOutput; by: string } | undefined,
 ): OutputKind {
   const end = graphEnd(model);
@@ -94,8 +94,8 @@ interface Looks {
   oneByOne: boolean;
 }
 
-function looksLike(all: readonly Answer[], end: GraphEnd): Looks {
-  const isWithin = ({ finite, min, max }: Answer) => finite && min >= -tolerance && max <= 1 + tolerance;
+function looksLike(all: readonly TrialAnswer[], end: GraphEnd): Looks {
+  const isWithin = ({ finite, min, max }: TrialAnswer) => finite && min >= -tolerance && max <= 1 + tolerance;
   const answers = all.filter(({ stress }) => !stress);
   const [first] = answers;
   const within = answers.every(isWithin);
@@ -149,7 +149,7 @@ export function refuseIndices({ kind, op }: GraphEnd): void {
   );
 }
 
-function wrongAxis({ op }: GraphEnd, answers: readonly Answer[]) {
+function wrongAxis({ op }: GraphEnd, answers: readonly TrialAnswer[]) {
   const [first] = answers;
   return invalidModel(
     `the graph ends in ${op}, but not over the classes: the scores of an image sum to ${round(first?.sum ?? 0)}`,

@@ -3,11 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import type { EngineName } from '../classifier/classifier.ts';
-import type { Session } from '../classifier/engines/engine.ts';
+import type { EngineSession } from '../classifier/engines/engine.ts';
 import { engines } from '../classifier/engines/engines.ts';
 import { invalidModel } from './model-files.ts';
-import { testInputs } from './test-inputs.ts';
-import type { Answer, TrialReply, TrialSetup } from './trial.ts';
+import type { TrialAnswer, TrialReply, TrialSetup } from './trial.ts';
 
 const open: OpenWork<TrialSetup, 'next', TrialReply> = async (setup) => {
   dieFirst();
@@ -43,8 +42,8 @@ async function openFirst({ weights, engines: names, side, device }: TrialSetup) 
   let unavailable: unknown;
   for (const engine of names) {
     try {
-      const session: Session = await engines[engine].open(weights, { side, device });
-      return { engine, session } satisfies { engine: EngineName; session: Session };
+      const session: EngineSession = await engines[engine].open(weights, { side, device });
+      return { engine, session } satisfies { engine: EngineName; session: EngineSession };
     } catch (error) {
       if (!(error instanceof VisionscaleError) || error.code !== 'engine_unavailable') throw error;
       unavailable ??= error;
@@ -53,7 +52,7 @@ async function openFirst({ weights, engines: names, side, device }: TrialSetup) 
   throw unavailable;
 }
 
-function answerOf(scores: Float32Array, stress: boolean): Answer {
+function answerOf(scores: Float32Array, stress: boolean): TrialAnswer {
   let [min, max, sum] = [Infinity, -Infinity, 0];
   for (const score of scores) {
     min = Math.min(min, score);
@@ -61,4 +60,41 @@ function answerOf(scores: Float32Array, stress: boolean): Answer {
     sum += score;
   }
   return { scores: scores.length, finite: Number.isFinite(sum), min, max, sum, stress };
+}
+
+// Images, as a network sees them, to try a model on: the same every time.
+
+interface TestInput {
+  values: Float32Array;
+  /** Far beyond what an image can be: what stays within bounds on it is bounded. */
+  stress: boolean;
+}
+
+/** `two`: grey and noise, the least that tells whether a model works. Made one by one, for each may take megabytes. */
+function* testInputs(side: number, which: 'two' | 'all'): Generator<TestInput> {
+  const plane = side * side;
+  const fill = (value: (i: number) => number, stress = false) => ({
+    values: Float32Array.from({ length: 3 * plane }, (_, i) => value(i)),
+    stress,
+  });
+  yield fill(() => 0);
+  yield fill(noise(1));
+  if (which === 'two') return;
+  yield fill(noise(2));
+  yield fill(() => 2.5); // white, normalised
+  yield fill(() => -2);
+  // Blue to red from left to right.
+  yield fill((i) => (((i % side) / side) * 4 - 2) * (1 - Math.floor(i / plane)));
+  const loud = noise(3);
+  yield fill(() => 50 * loud(), true);
+  yield fill(() => 1000, true);
+}
+
+/** About what normalised photographs hold. */
+function noise(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 32) * 4 - 2;
+  };
 }

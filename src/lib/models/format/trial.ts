@@ -28,7 +28,7 @@ export interface TrialLimits {
 }
 
 /** What the model makes of one test image. */
-export interface Answer {
+export interface TrialAnswer {
   /** How many. */
   scores: number;
   /** All of them are numbers. */
@@ -42,7 +42,7 @@ export interface Answer {
 
 export interface Trial {
   engine: EngineName;
-  answers: Answer[];
+  answers: TrialAnswer[];
   /** Of the second inference; the first warms up. */
   milliseconds: number;
 }
@@ -51,7 +51,7 @@ export interface Trial {
 export type TrialSetup = Pick<TrialOptions, 'weights' | 'engines' | 'side' | 'inputs'> & { device: Device };
 
 /** Null when all test images have been answered. */
-export type TrialReply = { engine: EngineName; answer: Answer; milliseconds: number } | null;
+export type TrialReply = { engine: EngineName; answer: TrialAnswer; milliseconds: number } | null;
 
 /** TensorRT compiles a network for minutes. */
 const openMs = { cpu: 60_000, other: 900_000 };

@@ -4,7 +4,7 @@ import { compiledFile } from '../../base/package.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { openSandbox, type Sandbox } from '../../base/sandbox/sandbox.ts';
 import type { CheckedImage } from './check.ts';
-import { crashesDecoder, tooSlow } from './faults-at-work.ts';
+import { crashesDecoder, tooSlow } from './failures.ts';
 import { readHeader } from './header.ts';
 import { defaultMaxWorkMs, type ImageLimits } from './limits.ts';
 import type { Preprocessing } from './preprocess.ts';

@@ -1,11 +1,10 @@
 /** Whether a file is an image this system can classify, at a third less than the price of decoding it. */
 import sharp from 'sharp';
-import { decodeFailure } from './failures.ts';
+import { decodeFailure, tryDecoding } from './failures.ts';
 import { readHeader, sharpInput, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
-import { isOwn, ownFormats } from './own.ts';
+import { isOwn, ownFormats } from './own-decoders.ts';
 import type { ImageFormat } from './sniff.ts';
-import { tryDecoding } from './try-decoding.ts';
 
 export interface CheckedImage {
   format: ImageFormat;

@@ -1,19 +1,12 @@
 /** Encoded images to 8-bit RGB pixels, with the values Pillow's `convert("RGB")` gives (deviations: see decodeImage). */
 import sharp from 'sharp';
-import { corrupt, decodeFailure } from './failures.ts';
-import { cmykToRgb } from './formats/cmyk.ts';
+import { corrupt, decodeFailure, tryDecoding } from './failures.ts';
+import { cmykToRgb } from './formats/tiff/colour.ts';
 import { readHeader, sharpInput, sharpOptions, type ImageHeader } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
-import { orient } from './orient.ts';
-import { isOwn, ownFormats } from './own.ts';
-import { tryDecoding } from './try-decoding.ts';
-
-/** Pixels, row by row from the top, three bytes (red, green, blue) each. */
-export interface RgbImage {
-  data: Uint8Array;
-  width: number;
-  height: number;
-}
+import { isOwn, ownFormats } from './own-decoders.ts';
+import { orient } from './pixels.ts';
+import type { RgbImage } from './pixels.ts';
 
 export interface DecodeOptions {
   limits?: ImageLimits;

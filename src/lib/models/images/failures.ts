@@ -44,3 +44,36 @@ function reasonIn(message: string): string {
   const [first = ''] = message.replace(/^Input buffer has corrupt header:\s*/, '').split('\n');
   return first.replace(/^\w+: /, '').trim() || 'its header is damaged';
 }
+
+// What an image is rejected with that does something to its process which no check foresaw.
+
+/** Its process was ended after so many milliseconds of work. */
+export function tooSlow(limitMs: number): ImageError {
+  return new ImageError(`the image takes more than ${limitMs / 1000} s of work`, {
+    code: 'too_slow',
+    hint: 'Save it again as JPEG or PNG, or scale it down; VISIONSCALE_IMAGE_TIMEOUT allows more.',
+  });
+}
+
+/** Its process died each time. */
+export function crashesDecoder(cause: Error): ImageError {
+  return new ImageError(`the image ends the process that decodes it: ${cause.message}`, {
+    code: 'crashes_process',
+    hint: 'Open it in an image viewer: if it shows, save it again as JPEG or PNG. Please keep it for a report.',
+    cause,
+  });
+}
+
+/**
+ * Runs `decode`; when it fails without a reason, again, until it tells one: libvips keeps the reasons of failures in one
+ * buffer for all threads.
+ */
+export async function tryDecoding<T>(decode: () => Promise<T>, retries = 5): Promise<T> {
+  for (;;) {
+    try {
+      return await decode();
+    } catch (error) {
+      if (retries-- === 0 || errorMessage(error) !== lostReason) throw error;
+    }
+  }
+}

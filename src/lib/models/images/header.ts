@@ -1,13 +1,11 @@
 /** The header of an image: its size and what decoding must know, read without decoding any pixel. */
+import { crc32 } from 'node:zlib';
 import sharp, { type SharpOptions } from 'sharp';
-import { decodeFailure } from './failures.ts';
-import { inspectPng } from './formats/png.ts';
-import { firstWebpFrame } from './formats/webp.ts';
+import { decodeFailure, tryDecoding, corrupt, truncated } from './failures.ts';
 import { checkBytes, checkPixels, type ImageLimits } from './limits.ts';
-import { xmpOrientation } from './orientation.ts';
-import { isOwn, ownFormats, type OwnFormatName } from './own.ts';
+import { xmpOrientation, exifOrientation, isProfile, profileOrientation } from './orientation.ts';
+import { isOwn, ownFormats, type OwnFormatName } from './own-decoders.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
-import { tryDecoding } from './try-decoding.ts';
 
 // A stream of images never sees the same one twice, and the cores are kept busy by one thread per image.
 sharp.cache(false);
@@ -72,4 +70,78 @@ async function sharpHeader(bytes: Uint8Array, sniffed: SniffedImage) {
   } catch (error) {
     throw decodeFailure(error, sniffed.format);
   }
+}
+
+const SIGNATURE = 8;
+/** Length, name and checksum of a chunk. */
+const FRAME = 12;
+/** Texts that hold EXIF; writers make one. */
+const maxProfiles = 4;
+
+/**
+ * What libpng does not tell of a PNG file: parts cut off, damaged descriptions, EXIF behind the pixels. Hops from chunk to
+ * chunk; pixels are not looked at. Throws an ImageError.
+ */
+function inspectPng(bytes: Uint8Array): { orientation: number | undefined } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let orientation: number | undefined;
+  let pixels = false;
+  let profiles = 0;
+  for (let at = SIGNATURE; at + FRAME <= bytes.length;) {
+    const length = view.getUint32(at);
+    const name = Buffer.from(bytes.subarray(at + 4, at + 8)).toString('latin1');
+    const end = at + FRAME + length;
+    if (name === 'IEND') break;
+    if (end > bytes.length) {
+      if (pixels && name !== 'IDAT') break; // what is missing is no pixel
+      throw truncated('png');
+    }
+    pixels ||= name === 'IDAT';
+    if (!pixels && crc32(bytes.subarray(at + 4, end - 4)) !== view.getUint32(end - 4)) {
+      throw corrupt('png', `its ${JSON.stringify(name)} part is damaged`);
+    }
+    const data = bytes.subarray(at + 8, end - 4);
+    if (name === 'eXIf') orientation = exifOrientation(data) ?? orientation;
+    if ((name === 'tEXt' || name === 'zTXt') && isProfile(data) && profiles++ < maxProfiles) {
+      orientation ??= profileOrientation(data, name === 'zTXt');
+    }
+    at = end;
+  }
+  return { orientation };
+}
+
+const RIFF = 12;
+const CHUNK = 8;
+/** Parts that are looked at: more than any animation has. What is described behind them is not seen. */
+const maxChunks = 100_000;
+const kept = ['VP8X', 'ICCP', 'ANIM', 'EXIF', 'XMP '];
+
+/**
+ * The first frame of an animated WebP as a file of its own, for libwebp's time grows with the square of the frames; the bytes
+ * themselves where there are not several. Throws an ImageError where an animation was cut off.
+ */
+export function firstWebpFrame(bytes: Uint8Array): Uint8Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const name = (at: number) => Buffer.from(bytes.subarray(at, at + 4)).toString('latin1');
+  if (bytes.length < RIFF + CHUNK || name(RIFF) !== 'VP8X') return bytes;
+  const end = view.getUint32(4, true) + CHUNK;
+  const parts: Uint8Array[] = [];
+  let frames = 0;
+  let chunks = 0;
+  for (let at = RIFF; at + CHUNK <= Math.min(end, bytes.length);) {
+    if (++chunks > maxChunks) {
+      if (frames === 0) throw corrupt('webp', `it has more than ${maxChunks} parts before its first frame`);
+      break;
+    }
+    const length = view.getUint32(at + 4, true);
+    const next = at + CHUNK + length + (length & 1);
+    const frame = name(at) === 'ANMF';
+    if ((frame && frames++ === 0) || kept.includes(name(at))) parts.push(bytes.subarray(at, next));
+    at = next;
+  }
+  if (frames < 2) return bytes;
+  if (end > bytes.length) throw truncated('webp');
+  const file = Buffer.concat([bytes.subarray(0, RIFF), ...parts]);
+  file.writeUInt32LE(file.length - CHUNK, 4);
+  return file;
 }

@@ -1,5 +1,5 @@
 /** RGB pixels to the input of a network, as torchvision's Resize, CenterCrop, ToTensor and Normalize do it. */
-import type { RgbImage } from './decode.ts';
+import type { RgbImage } from './pixels.ts';
 import { resizeWindow, type Window } from './resize.ts';
 
 /** How a model wants its images; part of its manifest. */

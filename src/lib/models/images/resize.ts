@@ -1,5 +1,5 @@
 /** Pillow's antialiased bilinear resize, bit for bit, computing only a window of the result. */
-import type { RgbImage } from './decode.ts';
+import type { RgbImage } from './pixels.ts';
 
 export interface Size {
   width: number;

@@ -4,7 +4,7 @@ import { decodeWithHeader } from './decode.ts';
 import { decodeFailure } from './failures.ts';
 import { readHeader, sharpInput, sharpOptions } from './header.ts';
 import { defaultLimits, type ImageLimits } from './limits.ts';
-import { isOwn } from './own.ts';
+import { isOwn } from './own-decoders.ts';
 
 /** A JPEG that fits into a square of `side` pixels. Throws an ImageError. */
 export async function thumbnail(

@@ -1,7 +1,6 @@
 /** What a classifier's graph ends in, followed back from its output past what only rounds, casts or shapes the scores. */
-import { intAttribute } from './nodes.ts';
+import { intAttribute, type OnnxFunction, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor } from './graph.ts';
 import { floatTensor, tensorToFloats } from './tensors.ts';
-import type { OnnxFunction, OnnxGraph, OnnxModel, OnnxNode, OnnxTensor } from './types.ts';
 
 export interface GraphEnd {
   /**

@@ -1,6 +1,5 @@
 /** SqueezeNet 1.1 as an ONNX graph, made from the tensors of a torchvision state dict. */
-import { invalidOnnx } from './invalid.ts';
-import { floatValue, makeNode } from './nodes.ts';
+import { invalidOnnx, type OnnxModel, type OnnxNode, floatValue, makeNode } from './graph.ts';
 import {
   blocks,
   classifier,
@@ -12,7 +11,6 @@ import {
 } from './squeezenet-layout.ts';
 import type { Convolution } from './squeezenet-layout.ts';
 import { floatTensor } from './tensors.ts';
-import type { OnnxModel, OnnxNode } from './types.ts';
 
 export { readSqueezeNet11 } from './squeezenet-read.ts';
 

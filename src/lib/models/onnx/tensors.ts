@@ -1,7 +1,6 @@
 /** Tensors of ONNX files and the numbers in them. */
 import protobuf from 'protobufjs/light.js';
-import { invalidOnnx } from './invalid.ts';
-import { tensorType, type OnnxGraph, type OnnxTensor } from './types.ts';
+import { invalidOnnx, tensorType, type OnnxGraph, type OnnxTensor } from './graph.ts';
 
 /** The elements as float32 (converted from float16 where the file has those). Throws `model_invalid`. */
 export function tensorToFloats(tensor: OnnxTensor): Float32Array {

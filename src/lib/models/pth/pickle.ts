@@ -2,10 +2,8 @@
  * Reads a pickle as torch.save writes one, as data. Python's pickle is a program that may call anything; this is no
  * evaluator of it: it knows a few opcodes that make plain values, a handful of names, and refuses every other.
  */
-import { build, global, newObject, persistentStorage, reduce } from './build.ts';
-import { isLayer } from './globals.ts';
-import { malformed, unsafe } from './refuse.ts';
-import { isKind, type Dict, type StorageReference, type Value } from './values.ts';
+import { build, global, newObject, persistentStorage, reduce, isLayer } from './build.ts';
+import { malformed, unsafe, isKind, type Dict, type StorageReference, type Value } from './values.ts';
 
 /** A state dict of hundreds of layers needs less than a tenth of it. */
 const maxBytes = 2 ** 20;

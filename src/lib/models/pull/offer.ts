@@ -1,7 +1,7 @@
 /** Offers the ImageNet model to a person whose command wants a model and has none. Nothing downloads unasked. */
 import { ask } from '../../base/report/ask.ts';
+import { noModel } from '../store/chosen.ts';
 import { entryLabel } from '../store/entry.ts';
-import { noModel } from '../store/no-model.ts';
 import { openModelStore } from '../store/store.ts';
 import type { ProxySettings } from './download.ts';
 

@@ -1,19 +1,19 @@
 /** Gets SqueezeNet for ImageNet: downloads or reads torchvision's file, checks it, converts it and installs it. */
 import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
+import { packageRoot } from '../../base/package.ts';
 import { readModelFile } from '../format/model-files.ts';
 import { outputOfGraph } from '../format/output-kind.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
-import { maxPthBytes } from '../pth/read.ts';
+import { maxPthBytes, pthToOnnx } from '../pth/read.ts';
 import { checkInference } from '../store/check.ts';
-import { pthToOnnx } from '../store/convert.ts';
 import type { ModelEntry, ModelStore, NewManifest } from '../store/store.ts';
 import { checksumMismatch, shownUrl } from './download-errors.ts';
 import { download, type DownloadOptions } from './download.ts';
-import { imagenet, imagenetLabels } from './imagenet.ts';
 
 export interface PullOptions extends Pick<DownloadOptions, 'proxy' | 'signal' | 'report' | 'timeoutMs'> {
   /** Another address (http, https) or a file; default: torchvision's, whose checksum is known. */
@@ -115,4 +115,18 @@ function pathOf(address: string): string {
       'Write file:///path/to/weights.pth, or the path alone.',
     );
   }
+}
+
+/** SqueezeNet 1.1 trained on ImageNet, as torchvision publishes it: where it is, what it must be, and its labels. */
+const imagenet = {
+  /** What the model is called in the store. */
+  name: 'squeezenet1_1',
+  url: 'https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth',
+  sha256: 'b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b',
+} as const;
+
+/** The 1000 categories in the order of the outputs; the weights file has none. */
+async function imagenetLabels(): Promise<string[]> {
+  const file = join(packageRoot, 'src/lib/models/pull/imagenet-labels.txt');
+  return (await readFile(file, 'utf8')).trimEnd().split('\n');
 }

@@ -1,8 +1,9 @@
 /** Holds a quantised model against its parent: the same answers, right answers, and the time of one image. */
-import type { Session } from '../classifier/engines/engine.ts';
+import { median } from '../../base/statistics.ts';
+import type { EngineSession } from '../classifier/engines/engine.ts';
 import type { Input } from './images.ts';
 
-export interface Comparison {
+export interface ParentComparison {
   images: number;
   /** Share of images whose best category is the same, 0 to 1. */
   agreement: number;
@@ -12,11 +13,11 @@ export interface Comparison {
 
 /** `labelOf` gives the index of an image's true category. */
 export async function compareAnswers(
-  parent: Session,
-  quantized: Session,
+  parent: EngineSession,
+  quantized: EngineSession,
   inputs: AsyncIterable<Input>,
   labelOf: (input: Input) => number | undefined = () => undefined,
-): Promise<Comparison> {
+): Promise<ParentComparison> {
   const count = { images: 0, same: 0, labelled: 0, parent: 0, quantized: 0 };
   for await (const image of inputs) {
     const expected = greatest(await parent.run(image.input, 1));
@@ -43,8 +44,8 @@ export interface Speed {
 
 /** Taken in turns, so that what else the machine does meets both. */
 export async function compareSpeed(
-  parent: Session,
-  quantized: Session,
+  parent: EngineSession,
+  quantized: EngineSession,
   input: Float32Array,
   rounds = 40,
 ): Promise<Speed> {
@@ -58,14 +59,10 @@ export async function compareSpeed(
   return { parent: median(times.parent), quantized: median(times.quantized) };
 }
 
-async function time(session: Session, input: Float32Array): Promise<number> {
+async function time(session: EngineSession, input: Float32Array): Promise<number> {
   const began = performance.now();
   await session.run(input, 1);
   return performance.now() - began;
-}
-
-function median(values: number[]): number {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 }
 
 function greatest(scores: Float32Array): number {

@@ -1,4 +1,5 @@
 /** Static int8 quantisation after training: ranges from images, weights per channel, the result measured against its parent. */
+import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../base/errors.ts';
 import type { FoundFile, Rejection } from '../../base/files/walk.ts';
 import { engines } from '../classifier/engines/engines.ts';
@@ -7,15 +8,12 @@ import type { LoadedModel } from '../format/model.ts';
 import { tryModel } from '../format/trial.ts';
 import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
-import { parseOnnx, serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
-import { calibrate } from './calibrate.ts';
-import { compareAnswers, compareSpeed, type Comparison, type Speed } from './compare.ts';
+import { type OnnxModel } from '../onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../onnx/onnx.ts';
+import { compareAnswers, compareSpeed, type ParentComparison, type Speed } from './compare.ts';
 import { listImages, openInputs, spread, type Input } from './images.ts';
-import { labelIndex } from './labels.ts';
-import { activationParameters, type Affine } from './parameters.ts';
-import { planQuantization, type QuantizationPlan } from './plan.ts';
-import { rewriteQuantized } from './rewrite.ts';
-import { needsReducedRange } from './vnni.ts';
+import { calibrate, activationParameters, type Affine } from './parameters.ts';
+import { planQuantization, type QuantizationPlan, rewriteQuantized } from './rewrite.ts';
 
 export interface QuantizeOptions {
   /** A directory of images like those to be classified. Half of them (at most 200) calibrate, the others compare. */
@@ -36,9 +34,9 @@ export interface Quantized {
   /** Images that the ranges come from. */
   calibrated: number;
   /** On the images that did not calibrate. */
-  comparison: Comparison;
+  comparison: ParentComparison;
   /** On the labelled images that did not calibrate. */
-  labelled?: Comparison;
+  labelled?: ParentComparison;
   milliseconds: Speed;
   reduceRange: boolean;
   rejected: Rejection[];
@@ -165,4 +163,39 @@ async function chooseImages(
   if (labelled === undefined) return chosen;
   const known = apart(await listImages(labelled, undefined, signal));
   return { ...chosen, labelled: { files: known, labelOf: labelIndex(known, info.labels) } };
+}
+
+/** Throws a UsageError when a file lies in no folder that is named as a label. */
+function labelIndex(
+  files: readonly FoundFile[],
+  labels: readonly string[],
+): (file: FoundFile) => number {
+  const indexes = new Map(labels.map((label, index) => [label.normalize(), index]));
+  const folderOf = ({ relative }: FoundFile) => relative.split('/').slice(0, -1)[0]?.normalize() ?? '';
+  const foreign = new Set(files.map(folderOf).filter((folder) => !indexes.has(folder)));
+  if (foreign.size > 0) {
+    const [first = ''] = foreign;
+    const others = foreign.size > 1 ? ` and ${foreign.size - 1} more` : '';
+    throw new UsageError(
+      first === ''
+        ? 'the labelled images must lie in folders, one for each label'
+        : `the folder ${first}${others} is not named as a label of the model`,
+      `The model’s labels are ${labels.slice(0, 3).join(', ')}, …`,
+    );
+  }
+  return (file) => indexes.get(folderOf(file))!;
+}
+
+/**
+ * Without VNNI, x64 adds two products of uint8 and int8 in 16 bits, which overflow with 8-bit weights: wrong scores, no
+ * error. Where the CPU cannot be asked, x64 is taken to be without.
+ */
+export async function needsReducedRange(
+  arch: string = process.arch,
+  cpuinfo = '/proc/cpuinfo',
+): Promise<boolean> {
+  if (arch !== 'x64') return false;
+  const text = await readFile(cpuinfo, 'utf8').catch(() => '');
+  const flags = /^flags\s*:(.*)$/m.exec(text)?.[1]?.trim().split(/\s+/) ?? [];
+  return !flags.some((flag) => flag === 'avx512_vnni' || flag === 'avx_vnni');
 }

@@ -4,21 +4,20 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
-import { findWeights } from '../format/find-weights.ts';
 import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
-import { invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
+import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
-import { makeNode } from '../onnx/nodes.ts';
-import { serializeOnnx, type OnnxModel } from '../onnx/onnx.ts';
-import { isPth } from '../pth/read.ts';
+import { makeNode } from '../onnx/graph.ts';
+import { type OnnxModel } from '../onnx/graph.ts';
+import { serializeOnnx } from '../onnx/onnx.ts';
+import { isPth, pthToOnnx } from '../pth/read.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
-import { pthToOnnx } from './convert.ts';
-import { checkModelName } from './names.ts';
+import { checkModelName } from './entry.ts';
 import type { ModelEntry, ModelStore } from './store.ts';
 
-export interface AddOptions {
+export interface AddModelOptions {
   name?: string;
   version?: string;
   /** Path of the labels; by default of what is beside the weights. */
@@ -44,7 +43,7 @@ const maxWeights = 512 * 2 ** 20;
 const maxManifest = 16 * 2 ** 20;
 
 /** Throws a VisionscaleError that names what does not fit: `model_invalid`, `model_unsafe`, `labels_mismatch`, … */
-export async function addModel(store: ModelStore, path: string, options: AddOptions): Promise<AddResult> {
+export async function addModel(store: ModelStore, path: string, options: AddModelOptions): Promise<AddResult> {
   const { file, directory } = await locate(path);
   const bytes = await readModelFile(file, maxWeights);
   if (bytes === undefined) throw noSuchModel(path);
@@ -87,7 +86,7 @@ export async function addModel(store: ModelStore, path: string, options: AddOpti
   return { entry, check: { ...check, output }, warnings };
 }
 
-async function labelsOf(options: AddOptions, beside: Beside, directory: string): Promise<string[]> {
+async function labelsOf(options: AddModelOptions, beside: Beside, directory: string): Promise<string[]> {
   if (options.labels !== undefined) return readLabels(options.labels);
   return beside.labels === undefined ? findLabels(directory) : checkLabels(beside.labels, 'model.json');
 }
@@ -150,7 +149,7 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
 }
 
 /** Flags over model.json over the graph over what holds for ImageNet's networks. Throws a UsageError. */
-function preprocessingOf(options: AddOptions, beside: Beside, side: number | undefined): Preprocessing {
+function preprocessingOf(options: AddModelOptions, beside: Beside, side: number | undefined): Preprocessing {
   const { size, crop } = options;
   if (size !== undefined && crop !== undefined && size !== crop) {
     throw new UsageError(

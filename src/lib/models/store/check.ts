@@ -2,16 +2,16 @@
 import type { EngineName } from '../classifier/classifier.ts';
 import { invalidModel } from '../format/model-files.ts';
 import { refuseIndices } from '../format/output-kind.ts';
-import { type Answer, tryModel } from '../format/trial.ts';
+import { type TrialAnswer, tryModel } from '../format/trial.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
+import type { OnnxModel } from '../onnx/graph.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
-import type { OnnxModel } from '../onnx/types.ts';
 
 export interface InferenceCheck {
   engine: EngineName;
   /** Scores for one image. */
   classes: number;
-  answers: readonly Answer[];
+  answers: readonly TrialAnswer[];
   /** Of the second inference; the first warms up. */
   milliseconds: number;
 }

@@ -1,7 +1,8 @@
-/** A model of the store as lists show it: its manifest, read without its weights. */
-import { stat } from 'node:fs/promises';
+/** A model of the store as lists show it: name, version and manifest, read without its weights; and those that come with the package. */
+import { stat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errorMessage } from '../../base/errors.ts';
+import { errorMessage, UsageError } from '../../base/errors.ts';
+import { packageRoot } from '../../base/package.ts';
 import { parseManifest, type Manifest } from '../format/manifest.ts';
 import { readModelText } from '../format/model-files.ts';
 
@@ -62,4 +63,60 @@ export async function readEntry(
 /** `name@version` */
 export function entryLabel({ name, version }: { name: string; version: string }): string {
   return `${name}@${version}`;
+}
+
+/** The models that come with the package, in its directory `models/`. */
+export const bundledDirectory = join(packageRoot, 'models');
+
+/** SqueezeNet trained on the parts that `lib/local/drawings` draws: what `demo` runs on them. It knows no photographs. */
+export const partsModelDirectory = join(bundledDirectory, 'squeezenet');
+
+/** Those that are whole; each is named by its manifest. */
+export async function bundledModels(directory = bundledDirectory): Promise<ModelEntry[]> {
+  const names = await readdir(directory, { withFileTypes: true }).catch(() => []);
+  const directories = names
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(directory, entry.name));
+  const entries = await Promise.all(directories.map((path) => readEntry(path, { bundled: true })));
+  return entries.filter((entry) => entry !== undefined);
+}
+
+/** Letters, digits, `.`, `_`, `-`; the first is a letter or digit, so neither `..` nor a hidden file is a name. */
+const pattern = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$/;
+/** Windows knows these as devices, whatever follows the first dot. */
+const devices = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** Names and versions of models: also the names of their directories, so that no path can leave the store. */
+export function isModelName(text: string): boolean {
+  return pattern.test(text) && !devices.test(text) && !text.endsWith('.');
+}
+
+/** Throws a UsageError. `what` is `name` or `version`. */
+export function checkModelName(text: string, what: 'name' | 'version'): string {
+  if (isModelName(text)) return text;
+  throw new UsageError(
+    `${JSON.stringify(text)} cannot be the ${what} of a model`,
+    'Use 1 to 100 of the characters a-z A-Z 0-9 . _ - and begin with a letter or digit.',
+  );
+}
+
+export type Reference =
+  | { kind: 'path'; path: string }
+  | { kind: 'digest'; prefix: string }
+  | { kind: 'name'; name: string; version?: string };
+
+/**
+ * What a person may mean by a model. With a separator or `.onnx` it is a path; `sha256:…` (6 digits or more) is a digest;
+ * a word may be a name or the first digits of a digest, in this order, which only the store can tell.
+ */
+export function parseReference(text: string): Reference {
+  if (/[\\/]/.test(text) || /\.onnx$/i.test(text) || text === '.' || text === '..')
+    return { kind: 'path', path: text };
+  const digest = /^sha256:([0-9a-f]{6,64})$/.exec(text);
+  if (digest) return { kind: 'digest', prefix: `sha256:${digest[1]}` };
+  const [name, version, ...rest] = text.split('@');
+  if (!isModelName(name!) || rest.length > 0 || (version !== undefined && !isModelName(version))) {
+    return { kind: 'path', path: text };
+  }
+  return { kind: 'name', name: name!, ...(version !== undefined && { version }) };
 }

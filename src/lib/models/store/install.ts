@@ -7,8 +7,7 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, syncDirectory, writeSynced } from '../../base/files/disk.ts';
 import { parseManifest, type Manifest } from '../format/manifest.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
-import { entryLabel, readEntry, type ModelEntry } from './entry.ts';
-import { checkModelName } from './names.ts';
+import { entryLabel, readEntry, type ModelEntry, checkModelName } from './entry.ts';
 import { isRunning } from './processes.ts';
 
 /** What install completes: digest, input size and creation time; labels go into labels.txt. */

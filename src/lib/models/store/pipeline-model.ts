@@ -1,7 +1,15 @@
 /** The model that a pipeline's consumers run, whichever host they are on: a row in the database, the weights in the store. */
-import { readActiveDigest, setActiveDigest } from '../../systems/database/tables/models.ts';
+import { createHash } from 'node:crypto';
+import type { Pool } from 'pg';
+import { VisionscaleError } from '../../base/errors.ts';
+import { readActiveDigest, setActiveDigest, type PublishedModel, readPublished, savePublished } from '../../systems/database/tables/models.ts';
+import type { ObjectStore } from '../../systems/objects/store.ts';
+import { parseManifest } from '../format/manifest.ts';
+import { inSharedMemory, invalidModel } from '../format/model-files.ts';
 import { loadModel, type LoadedModel } from '../format/model.ts';
-import { fetchModel, publishModel, type PublishDeps } from './publish.ts';
+import { outputOfGraph } from '../format/output-kind.ts';
+import { parseOnnx } from '../onnx/onnx.ts';
+import { checkFile } from '../onnx/scan.ts';
 import type { ModelStore } from './store.ts';
 
 /** Publishes it and makes every consumer of the pipeline switch to it. */
@@ -40,4 +48,78 @@ export async function loadByDigest(
     .install({ manifest: { ...manifest, name, version }, weights: model.weights, labels })
     .catch(() => undefined);
   return model;
+}
+
+/** Models in the object store, by digest, for consumers on other hosts. */
+interface PublishDeps {
+  pool: Pool;
+  store: ObjectStore;
+}
+
+/** Larger weights are not fetched: `loadModel` takes no larger ones either. */
+const maxWeights = 512 * 2 ** 20;
+
+/** Where a model's weights lie in the store: beside the images, in a folder that no upload makes. */
+export function weightsKey(digest: string): string {
+  return `.visionscale/models/${digest.replace(':', '-')}.onnx`;
+}
+
+/** The weights first, the row after, so that a row's weights are always there. Again changes nothing. */
+export async function publishModel(
+  { pool, store }: PublishDeps,
+  model: LoadedModel,
+): Promise<PublishedModel> {
+  const { name, version, digest, labels } = model.info;
+  const key = weightsKey(digest);
+  if ((await store.head(key))?.bytes !== model.weights.length) {
+    await store.put(key, Buffer.from(model.weights), { contentType: 'application/octet-stream' });
+  }
+  const { preprocessing, output } = model;
+  const manifest = { ...model.manifest, name, version, digest, labels, preprocessing, output };
+  const published = { digest, name, version, manifest, bytes: model.weights.length };
+  await savePublished(pool, published);
+  return published;
+}
+
+/** Fetches and verifies: what does not have its digest is refused. Throws `model_not_published`, `model_invalid`. */
+async function fetchModel({ pool, store }: PublishDeps, digest: string): Promise<LoadedModel> {
+  const row = await readPublished(pool, digest);
+  if (row === null) {
+    throw new VisionscaleError(`model ${digest} is not published`, {
+      code: 'model_not_published',
+      hint: 'Publish it from a host that has it: visionscale model publish <name>',
+    });
+  }
+  const weights = await store.get(weightsKey(digest), { maxBytes: maxWeights });
+  return modelFromParts(row.manifest, weights);
+}
+
+/** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
+function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
+  const parsed = parseManifest(JSON.stringify(manifest));
+  const { name, version, labels, digest, preprocessing, engines } = parsed;
+  if (name === undefined || version === undefined || labels === undefined || digest === undefined) {
+    throw invalidModel('the published manifest lacks name, version, labels or digest', {
+      hint: 'Publish the model again.',
+    });
+  }
+  const found = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  if (found !== digest) {
+    throw invalidModel(`the weights of ${name} in the object store have ${found}, not ${digest}`, {
+      hint: 'They were damaged or exchanged: publish the model again.',
+    });
+  }
+  // Shared, so that every worker thread reads the very bytes that were verified.
+  const weights = inSharedMemory(bytes);
+  checkFile(weights);
+  const { output = outputOfGraph(parseOnnx(weights)).output } = parsed;
+  const info = { name, version, digest, labels };
+  return {
+    info,
+    weights,
+    preprocessing,
+    output,
+    manifest: parsed,
+    ...(engines !== undefined && { engines }),
+  };
 }

@@ -4,10 +4,8 @@ import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, replaceFile } from '../../base/files/disk.ts';
-import { bundledDirectory, bundledModels } from './bundled.ts';
-import { entryLabel, readEntry, type ModelEntry } from './entry.ts';
+import { bundledDirectory, bundledModels, entryLabel, readEntry, type ModelEntry, isModelName, parseReference } from './entry.ts';
 import { installModel, sweep, type NewModel } from './install.ts';
-import { isModelName, parseReference } from './names.ts';
 
 export type { ModelEntry } from './entry.ts';
 export type { NewManifest, NewModel } from './install.ts';

@@ -1,6 +1,6 @@
 /** Makes a model the active one after it has shown that it loads, answers, and is good enough. */
 import { VisionscaleError } from '../../base/errors.ts';
-import { percent } from '../../base/report/percent.ts';
+import { percent } from '../../base/report/table.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
 import { loadModel } from '../format/model.ts';
 import { decideOutput } from '../format/output-kind.ts';

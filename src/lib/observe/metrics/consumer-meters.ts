@@ -1,7 +1,6 @@
 /** The counters, gauges and histograms of a consumer: names, units and meanings. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import { stageBuckets, waitBuckets } from './buckets.ts';
-import { retriesCounter } from './retries.ts';
+import { stageBuckets, waitBuckets, retriesCounter } from './common-meters.ts';
 
 export type ConsumerMeters = ReturnType<typeof consumerMeters>;
 

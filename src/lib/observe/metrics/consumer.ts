@@ -1,13 +1,12 @@
 /** The metrics of a consumer, fed by what it reports. */
-import type { Registry } from 'prom-client';
-import type { ConsumeEvent, Recording } from '../../pipeline/consume/deps.ts';
-import type { NewPrediction, Prediction } from '../../systems/database/record/record.ts';
+import { type Registry, Gauge } from 'prom-client';
+import type { Load } from '../../base/flow/load.ts';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
+import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
+import { inFlightGauges } from './common-meters.ts';
 import { type ConsumerMeters, consumerMeters } from './consumer-meters.ts';
-import { type ConsumerSources, consumerState } from './consumer-state.ts';
-import { fewValues } from './few-values.ts';
-
-export type { ConsumerSources } from './consumer-state.ts';
 
 /** Most belts and bins that are told apart. */
 const mostBelts = 50;
@@ -21,7 +20,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
   for (const outcome of ['predicted', 'dead_lettered', 'ignored']) requests.inc({ outcome }, 0);
   const seeRow = rowCounter(meters);
 
-  const recorded = (event: Recording) => {
+  const recorded = (event: RecordedEvent) => {
     requests.inc({ outcome: 'predicted' }, event.predicted);
     requests.inc({ outcome: 'dead_lettered' }, event.deadLettered);
     requests.inc({ outcome: 'ignored' }, event.ignored);
@@ -110,4 +109,86 @@ function rowCounter({ belts, bins, latency, deadlineMisses }: ConsumerMeters): (
 /** Of milliseconds; the clocks of two hosts may make a time negative that took none. */
 function seconds(ms: number): number {
   return Math.max(0, ms) / 1000;
+}
+
+const otherValue = 'other';
+
+/**
+ * Keeps a label that comes from outside from becoming a series for every message: the first `most` values as they are, every
+ * later one as `other`; none as the empty text.
+ */
+function fewValues(most: number): (value: string | null) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (value === null) return '';
+    if (known.has(value)) return value;
+    if (known.size >= most) return otherValue;
+    known.add(value);
+    return value;
+  };
+}
+
+/** What a consumer is at the moment when its metrics are read: its load, its model, and how old its outbox is. */
+export interface ConsumerSources {
+  load: Readonly<Load>;
+  /** Null before it is open. */
+  classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
+  /** Age of the oldest message that no results topic has, in seconds; null: there is none, or nobody knows. */
+  oldestUnpublished: () => Promise<number | null>;
+}
+
+/** How often the database is asked for the age of its outbox, at most, in milliseconds. */
+const outboxEveryMs = 5000;
+
+function consumerState(registry: Registry, sources: ConsumerSources): void {
+  const { load, classifier } = sources;
+  const age = sampled(sources.oldestUnpublished, outboxEveryMs);
+  inFlightGauges(registry, load);
+  new Gauge({
+    name: 'visionscale_outbox_oldest_seconds',
+    help: 'Age of the oldest message of the pipeline that no results topic has, as last asked; 0: there is none.',
+    registers: [registry],
+    collect() {
+      this.set(age.latest() ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'visionscale_model_info',
+    help: 'The model in use: always 1.',
+    labelNames: ['name', 'version', 'digest', 'engine'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      const inUse = classifier();
+      if (inUse === null) return;
+      const { name, version, digest } = inUse.model;
+      this.set({ name, version, digest, engine: inUse.engine }, 1);
+    },
+  });
+}
+
+// A value that takes a question to another server: a scrape never waits for it, and sees the last answer.
+
+interface Sampled {
+  /** Null before the first answer. Asks anew where that is older than `everyMs`. */
+  latest(): number | null;
+}
+
+function sampled(read: () => Promise<number | null>, everyMs: number): Sampled {
+  let value: number | null = null;
+  let askedAt = -Infinity;
+  let asking = false;
+  const ask = async () => {
+    asking = true;
+    askedAt = performance.now();
+    // What cannot be asked is not known; a fault of that server shows elsewhere.
+    value = await read().catch(() => null);
+    asking = false;
+  };
+  return {
+    latest() {
+      if (!asking && performance.now() - askedAt >= everyMs) void ask();
+      return value;
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** What one process shows to Prometheus: a registry of its own, with the process's figures in it. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { packageVersion } from '../../base/package.ts';
-import { eventLoopDelay } from './event-loop.ts';
 
 export type Role = 'produce' | 'consume' | 'serve' | 'watch';
 
@@ -12,7 +12,7 @@ export interface Exposition {
 }
 
 /** Names are `visionscale_*` in base units (seconds, bytes), beside prom-client's `process_*` and `nodejs_*`. */
-export class Metrics implements Disposable {
+export class ProcessMetrics implements Disposable {
   readonly registry = new Registry();
   readonly #eventLoop: Disposable;
 
@@ -39,4 +39,29 @@ export class Metrics implements Disposable {
   [Symbol.dispose](): void {
     this.#eventLoop[Symbol.dispose]();
   }
+}
+
+/** Milliseconds between its ticks, which Node counts as delay too. */
+const resolution = 10;
+
+const quantiles = [0.5, 0.99, 1];
+
+/** How late the event loop is: what a scrape sees is since the scrape before. Measures until it is disposed of. */
+function eventLoopDelay(registry: Registry): Disposable {
+  const histogram = monitorEventLoopDelay({ resolution });
+  histogram.enable();
+  new Gauge({
+    name: 'visionscale_event_loop_delay_seconds',
+    help: 'Delay of the event loop since the last scrape, by quantile (1: the longest).',
+    labelNames: ['quantile'],
+    registers: [registry],
+    collect() {
+      for (const quantile of quantiles) {
+        const late = histogram.count === 0 ? 0 : histogram.percentile(quantile * 100) / 1e6 - resolution;
+        this.set({ quantile: `${quantile}` }, Math.max(0, late) / 1000);
+      }
+      histogram.reset();
+    },
+  });
+  return { [Symbol.dispose]: () => void histogram.disable() };
 }

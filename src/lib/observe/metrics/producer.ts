@@ -1,8 +1,7 @@
 /** The metrics of a producer, fed by what it reports. */
 import { Counter, Gauge, type Registry } from 'prom-client';
 import type { ProduceEvent } from '../../pipeline/produce.ts';
-import { retriesCounter } from './retries.ts';
-import { waitingGauge } from './waiting.ts';
+import { retriesCounter, waitingGauge } from './common-meters.ts';
 
 export function producerMetrics(registry: Registry): (event: ProduceEvent) => void {
   const registers = [registry];

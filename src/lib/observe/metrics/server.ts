@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
-import type { Health } from './health.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
+import { ConsumerStatus } from '../service-manager/consumer-status.ts';
 import type { Exposition } from './metrics.ts';
 
 export interface MetricsServerOptions {
@@ -109,4 +110,36 @@ function send(response: ServerResponse, { status, type, body }: Answer): void {
       ...(status === 405 && { allow: 'GET, HEAD' }),
     })
     .end(body);
+}
+
+/** Whether a process lives and is ready for its work, as probes and load balancers ask for it. */
+export interface Health {
+  /** False: start it anew. */
+  alive: boolean;
+  /** False: it waits for something, or is about to stop. */
+  ready: boolean;
+  /** One line for people. */
+  detail: string;
+}
+
+interface ConsumerHealth {
+  see: (event: ConsumeEvent) => void;
+  health: () => Health;
+}
+
+/** `signal` tells the consumer to stop; `ready` is for the member of a group, which may be given nothing. */
+export function consumerHealth(signal: AbortSignal, ready: boolean): ConsumerHealth {
+  const status = new ConsumerStatus();
+  let stalled = false;
+  return {
+    see(event) {
+      status.see(event);
+      if (event.kind === 'stalled') stalled = event.reason !== null;
+    },
+    health: () => ({
+      alive: !stalled,
+      ready: !signal.aborted && status.isReady(ready),
+      detail: signal.aborted ? `stopping: ${status.line()}` : status.line(),
+    }),
+  };
 }

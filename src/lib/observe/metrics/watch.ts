@@ -1,9 +1,7 @@
 /** The metrics of a watched folder, fed by what its watcher reports. */
 import { Counter, Histogram, type Registry } from 'prom-client';
-import type { WatchEvent } from '../../pipeline/watch/events.ts';
-import { waitBuckets } from './buckets.ts';
-import { retriesCounter } from './retries.ts';
-import { waitingGauge } from './waiting.ts';
+import type { WatchEvent } from '../../pipeline/watch/visit.ts';
+import { waitBuckets, retriesCounter, waitingGauge } from './common-meters.ts';
 
 export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
   const registers = [registry];

@@ -1,8 +1,9 @@
 /** Keeps the service manager informed of a consumer: ready, how it fares, still alive, stopping. */
+import { execFile } from 'node:child_process';
+import { errorMessage } from '../../base/errors.ts';
 import type { ServiceSettings } from '../../config/service.ts';
-import type { ConsumeEvent } from '../../pipeline/consume/deps.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
 import { ConsumerStatus } from './consumer-status.ts';
-import { Notifier } from './notifier.ts';
 
 export interface Supervised extends AsyncDisposable {
   hear: (event: ConsumeEvent) => void;
@@ -63,4 +64,78 @@ export function supervised(service: ServiceSettings | undefined, options: Superv
       await notifier.flushed();
     },
   };
+}
+
+/** Longest that one run of the program may take, in milliseconds. It waits up to 5 s for systemd by itself. */
+const mostMs = 6000;
+
+/**
+ * Sends states to systemd through its program `systemd-notify`: Node opens no datagram socket of the kind it listens on.
+ * One run at a time; what comes meanwhile is sent with the next, the newest value of each name. Faults are told once
+ * and never thrown: a consumer works on whether or not anybody listens.
+ */
+export class Notifier {
+  readonly #service: ServiceSettings;
+  readonly #onNotice: (text: string) => void;
+  readonly #pending = new Map<string, string>();
+  #sending: Promise<void> | undefined;
+  #absent = false;
+  #told = false;
+
+  constructor(service: ServiceSettings, onNotice: (text: string) => void) {
+    this.#service = service;
+    this.#onNotice = onNotice;
+  }
+
+  /** Names as in sd_notify(3), such as READY and STATUS. */
+  send(states: Readonly<Record<string, string>>): void {
+    if (this.#absent) return;
+    for (const [name, value] of Object.entries(states)) this.#pending.set(name, oneLine(value));
+    this.#sending ??= this.#sendAll().finally(() => (this.#sending = undefined));
+  }
+
+  /** When everything so far is sent or given up. */
+  async flushed(): Promise<void> {
+    await this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#pending.size > 0 && !this.#absent) {
+      const states = new Map(this.#pending);
+      this.#pending.clear();
+      const fault = await this.#run([...states].map(([name, value]) => `${name}=${value}`));
+      if (fault === undefined) continue;
+      this.#absent = fault.code === 'ENOENT';
+      this.#tell(
+        this.#absent
+          ? 'systemd-notify is not installed: the service manager is not told how this process fares'
+          : `systemd-notify failed: ${errorMessage(fault)}`,
+      );
+      // With the next send; a ping that did not come through is worth nothing later.
+      states.delete('WATCHDOG');
+      for (const [name, value] of states) if (!this.#pending.has(name)) this.#pending.set(name, value);
+      return;
+    }
+  }
+
+  #run(words: string[]): Promise<NodeJS.ErrnoException | undefined> {
+    const { socket, path } = this.#service;
+    const env = { NOTIFY_SOCKET: socket, ...(path !== undefined && { PATH: path }) };
+    return new Promise((resolve) => {
+      execFile('systemd-notify', words, { env, timeout: mostMs, killSignal: 'SIGKILL' }, (error) =>
+        resolve((error as NodeJS.ErrnoException | null) ?? undefined),
+      );
+    });
+  }
+
+  #tell(text: string): void {
+    if (this.#told) return;
+    this.#told = true;
+    this.#onNotice(text);
+  }
+}
+
+/** States are lines of their own, and short ones. */
+function oneLine(value: string): string {
+  return value.replaceAll(/\p{Cc}+/gu, ' ').slice(0, 400);
 }

@@ -1,13 +1,12 @@
 /** What a consumer did for each request as spans, made when its group is recorded: nothing of it is in the way before. */
-import type { ConsumeEvent, Recording } from '../../pipeline/consume/deps.ts';
-import type { Outcome } from '../../systems/database/record/record.ts';
-import { type Api, type SpanContext, spanKind, type SpanParent, statusError, type Time } from './api.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
+import type { Outcome } from '../../systems/database/record/outcome.ts';
 
 /** The spans hang below the one that the message's traceparent names; without one they begin a trace. */
 export function consumerSpans(api: Api): (event: ConsumeEvent) => void {
   const tracer = api.trace.getTracer('visionscale');
 
-  const trace = (outcome: Outcome, { began, ended }: Recording) => {
+  const trace = (outcome: Outcome, { began, ended }: RecordedEvent) => {
     const { record } = outcome;
     const received = outcome.kind === 'prediction' ? outcome.times.received : began;
     const sent = Math.min(record.timestamp, received);
@@ -77,3 +76,45 @@ function time(ms: number): Time {
   const seconds = Math.floor(ms / 1000);
   return [seconds, Math.round((ms - seconds * 1000) * 1e6)];
 }
+
+// What visionscale uses of @opentelemetry/api: it is not installed with visionscale, so its types are not either.
+
+export interface SpanContext {
+  traceId: string;
+  spanId: string;
+  traceFlags: number;
+  isRemote?: boolean;
+}
+
+/** Whole seconds and nanoseconds since the epoch. */
+export type Time = [seconds: number, nanoseconds: number];
+
+export interface Span {
+  setStatus(status: { code: number; message?: string }): unknown;
+  end(at?: Time): void;
+}
+
+export interface SpanOptions {
+  kind?: number;
+  startTime?: Time;
+  attributes?: Record<string, string | number>;
+}
+
+type SpanParent = object;
+
+interface Tracer {
+  startSpan(name: string, options: SpanOptions, parent: SpanParent): Span;
+}
+
+export interface Api {
+  ROOT_CONTEXT: SpanParent;
+  trace: {
+    getTracer(name: string, version?: string): Tracer;
+    setSpan(parent: SpanParent, span: Span): SpanParent;
+    setSpanContext(parent: SpanParent, context: SpanContext): SpanParent;
+  };
+}
+
+/** As the specification numbers them. */
+const spanKind = { internal: 0, consumer: 4 } as const;
+const statusError = 2;

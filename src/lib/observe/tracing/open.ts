@@ -1,9 +1,8 @@
 /** Loads OpenTelemetry where the environment asks for traces. It is not a dependency: whoever wants it installs it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage } from '../../base/errors.ts';
-import type { ConsumeEvent } from '../../pipeline/consume/deps.ts';
-import type { Api } from './api.ts';
-import { consumerSpans } from './consumer-spans.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
+import { type Api, consumerSpans } from './consumer-spans.ts';
 
 export interface Tracing extends AsyncDisposable {
   hear: (event: ConsumeEvent) => void;

@@ -10,7 +10,7 @@ import { copyTopic } from './copy-topic.ts';
 import { type Finding, type FindingClass, findingClasses, type FoundRow, toFinding } from './findings.ts';
 import { compareObjects, type ObjectCounts } from './objects.ts';
 import { compareRequests } from './requests.ts';
-import { openSession, type Session } from './session.ts';
+import { openSession, type AuditSession } from './session.ts';
 
 export type { Finding } from './findings.ts';
 
@@ -118,7 +118,7 @@ export async function audit(deps: AuditDeps, options: AuditOptions): Promise<Aud
 
 type Counts = Pick<AuditResult, 'images' | 'toProduce' | 'predictions' | 'deadLetters'>;
 
-async function count(session: Session, pipeline: string): Promise<Counts> {
+async function count(session: AuditSession, pipeline: string): Promise<Counts> {
   const { rows } = await session.query<Counts>(
     `select (select count(*) from image_info) as images,
        (select count(*) from image_info where produced_at is null) as "toProduce",
@@ -131,7 +131,7 @@ async function count(session: Session, pipeline: string): Promise<Counts> {
 
 type Found = Pick<AuditResult, FindingClass | 'named' | 'unnamed'>;
 
-async function readFound(session: Session, limit: number): Promise<Found> {
+async function readFound(session: AuditSession, limit: number): Promise<Found> {
   const found: Found = {
     missing: 0,
     doubled: 0,

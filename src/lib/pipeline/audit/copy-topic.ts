@@ -2,11 +2,12 @@
 import { TopicError } from '../../base/errors.ts';
 import { claimOf, unclaimedId } from '../../systems/database/record/retry-claims.ts';
 import { parseMessage } from '../../systems/message/parse.ts';
+import type { TopicRecord } from '../../systems/message/record.ts';
 import { wholeLetterId } from '../../systems/message/retry.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import { topicMissing } from '../../systems/topic/limits.ts';
-import type { Topic, TopicRecord } from '../../systems/topic/topic.ts';
-import { type Session, throwIfInterrupted } from './session.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
+import { type AuditSession, throwIfInterrupted } from './session.ts';
 
 export interface CopyOptions {
   pipeline: string;
@@ -44,7 +45,7 @@ interface PositionRow {
  * Positions are read before the ends, so that a position behind the end tells of another topic of that name. What
  * retention deletes meanwhile has been recorded. Returns how many messages there are. Throws `topic_missing`.
  */
-export async function copyTopic(session: Session, topic: Topic, options: CopyOptions): Promise<number> {
+export async function copyTopic(session: AuditSession, topic: Topic, options: CopyOptions): Promise<number> {
   const { rows: positions } = await session.query<PositionRow>(
     'select partition, next_offset, last_offset, last_timestamp_ms from positions where pipeline = $1 and topic = $2',
     [options.pipeline, topic.name],
@@ -67,7 +68,7 @@ export async function copyTopic(session: Session, topic: Topic, options: CopyOpt
 }
 
 async function copyPartition(
-  session: Session,
+  session: AuditSession,
   topic: Topic,
   place: Place,
   options: CopyOptions,
@@ -124,11 +125,11 @@ async function copyPartition(
 
 /** Collects requests and writes them by the thousand. */
 class Batch {
-  readonly #session: Session;
+  readonly #session: AuditSession;
   readonly #rules: MessageRules | undefined;
   #columns: Columns = empty();
 
-  constructor(session: Session, rules: MessageRules | undefined) {
+  constructor(session: AuditSession, rules: MessageRules | undefined) {
     this.#session = session;
     this.#rules = rules;
   }
@@ -221,7 +222,7 @@ class Silence implements Disposable {
  * long as it stands, the consumer will begin anew. `since` is the time of the oldest message: who recorded earlier
  * recorded a message that is gone.
  */
-async function savePlaces(session: Session, places: Place[], positions: PositionRow[]): Promise<void> {
+async function savePlaces(session: AuditSession, places: Place[], positions: PositionRow[]): Promise<void> {
   await session.query(
     `insert into audit_partitions
      select l.partition, l.first_offset, l.end_offset, l.start_offset,

@@ -1,9 +1,8 @@
 /** Rows of image_info against the objects in the store: both sorted, joined as they stream by. */
+import { VisionscaleError } from '../../base/errors.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
-import { objectKeyFault } from '../../systems/objects/key.ts';
-import type { ObjectStore } from '../../systems/objects/store.ts';
-import { mergeJoin } from './merge.ts';
-import type { Session } from './session.ts';
+import { objectKeyFault, compareKeys, type ObjectStore } from '../../systems/objects/store.ts';
+import type { AuditSession } from './session.ts';
 
 export interface CompareObjectsOptions {
   pipeline: string;
@@ -30,7 +29,7 @@ const ownFolder = '.visionscale/';
 
 /** The topic has been copied before. Throws the store's errors, and `unordered`. */
 export async function compareObjects(
-  session: Session,
+  session: AuditSession,
   store: ObjectStore,
   options: CompareObjectsOptions,
 ): Promise<ObjectCounts> {
@@ -53,7 +52,7 @@ export async function compareObjects(
  * In byte order, whatever the database's own is. The cursor's rows are the server's temporary file: no transaction
  * stays open that would hold up its vacuum.
  */
-async function* imageRows(session: Session, onPage: (rows: number) => void) {
+async function* imageRows(session: AuditSession, onPage: (rows: number) => void) {
   await session.query(
     `declare audit_images no scroll cursor with hold for
      select image_key as key, uploaded_at >= (select at from audit_began) as young
@@ -70,7 +69,7 @@ async function* imageRows(session: Session, onPage: (rows: number) => void) {
 }
 
 /** A key whose request has ended as a dead letter because of that is named there already. */
-async function saveGone(session: Session, pipeline: string): Promise<void> {
+async function saveGone(session: AuditSession, pipeline: string): Promise<void> {
   await session.query(
     `insert into audit_found (class, kind, image_key)
      select 'missing', 'object', image_key from audit_gone join image_info i using (image_key)
@@ -85,7 +84,7 @@ async function saveGone(session: Session, pipeline: string): Promise<void> {
  * An object is put before its row, so only a row that is younger than the audit can be later than the listing; of the
  * others those that will be named are asked for too, for a row by hand may be older than its object.
  */
-async function lookAgain(session: Session, store: ObjectStore, limit: number): Promise<void> {
+async function lookAgain(session: AuditSession, store: ObjectStore, limit: number): Promise<void> {
   let after = 0;
   let ranked = 0;
   for (;;) {
@@ -113,7 +112,7 @@ async function exists(store: ObjectStore, key: string): Promise<boolean> {
   return (await store.head(key)) !== null;
 }
 
-async function saveUnlisted(session: Session, options: CompareObjectsOptions): Promise<number> {
+async function saveUnlisted(session: AuditSession, options: CompareObjectsOptions): Promise<number> {
   await session.query(
     `delete from audit_unlisted u where exists (select from image_info i where i.image_key = u.image_key)
        or u.image_key in (select image_key from prediction_results where pipeline = $1 and bucket is null)
@@ -133,11 +132,11 @@ async function saveUnlisted(session: Session, options: CompareObjectsOptions): P
 
 /** Collects keys, each with a mark, and writes them by the thousand. */
 class Keys {
-  readonly #session: Session;
+  readonly #session: AuditSession;
   readonly #statement: string;
   #columns: [string[], boolean[]?] = [[]];
 
-  constructor(session: Session, statement: string) {
+  constructor(session: AuditSession, statement: string) {
     this.#session = session;
     this.#statement = statement;
   }
@@ -159,4 +158,74 @@ class Keys {
 // eslint-disable-next-line @typescript-eslint/require-await -- a source is asynchronous
 async function* iterate<T>(items: readonly T[]): AsyncGenerator<T> {
   yield* items;
+}
+
+/** Joins two streams that are sorted by their keys, holding one item of each. */
+type Joined<Left, Right> =
+  { left: Left; right: Right } | { left: Left; right?: never } | { left?: never; right: Right };
+
+interface Keyed {
+  key: string;
+}
+
+/**
+ * A full outer join by `key`; both come in byte order, each key once. Throws `unordered` where one does not: the join
+ * would name what is there. Both are closed in any case.
+ */
+export async function* mergeJoin<Left extends Keyed, Right extends Keyed>(
+  lefts: AsyncIterable<Left>,
+  rights: AsyncIterable<Right>,
+): AsyncGenerator<Joined<Left, Right>, void, void> {
+  const [leftSide, rightSide] = [new Side(lefts), new Side(rights)];
+  try {
+    let left = await leftSide.next();
+    let right = await rightSide.next();
+    while (left !== undefined || right !== undefined) {
+      const order = left === undefined ? 1 : right === undefined ? -1 : compareKeys(left.key, right.key);
+      if (order < 0) {
+        yield { left: left! };
+        left = await leftSide.next();
+      } else if (order > 0) {
+        yield { right: right! };
+        right = await rightSide.next();
+      } else {
+        yield { left: left!, right: right! };
+        left = await leftSide.next();
+        right = await rightSide.next();
+      }
+    }
+  } finally {
+    await leftSide.close();
+    await rightSide.close();
+  }
+}
+
+class Side<Item extends Keyed> {
+  readonly #items: AsyncIterator<Item>;
+  #last: string | undefined;
+
+  constructor(items: AsyncIterable<Item>) {
+    this.#items = items[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<Item | undefined> {
+    const next = await this.#items.next();
+    if (next.done === true) return undefined;
+    const { value } = next;
+    if (this.#last !== undefined && compareKeys(this.#last, value.key) >= 0) {
+      throw new VisionscaleError(
+        `a listing is not in the order of its keys: ${JSON.stringify(value.key)} comes after ${JSON.stringify(this.#last)}`,
+        {
+          code: 'unordered',
+          hint: 'Objects and rows can be compared only where the store lists in byte order: audit --no-objects',
+        },
+      );
+    }
+    this.#last = value.key;
+    return value;
+  }
+
+  async close(): Promise<void> {
+    await this.#items.return?.();
+  }
 }

@@ -3,7 +3,7 @@
  * question here is one statement, which sees one moment: consumers that run meanwhile cannot make it cry wolf.
  */
 import { isForged } from '../../systems/database/record/retry-claims.ts';
-import type { Session } from './session.ts';
+import type { AuditSession } from './session.ts';
 
 export interface Scope {
   pipeline: string;
@@ -153,7 +153,7 @@ order by partition, "offset", request_id`;
 
 /** Finds what is missing, doubled and orphaned among the requests. The topic has been copied before. */
 export async function compareRequests(
-  session: Session,
+  session: AuditSession,
   { pipeline, topic }: Scope,
 ): Promise<{ waiting: number; unverifiable: number }> {
   await session.query(forgedRetries('request_id', 't.place_id'), [pipeline]);

@@ -4,7 +4,7 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { databaseErrorOrSame } from '../../systems/database/database-error.ts';
 import { begin, sessionOf } from '../../systems/database/session.ts';
 
-export interface Session extends AsyncDisposable {
+export interface AuditSession extends AsyncDisposable {
   /** Throws a DatabaseError, or `interrupted` where the signal has aborted: a query under way is cancelled then. */
   query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<QueryResult<Row>>;
 }
@@ -29,7 +29,7 @@ create temporary table audit_unlisted (image_key text);
  * From here on "young" is what was written after the session was opened. A pooler would give every statement another
  * session, without the tables: there all of it is one transaction, in which each statement still sees its own moment.
  */
-export async function openSession(pool: Pool, signal: AbortSignal): Promise<Session> {
+export async function openSession(pool: Pool, signal: AbortSignal): Promise<AuditSession> {
   const client = await pool.connect().catch((error: unknown) => {
     throw databaseErrorOrSame(error);
   });
@@ -53,7 +53,7 @@ export async function openSession(pool: Pool, signal: AbortSignal): Promise<Sess
   }
 
   let closed = false;
-  const session: Session = {
+  const session: AuditSession = {
     query,
     [Symbol.asyncDispose]() {
       if (!closed) {

@@ -1,15 +1,27 @@
 /** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
-import { isRetryable, ObjectError, TopicError } from '../../base/errors.ts';
+import {
+  errorMessage,
+  isRetryable,
+  ObjectError,
+  TopicError,
+  type VisionscaleError,
+} from '../../base/errors.ts';
 import { ByteBudget } from '../../base/flow/byte-budget.ts';
 import { noLoad } from '../../base/flow/load.ts';
-import { ActiveBins } from '../../systems/database/tables/active-bins.ts';
+import { retry } from '../../base/flow/retry.ts';
+import { pause } from '../../base/flow/waiting.ts';
+import { ActiveBins } from '../../systems/database/tables/bins.ts';
+import type { Holder, Lease } from '../../systems/database/tables/owners.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
-import { atStart } from './at-start.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './deps.ts';
+import type { ConsumeEvent } from './events.ts';
 import { consumeAsGroup } from './group.ts';
-import { Candidates, consumeOne } from './one.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
+import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
+import { Ends } from './partition/drained.ts';
 
-export type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from './deps.ts';
+export type { ConsumeDeps, ConsumeOptions } from './options.ts';
+export type { ConsumeEvent } from './events.ts';
 
 /** Which partitions: a fixed one, the first that nobody owns, or a share of all. */
 export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };
@@ -110,4 +122,107 @@ class Count {
 /** To three places: more than any clock here is worth. */
 function rounded(value: number): number {
   return Math.round(value * 1000) / 1000;
+}
+
+// Waits for what is away when a consumer starts, as it does later: a host may be up before its database.
+
+/** Runs a step until it succeeds, or fails for a reason that waiting does not mend; a reason is told once, with its hint. */
+type AtStart = <T>(step: () => Promise<T>) => Promise<T>;
+
+export function atStart(signal: AbortSignal, report: (event: ConsumeEvent) => void): AtStart {
+  let told: string | undefined;
+  return (step) =>
+    retry(step, {
+      signal,
+      onWait: (error) => {
+        const { hint } = error as VisionscaleError;
+        const reason = `${errorMessage(error)}${hint === undefined ? '' : ` (${hint.replaceAll('\n', ' ')})`}`;
+        if (reason === told) return;
+        told = reason;
+        report({ kind: 'waiting', partition: null, reason });
+      },
+    });
+}
+
+// Owns one partition of several candidates at a time; stands by while others own them.
+
+/** How often a standby looks whether a lease has come free. */
+const standbyMs = 250;
+/** And whether the topic has more partitions than before. */
+const growthMs = 2_500;
+
+/** The partitions that may be owned. */
+export class Candidates {
+  readonly #topic: Topic;
+  readonly #grow: boolean;
+  #partitions: number[];
+  #looked = performance.now();
+
+  /** `grow`: whatever partitions there are, later ones too. */
+  constructor(topic: Topic, partitions: number[], grow: boolean) {
+    this.#topic = topic;
+    this.#partitions = partitions;
+    this.#grow = grow;
+  }
+
+  async now(): Promise<number[]> {
+    if (this.#grow && performance.now() - this.#looked > growthMs) {
+      // While the topic is away there is none to own either.
+      const count = await this.#topic.partitions().catch(() => 0);
+      this.#looked = performance.now();
+      for (let next = this.#partitions.length; next < count; next++) this.#partitions.push(next);
+    }
+    return this.#partitions;
+  }
+}
+
+async function consumeOne(
+  deps: ConsumeDeps & SharedByPartitions,
+  options: ConsumeOptions,
+  candidates: Candidates,
+): Promise<void> {
+  const ends = options.untilDrained
+    ? await Ends.at(deps.pool, deps.topic, options, await candidates.now())
+    : null;
+  while (!options.signal.aborted) {
+    const lease = await standBy(deps, options, candidates, ends);
+    if (lease === null) return;
+    const until = ends?.of(lease.partition) ?? null;
+    if ((await consumeUntilAway(deps, options, { lease, until })) === 'again') continue;
+    if (ends === null) return;
+    ends.reached(lease.partition);
+  }
+}
+
+/** Waits for the first candidate that comes free; null when asked to stop, or when there are no candidates (left). */
+async function standBy(
+  deps: ConsumeDeps & SharedByPartitions,
+  options: ConsumeOptions,
+  all: Candidates,
+  ends: Ends | null,
+): Promise<Lease | null> {
+  let told: string | undefined;
+  while (!options.signal.aborted) {
+    const candidates = ends === null ? await all.now() : ends.left;
+    if (candidates.length === 0) return null;
+    let holder: Holder | undefined;
+    for (const partition of candidates) {
+      const found = await claimPatiently(deps, options, partition, 'partition');
+      if (found.kind === 'granted') return found.lease;
+      if (ends !== null && (await ends.reachedByOwner(partition))) continue;
+      holder = found.holder;
+    }
+    if (holder === undefined) continue;
+    const name = `${holder.owner} on ${holder.hostname}`;
+    if (told !== name) {
+      told = name;
+      deps.report({
+        kind: 'standing by',
+        partition: candidates.length === 1 ? candidates[0]! : null,
+        holder: name,
+      });
+    }
+    await pause(standbyMs, options.signal);
+  }
+  return null;
 }

@@ -1,7 +1,7 @@
 /** Keeps a consumer on the model that its pipeline's row names: fetched, verified and warm before it takes over. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { errorMessage } from '../../base/errors.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { SwitchingClassifier } from '../../models/classifier/switching.ts';
 import { readActiveDigest } from '../../systems/database/tables/models.ts';
@@ -47,6 +47,6 @@ export async function followModel(deps: FollowDeps, pipeline: string, signal: Ab
         report({ kind: 'switch failed', digest, reason: errorMessage(error) });
       }
     }
-    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+    await pause(pollMs, signal);
   }
 }

@@ -1,13 +1,11 @@
 /** Shares all partitions with the other members of a group: one task for each partition assigned. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../../base/errors.ts';
-import { aborted } from '../../base/flow/waiting.ts';
+import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Committer, Membership } from '../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeOptions, Shared } from './deps.ts';
-import { claimPatiently } from './partition/claim.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
+import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
 import { Ends } from './partition/drained.ts';
-import { consumeUntilAway } from './partition/until-away.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;
@@ -20,7 +18,7 @@ interface Task {
 }
 
 export async function consumeAsGroup(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   partitions: number,
 ): Promise<void> {
@@ -90,14 +88,14 @@ export async function consumeAsGroup(
 
 /** The group has assigned it, so whoever holds the lease is about to give it back, or it runs out. */
 async function lend(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   partition: number,
 ): Promise<Lease | null> {
   while (!options.signal.aborted) {
     const found = await claimPatiently(deps, options, partition, 'group');
     if (found.kind === 'granted') return found.lease;
-    await sleep(retryMs, undefined, { signal: options.signal }).catch(() => undefined);
+    await pause(retryMs, options.signal);
   }
   return null;
 }
@@ -111,6 +109,6 @@ async function everythingRecorded(
   while (!signal.aborted && ends.left.length > 0) {
     // While the database is away, so is everything else.
     for (const p of ends.left) if (!isOurs(p)) await ends.reachedByOwner(p).catch(() => undefined);
-    await sleep(drainedPollMs, undefined, { signal }).catch(() => undefined);
+    await pause(drainedPollMs, signal);
   }
 }

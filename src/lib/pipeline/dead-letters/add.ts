@@ -7,15 +7,15 @@ import {
   movedByHand,
   moveMessage,
 } from '../../systems/database/record/move-message.ts';
-import type { DeadLetter } from '../../systems/database/record/record.ts';
-import type { PartitionId } from '../../systems/database/tables/owners.ts';
-import { readPosition } from '../../systems/database/tables/positions.ts';
+import type { DeadLetter } from '../../systems/database/record/outcome.ts';
+import { type PartitionId, readPosition } from '../../systems/database/tables/owners.ts';
+import type { TopicRecord } from '../../systems/message/record.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import { wholeOf } from '../../systems/message/whole.ts';
 import { topicMissing } from '../../systems/topic/limits.ts';
-import type { Topic, TopicRecord } from '../../systems/topic/topic.ts';
+import type { Topic } from '../../systems/topic/topic.ts';
 import { deadLetter } from '../consume/answer/answer-request.ts';
-import { own } from '../consume/answer/own.ts';
+import { own } from '../consume/answer/answer.ts';
 
 export interface AddOptions {
   pipeline: string;
@@ -30,10 +30,10 @@ export interface AddOptions {
   /** As consumers do, to the topic of dead letters. */
   publish: boolean;
   /** Shown the message before anything is written; false: leave it. */
-  confirm: (message: Found) => Promise<boolean>;
+  confirm: (message: FoundMessage) => Promise<boolean>;
 }
 
-export interface Found {
+export interface FoundMessage {
   record: TopicRecord;
   /** The letter's. */
   requestId: string;

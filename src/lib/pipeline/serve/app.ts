@@ -1,20 +1,21 @@
 /** The HTTP server: its parts put together. */
+import type { Server, ServerOptions } from 'node:http';
 import cors from '@fastify/cors';
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
-import Fastify, { type FastifyRequest } from 'fastify';
+import Fastify from 'fastify';
+import type { FastifyServerOptions, FastifyRequest } from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { findOutcomes, resultsAfter, streamEnd } from '../../systems/database/tables/results.ts';
-import { accessPolicy, type Right } from './admission/access.ts';
+import { maxRequestIdBytes } from '../../systems/message/request.ts';
+import { accessPolicy, type Right, Failures } from './admission/access.ts';
 import { Admission } from './admission/admission.ts';
-import { holdContinue } from './admission/expect-continue.ts';
-import { Failures } from './admission/failures.ts';
-import { limitConnections, serverLimits } from './admission/limits.ts';
-import { proxyHeader, senderOf } from './admission/sender.ts';
-import type { App, Shared } from './context.ts';
-import type { ServeDeps, ServeOptions } from './deps.ts';
-import { answerErrors } from './errors.ts';
+import { holdContinue } from './admission/receive.ts';
+import { proxyHeader, senderOf } from './admission/senders.ts';
+import type { App, SharedByRoutes } from './context.ts';
+import { answerErrors, answerClientError, answerFrameworkError } from './errors.ts';
 import { describeApi } from './openapi.ts';
+import type { ServeDeps, ServeOptions } from './options.ts';
 import { Problem, safeHeaders } from './problem.ts';
 import { Feed } from './results/feed.ts';
 import { Waiters } from './results/waiters.ts';
@@ -36,7 +37,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   const { http, pipeline } = options;
   const closing = new AbortController();
   let draining = false;
-  const shared: Shared = {
+  const shared: SharedByRoutes = {
     deps,
     options,
     admission: new Admission(admissionBounds(options), deps.load),
@@ -133,7 +134,7 @@ function keepPlain(app: App): void {
 }
 
 /** Before anything of a body is read. */
-function guard(app: App, { options, closing }: Shared): void {
+function guard(app: App, { options, closing }: SharedByRoutes): void {
   const access = accessPolicy(options.http);
   const failures = new Failures();
   app.decorateRequest('token', null);
@@ -184,4 +185,43 @@ async function limitRates(app: App, aSecond: number): Promise<void> {
     errorResponseBuilder: () =>
       new Problem(429, 'rate_limited', `more than ${aSecond} requests a second`, { retryAfter: 1 }),
   });
+}
+
+/** From the connection to the end of a request's headers, in milliseconds. */
+const headersTimeoutMs = 10_000;
+/** To the end of its body: 64 MiB at half a megabyte a second. */
+const requestTimeoutMs = 120_000;
+/** A connection in which nothing moves either way. Above the heartbeat of streams and the longest wait. */
+const silenceMs = 60_000;
+const keepAliveMs = 10_000;
+/** Above this, connections are closed as they come; the others go on. */
+const mostConnections = 16_384;
+/** Left for database, topic and store where the system allows fewer files than that. */
+const spareFiles = 512;
+
+/** What connections may cost: how long they may take to say something, how much, and how many there may be. */
+const serverLimits: FastifyServerOptions<Server> & { http: ServerOptions } = {
+  // What is to be logged is told by events.
+  logger: false,
+  connectionTimeout: silenceMs,
+  requestTimeout: requestTimeoutMs,
+  keepAliveTimeout: keepAliveMs,
+  // Ours is in the form of every other error.
+  return503OnClosing: false,
+  clientErrorHandler: answerClientError,
+  frameworkErrors: answerFrameworkError,
+  http: { headersTimeout: headersTimeoutMs, connectionsCheckingInterval: 2000 },
+  // Percent-encoding makes three of one.
+  routerOptions: { maxParamLength: 3 * maxRequestIdBytes },
+};
+
+function limitConnections(server: Server): void {
+  server.maxConnections = Math.max(64, Math.min(mostConnections, openFiles() - spareFiles));
+}
+
+/** How many files this process may have open. */
+function openFiles(): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
+  const soft = report.userLimits?.open_files?.soft;
+  return typeof soft === 'number' ? soft : Infinity;
 }

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyReply } from 'fastify';
 import type { App } from './context.ts';
-import type { ServeDeps } from './deps.ts';
+import type { ServeDeps } from './options.ts';
 import { Problem, problemType, safeHeaders, toProblem } from './problem.ts';
 
 /** What is read and thrown away so that the sender gets to see the answer: bytes, and milliseconds. */

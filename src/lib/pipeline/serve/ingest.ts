@@ -1,16 +1,16 @@
 /** Takes one image in: noted, stored or inline, into the topic; it is accepted only when the topic has acknowledged it. */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Pool } from 'pg';
 import { TopicError } from '../../base/errors.ts';
 import type { ImagesApart } from '../../models/images/apart.ts';
+import type { ImageFormat } from '../../models/images/sniff.ts';
 import { noteIngested } from '../../systems/database/tables/ingested.ts';
-import { findOutcomes, type Outcome } from '../../systems/database/tables/results.ts';
+import { findOutcomes, type RequestOutcome } from '../../systems/database/tables/results.ts';
 import { header, keyContentType } from '../../systems/message/headers.ts';
+import type { OutgoingRecord } from '../../systems/message/record.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
-import type { OutgoingRecord, Producer } from '../../systems/topic/topic.ts';
-import { safeImageName } from './image-name.ts';
+import type { Producer } from '../../systems/topic/topic.ts';
 import { Problem } from './problem.ts';
-import { freshRequestId, imageKeyOf, keyedRequestId } from './request-id.ts';
 
 export interface IngestDeps {
   pool: Pool;
@@ -48,7 +48,7 @@ export interface Ingested {
   imageKey: string;
   /** How it went; `known`: an earlier attempt has its outcome already. */
   way: 'store' | 'inline' | 'known';
-  outcome: Outcome | null;
+  outcome: RequestOutcome | null;
 }
 
 /**
@@ -133,4 +133,93 @@ function otherBytes(): Problem {
     'this Idempotency-Key was given to an image with other bytes',
     { hint: 'One key stands for one image: take a new key.' },
   );
+}
+
+// Request ids of images that come by HTTP, and the image keys that go with them.
+
+const prefix = 'h:';
+
+/** A UUID of version 7: ids made later sort later. */
+export function freshRequestId(now: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(now, 0, 6);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+  return prefix + parts.join('-');
+}
+
+/** Who gives the idempotency key, and for which of the images of one request. */
+interface KeyOwner {
+  pipeline: string;
+  /** Name of the token; null where none is asked for. */
+  token: string | null;
+  /** 0 for the first image of the request. */
+  index: number;
+}
+
+/** The same for the same key of the same sender, whenever and wherever it comes again. */
+export function keyedRequestId(owner: KeyOwner, idempotencyKey: string): string {
+  const { pipeline, token, index } = owner;
+  const digest = createHash('sha256').update(JSON.stringify([pipeline, token, idempotencyKey, index]));
+  return prefix + digest.digest('hex');
+}
+
+/** `http/<yyyy-mm-dd>/<id>/<name>`; the name is a safe one (image-name.ts). */
+export function imageKeyOf(requestId: string, name: string, now: Date = new Date()): string {
+  return `http/${now.toISOString().slice(0, 10)}/${requestId.slice(prefix.length)}/${name}`;
+}
+
+// What a sender calls an image, made harmless: one segment of an object key, whatever was sent.
+
+/** Of UTF-8; with the rest of the key far below the 1024 that a key may have. */
+const maxBytes = 200;
+
+const extensions: Record<ImageFormat, readonly string[]> = {
+  jpeg: ['jpg', 'jpeg', 'jpe', 'jfif'],
+  png: ['png', 'apng'],
+  webp: ['webp'],
+  gif: ['gif'],
+  tiff: ['tif', 'tiff'],
+  bmp: ['bmp', 'dib'],
+};
+
+const imageExtensions = new Set(Object.values(extensions).flat());
+
+/**
+ * The last segment of the given name, in letters, digits, spaces and `. _ - + ( )` of any script; anything else is `_`.
+ * No leading dots, no percent signs that somebody might decode. `image.<format>` where nothing is left.
+ */
+export function safeImageName(given: string | undefined, format: ImageFormat): string {
+  const last = (given ?? '').toWellFormed().normalize('NFC').split(/[/\\]/).at(-1)!;
+  const clean = last
+    .replaceAll(/[^\p{L}\p{M}\p{N} ._+()-]/gu, '_')
+    .replace(/^[. ]+/, '')
+    .replace(/[. ]+$/, '');
+  if (/^_*$/.test(clean)) return `image.${extensions[format][0]}`;
+  if (Buffer.byteLength(clean) <= maxBytes) return clean;
+  const extension = /\.[a-z0-9]{1,5}$/i.exec(clean)?.[0] ?? '';
+  let cut = '';
+  for (const char of clean.slice(0, clean.length - extension.length)) {
+    if (Buffer.byteLength(cut + char) > maxBytes - extension.length) break;
+    cut += char;
+  }
+  return cut.trimEnd() + extension;
+}
+
+/** The extension of a name that says it is something else than an image; undefined where it may be one. */
+export function foreignExtension(name: string): string | undefined {
+  const extension = /\.([^./\\]{1,20})$/.exec(name.trim())?.[1]?.toLowerCase();
+  return extension === undefined || imageExtensions.has(extension) ? undefined : extension;
+}
+
+/** Node hands headers over byte by byte; most senders mean UTF-8. */
+export function headerText(value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return value;
+  }
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { durationMs } from '../../config/duration.ts';
 import { maxRequestIdBytes } from '../../systems/message/request.ts';
-import { parseSince } from '../../systems/message/since.ts';
+import { parseSince } from '../../systems/message/values.ts';
 
 /** Longest time that a request may be held for its result, in milliseconds. */
 export const longestWaitMs = 30_000;

@@ -7,7 +7,7 @@ import { forgetIngested } from '../../systems/database/tables/ingested.ts';
 import { isLoopback } from './admission/access.ts';
 import { openApp } from './app.ts';
 import type { App } from './context.ts';
-import type { ServeDeps, ServeOptions } from './deps.ts';
+import type { ServeDeps, ServeOptions } from './options.ts';
 
 export interface ServeResult {
   /** Images that were acknowledged. */

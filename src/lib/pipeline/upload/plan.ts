@@ -2,8 +2,8 @@
 import type { PathFilter } from '../../base/files/filter.ts';
 import { tooManyBytes } from '../../base/files/read-file.ts';
 import { type FoundFile, type Rejection, walk } from '../../base/files/walk.ts';
-import type { KnownImage } from '../../systems/database/tables/image-table.ts';
-import { objectKeyFault } from '../../systems/objects/key.ts';
+import type { KnownImage } from '../../systems/database/tables/images.ts';
+import { objectKeyFault } from '../../systems/objects/store.ts';
 
 export interface Candidate extends FoundFile {
   key: string;

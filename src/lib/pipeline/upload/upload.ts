@@ -4,17 +4,23 @@
  * whatever is killed, no row lacks its object; where it replaces another, the row first forgets that one's digest, so
  * no row vouches for an object it does not know. The next run finishes what this one did not.
  */
-import { errorMessage, ImageError, isRetryable, ObjectError, VisionscaleError } from '../../base/errors.ts';
-import { checkPaths } from '../../base/files/check-paths.ts';
+import { createHash } from 'node:crypto';
+import {
+  errorMessage,
+  ImageError,
+  isRetryable,
+  ObjectError,
+  VisionscaleError,
+  UsageError,
+} from '../../base/errors.ts';
 import { pathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import type { Rejection } from '../../base/files/walk.ts';
+import { checkPaths, type Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
-import type { UploadEvent } from './events.ts';
-import { keyPrefix } from './key-prefix.ts';
+import type { ImageTable } from '../../systems/database/tables/images.ts';
+import { objectKeyFault, type ObjectStore } from '../../systems/objects/store.ts';
 import { type Candidate, plan } from './plan.ts';
-import { uploadImage, type UploadImageDeps } from './upload-image.ts';
 
 export interface UploadDeps extends Omit<UploadImageDeps, 'patiently'> {
   report: (event: UploadEvent) => void;
@@ -83,11 +89,11 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
       signal: stop,
       attempts,
       forMs: outageMs,
-      onWait: (error, delayMs, attempt) => report({ type: 'waiting', error, attempt, delayMs }),
+      onWait: (error, delayMs, attempt) => report({ kind: 'waiting', error, attempt, delayMs }),
     });
   const reject = (rejection: Rejection) => {
     result.rejected.push(rejection);
-    report({ type: 'rejected', ...rejection });
+    report({ kind: 'rejected', ...rejection });
   };
 
   async function uploadOne(candidate: Candidate): Promise<void> {
@@ -96,21 +102,21 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     const bytes = content.length;
     const outcome = { path, key, bytes, replaced: knownSha256 !== null };
     const steps = { store, images, check, patiently };
-    const type = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
-    switch (type) {
+    const kind = await uploadImage(steps, { key, content, knownSha256 }, { dryRun, recheck });
+    switch (kind) {
       case 'skipped':
         result.skipped++;
-        report({ type, path, key, bytes });
+        report({ kind, path, key, bytes });
         return;
       case 'would_upload':
         result.wouldUpload = (result.wouldUpload ?? 0) + 1;
-        report({ type, ...outcome });
+        report({ kind, ...outcome });
         return;
       case 'uploaded':
         result.uploaded++;
         if (outcome.replaced) result.replaced++;
         result.bytes += bytes;
-        report({ type, ...outcome });
+        report({ kind, ...outcome });
     }
   }
 
@@ -136,7 +142,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     onFound(bytes) {
       found.files++;
       found.bytes += bytes;
-      report({ type: 'found', ...found, complete: false });
+      report({ kind: 'found', ...found, complete: false });
     },
     onRejected: reject,
   });
@@ -151,7 +157,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
 
   async function* withEnd(source: AsyncIterable<Candidate>): AsyncGenerator<Candidate> {
     yield* source;
-    if (!stop.aborted) report({ type: 'found', ...found, complete: true });
+    if (!stop.aborted) report({ kind: 'found', ...found, complete: true });
   }
 }
 
@@ -169,4 +175,68 @@ function stopped(error: unknown, uploaded: number): unknown {
     hint: error.hint === undefined ? goOn : `${error.hint}\n${goOn}`,
     cause: error,
   });
+}
+
+export type UploadEvent =
+  /** The walk has come this far: all files so far and their bytes; each ends as one of the next four. */
+  | { kind: 'found'; files: number; bytes: number; complete: boolean }
+  | { kind: 'uploaded'; path: string; key: string; bytes: number; replaced: boolean }
+  /** A dry run would upload it. */
+  | { kind: 'would_upload'; path: string; key: string; bytes: number; replaced: boolean }
+  /** Unchanged since an earlier upload. */
+  | { kind: 'skipped'; path: string; key: string; bytes: number }
+  | { kind: 'rejected'; path: string; reason: string }
+  /** The store or the database is away; the step is tried again after `delayMs`. */
+  | { kind: 'waiting'; error: unknown; attempt: number; delayMs: number };
+
+/** Empty, or what keys begin with, a slash at its end. Throws a UsageError. */
+export function keyPrefix(text: string): string {
+  const folder = text.replace(/^\/+|\/+$/g, '');
+  if (folder === '') return '';
+  const fault = objectKeyFault(folder);
+  if (fault !== undefined) throw new UsageError(`the prefix cannot begin keys: ${fault}`);
+  return `${folder}/`;
+}
+
+/** One image: into the object store, then into the table. What the table knows already is left alone. */
+export interface UploadImageDeps {
+  store: ObjectStore;
+  images: ImageTable;
+  /** Says what kind of image it is; throws an ImageError where it is none, or one that cannot be classified. */
+  check: (bytes: Buffer) => Promise<{ contentType: string }>;
+  /** Runs a step, however often it takes while something is away. */
+  patiently: <T>(step: () => Promise<T>) => Promise<T>;
+}
+
+interface NewImage {
+  key: string;
+  content: Buffer;
+  /** What the table says of the key now. */
+  knownSha256: string | null;
+}
+
+interface UploadImageOptions {
+  /** Look and tell, but write nothing. */
+  dryRun?: boolean;
+  /** Also ask the store whether what would be skipped is still there. */
+  recheck?: boolean;
+}
+
+/** Throws what `check` throws, and the store's and database's errors where `patiently` gives up. */
+export async function uploadImage(
+  { store, images, check, patiently }: UploadImageDeps,
+  { key, content, knownSha256 }: NewImage,
+  { dryRun = false, recheck = false }: UploadImageOptions = {},
+): Promise<'uploaded' | 'skipped' | 'would_upload'> {
+  const bytes = content.length;
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  const same = sha256 === knownSha256;
+  if (same && !(recheck && (await patiently(() => store.head(key)))?.bytes !== bytes)) return 'skipped';
+  const { contentType } = await check(content);
+  if (dryRun) return 'would_upload';
+  // Killed behind the put, the row would vouch for an object that is another by now, should the old file come back.
+  if (knownSha256 !== null && !same) await patiently(() => images.forget(key));
+  await patiently(() => store.put(key, content, { contentType }));
+  await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
+  return 'uploaded';
 }

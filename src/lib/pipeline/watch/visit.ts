@@ -2,17 +2,19 @@
 import type { Stats } from 'node:fs';
 import { lstat, realpath, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Pool } from 'pg';
 import { ImageError, ObjectError } from '../../base/errors.ts';
 import { readImageFile, tooManyBytes } from '../../base/files/read-file.ts';
-import { objectKeyFault } from '../../systems/objects/key.ts';
-import type { WatchEvent } from './events.ts';
+import { markProduced, pendingAmong } from '../../systems/database/tables/images.ts';
+import { keyMessage } from '../../systems/message/headers.ts';
+import { objectKeyFault } from '../../systems/objects/store.ts';
+import type { Producer } from '../../systems/topic/topic.ts';
+import { uploadImage, type UploadImageDeps } from '../upload/upload.ts';
 import { relativePath } from './folder.ts';
-import type { Sender } from './send.ts';
-import type { Settled } from './settled.ts';
 
 export interface VisitDeps {
   sender: Sender;
-  settled: Settled;
+  settled: SettledFiles;
   report: (event: WatchEvent) => void;
 }
 
@@ -113,3 +115,102 @@ export class Visit {
     return null;
   }
 }
+
+/** Whether a file that somebody may still be writing has come to rest: neither its size nor its time changes. */
+interface SettleOptions {
+  /** How long it has to be unchanged, in milliseconds. */
+  settleMs: number;
+  /** Milliseconds since the epoch; and a clock that nobody sets. */
+  now?: () => number;
+  steady?: () => number;
+}
+
+type Seen = Pick<Stats, 'size' | 'mtimeMs' | 'ino'>;
+
+export class SettledFiles {
+  readonly #settleMs: number;
+  readonly #now: () => number;
+  readonly #steady: () => number;
+  readonly #seen = new Map<string, { file: Seen; since: number }>();
+
+  constructor({ settleMs, now = Date.now, steady = () => performance.now() }: SettleOptions) {
+    this.#settleMs = settleMs;
+    this.#now = now;
+    this.#steady = steady;
+  }
+
+  /**
+   * For how long the file has been as it is now, as far as is known, and how long it still has to be, both in
+   * milliseconds. Its own time tells at once where a whole file was moved in; where that lies in the future (another
+   * host's clock), only having seen it unchanged does.
+   */
+  look(path: string, { size, mtimeMs, ino }: Seen): { unchangedMs: number; waitMs: number } {
+    const before = this.#seen.get(path);
+    const same = before?.file.size === size && before.file.mtimeMs === mtimeMs && before.file.ino === ino;
+    const since = same ? before.since : this.#steady();
+    if (!same) this.#seen.set(path, { file: { size, mtimeMs, ino }, since });
+    const unchangedMs = Math.max(this.#steady() - since, this.#now() - mtimeMs);
+    return { unchangedMs, waitMs: Math.max(0, this.#settleMs - unchangedMs) };
+  }
+
+  forget(path: string): void {
+    this.#seen.delete(path);
+  }
+}
+
+/** Sends one image that is whole: to the store, the table and the topic; what was sent before is not sent again. */
+export interface SenderDeps extends UploadImageDeps {
+  pool: Pool;
+  producer: Producer;
+}
+
+export interface Image {
+  key: string;
+  content: Buffer;
+  capturedAt: Date;
+}
+
+export class Sender {
+  readonly #deps: SenderDeps;
+  readonly #belt: string | undefined;
+
+  constructor(deps: SenderDeps, { belt }: { belt?: string }) {
+    this.#deps = deps;
+    this.#belt = belt;
+  }
+
+  /**
+   * A key is marked after the topic's acknowledgement. Killed in between, the next run sends it again under the same
+   * request id, and the consumer's record of that request makes it one. Throws an ImageError where it is no image.
+   */
+  async send({ key, content, capturedAt }: Image): Promise<{ sent: boolean; replaced: boolean }> {
+    const { pool, producer, images, patiently } = this.#deps;
+    const [known] = await patiently(() => images.lookup([key]));
+    const knownSha256 = known?.sha256 ?? null;
+    const uploaded = await uploadImage(this.#deps, { key, content, knownSha256 });
+    const pending = await patiently(() => pendingAmong(pool, [key]));
+    if (pending.length > 0) {
+      const belt = this.#belt;
+      const messages = pending.map(({ round }) => keyMessage({ key, round, capturedAt, belt }));
+      await patiently(() => producer.send(messages));
+      await patiently(() => markProduced(pool, pending));
+    }
+    const replaced = uploaded === 'uploaded' && knownSha256 !== null;
+    return { sent: uploaded === 'uploaded' || pending.length > 0, replaced };
+  }
+}
+
+export type WatchEvent =
+  /** Everything that was there at the start has been found. */
+  | { kind: 'watching'; dir: string }
+  /** In the store and the table, and its key in the topic. */
+  | { kind: 'sent'; path: string; key: string; bytes: number; replaced: boolean; capturedAt: Date }
+  /** Known from before, and sent then. */
+  | { kind: 'skipped'; path: string; key: string }
+  /** Not an image, or never finished. It is looked at again when it changes. */
+  | { kind: 'rejected'; path: string; reason: string }
+  | { kind: 'deleted'; path: string }
+  /** Something is away; the step is tried again. */
+  | { kind: 'waiting'; reason: string; code: string }
+  /** A place that cannot be watched. */
+  | { kind: 'problem'; reason: string };

@@ -3,13 +3,6 @@ import type { Score } from '../../base/classification.ts';
 import { globMatcher, isGlob } from './glob.ts';
 import type { BinReason, BinRule, BinRules } from './rules.ts';
 
-export interface Sortable {
-  /** The likeliest class first, confidences in percent. */
-  top: readonly Score[];
-  /** By how much the result misses its deadline, in milliseconds; 0 or less: it is in time, or there is none. */
-  lateBy: number;
-}
-
 export interface BinDecision {
   bin: string;
   reason: BinReason;
@@ -49,10 +42,12 @@ const mostKnown = 100_000;
 /** Sums of floating-point percentages are not exact to the last digit. */
 const rounding = 1e-9;
 
-/** In time, mapped, confident enough, far enough ahead of the second: the first that fails is the reason. */
-export function decideBin(table: BinTable, { top, lateBy }: Sortable): BinDecision {
+/**
+ * Mapped, confident enough, far enough ahead of the second: the first that fails is the reason. `top`: the likeliest class
+ * first, confidences in percent. What is late is for the recording transaction to tell, by the server's clock.
+ */
+export function decideBin(table: BinTable, top: readonly Score[]): BinDecision {
   const manual = (reason: BinReason) => ({ bin: table.rules.manual, reason });
-  if (lateBy > 0) return manual('missed_deadline');
   const [first, second] = top;
   const rule = first === undefined ? null : table.ruleOf(first.category);
   if (first === undefined || rule === null) return manual('unmapped');

@@ -160,16 +160,6 @@ export async function schemaVersion(pool: pg.Pool): Promise<string | null> {
   return (await appliedMigrations(pool, schemaOf(pool))).at(-1) ?? null;
 }
 
-/** Throws DatabaseError `schema_outdated` unless every migration has been applied. */
-export async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
-  const pending = await pendingMigrations(pool);
-  if (pending.length === 0) return;
-  throw new DatabaseError(`the database lacks ${pending.length} schema change(s): ${pending.join(', ')}`, {
-    code: 'schema_outdated',
-    hint: 'Run: visionscale init',
-  });
-}
-
 /** Asks for the table first: in a transaction a failed statement would be its end. */
 async function appliedMigrations(client: Pick<pg.ClientBase, 'query'>, schema: string): Promise<string[]> {
   const name = `${pg.escapeIdentifier(schema)}.${table}`;

@@ -5,7 +5,6 @@ import { databaseErrorOrSame } from './database-error.ts';
 import type { EmbeddedPostgres } from './embedded/keeper/use.ts';
 import { inspect, prepare, sessionOf } from './session.ts';
 import { withTransaction } from './transaction.ts';
-import { int8AsNumber } from './types.ts';
 
 export { toDatabaseError } from './database-error.ts';
 
@@ -148,3 +147,29 @@ function adaptQuery(pool: pg.Pool, where: string): void {
       throw databaseErrorOrSame(error, where);
     })) as typeof pool.query;
 }
+
+const { INT8 } = pg.types.builtins;
+const int8Array = 1016;
+
+/** Offsets, sizes and counts stay far below 2^53; a value that does not is an error, never a wrong number. */
+function toNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} is beyond 2^53`);
+  return value;
+}
+
+function parserOf(oid: number, format?: string): unknown {
+  const standard: unknown = pg.types.getTypeParser(oid, format as 'text');
+  if (format === 'binary') return standard;
+  if (oid === (INT8 as number)) return toNumber;
+  if (oid === int8Array) {
+    const toTexts = standard as (text: string) => (string | null)[];
+    return (text: string) => toTexts(text).map((item) => (item === null ? null : toNumber(item)));
+  }
+  return standard;
+}
+
+/** How columns become values: bigint as a number, for one pool rather than for every user of pg in the process. */
+const int8AsNumber: pg.CustomTypesConfig = {
+  getTypeParser: parserOf as typeof pg.types.getTypeParser,
+};

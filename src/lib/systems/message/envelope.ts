@@ -1,13 +1,12 @@
 /** Our own envelope: a JSON object that asks for one image, for senders that cannot set headers. */
-import { objectKeyFault } from '../objects/key.ts';
-import { beltOf, plainText, timeOf, traceparentOf } from './fields.ts';
-import { placeOf, type Place } from './place.ts';
+import { objectKeyFault } from '../objects/store.ts';
 import { maxRequestIdBytes } from './request.ts';
-import type { MessageRules } from './rules.ts';
+import { placeOf, type ObjectPlace, type MessageRules } from './rules.ts';
+import { beltOf, plainText, timeOf, traceparentOf } from './values.ts';
 
 /** `{"visionscale": 1, "imageKey": "…", "id"?, "bucket"?, "capturedAt"?, "belt"?, "traceparent"?}`; what else is there is left alone. */
 export interface Envelope {
-  place: Place;
+  place: ObjectPlace;
   id: string | null;
   capturedAt: number | null;
   belt: string | null;

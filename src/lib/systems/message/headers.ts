@@ -1,4 +1,6 @@
-/** The message headers that visionscale writes and understands; values are text. */
+/** The message headers that visionscale writes and understands, and the message that asks for an image of `image_info`. */
+import type { OutgoingRecord } from './record.ts';
+import { producedRequestId } from './request.ts';
 
 export const header = {
   requestId: 'visionscale-request-id',
@@ -17,3 +19,22 @@ export const header = {
 
 /** The content type of a message whose value is an image key. */
 export const keyContentType = 'text/plain; charset=utf-8';
+
+/** The message that asks for an image of `image_info`: its key, and everything else in headers. */
+interface KeyMessage {
+  key: string;
+  round: number;
+  capturedAt: Date;
+  belt: string | undefined;
+}
+
+export function keyMessage({ key, round, capturedAt, belt }: KeyMessage): OutgoingRecord {
+  const bytes = Buffer.from(key);
+  const headers: Record<string, string> = {
+    [header.requestId]: producedRequestId(key, round),
+    [header.contentType]: keyContentType,
+    [header.capturedAt]: capturedAt.toISOString(),
+  };
+  if (belt !== undefined) headers[header.belt] = belt;
+  return { key: bytes, value: bytes, headers };
+}

@@ -1,11 +1,9 @@
 /** Turns a record into what it asks for, or says why it is unreadable; never throws. */
 import { isUtf8 } from 'node:buffer';
-import { objectKeyFault } from '../objects/key.ts';
-import type { TopicRecord } from '../topic/topic.ts';
+import { objectKeyFault } from '../objects/store.ts';
 import { isEnvelope, readEnvelope } from './envelope.ts';
-import { beltOf, plainText, timeOf, traceparentOf } from './fields.ts';
 import { header } from './headers.ts';
-import { looksLikeImage } from './looks-like-image.ts';
+import type { TopicRecord } from './record.ts';
 import {
   fitsImage,
   maxRequestIdBytes,
@@ -17,6 +15,7 @@ import {
 import { retryNumber, wholeLetterId } from './retry.ts';
 import { defaultMessageRequests, defaultRules, type MessageRules } from './rules.ts';
 import { type Around, isS3Event, readS3Event, recordsOf } from './s3-event.ts';
+import { beltOf, plainText, timeOf, traceparentOf } from './values.ts';
 
 export type Message =
   /** At least one of the two is there. `ignored`: parts of the message that ask for nothing. */
@@ -226,4 +225,21 @@ function parseObject(value: Buffer): Record<string, unknown> | undefined {
 
 function hasControls(text: Buffer): boolean {
   return /\p{Cc}/u.test(text.toString());
+}
+
+const signatures: readonly (readonly [at: number, bytes: string])[] = [
+  [0, '\xff\xd8\xff'], // JPEG
+  [0, '\x89PNG\r\n\x1a\n'],
+  [0, 'GIF87a'],
+  [0, 'GIF89a'],
+  [8, 'WEBP'],
+  [0, 'II*\0'], // TIFF
+  [0, 'MM\0*'],
+  [0, 'BM'], // BMP
+  [4, 'ftyp'], // HEIC, AVIF: refused by name later
+];
+
+/** Whether bytes begin as an image file does: a first look, before anything is decoded. */
+export function looksLikeImage(bytes: Buffer): boolean {
+  return signatures.some(([at, text]) => bytes.toString('latin1', at, at + text.length) === text);
 }

@@ -1,8 +1,9 @@
 /** What `dead-letters retry` puts into the topic for a dead letter, and how a consumer knows it again. */
-import type { OutgoingRecord, TopicRecord } from '../topic/topic.ts';
-import { plainText } from './fields.ts';
+import { createHash } from 'node:crypto';
 import { header } from './headers.ts';
+import type { OutgoingRecord, TopicRecord } from './record.ts';
 import { fitsImage, maxRequestIdBytes, positionRequestId } from './request.ts';
+import { plainText } from './values.ts';
 
 /** Of a dead letter, what its retry is made of: the message, or as much of it as asked for this. */
 export interface Retried {
@@ -24,6 +25,13 @@ export function retryMessage(letter: Retried): OutgoingRecord {
 export function retryNumber(headers: Record<string, string>): number | null {
   const text = headers[header.retry];
   return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
+}
+
+/** SHA-256 of a message's value: a retry brings the very value that its letter keeps. */
+export function valueDigest(value: Buffer | null): Buffer {
+  return createHash('sha256')
+    .update(value ?? '')
+    .digest();
 }
 
 /**

@@ -1,12 +1,11 @@
 /** S3 event notifications, as AWS, MinIO, Ceph and versitygw write them: what their records ask for. */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { plainText, timeOf } from './fields.ts';
-import { type Place, placeOf } from './place.ts';
 import { fitsImage, maxRequestIdBytes, type Refused, type Request } from './request.ts';
-import type { EventKeyForm, MessageRules } from './rules.ts';
+import { type ObjectPlace, placeOf, type EventKeyForm, type MessageRules } from './rules.ts';
+import { plainText, timeOf } from './values.ts';
 
-export interface Asked {
+export interface EventAsks {
   requests: Request[];
   refused: Refused[];
   /** Records that ask for nothing. */
@@ -62,8 +61,8 @@ export function recordsOf(json: Record<string, unknown>): readonly unknown[] {
  * Every record for itself: one that cannot be read keeps no other from being answered. Those that cannot be done and that
  * nothing in them tells apart become one dead letter of each kind: a hostile event of little bytes makes few letters.
  */
-export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): Asked {
-  const asked: Asked = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
+export function readS3Event(json: Record<string, unknown>, around: Around, rules: MessageRules): EventAsks {
+  const asked: EventAsks = { requests: [], refused: [], ignored: 0, reason: 'a test event' };
   const records = recordsOf(json);
   if (records.length === 0) return { ...asked, ignored: 1 };
   const ids = new Set<string>();
@@ -129,7 +128,7 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
 /** Whether the header's id may stand for this record. */
 function fitsEvent(
   around: Around,
-  place: Place | null,
+  place: ObjectPlace | null,
   record: EventRecord | undefined,
   own: string | null,
 ): boolean {

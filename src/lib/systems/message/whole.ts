@@ -1,6 +1,6 @@
 /** What a message is as one dead letter: the one thing it asks for, or all of it. */
-import type { TopicRecord } from '../topic/topic.ts';
 import { parseMessage } from './parse.ts';
+import type { TopicRecord } from './record.ts';
 import type { Refused, Request } from './request.ts';
 import { wholeLetterId } from './retry.ts';
 import type { MessageRules } from './rules.ts';

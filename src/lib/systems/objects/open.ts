@@ -1,11 +1,10 @@
-/** Chooses the object store that the settings name, and reads store URLs. */
+/** Chooses the object store that the settings name, reads store URLs, and opens other buckets when they are needed. */
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UsageError } from '../../base/errors.ts';
 import { openFileStore } from './file/file.ts';
-import { objectKeyFault } from './key.ts';
 import type { S3Connection, S3Credentials } from './s3/s3-client.ts';
-import type { ObjectStore } from './store.ts';
+import { objectKeyFault, type ObjectStore } from './store.ts';
 
 export type StoreSettings =
   | { kind: 'file'; dir: string }
@@ -109,4 +108,31 @@ function decode(text: string): string {
 function hintFor(text: string): string {
   if (/^\.{0,2}\//.test(text)) return `For a directory: ${pathToFileURL(text).href}`;
   return forms;
+}
+
+/** Buckets other than the configured store's, opened when the first image of one is asked for. */
+export interface Buckets extends AsyncDisposable {
+  /** The whole bucket as a store; connects to nothing by itself. */
+  of(bucket: string): Promise<ObjectStore>;
+}
+
+/** All with the same endpoint and credentials. The S3 client is loaded only where it is used. */
+export function openBuckets(connection: S3Connection): Buckets {
+  const opened = new Map<string, Promise<ObjectStore>>();
+  let closed: Promise<void> | undefined;
+  const close = async () => {
+    const stores = await Promise.allSettled(opened.values());
+    for (const store of stores) if (store.status === 'fulfilled') await store.value[Symbol.asyncDispose]();
+  };
+  return {
+    of(bucket) {
+      let store = opened.get(bucket);
+      if (store === undefined) {
+        store = import('./s3/s3.ts').then(({ openS3Store }) => openS3Store({ ...connection, bucket }));
+        opened.set(bucket, store);
+      }
+      return store;
+    },
+    [Symbol.asyncDispose]: () => (closed ??= close()),
+  };
 }

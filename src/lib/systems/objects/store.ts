@@ -1,4 +1,5 @@
-/** The object store: images by key. Implemented by `file.ts` (a directory) and `s3.ts` (S3 and what speaks like it). */
+/** The object store: images by key, what a key may be, and errors in the same words for `file.ts`, `s3.ts` and what comes after. */
+import { ObjectError } from '../../base/errors.ts';
 
 export interface ObjectInfo {
   key: string;
@@ -21,7 +22,7 @@ export interface GetOptions {
 /**
  * Keys are any UTF-8 text of 1 to 1024 bytes without control characters, and may hold spaces, `#`, `%`, `+`, leading
  * dots and `/`; a key with an empty, `.` or `..` segment, or a leading `/`, is refused with `bad_key` so that no path
- * leaves its directory (`key.ts`). `a` and `a/b` are both good keys; a server that keeps objects as files may refuse
+ * leaves its directory (`checkKey`). `a` and `a/b` are both good keys; a server that keeps objects as files may refuse
  * the second with `bad_key`.
  *
  * Errors are ObjectError, never with a secret in them. Of the one object (`ofObject`): `not_found`, `too_large`,
@@ -50,4 +51,93 @@ export interface ObjectStore extends AsyncDisposable {
    * is left out: directory markers, temporary files, symbolic links.
    */
   list(prefix?: string): AsyncIterable<ObjectInfo>;
+}
+
+/** The ObjectErrors that speak of one object, in the same words for every store. */
+export function badKey(key: string, fault: string, cause?: unknown): ObjectError {
+  return new ObjectError(`${quoteKey(key)} cannot be an object key: ${fault}`, {
+    code: 'bad_key',
+    hint: 'Keys are 1 to 1024 bytes of UTF-8 without control characters or empty, "." and ".." segments.',
+    cause,
+  });
+}
+
+export function notFound(key: string, url: string): ObjectError {
+  return new ObjectError(`no object ${quoteKey(key)} in ${url}`, {
+    code: 'not_found',
+    hint: 'Upload it, or check that VISIONSCALE_STORE is the store it was uploaded to.',
+  });
+}
+
+/** `said`: the server's words. */
+export function archived(key: string, url: string, said: string, cause?: unknown): ObjectError {
+  return new ObjectError(`object ${quoteKey(key)} in ${url} is archived and cannot be read: ${said}`, {
+    code: 'archived',
+    hint: 'Restore it to a tier that can be read, then `visionscale dead-letters retry --code archived`.',
+    cause,
+  });
+}
+
+export function refusedObject(key: string, url: string, said: string, cause?: unknown): ObjectError {
+  return new ObjectError(`${url} does not give object ${quoteKey(key)}: ${said}`, {
+    code: 'refused',
+    hint: 'Other objects of that store can be had. Where it is encrypted: enable its key, or upload it without one.',
+    cause,
+    ofObject: true,
+  });
+}
+
+/** `bytes` undefined: it has not said how many, and more than `maxBytes` have come. */
+export function tooLarge(key: string, bytes: number | undefined, maxBytes: number): ObjectError {
+  const size = bytes === undefined ? '' : ` (${bytes})`;
+  return new ObjectError(`object ${quoteKey(key)} has more bytes than the ${maxBytes} allowed${size}`, {
+    code: 'too_large',
+  });
+}
+
+/** A key for messages: control characters escaped (a terminal would obey them), long ones cut. */
+export function quoteKey(key: string): string {
+  const text = JSON.stringify(key.length > 120 ? `${key.slice(0, 120)}…` : key);
+  return text.replace(/\p{Cc}/gu, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
+}
+
+// What an object key may be, and the order keys are listed in. The same rules for every store.
+
+/** In bytes of UTF-8; S3's own limit. */
+const MAX_KEY_BYTES = 1024;
+
+/** Why `key` is refused; undefined where it is a good key. */
+export function objectKeyFault(key: string): string | undefined {
+  if (key === '') return 'it is empty';
+  if (/\p{Cs}/u.test(key)) return 'it is not valid Unicode';
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `it is longer than ${MAX_KEY_BYTES} bytes of UTF-8`;
+  if (/\p{Cc}/u.test(key)) return 'it holds a control character';
+  if (key.startsWith('/')) return 'it begins with "/"';
+  for (const segment of key.split('/')) {
+    if (segment === '') return 'it holds an empty segment (a doubled "/" or one at the end)';
+    if (segment === '.' || segment === '..') return `it holds the segment "${segment}"`;
+  }
+  return undefined;
+}
+
+/** Throws ObjectError `bad_key` where `key` breaks the rules. */
+export function checkKey(key: string): void {
+  const fault = objectKeyFault(key);
+  if (fault !== undefined) throw badKey(key, fault);
+}
+
+/** The order of the UTF-8 bytes, which `<` on JavaScript strings (UTF-16) is not. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const left = a.charCodeAt(at);
+    const right = b.charCodeAt(at);
+    if (left !== right) return rank(left) - rank(right);
+  }
+  return a.length - b.length;
+}
+
+/** Surrogates stand for code points above every other UTF-16 unit. */
+function rank(unit: number): number {
+  return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }

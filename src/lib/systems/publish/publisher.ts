@@ -1,4 +1,4 @@
-/** Publishes what the outbox holds for one partition and one topic, in its order, at least once. */
+/** Publishes what the outbox holds for one partition, each topic at its own pace and in its order, at least once. */
 import type { Pool } from 'pg';
 import { errorMessage, TopicError } from '../../base/errors.ts';
 import { retry } from '../../base/flow/retry.ts';
@@ -12,8 +12,8 @@ import {
 } from '../database/tables/outbox.ts';
 import type { PartitionId } from '../database/tables/owners.ts';
 import { header } from '../message/headers.ts';
+import type { OutgoingRecord } from '../message/record.ts';
 import { RefusedError } from '../topic/limits.ts';
-import type { OutgoingRecord } from '../topic/topic.ts';
 import type { ResultTopics } from './topics.ts';
 
 export type PublishEvent =
@@ -167,4 +167,33 @@ function toRecord({ key, payload }: OutboxMessage): OutgoingRecord {
       ...(traceparent !== null && { [header.traceparent]: traceparent }),
     },
   };
+}
+
+/** What an owner of a partition publishes: results and dead letters, each at its own pace. */
+export class Publication {
+  readonly #results: Publisher;
+  readonly #dead: Publisher;
+
+  /** Begins with what a former owner has left. */
+  constructor(deps: PublisherDeps, partition: PartitionId) {
+    this.#results = new Publisher(deps, partition, 'result');
+    this.#dead = new Publisher(deps, partition, 'dead');
+  }
+
+  /** Outcomes have been recorded. */
+  recorded({ predicted, deadLettered }: { predicted: number; deadLettered: number }): void {
+    if (predicted > 0) this.#results.wake();
+    if (deadLettered > 0) this.#dead.wake();
+  }
+
+  /** Settles when nothing is left, or when `signal` aborts: then the next owner goes on with it. */
+  async finish(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#results.finish(signal), this.#dead.finish(signal)]);
+  }
+
+  /** At once: the partition is somebody else's, or what is needed is away. */
+  abandon(): void {
+    this.#results.abandon();
+    this.#dead.abandon();
+  }
 }

@@ -1,6 +1,6 @@
 /** What a topic accepts: names, partition numbers and records are checked here before they go anywhere. */
 import { type ErrorDetails, TopicError } from '../../base/errors.ts';
-import type { OutgoingRecord } from './topic.ts';
+import type { OutgoingRecord } from '../message/record.ts';
 
 /** Largest record (key, value and headers, in bytes) a topic takes unless told: 1 MiB, Kafka's default. */
 export const defaultMaxRecordBytes = 1_048_576;

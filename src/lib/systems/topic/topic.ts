@@ -1,22 +1,5 @@
 /** The topic: what visionscale needs of Kafka, in its own words. Implemented by `kafka/` and `embedded/`. */
-
-/** A record on its way in. Headers are text; the value is what a consumer gets, byte for byte. */
-export interface OutgoingRecord {
-  key: Buffer | null;
-  value: Buffer;
-  headers: Record<string, string>;
-}
-
-/** A record as read. An empty value may come back as null. `timestamp` is in milliseconds since the epoch; offsets are exact up to 2^53. */
-export interface TopicRecord {
-  topic: string;
-  partition: number;
-  offset: number;
-  timestamp: number;
-  key: Buffer | null;
-  value: Buffer | null;
-  headers: Record<string, string>;
-}
+import type { OutgoingRecord, TopicRecord } from '../message/record.ts';
 
 export interface Placement {
   partition: number;

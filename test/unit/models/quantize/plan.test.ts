@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { makeNode } from '../../../../src/lib/models/onnx/nodes.ts';
-import { planQuantization } from '../../../../src/lib/models/quantize/plan.ts';
+import { makeNode } from '../../../../src/lib/models/onnx/graph.ts';
+import { planQuantization } from '../../../../src/lib/models/quantize/rewrite.ts';
 import { convModel } from '../../../support/conv-model.ts';
 
 const groups = (graph: Parameters<typeof planQuantization>[0]) =>

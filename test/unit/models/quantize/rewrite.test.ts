@@ -1,10 +1,9 @@
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { parseOnnx, serializeOnnx, type OnnxModel } from '../../../../src/lib/models/onnx/onnx.ts';
-import { calibrate } from '../../../../src/lib/models/quantize/calibrate.ts';
-import { activationParameters, type Affine } from '../../../../src/lib/models/quantize/parameters.ts';
-import { planQuantization } from '../../../../src/lib/models/quantize/plan.ts';
-import { rewriteQuantized } from '../../../../src/lib/models/quantize/rewrite.ts';
+import { type OnnxModel } from '../../../../src/lib/models/onnx/graph.ts';
+import { parseOnnx, serializeOnnx } from '../../../../src/lib/models/onnx/onnx.ts';
+import { calibrate, activationParameters, type Affine } from '../../../../src/lib/models/quantize/parameters.ts';
+import { planQuantization, rewriteQuantized } from '../../../../src/lib/models/quantize/rewrite.ts';
 import { convModel, convSide, randomNumbers } from '../../../support/conv-model.ts';
 
 const classes = 10;

@@ -1,6 +1,5 @@
-/** How many images each class has, and which have too few. Pure. */
-import type { ClassCount, ReportInput } from '../report.ts';
-import { list } from './words.ts';
+/** How many images each class has, which have too few, and numbers as the report writes them. Pure. */
+import type { ClassCount, ReportInput } from './input.ts';
 
 /** Fewer images than this are too few to train a class with. */
 export const leastImages = 20;
@@ -53,4 +52,18 @@ export function smallestClasses(input: ReportInput): { label: string; count: num
     .filter(({ train }) => train < enough)
     .map(({ label, train }) => ({ label, count: train, wanted: enough - train }))
     .sort((a, b) => a.count - b.count);
+}
+
+// Numbers as the report writes them.
+
+/** `3 images`, `1 image`. */
+export function images(count: number): string {
+  return count === 1 ? '1 image' : `${count} images`;
+}
+
+/** `a, b and c`; beyond `most`, `a, b and 7 others`. */
+export function list(names: readonly string[], most = 6): string {
+  const shown =
+    names.length > most ? [...names.slice(0, most - 1), `${names.length - most + 1} others`] : names;
+  return shown.length < 2 ? shown.join('') : `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)}`;
 }

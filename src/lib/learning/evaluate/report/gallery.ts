@@ -1,10 +1,13 @@
-/** Pictures: the worst mistakes, and images that are on both sides of the split. */
+/** Pictures in the report: the worst mistakes, images on both sides of the split, and their thumbnails. */
+import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { percent } from '../../../base/report/percent.ts';
+import { readImageFile } from '../../../base/files/read-file.ts';
+import { percent } from '../../../base/report/table.ts';
+import { defaultLimits } from '../../../models/images/limits.ts';
+import { thumbnail } from '../../../models/images/small.ts';
 import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';
-import type { ReportInput } from '../report.ts';
 import { html, type Html } from './html.ts';
-import type { Thumbnails } from './thumbnails.ts';
+import type { ReportInput } from './input.ts';
 
 const mostMistakes = 36;
 const mostDuplicates = 12;
@@ -82,4 +85,35 @@ export async function duplicateSection(
       make the accuracy look better than it is. Keep pictures of one series on one side.
     </p>
     <div class="gallery">${shown}</div>`;
+}
+
+/** Pixels: shown at half of it, so that it is sharp on any screen. */
+const side = 192;
+/** Of all thumbnails of a report together, as they are encoded. */
+const budget = 2 * 2 ** 20;
+
+/** Thumbnails as data URIs, within a budget: the report stays a file that can be mailed. */
+export class Thumbnails {
+  #left = budget;
+  readonly #made = new Map<string, Html | undefined>();
+
+  /** Undefined where the image is gone or cannot be read by now, or where the budget is spent. */
+  async of(path: string): Promise<Html | undefined> {
+    if (!this.#made.has(path)) this.#made.set(path, await this.#make(path));
+    return this.#made.get(path);
+  }
+
+  async #make(path: string): Promise<Html | undefined> {
+    if (this.#left <= 0) return undefined;
+    try {
+      const bytes = await thumbnail(await readImageFile(await realpath(path), defaultLimits.maxBytes), side);
+      const encoded = bytes.toString('base64');
+      if (encoded.length > this.#left) return undefined;
+      this.#left -= encoded.length;
+      return html`<img alt="" src="data:image/jpeg;base64,${encoded}" />`;
+    } catch {
+      // It was judged a moment ago; a report without one picture is still a report.
+      return undefined;
+    }
+  }
 }

@@ -8,14 +8,14 @@ export class Html {
   }
 }
 
-export type Content = string | number | Html | readonly Content[] | undefined | false;
+export type HtmlContent = string | number | Html | readonly HtmlContent[] | undefined | false;
 
 /** Strings and numbers are escaped, for text and for quoted attributes alike; lists are joined; nothing comes of false. */
-export function html(parts: TemplateStringsArray, ...values: Content[]): Html {
+export function html(parts: TemplateStringsArray, ...values: HtmlContent[]): Html {
   return new Html(parts.reduce((text, part, i) => text + render(values[i - 1]) + part));
 }
 
-function render(value: Content): string {
+function render(value: HtmlContent): string {
   if (value === undefined || value === false) return '';
   if (value instanceof Html) return value.text;
   if (typeof value === 'string') return escapeHtml(value);

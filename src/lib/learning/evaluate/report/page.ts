@@ -1,20 +1,15 @@
 /** report.html: one file with everything in it, safe to open whatever the images are called. */
-import { percent } from '../../../base/report/percent.ts';
-import { confusedPairs } from '../metrics.ts';
-import type { ReportInput } from '../report.ts';
-import { classTable } from './class-table.ts';
-import { comparisonSection } from './comparison.ts';
-import { countWarnings } from './counts.ts';
-import { learningCurves } from './curves.ts';
-import { duplicateSection, mistakeGallery } from './gallery.ts';
-import { heatMap, mostClasses } from './heat-map.ts';
+import { percent } from '../../../base/report/table.ts';
+import { worstMistakes } from '../judge.ts';
+import { confusedPairs, wilson } from '../metrics.ts';
+import { learningCurves, heatMap, mostClasses } from './charts.ts';
+import { classTable, comparisonSection } from './comparison.ts';
+import { countWarnings, images } from './counts.ts';
+import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
 import { Html, html } from './html.ts';
-import { style } from './style.ts';
-import { summaryTiles, verdictCard } from './summary.ts';
-import { Thumbnails } from './thumbnails.ts';
-import { images } from './words.ts';
+import type { ReportInput } from './input.ts';
+import { verdict } from './verdict.ts';
 
-const styleElement = new Html(`<style>${style}</style>`);
 const mostPairs = 15;
 const mostUnreadable = 50;
 
@@ -49,7 +44,7 @@ export async function reportPage(input: ReportInput & { created: string }): Prom
         <meta http-equiv="Content-Security-Policy" content="${policy}" />
         <meta name="viewport" content="width=device-width" />
         <title>${title}: evaluation</title>
-        ${styleElement}
+        ${new Html(`<style>${style}</style>`)}
       </head>
       <body>
         ${body}
@@ -142,4 +137,91 @@ function origin({ model, parent, dataDigest, seed, judgements }: ReportInput): H
             <dd><code>${text}</code></dd>`,
       )}
     </dl>`;
+}
+
+/** The report's style: light and dark as the reader's system is, and black on white on paper. */
+const style = `
+:root{color-scheme:light dark;--bg:#fbfaf8;--card:#fff;--ink:#1d1f23;--soft:#5c6270;--line:#dcdde2;--hit:#1f7a4d;--miss:#c2410c;
+--train:#8a6fd1;--held:#0f6fb5;--good:#1f7a4d;--fair:#a16207;--bad:#b42318;--tint:#f1f1ee}
+@media (prefers-color-scheme:dark){:root{--bg:#15171b;--card:#1d2026;--ink:#e8e9ec;--soft:#a0a6b4;--line:#343943;--hit:#3fae78;
+--miss:#f0803c;--train:#b39df0;--held:#5cb0ee;--good:#4fc48b;--fair:#e0b341;--bad:#f27c70;--tint:#23272e}}
+*{box-sizing:border-box}
+body{margin:0 auto;max-width:1080px;padding:32px 24px 64px;background:var(--bg);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+h1{font-size:22px;margin:0 0 2px}h2{font-size:18px;margin:40px 0 8px}h3{font-size:15px;margin:20px 0 6px}
+p{margin:6px 0}.soft,figcaption,th{color:var(--soft)}small{font-size:12.5px}
+.verdict{margin:20px 0;padding:18px 22px;background:var(--card);border:1px solid var(--line);border-left:6px solid var(--fair);border-radius:8px}
+.verdict.yes{border-left-color:var(--good)}.verdict.no{border-left-color:var(--bad)}.verdict.unknown{border-left-color:var(--soft)}
+.verdict .answer{font-size:19px;font-weight:600;margin:0 0 8px}.verdict h3{margin-top:14px}
+ol,ul{margin:4px 0;padding-left:22px}li{margin:3px 0}
+.tiles{display:flex;flex-wrap:wrap;gap:12px;margin:16px 0}
+.tile{flex:1 1 150px;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
+.tile b{display:block;font-size:24px;font-weight:600;line-height:1.3}
+.warn{margin:8px 0;padding:8px 14px;background:var(--card);border:1px solid var(--line);border-left:6px solid var(--fair);border-radius:6px}
+table{border-collapse:collapse;width:100%;font-size:13.5px;background:var(--card);border:1px solid var(--line);border-radius:8px}
+th,td{padding:4px 10px;text-align:left;border-bottom:1px solid var(--line);vertical-align:middle}
+th{font-weight:500;white-space:nowrap}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td{overflow-wrap:anywhere}td.b{white-space:nowrap;overflow-wrap:normal}tr:last-child td{border-bottom:0}
+
+.bar{display:inline-block;width:72px;height:9px;margin-right:8px;background:var(--tint);border-radius:5px;overflow:hidden;vertical-align:middle}
+.bar i{display:block;height:100%;background:var(--hit)}.bar.low i{background:var(--miss)}.bar.count i{background:var(--held)}
+.wide{overflow-x:auto}svg{max-width:100%;height:auto}svg text{fill:var(--ink);font-family:inherit}
+.heat rect.plot{fill:var(--tint)}.heat rect.hit{fill:var(--hit)}.heat rect.miss{fill:var(--miss)}.heat text.on{fill:var(--card)}
+.charts{display:flex;flex-wrap:wrap;gap:20px}figure{margin:0}.charts figure{flex:1 1 400px}
+.curve{font-size:11px}.curve text{fill:var(--soft)}.curve .grid{stroke:var(--line)}
+.curve polyline{fill:none;stroke-width:2}.curve polyline.train{stroke:var(--train)}.curve polyline.held{stroke:var(--held)}
+.curve circle.train{fill:var(--train)}.curve circle.held{fill:var(--held)}
+.key::before{content:"";display:inline-block;width:14px;height:3px;margin:0 5px 3px 8px;vertical-align:middle;background:var(--held)}
+.key.train::before{background:var(--train)}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:14px}
+.gallery figure{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:8px;font-size:12.5px;overflow-wrap:anywhere}
+.gallery img,.gallery .none{display:block;width:100%;height:110px;object-fit:contain;background:var(--tint);border-radius:4px;margin-bottom:6px}
+.pair{display:flex;gap:6px}.pair>*{flex:1 1 0;min-width:0}
+.right{color:var(--good)}.wrong{color:var(--bad)}code{font-size:12.5px;overflow-wrap:anywhere}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:2px 16px;font-size:13.5px}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
+@media print{:root{color-scheme:light;--bg:#fff;--card:#fff;--ink:#000;--soft:#444;--line:#bbb;--hit:#1f7a4d;--miss:#c2410c;--train:#6a4fc0;
+--held:#0f6fb5;--good:#1f7a4d;--fair:#a16207;--bad:#b42318;--tint:#f1f1ee}body{max-width:none;padding:0;font-size:11pt}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}h2,h3{break-after:avoid}
+.verdict,figure,.tile,tr,.heat{break-inside:avoid}.heat{max-height:240mm}thead{display:table-header-group}}
+`;
+
+/** The top of the report: the answer in words, and the few numbers behind it. */
+function verdictCard(input: ReportInput): Html {
+  const { grade, answer, because, next } = verdict(input);
+  return html`<section class="verdict ${grade}">
+    <h3>Is this good enough?</h3>
+    <p class="answer">${answer}</p>
+    ${because.map((line) => html`<p>${line}</p>`)}${
+      next.length > 0 &&
+      html`<h3>What to photograph next</h3>
+        <ol>
+          ${next.map((step) => html`<li>${step}</li>`)}
+        </ol>`
+    }
+  </section>`;
+}
+
+function summaryTiles({ judgements }: ReportInput): Html {
+  return html`${judgements.map((judgement) => {
+    const { metrics, model, inferMs } = judgement;
+    const { top1, top5, count } = metrics;
+    const { low, high } = wilson(Math.round(top1 * count), count);
+    const tiles: [string, string, string][] = [
+      [
+        percent(top1),
+        'right at once (top-1)',
+        count > 0 ? `${percent(low)} to ${percent(high)}, 95 % certain` : '',
+      ],
+      [percent(top5), 'among the first five (top-5)', ''],
+      [String(worstMistakes(judgement).length), 'mistakes', `on ${count} images`],
+      [`${inferMs.toFixed(1)} ms`, 'of inference an image', 'median, on this machine'],
+    ];
+    return html`${judgements.length > 1 && html`<h3>${model.name} ${model.version}</h3>`}
+      <div class="tiles">
+        ${tiles.map(
+          ([value, what, more]) =>
+            html`<div class="tile"><b>${value}</b>${what}<br /><small class="soft">${more}</small></div>`,
+        )}
+      </div>`;
+  })}`;
 }

@@ -1,11 +1,9 @@
 /** What the numbers mean, in plain words: is this good enough, and what is to be photographed next? Pure. */
-import { percent } from '../../../base/report/percent.ts';
-import { wilson, type Interval } from '../certainty.ts';
+import { percent } from '../../../base/report/table.ts';
 import { worstMistakes, type Judgement } from '../judge.ts';
-import { confusedPairs, type ClassMetrics } from '../metrics.ts';
-import type { ReportInput } from '../report.ts';
-import { smallestClasses } from './counts.ts';
-import { images, list } from './words.ts';
+import { wilson, type Interval, confusedPairs, type ClassMetrics } from '../metrics.ts';
+import { smallestClasses, images, list } from './counts.ts';
+import type { ReportInput } from './input.ts';
 
 export interface Verdict {
   grade: 'yes' | 'nearly' | 'no' | 'unknown';

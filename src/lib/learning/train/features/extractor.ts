@@ -4,9 +4,9 @@ import { usableCores } from '../../../base/sandbox/parallelism.ts';
 import { chooseEngine } from '../../../models/classifier/choose-engine.ts';
 import type { Device, EngineName } from '../../../models/classifier/classifier.ts';
 import { openModelSandbox } from '../../../models/classifier/model-sandbox.ts';
+import type { WorkerSetup } from '../../../models/classifier/pool.ts';
 import type { ImageLimits } from '../../../models/images/limits.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
-import type { FeatureReply, FeatureSetup, FeatureTask } from './protocol.ts';
 
 export interface ExtractorOptions {
   /** Of `featureNetwork`. */
@@ -50,3 +50,20 @@ export async function openExtractor(options: ExtractorOptions): Promise<Extracto
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
+
+// What the feature extractor and its worker processes say to each other.
+
+/** Given to every worker when it starts. */
+export interface FeatureSetup extends Omit<WorkerSetup, 'model' | 'preprocess'> {
+  /** The ONNX file of the feature network. */
+  weights: Uint8Array;
+  preprocessing: Preprocessing;
+}
+
+/** The encoded image goes beside it. */
+export interface FeatureTask {
+  views: number;
+}
+
+/** `views` rows of features. */
+export type FeatureReply = Float32Array<ArrayBuffer>;

@@ -1,10 +1,15 @@
-/** The features of a set of images, from the cache or computed, in one matrix. */
+/** The features of a set of images in one matrix: computed, and kept on disk by what they were computed from. */
+import { createHash, randomBytes } from 'node:crypto';
+import { realpath, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ImageError, VisionscaleError } from '../../../base/errors.ts';
+import { readImageFile } from '../../../base/files/read-file.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
+import type { Preprocessing } from '../../../models/images/preprocess.ts';
 import type { Example } from '../../datasets/dataset.ts';
-import { readExample } from '../../datasets/read-example.ts';
-import type { FeatureCache } from './cache.ts';
 import type { Extractor } from './extractor.ts';
 import { featureCount } from './network.ts';
+import { zooms } from './views.ts';
 
 export interface Features {
   /** Images. */
@@ -63,4 +68,86 @@ export async function computeFeatures(
   }
   signal.throwIfAborted();
   return { count: examples.length, views, data, cached };
+}
+
+/** Throws a VisionscaleError `dataset_changed`. The bytes own their memory, so that they can move to a thread. */
+async function readExample({ path, sha256 }: Example, maxBytes: number): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const bytes = new Uint8Array(await readImageFile(await realpath(path), maxBytes));
+    if (createHash('sha256').update(bytes).digest('hex') === sha256) return bytes;
+  } catch (cause) {
+    if (!(cause instanceof ImageError) && (cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    throw changed(path, cause);
+  }
+  throw changed(path);
+}
+
+function changed(path: string, cause?: unknown): VisionscaleError {
+  return new VisionscaleError(`${path} changed while the training ran`, {
+    code: 'dataset_changed',
+    hint: 'Run the command again when nobody writes to the directory any more.',
+    cause,
+  });
+}
+
+/** To be raised whenever features or views are computed otherwise. */
+const format = 1;
+
+/** Features kept on disk by what they were computed from, so that a second training need not look at the images. */
+interface FeatureCache {
+  /** At least `views` rows, or undefined where they are not there. */
+  read(sha256: string, views: number): Promise<Float32Array | undefined>;
+  write(sha256: string, features: Float32Array): Promise<void>;
+}
+
+interface CacheKey {
+  /** Digest of the feature network. */
+  network: string;
+  preprocessing: Preprocessing;
+  autoOrient: boolean;
+}
+
+/** A directory for each network and preprocessing below `root`; a file an image: its rows and their checksum. */
+export function openFeatureCache(root: string, key: CacheKey): FeatureCache {
+  const directory = join(
+    root,
+    hash(JSON.stringify([format, key.network, key.preprocessing, key.autoOrient, zooms])).slice(0, 16),
+  );
+  const place = (sha256: string) => join(directory, sha256.slice(0, 2), `${sha256}.f32`);
+  return {
+    async read(sha256, views) {
+      // Whatever is wrong with it, it can be computed again.
+      const file = await readFile(place(sha256)).catch(() => undefined);
+      if (file === undefined || file.length < checksumBytes || (file.length - checksumBytes) % rowBytes !== 0)
+        return undefined;
+      const bytes = file.subarray(checksumBytes);
+      if (bytes.length < views * rowBytes || !checksum(bytes).equals(file.subarray(0, checksumBytes)))
+        return undefined;
+      return new Float32Array(new Uint8Array(bytes.subarray(0, views * rowBytes)).buffer);
+    },
+    async write(sha256, features) {
+      const target = place(sha256);
+      const next = `${target}.${randomBytes(4).toString('hex')}`;
+      const bytes = Buffer.from(features.buffer, features.byteOffset, features.byteLength);
+      try {
+        await mkdir(join(directory, sha256.slice(0, 2)), { recursive: true });
+        await writeFile(next, Buffer.concat([checksum(bytes), bytes]), { flag: 'wx' });
+        await rename(next, target);
+      } catch {
+        // A full or read-only disk costs time at the next training, not this one.
+        await rm(next, { force: true }).catch(() => undefined);
+      }
+    },
+  };
+}
+
+const rowBytes = 4 * featureCount;
+const checksumBytes = 32;
+
+function checksum(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
+}
+
+function hash(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,5 +1,5 @@
 /** SqueezeNet without its classifier: a network whose scores are the 512 features that the classifier is given. */
-import { inSharedMemory } from '../../../models/classifier/shared-memory.ts';
+import { inSharedMemory } from '../../../models/format/model-files.ts';
 import { serializeOnnx } from '../../../models/onnx/onnx.ts';
 import { buildSqueezeNet11, type SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
 

@@ -1,5 +1,5 @@
 /** The views of an image that a head learns from: as inference would see it, nearer and nearer, each also mirrored. */
-import type { RgbImage } from '../../../models/images/decode.ts';
+import type { RgbImage } from '../../../models/images/pixels.ts';
 import { cropWindow, openNormalize, type Preprocessing } from '../../../models/images/preprocess.ts';
 import { resizeWindow } from '../../../models/images/resize.ts';
 

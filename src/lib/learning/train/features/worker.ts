@@ -3,8 +3,8 @@ import { VisionscaleError } from '../../../base/errors.ts';
 import type { OpenWork } from '../../../base/sandbox/protocol.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { decodeImage } from '../../../models/images/decode.ts';
+import type { FeatureReply, FeatureSetup, FeatureTask } from './extractor.ts';
 import { featureCount } from './network.ts';
-import type { FeatureReply, FeatureSetup, FeatureTask } from './protocol.ts';
 import { openViews } from './views.ts';
 
 const open: OpenWork<FeatureSetup, FeatureTask, FeatureReply> = async (setup) => {

@@ -1,6 +1,6 @@
 /** A worker thread that fits heads. */
 import { fitHead, judgeHead } from './fit.ts';
-import type { FitReply, FitTask } from './protocol.ts';
+import type { FitReply, FitTask } from './fitters.ts';
 
 export default function answer(task: FitTask): FitReply {
   const { set, held, stop, ...options } = task;

@@ -1,15 +1,11 @@
 /** Once over the images: to train with them, or to judge by them. */
 import { setImmediate as breathe } from 'node:timers/promises';
 import { VisionscaleError } from '../../../base/errors.ts';
-import { randomNumbers } from '../../../base/random.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import type { TrainEvent } from '../events.ts';
-import { batches } from './batches.ts';
 import type { TrainingState } from './optimizer.ts';
 import type { NetworkTraining } from './options.ts';
-import { rateAt } from './schedule.ts';
-import { shuffled } from './shuffle.ts';
-import type { PixelSource } from './source.ts';
+import { batches, type PixelSource } from './source.ts';
 import { judgeStep, trainStep, type Tally, type Trainer } from './step.ts';
 
 const judgedAtOnce = 32;
@@ -94,4 +90,33 @@ function diverged(epoch: number): VisionscaleError {
     code: 'training_diverged',
     hint: 'Try another --seed, or fewer classes; --resume repeats the epoch and ends the same way.',
   });
+}
+
+/** A share of the highest learning rate at `step` (from 0) of `steps`. */
+function rateAt(step: number, steps: number, warmUpSteps: number): number {
+  // A short training would else be over before it is warm.
+  const warmUp = Math.min(warmUpSteps, Math.floor(steps / 10));
+  if (step < warmUp) return (step + 1) / (warmUp + 1);
+  return 0.5 * (1 + Math.cos((Math.PI * (step - warmUp)) / Math.max(1, steps - warmUp)));
+}
+
+/** An order of chance, the same for the same numbers. */
+function shuffled(count: number, random: () => number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j]!, order[i]!];
+  }
+  return order;
+}
+
+/** From 0 to 1, 1 excluded; mulberry32. */
+export function randomNumbers(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }

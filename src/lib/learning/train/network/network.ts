@@ -2,18 +2,22 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../../base/errors.ts';
-import { randomNumbers } from '../../../base/random.ts';
 import type { SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
 import type { EpochMetrics } from '../events.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from './checkpoint.ts';
-import { judgeAll, trainEpoch } from './epoch.ts';
-import { inheritedWeights, randomWeights } from './initial.ts';
+import { randomNumbers, judgeAll, trainEpoch } from './epoch.ts';
 import { averagesLength, folded } from './normalisation.ts';
 import { openOperations } from './operations.ts';
 import { openOptimizer, type TrainingState } from './optimizer.ts';
-import { checkOptions, fingerprintOf, type NetworkTraining } from './options.ts';
-import { fromVector, parameterLayout, toVector } from './parameters.ts';
-import { fineTuning, fromScratch, type Recipe } from './recipe.ts';
+import {
+  checkOptions,
+  fingerprintOf,
+  type NetworkTraining,
+  fineTuning,
+  fromScratch,
+  type Recipe,
+} from './options.ts';
+import { inheritedWeights, randomWeights, fromVector, parameterLayout, toVector } from './parameters.ts';
 import { openHeldSource, openTrainingSource } from './source.ts';
 import type { Tally, Trainer } from './step.ts';
 import { loadForTraining } from './tensorflow.ts';

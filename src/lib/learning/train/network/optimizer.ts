@@ -1,15 +1,15 @@
 /** Moves the weights down a gradient: SGD with momentum, or Adam; both with a limit on the gradient's length. */
+import type { Recipe } from './options.ts';
 import type { ParameterLayout } from './parameters.ts';
-import type { Recipe } from './recipe.ts';
 import type { Tensor, TensorFlow } from './tensorflow.ts';
 
 /** The weights and what the optimizer remembers of earlier gradients, vectors of the same length. */
-export interface Moved {
+export interface NextWeights {
   vector: Tensor;
   slots: Tensor[];
 }
 
-export interface TrainingState extends Moved {
+export interface TrainingState extends NextWeights {
   /** Running averages of what normalisation takes away; without it empty. */
   averages: Tensor;
 }
@@ -17,7 +17,7 @@ export interface TrainingState extends Moved {
 export interface Optimizer {
   slotCount: number;
   /** The next state; `rate`: share of the highest learning rate; `step` from 0. The caller tidies. */
-  next(state: Moved, gradient: Tensor, rate: number, step: number): Moved;
+  next(state: NextWeights, gradient: Tensor, rate: number, step: number): NextWeights;
   dispose(): void;
 }
 
@@ -45,12 +45,12 @@ export function openOptimizer(tf: TensorFlow, recipe: Recipe, layout: ParameterL
     return tf.sub(vector, tf.mul(tf.mul(tf.mul(vector, kernels), rate), weightDecay));
   }
 
-  function sgd({ vector, slots }: Moved, gradient: Tensor, rate: Tensor): Moved {
+  function sgd({ vector, slots }: NextWeights, gradient: Tensor, rate: Tensor): NextWeights {
     const velocity = tf.add(tf.mul(slots[0]!, momentum), gradient);
     return { vector: tf.sub(decayed(vector, rate), tf.mul(velocity, rate)), slots: [velocity] };
   }
 
-  function adam({ vector, slots }: Moved, gradient: Tensor, rate: Tensor, step: number): Moved {
+  function adam({ vector, slots }: NextWeights, gradient: Tensor, rate: Tensor, step: number): NextWeights {
     const mean = tf.add(tf.mul(slots[0]!, beta1), tf.mul(gradient, 1 - beta1));
     const square = tf.add(tf.mul(slots[1]!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
     const unbiased = Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1));

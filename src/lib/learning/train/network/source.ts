@@ -1,12 +1,17 @@
-/** Where the pixels of training and of judging come from: decoded once, read back after that. */
+/** Where the pixels of training and of judging come from, in batches: decoded once, read back after that. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { ImageError, VisionscaleError } from '../../../base/errors.ts';
-import { openGate } from '../../../base/flow/gate.ts';
+import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { usableCores } from '../../../base/sandbox/parallelism.ts';
-import type { DecodeOptions } from '../../../models/images/decode.ts';
-import type { Preprocessing } from '../../../models/images/preprocess.ts';
+import { type DecodeOptions, decodeImage, decodeWithHeader } from '../../../models/images/decode.ts';
+import { decodeFailure, tryDecoding } from '../../../models/images/failures.ts';
+import { readHeader, sharpInput, sharpOptions } from '../../../models/images/header.ts';
+import { defaultLimits } from '../../../models/images/limits.ts';
+import { type Preprocessing, cropWindow } from '../../../models/images/preprocess.ts';
+import { resizeWindow } from '../../../models/images/resize.ts';
 import type { Example } from '../../datasets/dataset.ts';
-import { cropOf, squareOf } from './pixels.ts';
 import { openRecords } from './records.ts';
 
 export interface PixelSource extends Disposable {
@@ -82,5 +87,116 @@ async function named<T>(path: string, run: (path: string) => Promise<T>): Promis
       hint: 'Leave the images alone while training goes on; --resume goes on from the last epoch.',
       cause,
     });
+  }
+}
+
+/** Lets so many at once through, the rest in the order of their coming. */
+function openGate(most: number): <T>(run: () => Promise<T>) => Promise<T> {
+  let free = most;
+  const waiting: (() => void)[] = [];
+  return async (run) => {
+    if (free > 0) free--;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await run();
+    } finally {
+      const next = waiting.shift();
+      if (next) next();
+      else free++;
+    }
+  };
+}
+
+// What is kept of an image: for training a square of all of it, for judging the very crop that inference sees.
+
+/** Beside the pixels, the width of the image to its height: the square has lost it. */
+interface Square {
+  pixels: Uint8Array;
+  aspect: number;
+}
+
+/** The whole image, squeezed into a square of `side` pixels. Throws an ImageError. */
+async function squareOf(path: string, side: number, options: DecodeOptions = {}): Promise<Square> {
+  const bytes = await readFile(path);
+  const limits = options.limits ?? defaultLimits;
+  const header = await readHeader(bytes, limits);
+  const size = { width: side, height: side };
+  if (!header.plain) {
+    const image = await decodeWithHeader(bytes, header, options);
+    const { data } = resizeWindow(image, size, { ...size, left: 0, top: 0 });
+    return { pixels: data, aspect: image.width / image.height };
+  }
+  const turn = (options.autoOrient ?? true) && header.orientation > 1;
+  const aspect = header.width / header.height;
+  try {
+    const pixels = await tryDecoding(() =>
+      sharp(sharpInput(bytes, header), { ...sharpOptions(header, limits), autoOrient: turn })
+        .resize(side, side, { fit: 'fill', kernel: 'linear' })
+        .toColourspace('srgb')
+        .raw({ depth: 'uchar' })
+        .toBuffer(),
+    );
+    return { pixels, aspect: turn && header.orientation >= 5 ? 1 / aspect : aspect };
+  } catch (error) {
+    throw decodeFailure(error, header.format);
+  }
+}
+
+/** The crop that inference sees, before it is normalised. Throws an ImageError. */
+async function cropOf(
+  path: string,
+  preprocessing: Preprocessing,
+  options: DecodeOptions = {},
+): Promise<Uint8Array> {
+  const image = await decodeImage(await readFile(path), options);
+  const { size, window } = cropWindow(image, preprocessing);
+  return resizeWindow(image, size, window).data;
+}
+
+/** Images in batches, the next ones being decoded while TensorFlow works on one. */
+export interface Batch {
+  /** Indices of its images in the examples. */
+  indices: number[];
+  labels: number[];
+  /** RGB values from 0 to 255, image by image. */
+  pixels: Float32Array;
+}
+
+interface BatchOptions {
+  size: number;
+  /** Leaves out an incomplete last batch. */
+  full: boolean;
+  signal: AbortSignal;
+}
+
+/** In the order given; ends early, without an error, when `signal` is aborted. */
+export async function* batches(
+  source: PixelSource,
+  examples: readonly Example[],
+  order: ArrayLike<number>,
+  { size, full, signal }: BatchOptions,
+): AsyncGenerator<Batch, void, void> {
+  const count = full ? order.length - (order.length % size) : order.length;
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it hands over is there already
+  async function* indices() {
+    for (let i = 0; i < count; i++) yield order[i]!;
+  }
+  const read = async (index: number) => ({ index, pixels: await source.pixels(index) });
+  const length = 3 * source.side ** 2;
+  let batch: Batch = { indices: [], labels: [], pixels: new Float32Array(Math.min(size, count) * length) };
+  // One batch ahead, and some: memory is bounded by it.
+  for await (const group of orderedGroups(indices, read, { inFlight: 2 * size, signal })) {
+    for (const { index, pixels } of group) {
+      batch.pixels.set(pixels, batch.indices.length * length);
+      batch.indices.push(index);
+      batch.labels.push(examples[index]!.label);
+      if (batch.indices.length < size) continue;
+      yield batch;
+      batch = { indices: [], labels: [], pixels: new Float32Array(size * length) };
+    }
+  }
+  const rest = batch.indices.length;
+  if (rest > 0 && !full && !signal.aborted) {
+    yield { ...batch, pixels: batch.pixels.subarray(0, rest * length) };
   }
 }

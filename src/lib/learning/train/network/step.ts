@@ -8,14 +8,13 @@ import {
   type Box,
   type ColourChange,
 } from './augment.ts';
-import type { Batch } from './batches.ts';
 import { forward, type NetworkOptions } from './differentiate.ts';
 import { nextAverages } from './normalisation.ts';
 import type { Operations } from './operations.ts';
 import type { Optimizer, TrainingState } from './optimizer.ts';
+import type { Recipe } from './options.ts';
 import { joined, parts, type ParameterLayout } from './parameters.ts';
-import type { Recipe } from './recipe.ts';
-import type { PixelSource } from './source.ts';
+import type { Batch, PixelSource } from './source.ts';
 import type { Tensor, TensorFlow } from './tensorflow.ts';
 
 /** Sums over a batch. */

@@ -6,7 +6,7 @@ import type { Score } from '../../../base/classification.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { rank } from '../../../models/classifier/rank.ts';
 import { openPrepare, type PreprocessMode } from '../../../models/images/prepare.ts';
-import type { Findings, Stage, StageInput } from '../stage.ts';
+import type { StageFindings, Stage, StageInput } from '../stage.ts';
 
 /** By file name, best first. */
 const golden = z.record(
@@ -28,7 +28,7 @@ export const agreementStage: Stage = async (input) => {
       best[mode].push(rank(scores, model.info.labels, model.output, 1)[0]!);
     }
   }
-  const findings: Findings = { agreementImages: images.all.length };
+  const findings: StageFindings = { agreementImages: images.all.length };
   compare('fast with exact', best.fast, best.exact);
   const reference = await readGolden(images.directory);
   if (reference === undefined) return { figures: [], findings };

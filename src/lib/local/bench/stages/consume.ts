@@ -3,8 +3,7 @@ import type { Classifier } from '../../../models/classifier/classifier.ts';
 import type { ObjectStore } from '../../../systems/objects/store.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
 import { drain } from './drain.ts';
-import { putImages } from './put-images.ts';
-import { sendKeys } from './send-keys.ts';
+import { putImages, sendKeys } from './fill.ts';
 
 /** Messages of the first, short drain, which tells how many fill the time. */
 const firstMessages = 300;

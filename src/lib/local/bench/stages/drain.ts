@@ -30,15 +30,16 @@ export async function drain(
   let measured: ReturnType<ReturnType<typeof startClock>> | undefined;
   let predicted = 0;
   let asked = 0;
+  const failed: string[] = [];
+  const stop = new AbortController();
   const report = (event: ConsumeEvent) => {
     if (event.kind === 'owning') {
       clock ??= startClock();
       asked += event.lag;
     }
     if (event.kind === 'dead letter') {
-      throw new VisionscaleError(`the benchmark's own image ${event.imageKey} failed: ${event.message}`, {
-        code: 'bench_failed',
-      });
+      failed.push(`the benchmark's own image ${event.imageKey} failed: ${event.message}`);
+      stop.abort();
     }
     if (event.kind !== 'recorded') return;
     predicted += event.predicted;
@@ -65,12 +66,14 @@ export async function drain(
           ...defaultEndurance,
           untilDrained: true,
           skipExpired: false,
-          signal,
+          signal: AbortSignal.any([signal, stop.signal]),
         },
         { kind: 'partition', partition },
       ),
     ),
   );
+  const [failure] = failed;
+  if (failure !== undefined) throw new VisionscaleError(failure, { code: 'bench_failed' });
   if (results !== null) measured = clock?.(predicted);
   signal.throwIfAborted();
   // A request that was answered before costs its work and counts for nothing: the rate would be wrong.

@@ -1,12 +1,15 @@
 /** Stage `end-to-end`: upload, produce and consume in this process, beside the roofline before and after it. */
+import { once } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { Worker } from 'node:worker_threads';
+import { compiledFile } from '../../../base/package.ts';
+import { inSharedMemory } from '../../../models/format/model-files.ts';
 import { produce } from '../../../pipeline/produce.ts';
-import { withEventLoopDelay } from '../event-loop.ts';
 import { startClock } from '../measure.ts';
-import type { Figure, Stage } from '../stage.ts';
+import type { Figure, Stage, StageInput } from '../stage.ts';
 import { drain } from './drain.ts';
-import { putImages } from './put-images.ts';
-import { roofline } from './roofline.ts';
-import { sendKeys } from './send-keys.ts';
+import { putImages, sendKeys } from './fill.ts';
+import type { RooflineAnswer, RooflineSetup } from './roofline-thread.ts';
 
 export const endToEndStage: Stage = async (input) => {
   const { engine, workers, seconds, signal } = input;
@@ -69,3 +72,52 @@ export const endToEndStage: Stage = async (input) => {
     return rows[0]!;
   }
 };
+
+/** How late the main thread's timers come while something runs. */
+interface EventLoopDelay {
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+/** Milliseconds between its ticks, which Node counts as delay too. */
+const resolution = 1;
+
+export async function withEventLoopDelay<T>(
+  run: () => Promise<T>,
+): Promise<{ result: T; delay: EventLoopDelay }> {
+  const histogram = monitorEventLoopDelay({ resolution });
+  histogram.enable();
+  try {
+    const result = await run();
+    const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - resolution);
+    const delay = {
+      p50Ms: late(histogram.percentile(50)),
+      p99Ms: late(histogram.percentile(99)),
+      maxMs: late(histogram.max),
+    };
+    return { result, delay };
+  } finally {
+    histogram.disable();
+  }
+}
+
+/** Images a second of `workers` threads, each with a session and the images of its own. */
+async function roofline(input: StageInput): Promise<number> {
+  const { images, model, engine, workers, limits, autoOrient, preprocess, seconds, signal } = input;
+  const shared = images.all.map(({ bytes }) => inSharedMemory(bytes));
+  const setup: RooflineSetup = { images: shared, model, engine, limits, autoOrient, preprocess, seconds };
+  const file = compiledFile('lib/local/bench/stages/roofline-thread');
+  const threads = Array.from({ length: workers }, () => new Worker(file, { workerData: setup }));
+  try {
+    await Promise.all(threads.map((thread) => once(thread, 'message', { signal }))); // warm
+    const began = performance.now();
+    const answers = threads.map((thread) => once(thread, 'message', { signal }));
+    for (const thread of threads) thread.postMessage('go');
+    const counts = (await Promise.all(answers)) as [RooflineAnswer][];
+    const took = (performance.now() - began) / 1000;
+    return counts.reduce((sum, [{ count }]) => sum + count, 0) / took;
+  } finally {
+    await Promise.all(threads.map((thread) => thread.terminate()));
+  }
+}

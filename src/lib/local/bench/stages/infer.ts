@@ -1,11 +1,12 @@
-/** Stage `infer`: one image on one thread, our session beside the bare runtime, turn by turn in one loop. */
+/** Stages `infer` (one thread, our session beside the bare runtime, turn by turn) and `workers` (the pool, by engine and processes). */
+import { VisionscaleError } from '../../../base/errors.ts';
+import { median, percentile } from '../../../base/statistics.ts';
+import type { EngineName } from '../../../models/classifier/classifier.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { rank } from '../../../models/classifier/rank.ts';
 import { openPrepare } from '../../../models/images/prepare.ts';
-import { startClock } from '../measure.ts';
-import { median, percentile } from '../percentile.ts';
+import { startClock, measure, type Measured } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
-import { openBareSession } from './bare-session.ts';
 
 export const inferStage: Stage = async (input) => {
   const { model, engine, seconds, signal } = input;
@@ -63,4 +64,67 @@ export const inferStage: Stage = async (input) => {
 async function firstInputs({ images, model, limits, autoOrient }: StageInput): Promise<Float32Array[]> {
   const prepare = openPrepare({ preprocessing: model.preprocessing, mode: 'exact', limits, autoOrient });
   return Promise.all(images.all.slice(0, 16).map(async ({ bytes }) => (await prepare(bytes)).input));
+}
+
+interface BareSession extends AsyncDisposable {
+  run(image: Float32Array): Promise<unknown>;
+}
+
+/** onnxruntime-node as its own documentation uses it, on one thread: what our own session is compared with. */
+async function openBareSession(weights: Uint8Array, side: number): Promise<BareSession> {
+  const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const session = await InferenceSession.create(weights.slice(), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
+  const name = session.inputNames[0]!;
+  return {
+    run: (image) => session.run({ [name]: new Tensor('float32', image, [1, 3, side, side]) }),
+    [Symbol.asyncDispose]: () => session.release(),
+  };
+}
+
+/** The engine in use with 1, 2, … threads; the others with as many as there may be. */
+export const workersStage: Stage = async (input) => {
+  const { engine, workers } = input;
+  const others = (Object.keys(engines) as EngineName[]).filter((name) => name !== engine);
+  const runs = [
+    ...[...Array(workers).keys()].map((n) => ({ engine, workers: n + 1 })),
+    ...others.map((name) => ({ engine: name, workers })),
+  ];
+  const figures: Figure[] = [];
+  const notes: string[] = [];
+  const findings: Record<string, number> = {};
+  for (const run of runs) {
+    const name = `${run.engine}, ${run.workers} ${run.workers === 1 ? 'worker' : 'workers'}`;
+    try {
+      const { measured, inferMs } = await classifyAll(input, run);
+      figures.push({ stage: 'workers', name, unit: 'images', ...measured });
+      findings[`inferMs, ${name}`] = inferMs;
+    } catch (error) {
+      // An engine that is not installed, or that this model is not made for, is no fault of the rest.
+      if (!(error instanceof VisionscaleError) || run.engine === engine) throw error;
+      notes.push(`${name}: ${error.message}`);
+    }
+  }
+  return { figures, findings, notes };
+};
+
+async function classifyAll(
+  input: StageInput,
+  run: { engine: EngineName; workers: number },
+): Promise<{ measured: Measured; inferMs: number }> {
+  const { images, seconds, signal } = input;
+  await using classifier = await input.openClassifier(run);
+  const infer: number[] = [];
+  const measured = await measure(
+    async (turn) => {
+      // Each call gets bytes of its own: the pool takes them over.
+      const bytes = new Uint8Array(images.all[turn % images.all.length]!.bytes);
+      infer.push((await classifier.classify(bytes)).stages.infer);
+    },
+    { seconds, signal, concurrency: run.workers + 1 },
+  );
+  return { measured, inferMs: median(infer) };
 }

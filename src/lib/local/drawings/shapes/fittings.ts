@@ -1,7 +1,6 @@
 /** What holds and what leads: bracket, pipe elbow. */
 import { between, chance, integer } from '../random.ts';
-import { circle, circleData, path, rect } from '../svg.ts';
-import type { DrawShape } from './shape.ts';
+import { circle, circleData, path, rect, type DrawShape } from '../svg.ts';
 
 /** An angle with sharp outer edges and round holes along both legs. */
 export const bracket: DrawShape = (paint, random) => {

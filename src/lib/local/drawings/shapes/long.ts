@@ -1,8 +1,7 @@
 /** Parts that lie on their side: bolt, screwdriver, spring. */
 import { grey } from '../colours.ts';
 import { between, chance, integer } from '../random.ts';
-import { ellipse, line, path, polygon, rect } from '../svg.ts';
-import type { DrawShape } from './shape.ts';
+import { ellipse, line, path, polygon, rect, type DrawShape } from '../svg.ts';
 
 export const bolt: DrawShape = (paint, random) => {
   const half = between(random, 8.5, 11);

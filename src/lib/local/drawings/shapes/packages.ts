@@ -1,8 +1,7 @@
 /** Packages: box, bottle, can. */
 import { grey, hsl } from '../colours.ts';
 import { between, chance, pick } from '../random.ts';
-import { ellipse, line, path, polygon, rect, type Point } from '../svg.ts';
-import type { DrawShape } from './shape.ts';
+import { ellipse, line, path, polygon, rect, type Point, type DrawShape } from '../svg.ts';
 
 /** A carton from above its corner: three faces, and tape over the lid. */
 export const box: DrawShape = (paint, random) => {

@@ -1,8 +1,7 @@
 /** Parts seen from above that have a hole in the middle: gear, nut, washer, bearing. */
 import { grey } from '../colours.ts';
 import { between, chance, integer } from '../random.ts';
-import { circle, circleData, path, polar, polygon, type Point } from '../svg.ts';
-import type { DrawShape } from './shape.ts';
+import { circle, circleData, path, polar, polygon, type Point, type DrawShape } from '../svg.ts';
 
 export const gear: DrawShape = (paint, random) => {
   const teeth = integer(random, 9, 13);

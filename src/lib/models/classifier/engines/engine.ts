@@ -7,7 +7,7 @@ export interface Engine {
    * Opens a session. Throws a VisionscaleError: `engine_unavailable` when the runtime is not installed or does not load
    * here, `device_unavailable` when it cannot compute on the device, `model_invalid` when it cannot execute these weights.
    */
-  open(weights: Uint8Array, options: SessionOptions): Promise<Session>;
+  open(weights: Uint8Array, options: SessionOptions): Promise<EngineSession>;
 }
 
 export interface SessionOptions {
@@ -17,7 +17,7 @@ export interface SessionOptions {
   device?: Device;
 }
 
-export interface Session extends AsyncDisposable {
+export interface EngineSession extends AsyncDisposable {
   /** Scores of `count` images: `input` holds them in NCHW order, the result as many rows of one score a class. */
   run(input: Float32Array, count: number): Promise<Float32Array>;
 }

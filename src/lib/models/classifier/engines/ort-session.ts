@@ -3,7 +3,7 @@ import type { InferenceSession, InferenceSessionFactory, TensorConstructor } fro
 import { errorMessage, type VisionscaleError } from '../../../base/errors.ts';
 import { invalidModel } from '../../format/model-files.ts';
 import { checkFile } from '../../onnx/scan.ts';
-import type { Session } from './engine.ts';
+import type { EngineSession } from './engine.ts';
 
 export interface OrtRuntime {
   InferenceSession: InferenceSessionFactory;
@@ -23,7 +23,7 @@ export async function openOrtSession(
   side: number,
   options: InferenceSession.SessionOptions,
   explain: (cause: unknown) => VisionscaleError = invalidWeights,
-): Promise<Session> {
+): Promise<EngineSession> {
   checkFile(weights);
   // From memory, so that there is no directory whose files the runtime could fetch. The runtimes take no shared memory; they
   // copy what they keep.

@@ -2,10 +2,10 @@
 import { VisionscaleError } from '../../../base/errors.ts';
 import { invalidModel } from '../../format/model-files.ts';
 import { parseOnnx } from '../../onnx/onnx.ts';
+import { blocks, classifier, stem, type Convolution } from '../../onnx/squeezenet-layout.ts';
 import { readSqueezeNet11, type SqueezeNet11 } from '../../onnx/squeezenet-read.ts';
 import type { Engine } from './engine.ts';
-import { squeezeNetGraph } from './squeezenet-graph.ts';
-import { loadTensorFlow } from './tensorflow.ts';
+import { loadTensorFlow, type Tensor, type TensorFlow } from './tensorflow.ts';
 
 export const tfjsEngine: Engine = {
   name: 'tfjs',
@@ -50,4 +50,52 @@ function unsupported(reason: string, cause?: VisionscaleError): VisionscaleError
     hint: 'Use --engine onnx or --engine wasm: they execute any ONNX model.',
     ...(cause !== undefined && { cause }),
   });
+}
+
+/** SqueezeNet 1.1 in TensorFlow's operations, with the weights that an ONNX file holds. */
+interface SqueezeNetGraph {
+  /** Scores [count, classes] of images [count, side, side, 3]. The caller tidies. */
+  scores(images: Tensor): Tensor;
+  dispose(): void;
+}
+
+const toHwio = [2, 3, 1, 0]; // from ONNX's OIHW
+const channels = 3;
+
+/** Keeps the weights as tensors until `dispose`. */
+function squeezeNetGraph(tf: TensorFlow, network: SqueezeNet11): SqueezeNetGraph {
+  const constants = new Map<string, Tensor>();
+  for (const [name, { dims, data }] of network.weights) {
+    const make = () => tf.tensor(data, dims);
+    constants.set(name, dims.length === 4 ? tf.tidy(() => tf.transpose(make(), toHwio)) : make());
+  }
+
+  function convolve(x: Tensor, { name }: Convolution, { strides = 1, relu = true } = {}): Tensor {
+    const pad = name === stem.name ? 'valid' : 'same'; // as the ONNX graph pads: none, and one pixel for 3×3
+    const sums = tf.conv2d(x, constants.get(`${name}.weight`)!, strides, pad);
+    const biased = tf.add(sums, constants.get(`${name}.bias`)!);
+    return relu ? tf.relu(biased) : biased;
+  }
+
+  return {
+    scores(images) {
+      let x = convolve(images, stem, { strides: 2 });
+      for (const block of blocks) {
+        if (block === 'pool') {
+          // Of an input size that is let through nothing is left over at the edges, so rounding up (ceil_mode) makes no difference.
+          x = tf.maxPool(x, 3, 2, 'valid');
+          continue;
+        }
+        const squeezed = convolve(x, block.squeeze);
+        const halves = [convolve(squeezed, block.expand1x1), convolve(squeezed, block.expand3x3)];
+        x = tf.concat(halves, channels);
+      }
+      x = convolve(x, classifier(network.classes), { relu: network.finalRelu });
+      return tf.mean(x, [1, 2]);
+    },
+    dispose() {
+      for (const tensor of constants.values()) tensor.dispose();
+      constants.clear();
+    },
+  };
 }

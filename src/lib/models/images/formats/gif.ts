@@ -2,8 +2,8 @@
  * The first frame of a GIF file to RGB pixels. libvips fills what is missing, and reads every frame before it shows one;
  * here the file is walked up to the end of the first frame, whose pixels must all be there.
  */
-import type { RgbImage } from '../decode.ts';
 import { corrupt, truncated } from '../failures.ts';
+import type { RgbImage } from '../pixels.ts';
 import { unpackLzw } from './lzw.ts';
 
 export interface GifHeader {

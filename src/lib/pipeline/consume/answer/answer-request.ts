@@ -1,17 +1,22 @@
 /** One request: fetch, decode, preprocess, infer. Ends in an outcome to record, never in an exception for a bad image. */
-import { faultCode, isRetryable, ObjectError, type VisionscaleError } from '../../../base/errors.ts';
+import {
+  faultCode,
+  isRetryable,
+  ObjectError,
+  type VisionscaleError,
+  ImageError,
+} from '../../../base/errors.ts';
 import type { ByteBudget } from '../../../base/flow/byte-budget.ts';
-import { epochMs } from '../../../base/flow/clock.ts';
 import type { Load } from '../../../base/flow/load.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import type { Classifier } from '../../../models/classifier/classifier.ts';
-import type { DeadLetter, Outcome } from '../../../systems/database/record/record.ts';
+import type { DeadLetter, Outcome } from '../../../systems/database/record/outcome.ts';
+import type { TopicRecord } from '../../../systems/message/record.ts';
 import type { Request } from '../../../systems/message/request.ts';
-import type { TopicRecord } from '../../../systems/topic/topic.ts';
-import type { ConsumeEvent } from '../deps.ts';
-import type { Waits } from '../partition/waits.ts';
+import type { GetOptions, ObjectStore } from '../../../systems/objects/store.ts';
+import type { ConsumeEvent } from '../events.ts';
+import type { Waits } from '../partition/watch.ts';
 import type { Guard } from './crash-guard.ts';
-import { imageOf, type StoreOf } from './image-of.ts';
 import type { InHand } from './in-hand.ts';
 import type { Patience } from './patience.ts';
 
@@ -118,4 +123,30 @@ export function deadLetter(
     belt: belt ?? null,
     traceparent: traceparent ?? null,
   };
+}
+
+// Where the bytes of a requested image come from: the message itself, the store, or another bucket.
+
+/** The store of a bucket; null is the configured store. */
+export type StoreOf = (bucket: string | null) => Promise<ObjectStore>;
+
+/** In memory of its own, for the classifier takes it over. Throws an ImageError or the store's errors. */
+async function imageOf(
+  { imageKey, bucket, inline }: Request,
+  storeOf: StoreOf,
+  options: GetOptions,
+): Promise<Uint8Array> {
+  if (inline === null) return (await storeOf(bucket)).get(imageKey, options);
+  if (inline.length > options.maxBytes) {
+    throw new ImageError(`the image has ${inline.length} bytes, more than the ${options.maxBytes} allowed`, {
+      code: 'too_large',
+    });
+  }
+  await options.admit?.(inline.length);
+  return new Uint8Array(inline);
+}
+
+/** Milliseconds since the epoch: by the wall clock, but finer than a millisecond and never going back. */
+export function epochMs(): number {
+  return performance.timeOrigin + performance.now();
 }

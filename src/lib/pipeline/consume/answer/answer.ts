@@ -1,13 +1,14 @@
 /** One record: what it asks for, answered. Ends in outcomes to record, never in an exception for bad input. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { forEachConcurrently } from '../../../base/flow/for-each.ts';
-import type { Outcome } from '../../../systems/database/record/record.ts';
+import type { Outcome } from '../../../systems/database/record/outcome.ts';
+import { header } from '../../../systems/message/headers.ts';
 import { parseMessage } from '../../../systems/message/parse.ts';
-import type { Request } from '../../../systems/message/request.ts';
+import type { TopicRecord } from '../../../systems/message/record.ts';
+import { type Request, maxRequestIdBytes } from '../../../systems/message/request.ts';
+import { retryNumber } from '../../../systems/message/retry.ts';
 import type { MessageRules } from '../../../systems/message/rules.ts';
-import type { TopicRecord } from '../../../systems/topic/topic.ts';
 import { answerRequest, deadLetter, type RequestDeps } from './answer-request.ts';
-import { own } from './own.ts';
 
 export interface AnswerDeps extends RequestDeps {
   rules: MessageRules;
@@ -26,7 +27,11 @@ const quicklyParsed = 32 * 1024;
 const requestsAtOnce = 16;
 
 /** Waits out what may pass (store away, access denied). Rejects only when `signal` cuts such a wait short. */
-export async function answer(record: TopicRecord, deps: AnswerDeps, signal: AbortSignal): Promise<Answered> {
+export async function answerRecord(
+  record: TopicRecord,
+  deps: AnswerDeps,
+  signal: AbortSignal,
+): Promise<Answered> {
   if ((record.value?.length ?? 0) > quicklyParsed) await turnOfItsOwn();
   const message = parseMessage(record, deps.rules);
   switch (message.kind) {
@@ -77,3 +82,23 @@ function turnOfItsOwn(): Promise<unknown> {
 async function* numbered<T>(items: readonly T[]): AsyncGenerator<[number, T]> {
   yield* items.entries();
 }
+
+/** A message of many as it would be if it asked for one thing alone: what a dead letter keeps, and a retry sends once more. */
+export function own(record: TopicRecord, { alone }: Pick<Request, 'alone'>): TopicRecord {
+  return alone === null ? record : { ...record, key: null, value: alone, headers: ofParts(record.headers) };
+}
+
+/** What holds for every part of a message. The rest, which may be large, is not kept a thousand times. */
+function ofParts(headers: Record<string, string>): Record<string, string> {
+  const names = retryNumber(headers) === null ? told : [...told, header.requestId, header.retry];
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = headers[name];
+      return value !== undefined && value.length <= longestTold ? [[name, value]] : [];
+    }),
+  );
+}
+
+const told = [header.capturedAt, header.belt, header.traceparent];
+/** No longer one of them counts. */
+const longestTold = maxRequestIdBytes;

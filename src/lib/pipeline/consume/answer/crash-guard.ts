@@ -5,7 +5,6 @@
  */
 import type { Pool } from 'pg';
 import { VisionscaleError } from '../../../base/errors.ts';
-import { clearSuspect, markSuspect } from '../../../systems/database/tables/suspects.ts';
 
 /** A request that was alone at so many crashes is given up. */
 const mostCrashes = 3;
@@ -81,4 +80,23 @@ export class CrashGuard {
     this.#changed = [];
     for (const wake of changed) wake();
   }
+}
+
+// The table suspects: requests that are worked on alone after an owner ended abnormally, marked before they start.
+
+/** Marks the request; returns how many processes before this one had marked it and ended without taking the mark back. */
+async function markSuspect(pool: Pool, pipeline: string, requestId: string, owner: string): Promise<number> {
+  const { rows } = await pool.query<{ before: number }>(
+    `insert into suspects as s (pipeline, request_id, owner) values ($1, $2, $3)
+     on conflict (pipeline, request_id) do update set
+       starts = s.starts + (s.owner <> excluded.owner)::int, owner = excluded.owner, started_at = clock_timestamp()
+     returning starts - 1 as before`,
+    [pipeline, requestId, owner],
+  );
+  return rows[0]!.before;
+}
+
+/** It has ended, well or badly, and the process lives. */
+async function clearSuspect(pool: Pool, pipeline: string, requestId: string): Promise<void> {
+  await pool.query('delete from suspects where pipeline = $1 and request_id = $2', [pipeline, requestId]);
 }

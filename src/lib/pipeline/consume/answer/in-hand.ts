@@ -1,10 +1,10 @@
 /** What a partition is working on, request by request: what the watchdog names when nothing moves. */
 
-export type Stage = 'fetching' | 'classifying' | 'waiting';
+export type WorkStage = 'fetching' | 'classifying' | 'waiting';
 
 interface Request {
   imageKey: string;
-  stage: Stage;
+  stage: WorkStage;
   since: number;
 }
 
@@ -17,7 +17,7 @@ export class InHand {
     this.#now = now;
   }
 
-  begin(imageKey: string): { at(stage: Stage): void; end(): void } {
+  begin(imageKey: string): { at(stage: WorkStage): void; end(): void } {
     const request: Request = { imageKey, stage: 'fetching', since: this.#now() };
     this.#requests.add(request);
     return {
@@ -49,7 +49,7 @@ export class InHand {
   describe(): string {
     const requests = [...this.#requests];
     if (requests.length === 0) return 'nothing is in work';
-    const count = (stage: Stage) => requests.filter((request) => request.stage === stage).length;
+    const count = (stage: WorkStage) => requests.filter((request) => request.stage === stage).length;
     const stages = (['fetching', 'classifying', 'waiting'] as const).filter((stage) => count(stage) > 0);
     const oldest = requests.reduce((a, b) => (a.since <= b.since ? a : b));
     const seconds = Math.round((this.#now() - oldest.since) / 1000);

@@ -1,8 +1,11 @@
-/** Asks for a partition's lease, waiting out a database that is away. */
-import { errorMessage, VisionscaleError } from '../../../base/errors.ts';
+/** Asks for a lease, waiting out a database that is away, and consumes the partition until a server goes away or it is over. */
+import { errorMessage, VisionscaleError, isRetryable } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
+import { pause } from '../../../base/flow/waiting.ts';
 import { claim, type Claim, type Holder, type OwnerMode } from '../../../systems/database/tables/owners.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../deps.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
+import { consumePartition } from './partition.ts';
+import type { PartitionTask } from './work-through.ts';
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
 export async function claimPatiently(
@@ -31,4 +34,23 @@ function modeConflict(holder: Holder, pipeline: string, topic: string): Visionsc
       hint: `Use ${running} here too, stop that consumer before using ${asked}, or choose another --pipeline.`,
     },
   );
+}
+
+/** Before the partition is claimed anew, in milliseconds: claiming itself waits with backoff while the database is away. */
+const pauseMs = 500;
+
+/** `again`: the lease was lost or given back because something was away; claim it and go on from the position. */
+export async function consumeUntilAway(
+  deps: ConsumeDeps & SharedByPartitions,
+  options: ConsumeOptions,
+  task: PartitionTask,
+): Promise<'ended' | 'again'> {
+  try {
+    return (await consumePartition(deps, options, task)) === 'lost' ? 'again' : 'ended';
+  } catch (error) {
+    if (!isRetryable(error) || options.signal.aborted) throw error;
+    deps.report({ kind: 'waiting', partition: task.lease.partition, reason: errorMessage(error) });
+    await pause(pauseMs, options.signal);
+    return 'again';
+  }
 }

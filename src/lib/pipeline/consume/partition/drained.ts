@@ -1,8 +1,8 @@
 /** `--until-drained`: the ends as they were at the start, and whether everything before them is recorded, by whomever. */
 import type { Pool } from 'pg';
-import { readPosition } from '../../../systems/database/tables/positions.ts';
+import { readPosition } from '../../../systems/database/tables/owners.ts';
 import type { Topic } from '../../../systems/topic/topic.ts';
-import type { ConsumeOptions } from '../deps.ts';
+import type { ConsumeOptions } from '../options.ts';
 
 export class Ends {
   readonly #ends: Map<number, number>;

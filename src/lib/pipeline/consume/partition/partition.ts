@@ -1,24 +1,21 @@
 /** One owned partition: holds its lease while its messages are worked through, and tells how it is. */
 import { setMaxListeners } from 'node:events';
+import type { Pool } from 'pg';
 import { retry } from '../../../base/flow/retry.ts';
 import { OwnershipLostError } from '../../../systems/database/record/record.ts';
-import type { Lease, OwnerReport } from '../../../systems/database/tables/owners.ts';
-import { Publication } from '../../../systems/publish/publication.ts';
-import type { Committer } from '../../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, Shared } from '../deps.ts';
-import { holdLease } from './hold-lease.ts';
+import {
+  type Lease,
+  type OwnerReport,
+  leaseMs,
+  release,
+  renew,
+} from '../../../systems/database/tables/owners.ts';
+import { Publication } from '../../../systems/publish/publisher.ts';
+import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
 import { startOffset } from './start-offset.ts';
-import { Waits } from './waits.ts';
-import { StalledError } from './watch.ts';
+import { Waits, StalledError } from './watch.ts';
 import { workThrough } from './work-through.ts';
-
-export interface PartitionTask {
-  lease: Lease;
-  /** Read up to here and no further; null: for ever. */
-  until: number | null;
-  /** Where offsets are committed; by default the reader itself. */
-  committer?: Committer;
-}
+import type { PartitionTask } from './work-through.ts';
 
 /** How long an image under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;
@@ -32,7 +29,7 @@ export type PartitionEnd = 'drained' | 'stopped' | 'lost';
  * StalledError, with work left hanging, where nothing moves and nobody knows why.
  */
 export async function consumePartition(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<PartitionEnd> {
@@ -63,11 +60,6 @@ export async function consumePartition(
   const held = holdLease(pool, lease, ownerReport, () => lost.abort());
   const { results: topics } = deps;
   const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
-  const heard = (event: ConsumeEvent) => {
-    if (event.kind === 'recorded') publication?.recorded(event);
-    if (event.kind === 'passed over') publication?.recorded({ predicted: 0, deadLettered: 1 });
-    report(event);
-  };
   const published = () =>
     publication?.finish(
       AbortSignal.any([
@@ -98,8 +90,10 @@ export async function consumePartition(
       report({ kind: 'stalled', partition, reason });
       held.tell();
     };
-    const work = { from, end, signal, hardStop, waits, onStall };
-    await workThrough({ ...deps, report: heard }, options, task, work);
+    const onRecorded = (recorded: { predicted: number; deadLettered: number }) =>
+      publication?.recorded(recorded);
+    const work = { from, end, signal, hardStop, waits, onStall, onRecorded };
+    await workThrough(deps, options, task, work);
     if (lost.signal.aborted) return lostTo(deps, lease);
     await published();
     return options.signal.aborted ? 'stopped' : 'drained';
@@ -126,4 +120,54 @@ function after(signal: AbortSignal, ms: number): AbortSignal {
   if (signal.aborted) start();
   else signal.addEventListener('abort', start, { once: true });
   return later.signal;
+}
+
+/** Keeps a lease by renewing it, tells when it is lost, and gives it back at the end. */
+interface HeldLease extends AsyncDisposable {
+  /** Writes the report at once rather than with the next renewal. */
+  tell(): void;
+  /** What is in work hangs: the next owner is told with the lease's end. */
+  stalled(): void;
+}
+
+/** `report` is asked at every renewal. While the database is away the lease may run out; recording checks the epoch. */
+export function holdLease(
+  pool: Pool,
+  lease: Lease,
+  report: () => OwnerReport,
+  onLost: () => void,
+): HeldLease {
+  let running: Promise<void> | undefined;
+  let over = false;
+  let how: 'released' | 'stalled' = 'released';
+
+  const beat = async () => {
+    try {
+      if (!(await renew(pool, lease, report()))) {
+        over = true;
+        clearInterval(timer);
+        onLost();
+      }
+    } catch {
+      // The database is away: recording waits for it too, and says so.
+    }
+  };
+  const tell = () => {
+    if (!over) running ??= beat().finally(() => (running = undefined));
+  };
+  const timer = setInterval(tell, leaseMs / 4);
+  tell();
+
+  return {
+    tell,
+    stalled: () => void (how = 'stalled'),
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      if (over) return;
+      over = true;
+      await running;
+      // Best effort: without it the lease simply ends by itself.
+      await release(pool, lease, how).catch(() => undefined);
+    },
+  };
 }

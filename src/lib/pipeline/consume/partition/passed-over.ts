@@ -2,7 +2,7 @@
  * Messages in work that somebody moves into dead letters meanwhile. Their work is cut short, however stuck it is, and
  * nothing of it counts.
  */
-import type { TopicRecord } from '../../../systems/topic/topic.ts';
+import type { TopicRecord } from '../../../systems/message/record.ts';
 import type { Answered } from '../answer/answer.ts';
 
 export class PassedOver {

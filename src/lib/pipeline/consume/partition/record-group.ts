@@ -3,14 +3,9 @@ import type { Pool } from 'pg';
 import { errorMessage, isRetryable } from '../../../base/errors.ts';
 import { retry, type RetryOptions } from '../../../base/flow/retry.ts';
 import { databaseCode } from '../../../systems/database/database-error.ts';
-import {
-  type DeadLetter,
-  type Outcome,
-  record,
-  type Recorded,
-  type Recording,
-} from '../../../systems/database/record/record.ts';
-import { requestIdOf } from '../../../systems/database/record/settle.ts';
+import type { DeadLetter, Outcome } from '../../../systems/database/record/outcome.ts';
+import { requestIdOf } from '../../../systems/database/record/outcome.ts';
+import { record, type Recorded, type Recording } from '../../../systems/database/record/record.ts';
 import type { Lease } from '../../../systems/database/tables/owners.ts';
 import { header } from '../../../systems/message/headers.ts';
 import { positionRequestId } from '../../../systems/message/request.ts';

@@ -1,9 +1,8 @@
 /** Where a partition is read from: behind what this pipeline has recorded, if the topic is still the same one. */
 import { TopicError } from '../../../base/errors.ts';
-import type { Lease } from '../../../systems/database/tables/owners.ts';
-import { readPosition, type Position } from '../../../systems/database/tables/positions.ts';
+import { type Lease, readPosition, type Position } from '../../../systems/database/tables/owners.ts';
 import type { PartitionBounds, Topic } from '../../../systems/topic/topic.ts';
-import type { ConsumeDeps, ConsumeOptions } from '../deps.ts';
+import type { ConsumeDeps, ConsumeOptions } from '../options.ts';
 
 /** Longest wait for the record that was recorded last, in milliseconds. */
 const rereadMs = 10_000;

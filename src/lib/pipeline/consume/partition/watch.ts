@@ -1,8 +1,7 @@
-/** Looks at an owned partition once a second: how far its end is, whether the topic answers, and whether anything moves. */
+/** Looks at an owned partition once a second (its end, the topic, whether anything moves), and keeps why it waits. */
 import { errorMessage, VisionscaleError } from '../../../base/errors.ts';
 import type { Topic } from '../../../systems/topic/topic.ts';
 import type { InHand } from '../answer/in-hand.ts';
-import type { Waits } from './waits.ts';
 
 const tickMs = 1000;
 /** Work of the classifier since it was last seen at work, in milliseconds; its processes do a little when idle, too. */
@@ -12,7 +11,7 @@ const askEvery = 5;
 /** Longest time for which `status` and readiness say that it has stalled before the process gives up, in milliseconds. */
 const longestShownMs = 5000;
 
-export interface WatchOptions {
+export interface PartitionWatchOptions {
   topic: Topic;
   partition: number;
   waits: Waits;
@@ -43,7 +42,7 @@ export class StalledError extends VisionscaleError {
 }
 
 export class Watch implements Disposable {
-  readonly #options: WatchOptions;
+  readonly #options: PartitionWatchOptions;
   readonly #timer: NodeJS.Timeout;
   #end: number;
   #ticks = 0;
@@ -55,7 +54,7 @@ export class Watch implements Disposable {
   #stalled: StalledError | null = null;
 
   /** `end` is the partition's end as last known. */
-  constructor(end: number, options: WatchOptions) {
+  constructor(end: number, options: PartitionWatchOptions) {
     this.#options = options;
     this.#end = end;
     this.#before = options.position();
@@ -130,5 +129,51 @@ export class Watch implements Disposable {
       `partition ${partition} of ${topic.name} has stalled: ${this.end - position()} messages wait at offset ${position()}, ` +
         `none was recorded for ${Math.round(stallTimeoutMs / 1000)} s, and store, topic and database answer; in work: ${inHand.describe()}`,
     );
+  }
+}
+
+/** Why a partition is waiting: what its retries wait for, for `status` and the log. */
+export class Waits {
+  readonly #reasons = new Map<unknown, string>();
+  readonly #onChange: (reason: string | null) => void;
+  #told: string | null = null;
+
+  /** `onChange` hears the reason when waiting begins or changes, and null when everything goes on. */
+  constructor(onChange: (reason: string | null) => void) {
+    this.#onChange = onChange;
+  }
+
+  /** The oldest reason there is; null while nothing waits. */
+  get reason(): string | null {
+    return this.#reasons.values().next().value ?? null;
+  }
+
+  /** Runs something that retries, keeping its reason here for as long as it waits. */
+  async during<T>(run: (onWait: (error: unknown) => void) => Promise<T>): Promise<T> {
+    const id = Symbol();
+    try {
+      return await run((error) => {
+        this.#reasons.set(id, errorMessage(error));
+        this.#tell();
+      });
+    } finally {
+      if (this.#reasons.delete(id)) this.#tell();
+    }
+  }
+
+  /** For something that waits by itself: its reason, until it is cleared. */
+  set(who: object, reason: string): void {
+    this.#reasons.set(who, reason);
+    this.#tell();
+  }
+
+  clear(who: object): void {
+    if (this.#reasons.delete(who)) this.#tell();
+  }
+
+  #tell(): void {
+    if (this.reason === this.#told) return;
+    this.#told = this.reason;
+    this.#onChange(this.#told);
   }
 }

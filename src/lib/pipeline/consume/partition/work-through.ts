@@ -1,28 +1,33 @@
 /** The messages of an owned partition: read → fetch → decode → preprocess → infer → record → commit. */
 import { faultCode } from '../../../base/errors.ts';
-import { epochMs } from '../../../base/flow/clock.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { wasMoved } from '../../../systems/database/record/move-message.ts';
-import { readPosition, skipGap } from '../../../systems/database/tables/positions.ts';
+import type { Lease } from '../../../systems/database/tables/owners.ts';
+import { readPosition, skipGap } from '../../../systems/database/tables/owners.ts';
+import type { TopicRecord } from '../../../systems/message/record.ts';
 import { retryNumber } from '../../../systems/message/retry.ts';
 import { defaultRules } from '../../../systems/message/rules.ts';
 import { wholeOf } from '../../../systems/message/whole.ts';
-import { answer, type AnswerDeps } from '../answer/answer.ts';
+import type { Reader, Committer } from '../../../systems/topic/topic.ts';
+import { epochMs, type StoreOf } from '../answer/answer-request.ts';
+import { answerRecord, type AnswerDeps } from '../answer/answer.ts';
 import type { Guard } from '../answer/crash-guard.ts';
-import type { StoreOf } from '../answer/image-of.ts';
 import { InHand } from '../answer/in-hand.ts';
 import { patienceByBucket } from '../answer/patience.ts';
-import { type ConsumeDeps, type ConsumeOptions, messagesInFlight, type Shared } from '../deps.ts';
+import {
+  type ConsumeDeps,
+  type ConsumeOptions,
+  messagesInFlight,
+  type SharedByPartitions,
+} from '../options.ts';
 import { LatestCommit } from './latest-commit.ts';
-import type { PartitionTask } from './partition.ts';
+
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
-import { Source } from './source.ts';
-import type { Waits } from './waits.ts';
-import { type StalledError, Watch } from './watch.ts';
+import { type Waits, type StalledError, Watch } from './watch.ts';
 
-export interface Work {
+export interface PartitionWork {
   from: number;
   /** The partition's end as last seen. */
   end: number;
@@ -32,6 +37,8 @@ export interface Work {
   waits: Waits;
   /** Told why nothing seems to move, and null when it moves again. */
   onStall: (reason: string | null) => void;
+  /** Outcomes have been recorded, by whomever: they may be published. */
+  onRecorded: (recorded: { predicted: number; deadLettered: number }) => void;
 }
 
 /** Messages that are worked on with one way of working: so many at once, each behind the guard. */
@@ -44,10 +51,10 @@ interface Stretch {
 
 /** Ends when everything up to the task's end is recorded, or at the signal. */
 export async function workThrough(
-  deps: ConsumeDeps & Shared,
+  deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
-  work: Work,
+  work: PartitionWork,
 ): Promise<void> {
   const { pool, topic, store, report } = deps;
   const { lease } = task;
@@ -75,7 +82,7 @@ export async function workThrough(
   const dead = new Promise<never>((_, reject) => (die = reject));
 
   await using reader = await topic.reader({ partition, from: work.from, group: options.pipeline });
-  const source = new Source(reader, work.from);
+  const source = new RecordSource(reader, work.from);
   const drained = new AbortController();
   using watch = new Watch(work.end, {
     topic,
@@ -109,11 +116,11 @@ export async function workThrough(
 
   const through = async ({ until, inFlight, guard }: Stretch): Promise<void> => {
     const rules = options.messages ?? defaultRules;
-    const work = { rules, maxImageBytes, storeOf, patienceOf, waits, inHand, guard, hardStop };
-    const answerDeps: AnswerDeps = { ...deps, ...work };
+    const answering = { rules, maxImageBytes, storeOf, patienceOf, waits, inHand, guard, hardStop };
+    const answerDeps: AnswerDeps = { ...deps, ...answering };
     const groups = orderedGroups(
       (s) => source.upTo(until, AbortSignal.any([s, drained.signal])),
-      (message, s) => passed.during(message, s, (signal) => answer(message, answerDeps, signal)),
+      (message, s) => passed.during(message, s, (signal) => answerRecord(message, answerDeps, signal)),
       { inFlight, signal },
     );
     for await (const group of groups) {
@@ -131,6 +138,7 @@ export async function workThrough(
         return retry(() => recordGroup(waiting), waiting);
       });
       next = offset + 1;
+      work.onRecorded(recorded);
       commits.commit(next);
       for (const { record, imageKey, code, message } of deadLetters)
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
@@ -166,6 +174,7 @@ export async function workThrough(
       const { requestId } = wholeOf(head, options.messages ?? defaultRules);
       if (await wasMoved(pool, lease.pipeline, requestId)) {
         passed.moveOver(head.offset);
+        work.onRecorded({ predicted: 0, deadLettered: 1 });
         report({ kind: 'passed over', partition, from: head.offset, to: head.offset + 1 });
         return;
       }
@@ -176,6 +185,7 @@ export async function workThrough(
     movedTo = position;
     if (position <= next || !again) return;
     passed.moveTo(position);
+    work.onRecorded({ predicted: 0, deadLettered: 1 });
     report({ kind: 'passed over', partition, from: next, to: position });
   };
 
@@ -191,7 +201,11 @@ export async function workThrough(
 const atRisk = 2 * messagesInFlight;
 
 /** After an abnormal end, what may have been in work is taken one at a time; then as usual. */
-function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work): Generator<Stretch> {
+function* stretches(
+  deps: ConsumeDeps & SharedByPartitions,
+  task: PartitionTask,
+  work: PartitionWork,
+): Generator<Stretch> {
   const { lease, until } = task;
   const { crashGuard, report } = deps;
   const window = Math.min(work.end, work.from + atRisk, until ?? Infinity);
@@ -201,4 +215,50 @@ function* stretches(deps: ConsumeDeps & Shared, task: PartitionTask, work: Work)
     if (window === until) return;
   }
   yield { until, inFlight: messagesInFlight, guard: crashGuard.beside };
+}
+
+/** A partition's records in stretches: what one stretch read too far is where the next one begins. */
+export class RecordSource {
+  readonly #reader: Reader;
+  #ahead: TopicRecord | undefined;
+  #taken: number;
+
+  constructor(reader: Reader, from: number) {
+    this.#reader = reader;
+    this.#taken = from;
+  }
+
+  /** One past the last record that was handed out or read too far. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** The records before offset `end` (null: all, for ever). Ends without an error when `signal` aborts. */
+  async *upTo(end: number | null, signal: AbortSignal): AsyncGenerator<TopicRecord> {
+    const isBefore = (offset: number) => end === null || offset < end;
+    if (this.#ahead !== undefined) {
+      const record = this.#ahead;
+      if (!isBefore(record.offset)) return;
+      this.#ahead = undefined;
+      yield record;
+      if (!isBefore(record.offset + 1)) return;
+    }
+    for await (const record of this.#reader.records(signal)) {
+      this.#taken = record.offset + 1;
+      if (!isBefore(record.offset)) {
+        this.#ahead = record;
+        return;
+      }
+      yield record;
+      if (!isBefore(record.offset + 1)) return;
+    }
+  }
+}
+
+export interface PartitionTask {
+  lease: Lease;
+  /** Read up to here and no further; null: for ever. */
+  until: number | null;
+  /** Where offsets are committed; by default the reader itself. */
+  committer?: Committer;
 }

@@ -1,9 +1,10 @@
 /** Who may do what: tokens where there are any; without them everything on loopback, and reading alone elsewhere. */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { TokenHash } from '../../../config/http.ts';
 import { Problem } from '../problem.ts';
-import { bearerOf } from './tokens.ts';
+import { network } from './senders.ts';
 
 /** What a route needs: nothing, the right to look, or the right to send images. */
 export type Right = 'none' | 'read' | 'write';
@@ -113,4 +114,59 @@ function readOnly(): Problem {
       hint: 'Start it with VISIONSCALE_TOKENS, or on a loopback address.',
     },
   );
+}
+
+const windowMs = 60_000;
+/** Failures of one address in a window; above them it is not even told whether a token was missing. */
+const most = 20;
+/** Addresses that are remembered; beyond them the oldest is forgotten. */
+const mostAddresses = 10_000;
+
+/** Wrong tokens count against the address that they come from. Who has the right one is not held up by others there. */
+export class Failures {
+  readonly #counts = new Map<string, { from: number; count: number }>();
+
+  /** To be called for each; returns what to answer where there were too many. */
+  note(address: string): Problem | undefined {
+    const [key, now] = [network(address), performance.now()];
+    let seen = this.#counts.get(key);
+    if (seen === undefined || now - seen.from >= windowMs) {
+      this.#counts.delete(key);
+      seen = { from: now, count: 0 };
+      this.#counts.set(key, seen);
+      const [oldest] = this.#counts.keys();
+      if (this.#counts.size > mostAddresses && oldest !== undefined) this.#counts.delete(oldest);
+    }
+    if (++seen.count <= most) return undefined;
+    return new Problem(
+      429,
+      'too_many_failures',
+      'too many requests of this address had no token that is known here',
+      {
+        hint: 'Send the right token, or wait for the time that Retry-After says.',
+        retryAfter: Math.ceil((seen.from + windowMs - now) / 1000),
+      },
+    );
+  }
+}
+
+// Bearer tokens: made here, known only by their hashes, compared in a time that tells nothing.
+
+/** 256 random bits: nothing to be guessed, so that a plain hash is enough. */
+export function newToken(): string {
+  return `vs_${randomBytes(32).toString('base64url')}`;
+}
+
+/** The name of the token in an Authorization header; undefined where it holds none that is known. */
+export function bearerOf(
+  authorization: string | undefined,
+  tokens: readonly TokenHash[],
+): string | undefined {
+  const given = /^Bearer +([\x21-\x7e]{1,500}) *$/i.exec(authorization ?? '')?.[1];
+  if (given === undefined) return undefined;
+  const sha256 = createHash('sha256').update(given).digest();
+  let name: string | undefined;
+  // All are compared, so that the time does not tell which one it was.
+  for (const token of tokens) if (timingSafeEqual(token.sha256, sha256)) name = token.name;
+  return name;
 }

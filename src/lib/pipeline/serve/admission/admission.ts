@@ -5,7 +5,7 @@
 import { type Load, noLoad } from '../../../base/flow/load.ts';
 import { Problem } from '../problem.ts';
 import { Flow } from './flow.ts';
-import { Places } from './places.ts';
+import { Places } from './senders.ts';
 
 export interface Bounds {
   images: number;

@@ -1,8 +1,9 @@
 /** Reads the bytes of one image as they arrive, and stops at the first sign that they are not to be taken. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { VisionscaleError } from '../../../base/errors.ts';
 import { sniffImage } from '../../../models/images/sniff.ts';
-import { looksLikeImage } from '../../../systems/message/looks-like-image.ts';
+import { looksLikeImage } from '../../../systems/message/parse.ts';
 import { Problem } from '../problem.ts';
 import type { Memory } from './admission.ts';
 
@@ -35,7 +36,7 @@ export async function receiveImage(source: Readable, options: ReceiveOptions): P
       const { done, value: chunk } = await Promise.race([memory.dropped, step]);
       if (done === true) break;
       bytes += chunk.length;
-      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      if (bytes > maxBytes) throw bodyTooLarge(maxBytes);
       memory.take(chunk.length);
       chunks.push(chunk);
       if (!looked && bytes >= sniffBytes) {
@@ -59,8 +60,24 @@ async function refuseForeign(head: Buffer): Promise<void> {
   if (!looksLikeImage(head)) await sniffImage(head);
 }
 
-export function tooLarge(maxBytes: number): Problem {
+export function bodyTooLarge(maxBytes: number): Problem {
   return new Problem(413, 'too_large', `an image may have ${maxBytes} bytes, and this is larger`, {
     hint: 'Save it smaller, or raise VISIONSCALE_MAX_IMAGE_BYTES, here and for the consumers.',
   });
+}
+
+const asking = new WeakMap<IncomingMessage, ServerResponse>();
+
+/** Senders that ask before they send (`Expect: 100-continue`) are told to go on only when their body is wanted. */
+export function holdContinue(server: Server): void {
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+    asking.set(request, response);
+    server.emit('request', request, response);
+  });
+}
+
+/** The body is about to be read. */
+export function invite(request: IncomingMessage): void {
+  asking.get(request)?.writeContinue();
+  asking.delete(request);
 }

@@ -1,9 +1,9 @@
 /** Those who wait for the outcome of a request: one query for all of them, and none while nobody waits. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Outcome } from '../../../systems/database/tables/results.ts';
+import type { RequestOutcome } from '../../../systems/database/tables/results.ts';
 
 export interface WaitersOptions {
-  find: (ids: readonly string[]) => Promise<Outcome[]>;
+  find: (ids: readonly string[]) => Promise<RequestOutcome[]>;
   /** Between two questions, in milliseconds. */
   pollMs?: number;
   /** Most who wait at a time; others are not kept waiting. */
@@ -15,7 +15,7 @@ const longestPauseMs = 1000;
 
 export class Waiters {
   readonly #options: Required<WaitersOptions>;
-  readonly #waiting = new Map<string, Set<(outcome: Outcome | null) => void>>();
+  readonly #waiting = new Map<string, Set<(outcome: RequestOutcome | null) => void>>();
   #count = 0;
   #polling = false;
   #closed = false;
@@ -29,13 +29,13 @@ export class Waiters {
   }
 
   /** Null after `ms` milliseconds, when `signal` aborts, when too many wait already, and when the server stops. */
-  async wait(id: string, ms: number, signal: AbortSignal): Promise<Outcome | null> {
+  async wait(id: string, ms: number, signal: AbortSignal): Promise<RequestOutcome | null> {
     if (ms <= 0 || this.#closed || signal.aborted || this.#count >= this.#options.most) return null;
     const group = this.#waiting.get(id) ?? new Set();
     this.#waiting.set(id, group);
     this.#count++;
     return new Promise((resolve) => {
-      const done = (outcome: Outcome | null) => {
+      const done = (outcome: RequestOutcome | null) => {
         if (!group.delete(done)) return;
         if (group.size === 0) this.#waiting.delete(id);
         this.#count--;

@@ -1,14 +1,12 @@
 /** `POST /` with the header `img_name`: how the clients of the sister system send an image. */
 import { ImageError } from '../../../base/errors.ts';
-import type { App, Shared } from '../context.ts';
-import { foreignExtension, headerText } from '../image-name.ts';
+import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
+import { foreignExtension, headerText } from '../ingest.ts';
 import { Problem, toProblem } from '../problem.ts';
 import * as schemas from '../schemas.ts';
-import { locationOf } from './answer.ts';
-import { refuseOtherMethods } from './only.ts';
-import { declaredLength, saidBy, takeImage } from './posted.ts';
+import { locationOf, declaredLength, saidBy, takeImage } from './posted.ts';
 
-export function originalRoute(app: App, shared: Shared): void {
+export function originalRoute(app: App, shared: SharedByRoutes): void {
   app.post(
     '/',
     {

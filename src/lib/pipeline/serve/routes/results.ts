@@ -1,18 +1,16 @@
 /** Results: in pages back in time, and as they come. */
 import { z } from 'zod';
-import { type Result, resultPage } from '../../../systems/database/tables/results.ts';
-import { Places } from '../admission/places.ts';
-import { senderOf } from '../admission/sender.ts';
-import type { App, Shared } from '../context.ts';
+import { type Result, readResultPage } from '../../../systems/database/tables/results.ts';
+import { Places, senderOf } from '../admission/senders.ts';
+import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
 import { Problem } from '../problem.ts';
-import { eventStream, placeOf } from '../results/server-sent-events.ts';
+import { eventStream, rowPlace } from '../results/feed.ts';
 import * as schemas from '../schemas.ts';
-import { refuseOtherMethods } from './only.ts';
 
 /** Most listeners of the stream at a time, in all and of one sender. */
 const mostListeners = { all: 500, each: 16 };
 
-export function resultRoutes(app: App, { deps, options, feed, closing }: Shared): void {
+export function resultRoutes(app: App, { deps, options, feed, closing }: SharedByRoutes): void {
   const { pipeline } = options;
 
   app.get(
@@ -27,7 +25,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
     async ({ query: { limit, cursor, ...filter } }) => {
       const before = cursor === undefined ? null : readCursor(cursor);
       // One more than asked for tells whether there is another page.
-      const found = await resultPage(deps.pool, pipeline, filter, { before, limit: limit + 1 });
+      const found = await readResultPage(deps.pool, pipeline, filter, { before, limit: limit + 1 });
       const page = found.slice(0, limit);
       const next = found.length > limit ? cursorOf(page.at(-1)!.row) : null;
       return { results: page.map(({ result }) => result), next };
@@ -50,7 +48,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: Shared)
     },
     async ({ query: { after, ...filter }, headers, token, ip }, reply) => {
       const given = headers['last-event-id'] ?? after;
-      const from = given === undefined || given === '' ? null : placeOf(String(given));
+      const from = given === undefined || given === '' ? null : rowPlace(String(given));
       if (from === undefined)
         throw new Problem(400, 'invalid_request', 'Last-Event-ID: is none of this stream');
       const sender = senderOf(token, ip);

@@ -1,11 +1,10 @@
 /** Whether it lives, whether it could take images now, what it counts, and the bins in force. */
 import { readBins } from '../../../systems/database/tables/bins.ts';
-import type { App, Shared } from '../context.ts';
+import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
 import { readiness } from '../readiness.ts';
 import * as schemas from '../schemas.ts';
-import { refuseOtherMethods } from './only.ts';
 
-export function systemRoutes(app: App, { deps, options, isDraining }: Shared): void {
+export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRoutes): void {
   const ask = readiness({ ...deps, disks: options.disks });
   const get = ['GET', 'HEAD'] as const;
 

@@ -1,12 +1,12 @@
 /** Which account PostgreSQL runs under: it refuses root, so root runs it as nobody, really or in a user namespace. */
 import { execFile } from 'node:child_process';
-import { chmod, chown, lchown, readdir, realpath, stat } from 'node:fs/promises';
+import { chmod, chown, lchown, readdir, realpath, stat, lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DatabaseError } from '../../../base/errors.ts';
-import { errorCode } from './files.ts';
-import type { Files } from './files.ts';
+import { errorCode, type Files } from './files.ts';
 import { cleanEnvironment } from './processes.ts';
+import { copyProgram, type Program, startFailure } from './program.ts';
 
 const run = promisify(execFile);
 const nobody = 65534;
@@ -137,4 +137,41 @@ export async function firstObstacle(
     if ((mode & bit) === 0) return directory;
   }
   return null;
+}
+
+/** The program itself, or a copy below /var/tmp for an account that cannot reach it: nobody cannot enter root's home, where npm may have put it. */
+export async function reachableProgram(program: Program, account: Account, files: Files): Promise<Program> {
+  const failure = await whyNot(program, account);
+  if (failure === null) return program;
+  if (account.kind !== 'own') {
+    const copy = await copyForOthers(program);
+    if ((await whyNot(copy, account)) === null) return copy;
+  }
+  throw startFailure(files, 'postgres --version', failure.stderr, failure);
+}
+
+async function whyNot(
+  program: Program,
+  account: Account,
+): Promise<{ stderr?: string; message: string } | null> {
+  const [file, args] = account.wrap(join(program.directory, 'bin/postgres'), ['--version']);
+  return run(file, args, { ...account.spawn, env: cleanEnvironment }).then(
+    () => null,
+    (error: { stderr?: string; message: string }) => error,
+  );
+}
+
+/** Kept for later starts: 60 MB. Nobody else can have put something in its place, since it must belong to us. */
+async function copyForOthers(program: Program): Promise<Program> {
+  const me = process.getuid?.() ?? 0;
+  const target = `/var/tmp/visionscale-postgres-${program.version}-${me}`;
+  const copy = await copyProgram(program, target);
+  const { uid, mode } = await lstat(target);
+  if (uid !== me || (mode & 0o170022) !== 0o040000) {
+    throw new DatabaseError(`${target} belongs to another user or may be written by others`, {
+      code: 'program_copy_untrusted',
+      hint: 'Remove it, or set DATABASE_URL to use a PostgreSQL server.',
+    });
+  }
+  return copy;
 }

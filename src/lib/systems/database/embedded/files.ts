@@ -1,5 +1,6 @@
-/** Where things lie below `<dataDir>/postgres`, and how files are made there. */
+/** Where things lie below `<dataDir>/postgres`, how files are made there, and the keeper's log. */
 import { randomBytes } from 'node:crypto';
+import { appendFileSync, chownSync, renameSync, statSync } from 'node:fs';
 import { chown, lstat, mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseError, errorMessage } from '../../../base/errors.ts';
@@ -122,4 +123,31 @@ export function unusable(dataDir: string, cause: unknown): DatabaseError {
     hint,
     cause,
   });
+}
+
+const largest = 1_000_000;
+
+/** The keeper's log: what it does and what PostgreSQL says, kept below a size. */
+export interface Log {
+  (text: string): void;
+}
+
+/** Lines go to `path`; at 1 MB the file becomes `<path>.1`, in place of an older one. */
+export function openKeeperLog(path: string): Log {
+  return (text) => {
+    try {
+      const size = statSync(path, { throwIfNoEntry: false })?.size;
+      if (size !== undefined && size > largest) renameSync(path, `${path}.1`);
+      appendFileSync(path, `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
+      if (size === undefined || size > largest) giveToOwner(path);
+    } catch {
+      // A full disk must not end the server that may still work on it.
+    }
+  };
+}
+
+function giveToOwner(path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(dirname(path));
+  if (uid !== 0) chownSync(path, uid, gid);
 }

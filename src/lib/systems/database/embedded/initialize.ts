@@ -9,8 +9,7 @@ import type { Account } from './account.ts';
 import { createPrivate, errorCode, unusable, writePrivate } from './files.ts';
 import type { Files } from './files.ts';
 import { cleanEnvironment } from './processes.ts';
-import type { Program } from './program.ts';
-import { startFailure } from './start-failure.ts';
+import { type Program, startFailure } from './program.ts';
 
 const run = promisify(execFile);
 

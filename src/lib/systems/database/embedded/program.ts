@@ -1,10 +1,10 @@
-/** Finds the PostgreSQL binaries that npm has brought, and makes them fit to run. */
+/** Finds the PostgreSQL binaries that npm has brought, makes them fit to run, and says why they did not start. */
 import { randomBytes } from 'node:crypto';
 import { cp, lstat, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { DatabaseError } from '../../../base/errors.ts';
-import { errorCode } from './files.ts';
+import { DatabaseError, errorMessage } from '../../../base/errors.ts';
+import { errorCode, unusable, type Files } from './files.ts';
 
 export interface Program {
   /** Holds bin, lib and share. */
@@ -109,4 +109,32 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
+}
+
+/** `output` is what the program wrote to stderr. */
+export function startFailure(
+  files: Files,
+  program: string,
+  output: string | undefined,
+  cause?: unknown,
+): DatabaseError {
+  const text = (output ?? '').trim();
+  if (/No space left on device|Disk quota exceeded/.test(text)) {
+    return unusable(files.dataDir, { code: 'ENOSPC' });
+  }
+  if (/Read-only file system/.test(text)) return unusable(files.dataDir, { code: 'EROFS' });
+  if (/could not look up effective user ID/.test(text)) {
+    return new DatabaseError('PostgreSQL refuses to run under a user id without a name', {
+      code: 'user_without_name',
+      hint: 'Add the user to /etc/passwd, run as another one, or set DATABASE_URL to use a PostgreSQL server.',
+      cause,
+    });
+  }
+  const last = text.split('\n').slice(-4).join('\n');
+  const reason = last === '' ? errorMessage(cause ?? 'it said nothing') : last;
+  return new DatabaseError(`the embedded PostgreSQL could not be started (${program}): ${reason}`, {
+    code: 'embedded_postgres_failed',
+    hint: `See ${files.log}. Or set DATABASE_URL to use a PostgreSQL server.`,
+    cause,
+  });
 }

@@ -1,22 +1,16 @@
 /** One run of the PostgreSQL server: started, ready, stopped. */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Account } from './account.ts';
-import { writePrivate } from './files.ts';
-import type { Files } from './files.ts';
-import { watch } from './keeper/watchdog.ts';
-import type { Log } from './log.ts';
+import { writePrivate, type Files, type Log } from './files.ts';
 import { cleanEnvironment } from './processes.ts';
-import type { Program } from './program.ts';
+import { type Program, startFailure } from './program.ts';
 import { makeSocketDirectory, socketPort } from './socket.ts';
-import { startFailure } from './start-failure.ts';
 
 export interface ServerOptions {
   files: Files;
@@ -156,4 +150,38 @@ async function freePort(): Promise<number> {
   probe.close();
   await once(probe, 'close');
   return port;
+}
+
+/**
+ * A shell that waits for the end of its input, which comes when the keeper ends in any way; then fast shutdown, and
+ * after 15 s the immediate one.
+ */
+const script = `
+trap '' HUP INT TERM
+read -r _
+kill -INT "$1" 2>/dev/null || exit 0
+n=0
+while kill -0 "$1" 2>/dev/null; do
+  n=$((n + 1))
+  if [ "$n" -gt 75 ]; then kill -QUIT "$1" 2>/dev/null; exit 0; fi
+  sleep 0.2
+done
+`;
+
+/** Stops PostgreSQL when the keeper is killed and cannot do it any more. */
+interface Watchdog {
+  dismiss(): void;
+}
+
+/** Without a shell (Windows) nobody watches: the next start deals with a server that was left behind. */
+function watch(server: ChildProcess): Watchdog {
+  if (server.pid === undefined || process.platform === 'win32') return { dismiss: () => undefined };
+  const shell = spawn('/bin/sh', ['-c', script, 'watchdog', String(server.pid)], {
+    env: cleanEnvironment,
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true, // out of reach of a signal to the keeper's process group
+  });
+  shell.on('error', () => undefined);
+  shell.stdin.on('error', () => undefined);
+  return { dismiss: () => void shell.kill('SIGKILL') };
 }

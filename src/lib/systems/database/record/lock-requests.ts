@@ -8,7 +8,7 @@ export interface KnownLetter {
   digest?: string | null;
 }
 
-export interface Asked {
+export interface RequestsToLock {
   /** Of the outcomes to be recorded. */
   requestIds: readonly string[];
   /** Under which a message may have ended as a whole. Nobody but the owner of its partition records for it. */
@@ -35,7 +35,7 @@ export const mostRequestLocks = 32;
 export async function lockRequests(
   client: PoolClient,
   pipeline: string,
-  { requestIds, messageIds = [], retriedIds = [] }: Asked,
+  { requestIds, messageIds = [], retriedIds = [] }: RequestsToLock,
 ): Promise<Map<string, KnownLetter>> {
   const known = [...new Set([...requestIds, ...messageIds])];
   if (known.length === 0) return new Map();

@@ -6,7 +6,7 @@ import type { PartitionId } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
 import { lockRequests } from './lock-requests.ts';
 import { insertLetters, noteFailures } from './outcome-rows.ts';
-import type { DeadLetter } from './record.ts';
+import type { DeadLetter } from './outcome.ts';
 import { withoutForgedRetries } from './retry-claims.ts';
 import { settle } from './settle.ts';
 

@@ -2,10 +2,10 @@
 import type { PoolClient } from 'pg';
 import { decideBin } from '../../bins/decide.ts';
 import { manualBin } from '../../bins/rules.ts';
-import { latencyStart } from '../../message/time.ts';
-import type { VersionedBins } from '../tables/active-bins.ts';
+import { latencyStart } from '../../message/values.ts';
+import type { VersionedBins } from '../tables/bins.ts';
 import { deadMessage, resultMessage } from '../tables/outbox.ts';
-import type { DeadLetter, NewPrediction, Prediction } from './record.ts';
+import type { DeadLetter, NewPrediction, Prediction } from './outcome.ts';
 import type { Settled } from './settle.ts';
 
 export interface RecordedBy {
@@ -32,7 +32,7 @@ export async function insertPredictions(
   if (predictions.length === 0) return [];
   const rows = predictions.map(({ record, request, classification, fetchMs }) => {
     const { top, model, stages } = classification;
-    const decision = bins === null ? null : decideBin(bins.table, { top, lateBy: 0 });
+    const decision = bins === null ? null : decideBin(bins.table, top);
     return {
       image_key: request.imageKey,
       category: top[0]!.category,

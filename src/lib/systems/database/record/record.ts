@@ -1,51 +1,16 @@
 /** The recording transaction: rows or dead letters, the position and the check of ownership, all or nothing. */
 import type { Pool, PoolClient } from 'pg';
-import type { Classification } from '../../../base/classification.ts';
 import { VisionscaleError } from '../../../base/errors.ts';
-import type { Request } from '../../message/request.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { messageId } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
-import type { ActiveBins } from '../tables/active-bins.ts';
 import type { Lease } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
 import { lockRequests } from './lock-requests.ts';
 import { insertLetters, insertPredictions, noteFailures, resolveLetters } from './outcome-rows.ts';
+import { requestIdOf } from './outcome.ts';
+import type { Outcome, Sorting, NewPrediction } from './outcome.ts';
 import { withoutForgedRetries } from './retry-claims.ts';
-import { requestIdOf, settle } from './settle.ts';
-
-export interface Prediction {
-  kind: 'prediction';
-  record: TopicRecord;
-  request: Request;
-  classification: Classification;
-  fetchMs: number;
-  times: WorkTimes;
-}
-
-/** When what was done for a prediction, by this host's clock, in milliseconds since the epoch. */
-export interface WorkTimes {
-  /** Taken from the topic. */
-  received: number;
-  /** Of the attempt that succeeded: the image asked for, there, and classified. */
-  fetching: number;
-  fetched: number;
-  classified: number;
-}
-
-export interface DeadLetter {
-  kind: 'dead letter';
-  record: TopicRecord;
-  requestId: string;
-  imageKey: string | null;
-  stage: 'read' | 'fetch' | 'classify' | 'record';
-  code: string;
-  message: string;
-  /** Of the request, where the message could be read. */
-  belt?: string | null;
-  traceparent?: string | null;
-}
-
-export type Outcome = Prediction | DeadLetter;
+import { settle } from './settle.ts';
 
 /** The records of one group are contiguous; `outcomes` may be fewer or more than the records. */
 export interface Recording {
@@ -61,32 +26,12 @@ export interface Recording {
   sorting?: Sorting;
 }
 
-/** What becomes of an outcome beyond its row. */
-export interface Sorting {
-  bins: ActiveBins;
-  /** From capture to row, in milliseconds: what takes longer goes to the manual bin; null: no deadline. */
-  deadlineMs: number | null;
-  /** Into the outbox too, from where it goes to the topics of results and dead letters. */
-  publish: boolean;
-}
-
 export interface Recorded {
   predicted: number;
   deadLettered: number;
   ignored: number;
   /** As many as `predicted`. */
   predictions: NewPrediction[];
-}
-
-/** A row that was new. */
-export interface NewPrediction {
-  requestId: string;
-  belt: string | null;
-  bin: string | null;
-  /** Why it is this bin; null where the pipeline has no bins. */
-  binReason: string | null;
-  /** From capture, else from the message's timestamp, to the row. */
-  latencyMs: number | null;
 }
 
 /** The lease is somebody else's: nothing was written. */

@@ -1,16 +1,15 @@
 /** A header alone resolves no dead letter: only the message that the letter keeps, sent once more, is its retry. */
-import { createHash } from 'node:crypto';
 import type { PoolClient } from 'pg';
 import { header } from '../../message/headers.ts';
 import { beginsLikeJson } from '../../message/parse.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { positionRequestId } from '../../message/request.ts';
-import { messageId, retryNumber } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
-import type { Outcome } from './record.ts';
-import { requestIdOf } from './settle.ts';
+import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
+import type { Outcome } from './outcome.ts';
+import { requestIdOf } from './outcome.ts';
 
 /** Of a message that says it is a retry: what tells it from another message. */
-export interface Claim {
+export interface RetryClaim {
   /** SHA-256 of the value. */
   digest: Buffer;
   /** The image is named within JSON, where another setting may find another key. */
@@ -18,10 +17,9 @@ export interface Claim {
 }
 
 /** Null where the message does not say so. */
-export function claimOf({ headers, value }: TopicRecord): Claim | null {
+export function claimOf({ headers, value }: TopicRecord): RetryClaim | null {
   if (retryNumber(headers) === null) return null;
-  const bytes = value ?? Buffer.alloc(0);
-  return { digest: createHash('sha256').update(bytes).digest(), isJson: beginsLikeJson(bytes) };
+  return { digest: valueDigest(value), isJson: beginsLikeJson(value ?? Buffer.alloc(0)) };
 }
 
 /** SQL: the claim in the columns of `claim` is no retry of the dead letter `d`. */

@@ -1,9 +1,9 @@
 /** Decides what the outcomes of a group change, given the dead letters that their requests already have. */
-import { createHash } from 'node:crypto';
-import { messageId, retryNumber } from '../../message/retry.ts';
-import type { TopicRecord } from '../../topic/topic.ts';
+import type { TopicRecord } from '../../message/record.ts';
+import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
 import type { KnownLetter } from './lock-requests.ts';
-import type { DeadLetter, Outcome, Prediction } from './record.ts';
+import type { DeadLetter, Outcome, Prediction } from './outcome.ts';
+import { requestIdOf } from './outcome.ts';
 
 export interface Settled {
   /** To be inserted where the request has no prediction yet. */
@@ -14,10 +14,6 @@ export interface Settled {
   resolved: string[];
   /** Retries that failed like what they retry, in the order they came. */
   failedAgain: DeadLetter[];
-}
-
-export function requestIdOf(outcome: Outcome): string {
-  return outcome.kind === 'prediction' ? outcome.request.id : outcome.requestId;
 }
 
 /**
@@ -101,15 +97,12 @@ class WholeLetters {
     const letter = this.#letters.get(whole)!;
     const retried = this.#retries.find((record) => record.offset === offset);
     if (letter.state !== 'open' || retried === undefined) return false;
-    if (retryNumber(retried.headers) !== letter.attempts || digest(retried.value) !== letter.digest)
+    if (
+      retryNumber(retried.headers) !== letter.attempts ||
+      valueDigest(retried.value).toString('hex') !== letter.digest
+    )
       return false;
     this.#counting.set(whole, offset);
     return true;
   }
-}
-
-function digest(value: Buffer | null): string {
-  return createHash('sha256')
-    .update(value ?? '')
-    .digest('hex');
 }

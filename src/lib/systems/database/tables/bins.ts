@@ -1,7 +1,9 @@
-/** The tables bin_versions and active_bins: every set of rules a pipeline has had, and the one in force. */
+/** The tables bin_versions and active_bins: every set of rules a pipeline has had, and the one in force, kept ready. */
 import type { Pool, PoolClient } from 'pg';
+import { z } from 'zod';
+import { VisionscaleError } from '../../../base/errors.ts';
+import { BinTable } from '../../bins/decide.ts';
 import { type BinRules, rulesDigest } from '../../bins/rules.ts';
-import { storedRules } from '../../bins/stored.ts';
 import { underLock } from '../lock-holder.ts';
 
 export interface BinVersionRow {
@@ -105,4 +107,56 @@ export async function readBinRules(client: PoolClient, pipeline: string, version
     [pipeline, version],
   );
   return storedRules(rows[0]?.rules, version);
+}
+
+const shape = z.object({
+  manual: z.string(),
+  bins: z.array(
+    z.object({ bin: z.string(), classes: z.array(z.string()), confidence: z.number(), margin: z.number() }),
+  ),
+});
+
+/** Throws `bins_unreadable`, which waiting mends: a newer visionscale has written them, and this host is about to follow. */
+export function storedRules(value: unknown, version: number): BinRules {
+  const parsed = shape.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new VisionscaleError(`version ${version} of the bins cannot be read by this visionscale`, {
+    code: 'bins_unreadable',
+    retryable: true,
+    hint: 'Update visionscale on this host, or put other rules in force: visionscale bins use <file>',
+    cause: parsed.error,
+  });
+}
+
+/** The rules in force, kept ready by their version: the recording transaction asks for the number alone. */
+export interface VersionedBins {
+  version: number;
+  table: BinTable;
+}
+
+/** One for a process and pipeline. */
+export class ActiveBins {
+  readonly #pipeline: string;
+  readonly #onChange: (version: number | null) => void;
+  #current: VersionedBins | null = null;
+
+  /** `onChange` hears of each other version that is taken up; null: there are none any more. */
+  constructor(pipeline: string, onChange: (version: number | null) => void = () => undefined) {
+    this.#pipeline = pipeline;
+    this.#onChange = onChange;
+  }
+
+  /** Reads the rules where this is another version than before; a version never changes. */
+  async of(client: PoolClient, version: number | null): Promise<VersionedBins | null> {
+    const before = this.#current;
+    if (version === (before?.version ?? null)) return before;
+    const current =
+      version === null
+        ? null
+        : { version, table: new BinTable(await readBinRules(client, this.#pipeline, version)) };
+    // Partitions record side by side: one of them has told it already.
+    if (this.#current === before) this.#onChange(version);
+    this.#current = current;
+    return current;
+  }
 }

@@ -60,7 +60,7 @@ export async function summarize(
   return { ...rest, latencyMs: { p50, p99 }, categories: categories.rows };
 }
 
-export interface Answer {
+export interface DemoAnswer {
   imageKey: string;
   category: string;
   /** In percent. */
@@ -72,8 +72,8 @@ export async function answersTo(
   pool: Pool,
   pipeline: string,
   requestIds: readonly string[],
-): Promise<Answer[]> {
-  const { rows } = await pool.query<Answer>(
+): Promise<DemoAnswer[]> {
+  const { rows } = await pool.query<DemoAnswer>(
     `select image_key as "imageKey", category, confidence::float8 as confidence
      from prediction_results where pipeline = $1 and request_id = any($2) order by image_key`,
     [pipeline, requestIds],

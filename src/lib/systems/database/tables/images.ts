@@ -1,7 +1,6 @@
 /** The table image_info: what `upload` writes and `produce` reads and marks. */
 import type { Pool } from 'pg';
 import { withTransaction } from '../transaction.ts';
-import type { ImageRow, ImageTable, KnownImage } from './image-table.ts';
 
 /** The rows `upload` compares with and leaves behind. */
 export function imageTable(pool: Pool): ImageTable {
@@ -142,4 +141,33 @@ export async function countImages(pool: Pool): Promise<ImageCounts> {
     'select count(*)::int8 as images, count(produced_at)::int8 as produced from image_info',
   );
   return rows[0] ?? { images: 0, produced: 0 };
+}
+
+export interface KnownImage {
+  key: string;
+  /** Of the content, in hex; null in a row that was inserted by hand, or whose replacement was cut off. */
+  sha256: string | null;
+}
+
+export interface ImageRow {
+  key: string;
+  sha256: string;
+  bytes: number;
+  contentType: string;
+}
+
+/** Faults are thrown as VisionscaleErrors; what is retryable is tried again. */
+export interface ImageTable {
+  /** The rows there are among `keys` (some hundreds at a time), in any order. */
+  lookup(keys: readonly string[]): Promise<KnownImage[]>;
+  /**
+   * Clears the sha256 of a row whose object is about to be replaced: until `save`, nobody knows what the store holds.
+   * Durably when it resolves.
+   */
+  forget(key: string): Promise<void>;
+  /**
+   * Inserts or replaces the rows of images whose objects are in the store, durably when it resolves. A row with
+   * another sha256 begins a new round; the same row again changes nothing.
+   */
+  save(images: readonly ImageRow[]): Promise<void>;
 }

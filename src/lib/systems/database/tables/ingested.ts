@@ -38,7 +38,7 @@ export async function noteIngested(
   return rows[0] ?? null;
 }
 
-export interface PendingImage {
+export interface AcceptedImage {
   imageKey: string;
   acceptedAt: Date;
 }
@@ -48,8 +48,8 @@ export async function readIngested(
   pool: Pool,
   pipeline: string,
   requestId: string,
-): Promise<PendingImage | null> {
-  const { rows } = await pool.query<PendingImage>(
+): Promise<AcceptedImage | null> {
+  const { rows } = await pool.query<AcceptedImage>(
     `select image_key as "imageKey", accepted_at as "acceptedAt" from ingested
      where pipeline = $1 and request_id = $2`,
     [pipeline, requestId],

@@ -1,8 +1,8 @@
-/** Reads prediction_results for `results`. */
+/** Reads prediction_results for `results`, and what of it deserves a look: what the model was unsure of. */
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
 
-export interface ResultFilter {
+export interface PredictionFilter {
   pipeline: string;
   key?: string;
   category?: string;
@@ -32,7 +32,7 @@ export interface ResultRow {
 }
 
 /** Latest first. */
-export async function latestResults(pool: Pool, filter: ResultFilter): Promise<ResultRow[]> {
+export async function latestResults(pool: Pool, filter: PredictionFilter): Promise<ResultRow[]> {
   const { rows } = await pool.query<ResultRow>(
     `select image_key as "imageKey", category, confidence, hostname, time, model, model_version as "modelVersion",
        latency_ms as "latencyMs", partition, "offset", request_id as "requestId", top,
@@ -48,6 +48,59 @@ export async function latestResults(pool: Pool, filter: ResultFilter): Promise<R
       filter.since ?? null,
       filter.limit,
       filter.bin ?? null,
+    ],
+  );
+  return rows;
+}
+
+/** Predictions that deserve a look: what the model was unsure of, and nobody has corrected yet. */
+export interface UnsureFilter {
+  pipeline: string;
+  /** Percent: less confident than this. */
+  below?: number;
+  /** Percentage points: the second category is nearer than this to the first. */
+  margin?: number;
+  category?: string;
+  since?: Date;
+  until?: Date;
+  limit: number;
+}
+
+export interface UnsureRow {
+  imageKey: string;
+  category: string;
+  confidence: number;
+  top: Score[];
+  model: string;
+  modelVersion: string;
+  modelDigest: string;
+  time: Date;
+}
+
+/** By the latest prediction of each image, the least sure first (with `margin`, the closest). Images replaced since are left out. */
+export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promise<UnsureRow[]> {
+  const { rows } = await pool.query<UnsureRow>(
+    `select image_key as "imageKey", category, confidence, top, model, model_version as "modelVersion",
+       model_digest as "modelDigest", time
+     from (select *, confidence - coalesce((top->1->>'confidence')::float8, 0) as margin from prediction_results) p
+     where pipeline = $1 and ($2::float8 is null or confidence < $2) and ($3::float8 is null or margin < $3)
+       and ($4::text is null or category = $4) and ($5::timestamptz is null or time >= $5)
+       and ($6::timestamptz is null or time < $6)
+       and not exists (select 1 from prediction_results later where later.image_key = p.image_key
+         and later.pipeline = p.pipeline and (later.time, later.id) > (p.time, p.id))
+       and not exists (select 1 from image_info i where i.image_key = p.image_key and i.uploaded_at > p.time)
+       and not exists (select 1 from corrections c left join image_info i using (image_key)
+         where c.pipeline = p.pipeline and c.image_key = p.image_key
+           and (c.sha256 is null or i.sha256 is null or c.sha256 = i.sha256))
+     order by case when $3::float8 is null then confidence else margin end, image_key limit $7`,
+    [
+      filter.pipeline,
+      filter.below ?? null,
+      filter.margin ?? null,
+      filter.category ?? null,
+      filter.since ?? null,
+      filter.until ?? null,
+      filter.limit,
     ],
   );
   return rows;

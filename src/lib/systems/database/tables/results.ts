@@ -26,7 +26,7 @@ export interface Result {
 }
 
 /** Why a request can never become a prediction. */
-export interface Failure {
+export interface FailedRequest {
   code: string;
   message: string;
   stage: string;
@@ -34,13 +34,17 @@ export interface Failure {
   at: string;
 }
 
-export type Outcome =
+export type RequestOutcome =
   | { kind: 'result'; id: string; imageKey: string; result: Result }
-  | { kind: 'failure'; id: string; imageKey: string | null; failure: Failure };
+  | { kind: 'failure'; id: string; imageKey: string | null; failure: FailedRequest };
 
 /** The outcomes there are by now, in no order. A dead letter that a retry has resolved is a result. */
-export async function findOutcomes(pool: Pool, pipeline: string, ids: readonly string[]): Promise<Outcome[]> {
-  const { rows } = await pool.query<Outcome>(
+export async function findOutcomes(
+  pool: Pool,
+  pipeline: string,
+  ids: readonly string[],
+): Promise<RequestOutcome[]> {
+  const { rows } = await pool.query<RequestOutcome>(
     `select 'result' as kind, request_id as id, image_key as "imageKey", ${resultMessage} as result, null as failure
      from prediction_results where pipeline = $1 and request_id = any($2)
      union all
@@ -71,7 +75,7 @@ export interface PagedResult {
 }
 
 /** Latest first, older than the row `before`. Throws `database_timeout` where no index helps a filter in time. */
-export async function resultPage(
+export async function readResultPage(
   pool: Pool,
   pipeline: string,
   filter: ResultFilter,
@@ -101,19 +105,19 @@ export async function resultPage(
 }
 
 /** A place in the stream: everything up to it was handed out. `tx` is a transaction id of the server, in digits. */
-export interface Place {
+export interface ResultPlace {
   tx: string;
   row: number;
 }
 
 export interface StreamedResult {
-  place: Place;
+  place: ResultPlace;
   result: Result;
 }
 
 /** Behind everything that the stream shows by now. */
-export async function streamEnd(pool: Pool): Promise<Place> {
-  const { rows } = await pool.query<Place>(
+export async function streamEnd(pool: Pool): Promise<ResultPlace> {
+  const { rows } = await pool.query<ResultPlace>(
     'select pg_snapshot_xmin(pg_current_snapshot())::text as tx, 0 as row',
   );
   return rows[0]!;
@@ -123,7 +127,7 @@ export interface StreamPage {
   /** Oldest first. */
   results: StreamedResult[];
   /** Where the next page begins: past other pipelines' rows too. */
-  upTo: Place;
+  upTo: ResultPlace;
 }
 
 /**
@@ -133,7 +137,7 @@ export interface StreamPage {
 export async function resultsAfter(
   pool: Pool,
   pipeline: string,
-  place: Place,
+  place: ResultPlace,
   limit: number,
 ): Promise<StreamPage> {
   const { rows } = await pool.query<{ xmin: string; tx: string; row: number | null; result: Result }>(
@@ -155,7 +159,7 @@ export async function resultsAfter(
 }
 
 /** Whether `a` comes after `b`. */
-export function isAfter(a: Place, b: Place): boolean {
+export function isAfter(a: ResultPlace, b: ResultPlace): boolean {
   const [ours, theirs] = [BigInt(a.tx), BigInt(b.tx)];
   return ours === theirs ? a.row > b.row : ours > theirs;
 }

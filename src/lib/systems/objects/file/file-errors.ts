@@ -1,6 +1,6 @@
 /** What the file system says, as ObjectErrors. */
 import { errorMessage, ObjectError, VisionscaleError } from '../../../base/errors.ts';
-import { badKey, quoteKey } from '../object-errors.ts';
+import { badKey, quoteKey } from '../store.ts';
 
 export function hasCode(error: unknown, ...codes: string[]): boolean {
   return error instanceof Error && 'code' in error && codes.includes(String(error.code));

@@ -2,8 +2,7 @@
 import type { Dirent } from 'node:fs';
 import { lstat, readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compareKeys, objectKeyFault } from '../key.ts';
-import type { ObjectInfo } from '../store.ts';
+import { compareKeys, objectKeyFault, type ObjectInfo } from '../store.ts';
 import { diskDirectory, readDiskName } from './disk-name.ts';
 import { hasCode } from './file-errors.ts';
 

@@ -4,9 +4,16 @@ import { constants, type Stats } from 'node:fs';
 import { access, lstat, mkdir, open, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { checkKey } from '../key.ts';
-import { badKey, notFound, tooLarge } from '../object-errors.ts';
-import type { GetOptions, ObjectInfo, ObjectStore, PutOptions } from '../store.ts';
+import {
+  checkKey,
+  badKey,
+  notFound,
+  tooLarge,
+  type GetOptions,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+} from '../store.ts';
 import { diskPath } from './disk-name.ts';
 import { fileError, hasCode, rootMissing } from './file-errors.ts';
 import { listDirectory } from './file-list.ts';

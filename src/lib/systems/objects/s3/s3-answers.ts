@@ -5,7 +5,7 @@
  * bucket itself answers; a wrong bucket, or a proxy with one page for everything, says the same. `wait`: credentials,
  * policies, clocks, load, and whatever else is mended without touching the object.
  */
-export type Verdict = 'not found' | 'archived' | 'refused' | 'missing' | 'unclear' | 'wait';
+export type AnswerVerdict = 'not found' | 'archived' | 'refused' | 'missing' | 'unclear' | 'wait';
 
 interface Row {
   /** By default any: servers differ in statuses more than in codes. */
@@ -14,7 +14,7 @@ interface Row {
   code?: RegExp;
   /** What the message must speak of. */
   message?: RegExp;
-  verdict: Verdict;
+  verdict: AnswerVerdict;
 }
 
 const is =
@@ -67,7 +67,7 @@ const table: readonly Row[] = [
 ];
 
 /** `code` and `message` as the server gave them; `status` undefined where none answered. */
-export function verdictOf(status: number | undefined, code: string, message: string): Verdict {
+export function verdictOf(status: number | undefined, code: string, message: string): AnswerVerdict {
   if (status === undefined) return 'wait';
   const row = table.find(
     (each) =>

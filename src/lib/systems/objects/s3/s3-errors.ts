@@ -1,6 +1,6 @@
 /** What S3 and the way to it say, as ObjectErrors. Nothing of a request's headers gets into them. */
 import { isRetryable, ObjectError, VisionscaleError } from '../../../base/errors.ts';
-import { archived, badKey, notFound, quoteKey, refusedObject } from '../object-errors.ts';
+import { archived, badKey, notFound, quoteKey, refusedObject } from '../store.ts';
 import { verdictOf } from './s3-answers.ts';
 
 export interface S3Place {

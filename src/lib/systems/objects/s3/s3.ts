@@ -12,12 +12,17 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { UsageError } from '../../../base/errors.ts';
-import { checkKey, objectKeyFault } from '../key.ts';
-import { tooLarge } from '../object-errors.ts';
-import type { GetOptions, ObjectInfo, ObjectStore, PutOptions } from '../store.ts';
-import { decodeContent, encodingsOf } from './content-encoding.ts';
-import { readBody } from './s3-body.ts';
-import { s3Client, type S3Connection } from './s3-client.ts';
+import {
+  checkKey,
+  objectKeyFault,
+  tooLarge,
+  type GetOptions,
+  type ObjectInfo,
+  type ObjectStore,
+  type PutOptions,
+} from '../store.ts';
+import { decodeContent, encodingsOf, readBody } from './s3-body.ts';
+import { s3Client, type S3Connection, decodeListedKey } from './s3-client.ts';
 import {
   bucketMissing,
   bucketNameTaken,
@@ -26,7 +31,6 @@ import {
   s3Error,
   type S3Place,
 } from './s3-errors.ts';
-import { decodeListedKey } from './s3-listing.ts';
 
 export interface S3Options extends S3Connection {
   bucket: string;

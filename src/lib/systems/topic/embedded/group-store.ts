@@ -1,6 +1,6 @@
 /** The rows of a group: who is alive, who holds which partition. All times are the database's. */
 import type pg from 'pg';
-import { channel } from './channel.ts';
+import { channel } from './producer.ts';
 import { asTopic } from './topic-error.ts';
 
 /** A member that has not renewed for this long is dead, ms. */

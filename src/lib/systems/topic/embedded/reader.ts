@@ -2,8 +2,9 @@
 import type pg from 'pg';
 import { pause, unlessAborted } from '../../../base/flow/waiting.ts';
 import type { Bell } from '../../database/bell.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { outOfRange, topicMissing } from '../limits.ts';
-import type { Committer, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
+import type { Committer, Reader, ReaderOptions } from '../topic.ts';
 import { toTopicError } from './topic-error.ts';
 
 interface Row {

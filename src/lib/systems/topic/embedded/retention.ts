@@ -1,6 +1,8 @@
-/** Deletes old records, but never one that a known group has not read. A topic that no group reads keeps all, unless told. */
+/** Deletes old records, but never one that a known group has not read: its committed offsets say so. */
 import type pg from 'pg';
 import { withTransaction } from '../../database/transaction.ts';
+import type { Committer } from '../topic.ts';
+import { asTopic } from './topic-error.ts';
 
 export interface RetentionSettings {
   /** Most bytes a partition keeps of what has been read. */
@@ -117,4 +119,45 @@ export class Retention {
       return Number(records);
     });
   }
+}
+
+// Committed offsets of groups, and what they allow to be deleted.
+
+/** The committed offsets of one group; the last write wins, as in Kafka. */
+export class GroupCommits implements Committer {
+  readonly #pool: pg.Pool;
+  readonly #topic: string;
+  readonly #group: string;
+  readonly #retention: Retention;
+
+  constructor(pool: pg.Pool, topic: string, group: string, retention: Retention) {
+    this.#pool = pool;
+    this.#topic = topic;
+    this.#group = group;
+    this.#retention = retention;
+  }
+
+  async commit(partition: number, offset: number): Promise<void> {
+    const written = this.#pool.query(
+      `insert into topic_commits (topic, group_name, partition, next_offset) values ($1, $2, $3, $4)
+       on conflict (topic, group_name, partition)
+       do update set next_offset = excluded.next_offset, committed_at = now()`,
+      [this.#topic, this.#group, partition, offset],
+    );
+    await asTopic(this.#topic, written);
+    this.#retention.runOccasionally();
+  }
+}
+
+export async function committedOffset(
+  pool: pg.Pool,
+  topic: string,
+  group: string,
+  partition: number,
+): Promise<number | null> {
+  const { rows } = await pool.query<{ next_offset: string | number }>(
+    'select next_offset from topic_commits where topic = $1 and group_name = $2 and partition = $3',
+    [topic, group, partition],
+  );
+  return rows[0] === undefined ? null : Number(rows[0].next_offset);
 }

@@ -13,13 +13,11 @@ import type {
   ReaderOptions,
   Topic,
 } from '../topic.ts';
-import { channel } from './channel.ts';
-import { committedOffset, GroupCommits } from './commits.ts';
 import { GroupStore } from './group-store.ts';
 import { EmbeddedMembership } from './membership.ts';
-import { EmbeddedProducer } from './producer.ts';
+import { channel, EmbeddedProducer } from './producer.ts';
 import { EmbeddedReader } from './reader.ts';
-import { Retention } from './retention.ts';
+import { committedOffset, GroupCommits, Retention } from './retention.ts';
 import { asTopic } from './topic-error.ts';
 
 export interface EmbeddedTopicOptions {

@@ -1,8 +1,22 @@
-/** What producers and consumers of node-rdkafka share: connect once, disconnect once, say what goes wrong. */
-import type { Client, KafkaClientEvents, LibrdKafkaError, Metadata } from 'node-rdkafka';
+/** Clients of node-rdkafka: connect once, disconnect once, say what goes wrong; and a consumer that is polled, one poll at a time. */
+import { isUtf8 } from 'node:buffer';
+import type {
+  Client,
+  KafkaClientEvents,
+  LibrdKafkaError,
+  Metadata,
+  MessageHeader,
+  ConsumerTopicConfig,
+  KafkaConsumer,
+  Message,
+  TopicPartition,
+  TopicPartitionOffset,
+} from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
 import { codecHint } from './codecs.ts';
-import { errorCode, toTopicError } from './kafka-error.ts';
+import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { loadRdkafka } from './load.ts';
+import type { ClientProperties } from './properties.ts';
 
 /** Longest wait for an answer about the cluster, ms. It blocks a thread of libuv's pool. */
 export const askMs = 5_000;
@@ -58,8 +72,8 @@ export async function connect(
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
       // What has no number comes from before the first connection: properties that do not go together.
-      if (error && errorCode(error) === -1) reject(badProperty(error));
-      else if (error) reject(toTopicError(error, 'connecting', brokers, detail));
+      if (error && kafkaErrorCode(error) === -1) reject(badProperty(error));
+      else if (error) reject(kafkaToTopicError(error, 'connecting', brokers, detail));
       else resolve(metadata);
     });
   });
@@ -80,4 +94,107 @@ export function call<T>(
 /** librdkafka's errors are errors, though their type does not say so. */
 export function asError(error: LibrdKafkaError): Error & LibrdKafkaError {
   return Object.assign(error, { name: 'LibrdKafkaError' });
+}
+
+const quietMs = 30_000;
+
+/** Passes notices on, each text at most once in half a minute: librdkafka repeats itself while brokers are away. */
+export class Notices {
+  readonly #onNotice: (text: string) => void;
+  readonly #given = new Map<string, number>();
+
+  constructor(onNotice: ((text: string) => void) | undefined) {
+    this.#onNotice = onNotice ?? (() => undefined);
+  }
+
+  readonly give = (text: string): void => {
+    const now = performance.now();
+    if (now - (this.#given.get(text) ?? -Infinity) < quietMs) return;
+    if (this.#given.size > 100) this.#given.clear();
+    this.#given.set(text, now);
+    this.#onNotice(text);
+  };
+}
+
+/** Text beyond this is not read: it bounds what a foreign producer can make a consumer hold. */
+const maxHeaderBytes = 64 * 1024;
+
+/** Headers as node-rdkafka has them, and as the topic has them. */
+export function toKafkaHeaders(headers: Record<string, string>): MessageHeader[] {
+  return Object.entries(headers).map(([name, value]) => ({ [name]: value.toWellFormed() }));
+}
+
+/**
+ * UTF-8 text; of several with one name the last counts. Bytes that are no text are left out, for as text with
+ * replacement characters two different values would be the same. What is beyond 64 KiB together is left out too.
+ */
+export function fromKafkaHeaders(headers: readonly MessageHeader[] | undefined): Record<string, string> {
+  const text = new Map<string, string>();
+  let bytes = 0;
+  for (const header of headers ?? []) {
+    for (const [name, value] of Object.entries(header)) {
+      const raw = Buffer.from(value);
+      bytes += name.length + raw.length;
+      if (bytes > maxHeaderBytes) return Object.fromEntries(text);
+      if (isUtf8(raw)) text.set(name, raw.toString());
+      else text.delete(name);
+    }
+  }
+  return Object.fromEntries(text);
+}
+
+/** A node-rdkafka consumer that is polled, one poll at a time, and closed once, never during a poll. */
+interface ConsumerCallbacks {
+  rebalance_cb?: (error: LibrdKafkaError | undefined, partitions: TopicPartition[]) => void;
+  offset_commit_cb?: (error: LibrdKafkaError | undefined, offsets: TopicPartitionOffset[]) => void;
+}
+
+export class Consumer implements AsyncDisposable {
+  readonly kafka: KafkaConsumer;
+  #polls: Promise<unknown> = Promise.resolve();
+  #closed: Promise<void> | undefined;
+
+  private constructor(kafka: KafkaConsumer) {
+    this.kafka = kafka;
+  }
+
+  /** Throws a TopicError: `bad_kafka_property`, `broker_unavailable`, or why the brokers refuse this client. */
+  static async open(
+    { global, topic }: ClientProperties,
+    surroundings: Surroundings,
+    callbacks: ConsumerCallbacks = {},
+    prepare?: (kafka: KafkaConsumer) => void,
+  ): Promise<Consumer> {
+    const { KafkaConsumer } = loadRdkafka();
+    const kafka = construct(
+      () => new KafkaConsumer({ ...global, ...callbacks }, topic as ConsumerTopicConfig),
+    );
+    prepare?.(kafka);
+    await connect(kafka, surroundings);
+    return new Consumer(kafka);
+  }
+
+  /**
+   * Up to `most` messages: waits up to `waitMs` for each (node-rdkafka's way: 0 takes what is ready). The wait blocks
+   * a thread of libuv's pool. Rejects with a LibrdKafkaError.
+   */
+  poll(most: number, waitMs: number): Promise<Message[]> {
+    const poll = this.#polls.then(() => {
+      if (this.#closed) return [];
+      this.kafka.setDefaultConsumeTimeout(waitMs);
+      return call<Message[]>((done) => this.kafka.consume(most, done));
+    });
+    this.#polls = poll.catch(() => undefined);
+    return poll;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
+    hush(this.kafka);
+    await this.#polls;
+    await new Promise<void>((resolve) => this.kafka.disconnect(() => resolve()));
+  }
 }

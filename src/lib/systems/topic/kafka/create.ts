@@ -5,7 +5,7 @@ import { pause } from '../../../base/flow/waiting.ts';
 import { askMs, call, construct } from './client.ts';
 import type { Surroundings } from './client.ts';
 import type { GroupClient } from './group-client.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -46,7 +46,7 @@ export async function createTopic(creation: Creation): Promise<{ created: boolea
   // After a timeout the topic may still appear.
   if (outcome !== 0 && outcome !== codes.topicExists && outcome !== codes.timedOut) {
     const fault = { code: outcome, message: describe(outcome) };
-    throw toTopicError(fault, `creating the topic ${topic}`, surroundings.brokers);
+    throw kafkaToTopicError(fault, `creating the topic ${topic}`, surroundings.brokers);
   }
   const giveUpAt = performance.now() + spreadMs;
   for (;;) {
@@ -74,7 +74,7 @@ async function ask({ topic, partitions, properties }: Creation, replicas: number
     await call<void>((done) => admin.createTopic(wanted, askMs, (error) => done(error, undefined)));
     return 0;
   } catch (error) {
-    return errorCode(error);
+    return kafkaErrorCode(error);
   } finally {
     admin.disconnect();
   }

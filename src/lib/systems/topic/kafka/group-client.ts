@@ -1,12 +1,10 @@
 /** A consumer without an assignment, for what concerns a group or the whole topic: committed offsets, commits, bounds. */
-import type { Metadata, TopicPartitionOffset, WatermarkOffsets } from 'node-rdkafka';
+import type { Metadata, TopicPartitionOffset, WatermarkOffsets, LibrdKafkaError } from 'node-rdkafka';
+import { TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import type { Committer, PartitionBounds } from '../topic.ts';
-import { askMs, call } from './client.ts';
-import type { Surroundings } from './client.ts';
-import { Consumer } from './consumer.ts';
-import { errorCode, toTopicError } from './kafka-error.ts';
-import { PendingCommits } from './pending-commits.ts';
+import { askMs, call, type Surroundings, asError, Consumer } from './client.ts';
+import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
 export class GroupClient implements Committer, AsyncDisposable {
@@ -64,7 +62,7 @@ export class GroupClient implements Committer, AsyncDisposable {
       this.#pumping ??= this.#pump();
       await committing;
     } catch (error) {
-      throw toTopicError(error, 'committing an offset', this.#brokers);
+      throw kafkaToTopicError(error, 'committing an offset', this.#brokers);
     }
   }
 
@@ -90,8 +88,8 @@ export class GroupClient implements Committer, AsyncDisposable {
       try {
         return await call(run);
       } catch (error) {
-        if (!settling.includes(errorCode(error)) || performance.now() > giveUpAt) {
-          throw toTopicError(error, doing, this.#brokers);
+        if (!settling.includes(kafkaErrorCode(error)) || performance.now() > giveUpAt) {
+          throw kafkaToTopicError(error, doing, this.#brokers);
         }
         await pause(50, new AbortController().signal);
       }
@@ -101,3 +99,62 @@ export class GroupClient implements Committer, AsyncDisposable {
 
 /** Leader not available, not leader, coordinator loading, not available, not coordinator. */
 const settling = [5, 6, 14, 15, 16];
+
+/** Longest wait for an answer, ms: a broker may have to become the group's coordinator first. */
+const answerMs = 15_000;
+
+interface Waiting {
+  partition: number;
+  offset: number;
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+/** Matches librdkafka's answers to asynchronous commits with those who wait for them. */
+export class PendingCommits {
+  #waiting: Waiting[] = [];
+
+  get size(): number {
+    return this.#waiting.length;
+  }
+
+  /** Settles when the commit, which is to be sent next, is answered. Rejects with what the broker said. */
+  add(partition: number, offset: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = { partition, offset, resolve, reject };
+      this.#waiting.push(waiting);
+      const giveUp = () => {
+        this.#waiting = this.#waiting.filter((one) => one !== waiting);
+        reject(
+          new TopicError('Kafka did not answer a commit in time', {
+            code: 'commit_timeout',
+            retryable: true,
+          }),
+        );
+      };
+      const timer = setTimeout(giveUp, answerMs);
+      waiting.resolve = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      waiting.reject = (error: Error) => {
+        clearTimeout(timer);
+        reject(error);
+      };
+    });
+  }
+
+  /** To be called from offset_commit_cb. The broker answers in order, so the first that fits is meant. */
+  settle(error: LibrdKafkaError | undefined, offsets: readonly TopicPartitionOffset[]): void {
+    for (const { partition, offset } of offsets) {
+      const at = this.#waiting.findIndex((one) => one.partition === partition && one.offset === offset);
+      const [found] = at < 0 ? [] : this.#waiting.splice(at, 1);
+      if (error) found?.reject(asError(error));
+      else found?.resolve();
+    }
+  }
+
+  rejectAll(error: Error): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+}

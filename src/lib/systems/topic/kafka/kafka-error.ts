@@ -58,16 +58,21 @@ const byText: [RegExp, number][] = [
 ];
 
 /** The number of an error. Delivery reports and events carry only the text. */
-export function errorCode(error: unknown): number {
+export function kafkaErrorCode(error: unknown): number {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
   if (typeof code === 'number' && code !== -1) return code;
   return byText.find(([pattern]) => pattern.test(String(message)))?.[1] ?? -1;
 }
 
 /** Wraps what librdkafka said while `doing` something with the topic at `brokers`. A TopicError comes back as it is. */
-export function toTopicError(error: unknown, doing: string, brokers: string, detail?: string): TopicError {
+export function kafkaToTopicError(
+  error: unknown,
+  doing: string,
+  brokers: string,
+  detail?: string,
+): TopicError {
   if (error instanceof TopicError) return error;
-  const number = errorCode(error);
+  const number = kafkaErrorCode(error);
   const text = `Kafka at ${brokers}: ${doing}: ${(error as { message?: string }).message ?? String(error)}`;
   const message = detail === undefined ? text : `${text} (${detail})`;
   if (login.includes(number) || (detail !== undefined && /SASL|AUTH|certificate/.test(detail))) {

@@ -3,10 +3,9 @@ import type { KafkaConsumer, LibrdKafkaError, TopicPartition } from 'node-rdkafk
 import { errorMessage, TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import type { GroupHandler, Membership } from '../topic.ts';
-import type { Surroundings } from './client.ts';
-import { Consumer } from './consumer.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
-import { PendingCommits } from './pending-commits.ts';
+import { type Surroundings, Consumer } from './client.ts';
+import { PendingCommits } from './group-client.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
 /** How often librdkafka is asked for rebalances, ms; and while a commit is under way. */
@@ -82,7 +81,7 @@ export class KafkaMembership implements Membership {
       this.#commitSoon.abort();
       await committing;
     } catch (error) {
-      throw toTopicError(error, 'committing an offset', this.#surroundings.brokers);
+      throw kafkaToTopicError(error, 'committing an offset', this.#surroundings.brokers);
     }
   }
 
@@ -119,8 +118,8 @@ export class KafkaMembership implements Membership {
       try {
         await consumer.poll(1, 0);
       } catch (error) {
-        const fault = toTopicError(error, 'belonging to the group', this.#surroundings.brokers);
-        if (!fault.retryable || errorCode(error) === codes.fatal) this.#fail(fault);
+        const fault = kafkaToTopicError(error, 'belonging to the group', this.#surroundings.brokers);
+        if (!fault.retryable || kafkaErrorCode(error) === codes.fatal) this.#fail(fault);
         else this.#surroundings.notice(fault.message);
       }
       this.#commitSoon = new AbortController();

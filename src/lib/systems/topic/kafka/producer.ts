@@ -7,12 +7,11 @@ import type {
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
+import type { OutgoingRecord } from '../../message/record.ts';
 import { checkHeaders, messageRefused, messageTooLarge } from '../limits.ts';
-import type { OutgoingRecord, Placement, Producer } from '../topic.ts';
-import { connect, construct, hush } from './client.ts';
-import type { Surroundings } from './client.ts';
-import { toKafkaHeaders } from './headers.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import type { Placement, Producer } from '../topic.ts';
+import { connect, construct, hush, type Surroundings, toKafkaHeaders } from './client.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -97,7 +96,7 @@ export class KafkaProducer implements Producer {
       for (;;) {
         const error = produce(client, this.#topic, record, ticket);
         if (error === undefined) break;
-        if (errorCode(error) !== codes.queueFull) {
+        if (kafkaErrorCode(error) !== codes.queueFull) {
           ticket(error, nowhere);
           break;
         }
@@ -113,7 +112,7 @@ export class KafkaProducer implements Producer {
     const promise = new Promise<Outcome>((resolve) => {
       ticket = (error, placement) => {
         this.#underWay.delete(ticket);
-        resolve(error ? { placement, refused: errorCode(error), error } : { placement });
+        resolve(error ? { placement, refused: kafkaErrorCode(error), error } : { placement });
       };
     });
     this.#underWay.add(ticket);
@@ -158,7 +157,7 @@ export class KafkaProducer implements Producer {
   }
 
   #fault(error: unknown): TopicError {
-    if (errorCode(error) === codes.fatal) {
+    if (kafkaErrorCode(error) === codes.fatal) {
       // An idempotent producer that lost its place cannot go on; a new one can.
       const broken = this.#client;
       this.#client = undefined;
@@ -172,7 +171,7 @@ export class KafkaProducer implements Producer {
         cause: error,
       });
     }
-    return toTopicError(error, 'sending', this.#surroundings.brokers);
+    return kafkaToTopicError(error, 'sending', this.#surroundings.brokers);
   }
 }
 

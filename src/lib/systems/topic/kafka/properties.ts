@@ -8,7 +8,7 @@ export interface ClientProperties {
   topic: Properties;
 }
 
-export interface Connection {
+export interface KafkaConnection {
   brokers: string;
   properties: Record<string, string>;
   clientId: string;
@@ -42,7 +42,7 @@ const common: Properties = {
   'topic.metadata.refresh.interval.ms': 5_000,
 };
 
-export function producerProperties(connection: Connection, timeoutMs = 120_000): ClientProperties {
+export function producerProperties(connection: KafkaConnection, timeoutMs = 120_000): ClientProperties {
   return merge(
     connection,
     {
@@ -57,7 +57,7 @@ export function producerProperties(connection: Connection, timeoutMs = 120_000):
 }
 
 /** For questions and commits: never reads, never creates a topic by asking for it. */
-export function queryProperties(connection: Connection, group: string): ClientProperties {
+export function queryProperties(connection: KafkaConnection, group: string): ClientProperties {
   return merge(connection, {}, { ...consumer(group), 'auto.offset.reset': 'error' });
 }
 
@@ -72,7 +72,7 @@ export interface Prefetch {
  * from 2.2 on, fewer than `records`) ready; an answer holds up to 1 MiB, or one batch that is larger.
  */
 export function readerProperties(
-  connection: Connection,
+  connection: KafkaConnection,
   group: string,
   prefetch: Prefetch,
   librdkafkaVersion: string,
@@ -102,7 +102,7 @@ function atLeast(version: string, major: number, minor: number): boolean {
 }
 
 /** For a member of a group that only learns what is assigned to it; readers of their own do the reading. */
-export function memberProperties(connection: Connection, group: string): ClientProperties {
+export function memberProperties(connection: KafkaConnection, group: string): ClientProperties {
   const { debug } = connection.properties;
   // In the protocol of Kafka 4 the brokers set these; librdkafka refuses them there, and hands out step by step anyway.
   const isBrokers = connection.properties['group.protocol']?.toLowerCase() === 'consumer';
@@ -126,7 +126,7 @@ function consumer(group: string): Properties {
 }
 
 function merge(
-  { brokers, properties, clientId }: Connection,
+  { brokers, properties, clientId }: KafkaConnection,
   ours: Properties,
   fixed: Properties,
 ): ClientProperties {

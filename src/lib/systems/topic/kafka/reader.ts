@@ -1,12 +1,12 @@
 /** Reads one partition of a Kafka topic from a fixed offset. It never commits: that is the group client's business. */
 import type { KafkaConsumer, Message } from 'node-rdkafka';
 import { pause } from '../../../base/flow/waiting.ts';
+import type { TopicRecord } from '../../message/record.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
-import type { Committer, PartitionBounds, Reader, ReaderOptions, TopicRecord } from '../topic.ts';
+import type { Committer, PartitionBounds, Reader, ReaderOptions } from '../topic.ts';
+import { type Consumer, fromKafkaHeaders } from './client.ts';
 import { codecMissing } from './codecs.ts';
-import type { Consumer } from './consumer.ts';
-import { fromKafkaHeaders } from './headers.ts';
-import { codes, errorCode, toTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
@@ -114,7 +114,7 @@ export class KafkaReader implements Reader {
 
   /** Throws unless waiting helps. */
   async #explain(error: unknown): Promise<void> {
-    const code = errorCode(error);
+    const code = kafkaErrorCode(error);
     const { topic, brokers } = this.#inquiry;
     if (code === codes.offsetReset || code === codes.offsetOutOfRange) {
       const bounds = await this.#inquiry.bounds(this.partition).catch(() => undefined);
@@ -136,7 +136,7 @@ export class KafkaReader implements Reader {
         const missing = codecMissing(loadRdkafka().features, place);
         if (missing !== undefined) throw missing;
       }
-      const fault = toTopicError(error, 'reading', brokers);
+      const fault = kafkaToTopicError(error, 'reading', brokers);
       if (!fault.retryable) throw fault;
     }
     await pause(longestPauseMs, this.#closing.signal);

@@ -11,16 +11,14 @@ import type {
   ReaderOptions,
   Topic,
 } from '../topic.ts';
-import type { Surroundings } from './client.ts';
-import { Consumer } from './consumer.ts';
+import { type Surroundings, Notices, Consumer } from './client.ts';
 import { createTopic, partitionCount } from './create.ts';
 import { GroupClient } from './group-client.ts';
 import { loadRdkafka } from './load.ts';
 import { KafkaMembership } from './membership.ts';
-import { Notices } from './notices.ts';
 import { KafkaProducer } from './producer.ts';
 import { memberProperties, producerProperties, queryProperties, readerProperties } from './properties.ts';
-import type { Connection } from './properties.ts';
+import type { KafkaConnection } from './properties.ts';
 import { KafkaReader } from './reader.ts';
 
 export interface KafkaTopicOptions {
@@ -49,7 +47,7 @@ export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic>
 class KafkaTopic implements Topic {
   readonly kind = 'kafka';
   readonly name: string;
-  readonly #connection: Connection;
+  readonly #connection: KafkaConnection;
   readonly #surroundings: Surroundings;
   /** One client without an assignment for each group asked for. */
   readonly #groups = new Map<string, Promise<GroupClient>>();

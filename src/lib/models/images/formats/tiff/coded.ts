@@ -1,8 +1,7 @@
 /** Strips and tiles in JPEG and fax compression, which sharp unpacks one at a time. */
 import sharp from 'sharp';
-import { corrupt, decodeFailure, unsupported } from '../../failures.ts';
-import { tryDecoding } from '../../try-decoding.ts';
-import { colours, type TiffLayout } from './layout.ts';
+import { corrupt, decodeFailure, unsupported, tryDecoding } from '../../failures.ts';
+import { coloursOf, type TiffLayout } from './layout.ts';
 
 const COMPRESSION = 259;
 const T4_OPTIONS = 292;
@@ -64,7 +63,7 @@ function wholeJpeg(packed: Uint8Array, layout: TiffLayout): Buffer {
   const { photometric, samples, planar } = layout;
   const known = planar
     ? photometric !== 'ycbcr'
-    : samples === 1 || samples === colours[photometric] || (photometric === 'rgb' && samples === 4);
+    : samples === 1 || samples === coloursOf[photometric] || (photometric === 'rgb' && samples === 4);
   if (!known) throw unsupported(`TIFF files of ${samples} samples a pixel in JPEG compression`);
   const tables = layout.directory.bytes(JPEG_TABLES);
   // Where nothing says so, readers would guess the colours from the numbers of the components.

@@ -2,8 +2,8 @@
  * TIFF files to RGB pixels. libvips paints black what it cannot read of a tiled file, and says nothing; it clips where it
  * should shift. So strips and tiles are unpacked here, each to its last byte, and what cannot be is an error.
  */
-import type { RgbImage } from '../../decode.ts';
 import type { ImageLimits } from '../../limits.ts';
+import type { RgbImage } from '../../pixels.ts';
 import { decodeCoded, type ChunkSamples } from './coded.ts';
 import {
   checkRange,
@@ -14,7 +14,8 @@ import {
   unmultiply,
   type SampleRange,
 } from './colour.ts';
-import { colours, readTiffLayout, unpackedBytes, type TiffLayout } from './layout.ts';
+import { coloursOf, unpackedBytes, type TiffLayout } from './layout.ts';
+import { readTiffLayout } from './read-layout.ts';
 import { unpack } from './unpack.ts';
 
 /** The first picture of the file, as it is stored. Throws an ImageError. */
@@ -70,7 +71,7 @@ async function readChunk(
   if (!planar && photometric === 'ycbcr') return { data: spreadColour(first.data, layout, rows), samples: 3 };
   if (!planar && bits === 8 && !premultiplied)
     return { data: first.data.subarray(0, chunkWidth * rows * samples), samples };
-  const stride = colours[photometric] + (premultiplied ? 1 : 0);
+  const stride = coloursOf[photometric] + (premultiplied ? 1 : 0);
   const out = new Uint8Array(chunkWidth * rows * stride);
   for (let at = 0; at < stride; at++) {
     const source = planar && at > 0 ? await read(at) : first;

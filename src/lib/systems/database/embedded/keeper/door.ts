@@ -2,7 +2,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer } from 'node:net';
 import type { AddressInfo, ListenOptions, Socket } from 'node:net';
-import { parseMessage, readLines } from './protocol.ts';
+import { parseKeeperMessage, readLines } from './protocol.ts';
 import type { GuestMessage, KeeperMessage } from './protocol.ts';
 
 export interface Door {
@@ -54,7 +54,7 @@ export async function openDoor({ path, lingerMs, firstGuestMs = 5_000 }: DoorOpt
     const stranger = setTimeout(() => socket.destroy(), introduction);
     readLines(socket, (line) => {
       if (inside.has(socket)) return;
-      if (!isToken(parseMessage<GuestMessage>(line)?.token, token)) {
+      if (!isToken(parseKeeperMessage<GuestMessage>(line)?.token, token)) {
         socket.destroy();
         return;
       }

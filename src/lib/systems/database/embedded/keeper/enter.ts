@@ -1,13 +1,23 @@
 /** Gets into a running server, starting a keeper where there is none: one of many that may try at once. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { open } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../../../../base/errors.ts';
-import { filesIn, makeRoot, unusable } from '../files.ts';
-import { findHolder, isElsewhere, isGone } from './lock.ts';
-import type { FoundHolder } from './lock.ts';
-import { fromFailure, parseMessage, readLines } from './protocol.ts';
-import type { Connection, KeeperMessage, KeeperSettings } from './protocol.ts';
-import { spawnKeeper } from './spawn-keeper.ts';
+import { compiledFile } from '../../../../base/package.ts';
+import { filesIn, makeRoot, unusable, giveToOwnerOfParent, type Files } from '../files.ts';
+import { cleanEnvironment } from '../processes.ts';
+import { findHolder, isElsewhere, isGone, type FoundHolder } from './lock.ts';
+import {
+  fromFailure,
+  parseKeeperMessage,
+  readLines,
+  type Connection,
+  type KeeperMessage,
+  type KeeperSettings,
+  type SpawnMessage,
+} from './protocol.ts';
 
 export interface EnterOptions {
   settings: KeeperSettings;
@@ -78,7 +88,7 @@ function knock(holder: FoundHolder, options: EnterOptions, deadline: number): Pr
       resolve(null);
     });
     readLines(socket, (line) => {
-      const message = parseMessage<KeeperMessage>(line);
+      const message = parseKeeperMessage<KeeperMessage>(line);
       if (message?.state === 'failed') {
         reject(fromFailure(message.error));
         socket.destroy();
@@ -126,4 +136,47 @@ export async function stopped(dataDir: string, timeoutMs: number): Promise<boole
     if (performance.now() > deadline) return false;
     await sleep(retryAfter);
   }
+}
+
+/** Resolves when it holds the lock, or has found that another keeper does. */
+async function spawnKeeper(settings: KeeperSettings, files: Files): Promise<void> {
+  const entry = compiledFile('lib/systems/database/embedded/keeper/keeper');
+  // Its own log goes the same way; this is for what Node says when it cannot even start.
+  const output = await open(files.log, 'a', 0o600).catch((error: unknown) => {
+    throw unusable(settings.dataDir, error);
+  });
+  try {
+    await giveToOwnerOfParent(files.log);
+    const child = spawn(process.execPath, [entry, JSON.stringify(settings)], {
+      detached: true, // a session of its own: no Ctrl-C, no hang-up of this terminal
+      cwd: parse(process.cwd()).root,
+      env: cleanEnvironment,
+      stdio: ['ignore', output.fd, output.fd, 'ipc'],
+    });
+    await firstWord(child, files);
+    child.unref();
+  } finally {
+    await output.close();
+  }
+}
+
+function firstWord(child: ChildProcess, files: Files): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code, signal) => {
+      reject(
+        new DatabaseError(`the keeper of the embedded PostgreSQL ended (${signal ?? `exit ${code}`})`, {
+          code: 'embedded_postgres_failed',
+          retryable: signal !== null,
+          hint: `See ${files.log}.`,
+        }),
+      );
+    });
+    child.once('message', (message: SpawnMessage) => {
+      child.removeAllListeners('exit');
+      if (child.connected) child.disconnect();
+      if (message.state === 'failed') reject(fromFailure(message.error));
+      else resolve();
+    });
+  });
 }

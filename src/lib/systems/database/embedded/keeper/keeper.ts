@@ -2,24 +2,20 @@
  * The keeper: a process of its own that runs the PostgreSQL of one data directory for all processes that use it, and
  * stops it when the last of them has gone, however it went. Spawned by `use.ts`; its argument is KeeperSettings.
  */
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../../../../base/errors.ts';
-import { chooseAccount } from '../account.ts';
-import { errorCode, filesIn, unusable } from '../files.ts';
-import type { Files } from '../files.ts';
+import { chooseAccount, reachableProgram } from '../account.ts';
+import { errorCode, filesIn, unusable, type Files, openKeeperLog, type Log } from '../files.ts';
 import { initialize, user } from '../initialize.ts';
-import { openLog } from '../log.ts';
-import type { Log } from '../log.ts';
-import { stopOrphan } from '../orphan.ts';
+import { commandLine, processStart } from '../processes.ts';
 import { findProgram, programIn, withLinks } from '../program.ts';
-import { reachable } from '../reachable.ts';
-import { startServer } from '../server.ts';
-import type { Server, ServerOptions } from '../server.ts';
+import { startServer, type Server, type ServerOptions } from '../server.ts';
 import { giveToOwnerOf, pathForDoor, removeDoor, removeSocketDirectory } from '../socket.ts';
-import { openDoor } from './door.ts';
-import type { Door } from './door.ts';
+import { openDoor, type Door } from './door.ts';
 import { takeLock } from './lock.ts';
-import { toFailure } from './protocol.ts';
-import type { KeeperSettings, SpawnMessage } from './protocol.ts';
+import { toFailure, type KeeperSettings, type SpawnMessage } from './protocol.ts';
 
 export const database = 'my_db';
 
@@ -31,7 +27,7 @@ const farewell = 10_000;
 
 async function main(settings: KeeperSettings): Promise<void> {
   const files = filesIn(settings.dataDir);
-  const log = openLog(files.log);
+  const log = openKeeperLog(files.log);
   process.on('uncaughtException', (error) => {
     log(`keeper: ${error.stack ?? error.message}`);
     process.exit(1); // the watchdog stops the server, the guests start another keeper
@@ -93,7 +89,7 @@ async function prepare(settings: KeeperSettings, signal: AbortSignal, log: Log):
   await stopOrphan(files, log);
   try {
     const account = await chooseAccount(files, settings.account);
-    const program = await reachable(await withLinks(found, files.program), account, files);
+    const program = await reachableProgram(await withLinks(found, files.program), account, files);
     log(`PostgreSQL ${program.version} in ${program.directory}, account: ${account.kind}`);
     const password = await initialize({ files, program, account, signal });
     return { files, program, account, log, tcp: listensOnTcp(settings), password };
@@ -162,3 +158,30 @@ process.title = 'visionscale-keeper';
 await main(JSON.parse(process.argv[2] ?? '{}') as KeeperSettings);
 // Whatever still holds a handle (guests that were told to go) does not hold the process.
 setImmediate(() => process.exit(0));
+
+/** Stops it cleanly, so that a new one can start. Must hold the lock: nobody else starts a server meanwhile. */
+async function stopOrphan({ data }: Files, log: Log): Promise<void> {
+  const file = join(data, 'postmaster.pid');
+  const pid = Number((await readFile(file, 'utf8').catch(() => '')).split('\n')[0]);
+  if (!Number.isInteger(pid) || pid <= 1) return;
+  const started = await processStart(pid);
+  if (started === null) return; // PostgreSQL itself clears up after a dead one
+  if (!(await commandLine(pid)).includes(data)) {
+    log(`postmaster.pid names process ${pid}, which is no server of this directory: removed`);
+    await rm(file, { force: true });
+    return;
+  }
+  for (const [signal, patience] of [
+    ['SIGINT', 15_000],
+    ['SIGQUIT', 5_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
+    log(`a PostgreSQL was left behind (process ${pid}): ${signal}`);
+    process.kill(pid, signal);
+    const deadline = performance.now() + patience;
+    while (performance.now() < deadline) {
+      if ((await processStart(pid)) !== started) return;
+      await sleep(20);
+    }
+  }
+}

@@ -12,7 +12,7 @@ import { createPrivate, errorCode, writePrivate } from '../files.ts';
 import { processSpace, processStart } from '../processes.ts';
 
 /** How to reach the keeper, and how to tell whether it still lives. The token must not reach a log. */
-export interface Holder {
+export interface KeeperHolder {
   pid: number;
   started: string;
   space: string;
@@ -21,7 +21,7 @@ export interface Holder {
   released: boolean;
 }
 
-export interface FoundHolder extends Holder {
+export interface FoundHolder extends KeeperHolder {
   generation: number;
   /** Since it last gave a sign of life, ms. */
   silentMs: number;
@@ -29,7 +29,7 @@ export interface FoundHolder extends Holder {
 
 export interface Lock {
   /** Who held it before. */
-  previous: Holder | null;
+  previous: KeeperHolder | null;
   release(): Promise<void>;
 }
 
@@ -72,10 +72,10 @@ export async function findHolder(root: string, name = keeper): Promise<FoundHold
 }
 
 /** What cannot be read is what a power failure has left: it holds nothing. */
-function parseHolder(text: string): Holder {
+function parseHolder(text: string): KeeperHolder {
   try {
     // An earlier version wrote `port`; its keeper may still run.
-    const holder = JSON.parse(text) as Holder & { port?: number };
+    const holder = JSON.parse(text) as KeeperHolder & { port?: number };
     return { ...holder, at: holder.at ?? holder.port ?? 0 };
   } catch {
     return { pid: 0, started: '', space: '', at: 0, token: '', released: true };
@@ -83,7 +83,7 @@ function parseHolder(text: string): Holder {
 }
 
 /** Whether a holder lives in another container or on another host, where its pid means nothing here. */
-export async function isElsewhere(holder: Holder): Promise<boolean> {
+export async function isElsewhere(holder: KeeperHolder): Promise<boolean> {
   return holder.space !== (await processSpace());
 }
 
@@ -98,7 +98,7 @@ export async function takeLock(root: string, address: Address, name = keeper): P
   const previous = await findHolder(root, name);
   if (previous && !(await isGone(previous))) return null;
 
-  const holder: Holder = {
+  const holder: KeeperHolder = {
     ...address,
     pid: process.pid,
     started: (await processStart(process.pid)) ?? 'unknown',

@@ -74,7 +74,7 @@ export function readLines(stream: Readable, onLine: (line: string) => void): voi
 }
 
 /** Null where the text is no JSON object. */
-export function parseMessage<T>(line: string): T | null {
+export function parseKeeperMessage<T>(line: string): T | null {
   try {
     const value: unknown = JSON.parse(line);
     return typeof value === 'object' && value !== null ? (value as T) : null;

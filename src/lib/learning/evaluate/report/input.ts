@@ -1,0 +1,55 @@
+/** What a report is made of. */
+import type { Judgement } from '../judge.ts';
+
+/** A model as reports name it. */
+export interface NamedModel {
+  name: string;
+  version: string;
+  digest: string;
+}
+
+export interface ClassCount {
+  label: string;
+  /** Images it was trained with. */
+  train: number;
+  /** Images it was judged on. */
+  held: number;
+}
+
+/** An epoch: shares of 1, losses in nats. `EpochMetrics` of `train/events.ts` is one. */
+export interface HistoryPoint {
+  epoch: number;
+  trainLoss: number;
+  trainTop1: number;
+  heldLoss: number;
+  heldTop1: number;
+}
+
+/** An image of the hold-out that (nearly) is one of the training set: it makes the accuracy look better than it is. */
+export interface DuplicatePair {
+  train: string;
+  held: string;
+  /** Whether both have the same label; where not, one of the labels is wrong. */
+  sameLabel: boolean;
+}
+
+export interface ReportInput {
+  /** One, or two models on the same images. */
+  judgements: readonly [Judgement] | readonly [Judgement, Judgement];
+  /** Without it: the images judged. */
+  counts?: readonly ClassCount[];
+  history?: readonly HistoryPoint[];
+  /** Undefined where nobody looked. */
+  duplicates?: readonly DuplicatePair[];
+  /** The model that was judged, or trained. */
+  model: NamedModel;
+  /** What it was trained from. */
+  parent?: NamedModel | undefined;
+  /** Names the images with their labels: `sha256:…`. */
+  dataDigest?: string;
+  seed?: number;
+  /** Files of the data set that could not be read. */
+  unreadable?: readonly { path: string; reason: string }[];
+  /** ISO 8601; default: now. */
+  created?: string;
+}
