@@ -8,7 +8,7 @@ import { formatBytes } from '../../lib/base/report/progress.ts';
 import { type Added, addDeadLetter, type FoundMessage } from '../../lib/pipeline/dead-letters/add.ts';
 import type { Context } from '../shared/run.ts';
 
-export interface AddFlags {
+export interface AddLetterFlags {
   partition: number;
   offset: number;
   reason?: string;
@@ -17,7 +17,10 @@ export interface AddFlags {
 /** Characters of the message's value in the question. */
 const mostShown = 200;
 
-export default async function (context: Context, { partition, offset, reason }: AddFlags): Promise<number> {
+export default async function (
+  context: Context,
+  { partition, offset, reason }: AddLetterFlags,
+): Promise<number> {
   const { config, yes, json, interactive, signal } = context;
   const canAsk = !json && interactive && process.stdin.isTTY === true;
   if (!yes && !canAsk) {

@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import { countAbove0, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
-import type { AddFlags } from './add.ts';
+import type { AddLetterFlags } from './add.ts';
 import { letterReason, offsetNumber, rowId, rowIds } from './arguments.ts';
 import type { ListFlags } from './list.ts';
 import type { ChosenFlags } from './selection.ts';
@@ -79,7 +79,7 @@ function add(): Command {
         'more. Exit code 1 where there is no such message or it is recorded already.',
     );
   const settings = [...infrastructure, 'VISIONSCALE_RESULTS_TOPIC', 'VISIONSCALE_MESSAGE_REQUESTS'] as const;
-  return withSettings(command, settings).action((options: AddFlags, command: Command) =>
+  return withSettings(command, settings).action((options: AddLetterFlags, command: Command) =>
     run(command, () => import('./add.ts'), options),
   );
 }

@@ -5,7 +5,7 @@ import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import type { Context } from '../shared/run.ts';
 
-export interface AddFlags {
+export interface AddModelFlags {
   name?: string;
   labels?: string;
   size?: number;
@@ -16,7 +16,7 @@ export interface AddFlags {
   output?: ModelOutput;
 }
 
-export default async function (context: Context, path: string, flags: AddFlags): Promise<void> {
+export default async function (context: Context, path: string, flags: AddModelFlags): Promise<void> {
   const store = openModelStore(context.config.models);
   const { entry, check, warnings } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
   const { name, version, digest, manifest } = entry;

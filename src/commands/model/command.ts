@@ -3,7 +3,7 @@ import { Command, Option } from 'commander';
 import { outputKinds } from '../../lib/models/classifier/classifier.ts';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
-import type { AddFlags } from './add.ts';
+import type { AddModelFlags } from './add.ts';
 import { perChannel, sha256, share } from './arguments.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
@@ -98,7 +98,7 @@ function add(): Command {
           '      --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
       ),
     storeSettings,
-  ).action((path: string, options: AddFlags, command: Command) =>
+  ).action((path: string, options: AddModelFlags, command: Command) =>
     run(command, () => import('./add.ts'), path, options),
   );
 }

@@ -9,14 +9,14 @@ export interface Shown<Event> extends AsyncDisposable {
 }
 
 /** Makes a command's metrics; what it resolves to is told of every event. */
-export type Feed<Event> = (metrics: ProcessMetrics) => Promise<(event: Event) => void>;
+export type MetricsFeed<Event> = (metrics: ProcessMetrics) => Promise<(event: Event) => void>;
 
 /** Throws `metrics_unavailable`. */
 export async function showMetrics<Event>(
   context: Context,
   role: Role,
   health: () => Health,
-  feed: Feed<Event>,
+  feed: MetricsFeed<Event>,
 ): Promise<Shown<Event>> {
   if (context.config.metrics.port === undefined) return nothing;
   const { ProcessMetrics } = await import('../../lib/observe/metrics/metrics.ts');
@@ -36,7 +36,7 @@ export async function showMetrics<Event>(
 export function showWaiting<Event extends { kind: string } | { kind: 'waiting'; reason: string }>(
   context: Context,
   role: Role,
-  feed: Feed<Event>,
+  feed: MetricsFeed<Event>,
 ): Promise<Shown<Event>> {
   const { signal } = context;
   let waiting: string | null = null;

@@ -145,8 +145,7 @@ function directoryError(error: unknown, dir: string): unknown {
   });
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable of what is there already
-async function* until<T>(items: readonly T[], signal: AbortSignal): AsyncGenerator<T> {
+function* until<T>(items: readonly T[], signal: AbortSignal): Generator<T> {
   for (const item of items) {
     if (signal.aborted) return;
     yield item;

@@ -5,7 +5,7 @@
  * failure nothing more is pulled; what runs is waited for, then the failure is thrown.
  */
 export async function forEachConcurrently<T>(
-  source: AsyncIterable<T>,
+  source: AsyncIterable<T> | Iterable<T>,
   concurrency: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {

@@ -16,7 +16,7 @@ type Slot<R> = { state: 'working' } | { state: 'done'; value: R } | { state: 'fa
  * was aborted (it is then taken again next time).
  */
 export async function* orderedGroups<T, R>(
-  source: (signal: AbortSignal) => AsyncIterable<T>,
+  source: (signal: AbortSignal) => AsyncIterable<T> | Iterable<T>,
   work: (item: T, signal: AbortSignal) => Promise<R>,
   options: OrderedGroupsOptions,
 ): AsyncGenerator<R[], void, void> {

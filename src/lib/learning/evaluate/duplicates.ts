@@ -134,7 +134,6 @@ function levelsApart(a: Uint8Array, b: Uint8Array): number {
   return sum / a.length;
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable of what is there already
-async function* indexes(count: number, signal: AbortSignal): AsyncGenerator<number> {
+function* indexes(count: number, signal: AbortSignal): Generator<number> {
   for (let i = 0; i < count && !signal.aborted; i++) yield i;
 }

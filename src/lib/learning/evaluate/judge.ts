@@ -134,8 +134,7 @@ class LabelSpace {
   }
 }
 
-// eslint-disable-next-line @typescript-eslint/require-await -- an AsyncIterable of what is there already
-async function* each<T>(items: readonly T[], signal: AbortSignal): AsyncGenerator<T> {
+function* each<T>(items: readonly T[], signal: AbortSignal): Generator<T> {
   for (const item of items) {
     if (signal.aborted) return;
     yield item;

@@ -97,7 +97,7 @@ async function lookAgain(session: AuditSession, store: ObjectStore, limit: numbe
     if (rows.length === 0) return;
     const there: number[] = [];
     const suspects = rows.filter(({ young }, at) => young || ranked + at < limit);
-    await forEachConcurrently(iterate(suspects), headsAtATime, async ({ n, image_key }) => {
+    await forEachConcurrently(suspects, headsAtATime, async ({ n, image_key }) => {
       if (await exists(store, image_key)) there.push(n);
     });
     await session.query('delete from audit_found where n = any($1)', [there]);
@@ -153,11 +153,6 @@ class Keys {
     this.#columns = [[]];
     await this.#session.query(this.#statement, columns);
   }
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- a source is asynchronous
-async function* iterate<T>(items: readonly T[]): AsyncGenerator<T> {
-  yield* items;
 }
 
 /** Joins two streams that are sorted by their keys, holding one item of each. */

@@ -54,8 +54,7 @@ export async function computeFeatures(
     await cache.write(sha256, made);
     return made;
   }
-  // eslint-disable-next-line @typescript-eslint/require-await -- orderedGroups takes what is asynchronous
-  async function* source(stopped: AbortSignal) {
+  function* source(stopped: AbortSignal) {
     for (const example of examples) {
       if (stopped.aborted) return;
       yield example;

@@ -177,8 +177,7 @@ export async function* batches(
   { size, full, signal }: BatchOptions,
 ): AsyncGenerator<Batch, void, void> {
   const count = full ? order.length - (order.length % size) : order.length;
-  // eslint-disable-next-line @typescript-eslint/require-await -- what it hands over is there already
-  async function* indices() {
+  function* indices() {
     for (let i = 0; i < count; i++) yield order[i]!;
   }
   const read = async (index: number) => ({ index, pixels: await source.pixels(index) });

@@ -65,7 +65,7 @@ async function answerAll(
     return [await answerRequest(own(record, first), first, deps, signal)];
   }
   const outcomes = Array<Outcome>(requests.length);
-  await forEachConcurrently(numbered(requests), requestsAtOnce, async ([nth, request]) => {
+  await forEachConcurrently(requests.entries(), requestsAtOnce, async ([nth, request]) => {
     outcomes[nth] = await answerRequest(own(record, request), request, deps, signal);
   });
   return outcomes;
@@ -76,11 +76,6 @@ let turn: Promise<unknown> = Promise.resolve();
 /** Large messages of all partitions take a turn of the event loop each, so that leases are renewed between them. */
 function turnOfItsOwn(): Promise<unknown> {
   return (turn = turn.then(() => nextTurn()));
-}
-
-// eslint-disable-next-line @typescript-eslint/require-await -- a source is asynchronous
-async function* numbered<T>(items: readonly T[]): AsyncGenerator<[number, T]> {
-  yield* items.entries();
 }
 
 /** A message of many as it would be if it asked for one thing alone: what a dead letter keeps, and a retry sends once more. */
