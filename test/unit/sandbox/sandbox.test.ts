@@ -219,6 +219,13 @@ describe('a sandbox', () => {
     await Promise.all([hanging, waiting]);
   }, 60_000);
 
+  it('is waited for where nothing else keeps the process alive', async () => {
+    const script = fileURLToPath(new URL('../../support/sandbox-alone.mjs', import.meta.url));
+    const alone = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = once(alone, 'exit');
+    expect([await text(alone.stdout), ...(await ended)]).toEqual(['closed', 0, null]);
+  }, 60_000);
+
   it('has nothing secret in its environment', async () => {
     const secrets = [
       'AWS_SECRET_ACCESS_KEY',

@@ -110,7 +110,9 @@ export class SandboxProcess {
     if (!this.#killed) spentByEndedMs += this.cpuMs();
     living.delete(this);
     this.#killed = true;
-    this.#child.ref(); // whoever waits for its end is not to end before
+    // Whoever waits for its end is not to end before.
+    this.#child.ref();
+    this.#socket?.ref();
     this.#child.kill('SIGKILL');
   }
 
@@ -173,11 +175,11 @@ export class SandboxProcess {
   #settle(settle: (first: Pending) => void): void {
     const first = this.#pending.shift();
     first?.clock?.stop();
-    if (this.#pending.length === 0) {
-      this.#socket?.unref();
-      if (!this.#killed) this.#child.unref();
-    } else {
+    if (this.#pending.length > 0) {
       this.#begin();
+    } else if (!this.#killed) {
+      this.#socket?.unref();
+      this.#child.unref();
     }
     if (first !== undefined) settle(first);
   }
