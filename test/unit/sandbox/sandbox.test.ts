@@ -222,7 +222,7 @@ describe('a sandbox', () => {
   it('is waited for where nothing else keeps the process alive', async () => {
     const script = fileURLToPath(new URL('../../support/sandbox-alone.mjs', import.meta.url));
     const alone = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const ended = once(alone, 'exit');
+    const ended = once(alone, 'exit') as Promise<[number | null, string | null]>;
     expect([await text(alone.stdout), ...(await ended)]).toEqual(['closed', 0, null]);
   }, 60_000);
 
