@@ -55,15 +55,6 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     plugins: { 'import-x': imports },
     rules: {
-      // There tsc 6 leaves `.ts` in the name: the built program would not find it.
-      'no-restricted-syntax': [
-        'error',
-        {
-          selector:
-            'BlockStatement:has(> VariableDeclaration[kind=/using$/]) ImportExpression[source.value=/\\.ts$/]',
-          message: 'load it in a function without `using`',
-        },
-      ],
       'import-x/no-cycle': 'error',
       'import-x/no-restricted-paths': [
         'error',
