@@ -1,5 +1,5 @@
 // Work for the tests of the sandbox: does what a hostile input would make of a decoder.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pbkdf2, randomBytes } from 'node:crypto';
@@ -15,6 +15,10 @@ function compute(ms) {
 const tasks = {
   echo: ({ value }, bytes) => ({ value, bytes: new Uint8Array(bytes), pid: process.pid }),
   compute: ({ ms }) => compute(ms),
+  'compute, noted': ({ path, ms }) => {
+    appendFileSync(path, `${process.pid}\n`);
+    compute(ms);
+  },
   // The main thread is held, as by inference.
   hang: () => compute(Infinity),
   // The main thread is free, as while an image is decoded in libuv's pool.

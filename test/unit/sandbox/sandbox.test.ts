@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -94,6 +94,19 @@ describe('a sandbox', () => {
     expect((await echo(sandbox, 3)).value).toBe(3);
     stop.abort();
     await expect(slow).rejects.toThrow();
+  }, 60_000);
+
+  it('does a slow task that was sent ahead once, though another process is free', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'visionscale-sandbox-'));
+    try {
+      await using sandbox = await open({ processes: 2, limitMs: 600_000 });
+      const before = [50, 50].map((ms) => sandbox.run({ do: 'sleep', ms }));
+      const path = join(dir, 'begun');
+      await Promise.all([...before, sandbox.run({ do: 'compute, noted', path, ms: 1500 })]);
+      expect(readFileSync(path, 'utf8')).toMatch(/^\d+\n$/);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
   }, 60_000);
 
   it('blames a crash on the task that was being done, not on the one behind it', async () => {

@@ -161,8 +161,9 @@ class Pool {
   }
 
   async #do(hand: Hand, job: Job): Promise<void> {
-    const isAhead = hand.jobs.length > 1;
-    const timer = isAhead ? setTimeout(() => this.#offer(job), aheadMs) : undefined;
+    // One that has begun meanwhile is done here alone, however long it takes.
+    const offer = () => void (hand.jobs[0] !== job && this.#offer(job));
+    const timer = hand.jobs.length > 1 ? setTimeout(offer, aheadMs) : undefined;
     try {
       const reply = await hand.one.run(job.task, job.bytes, this.#options.limitMs);
       this.#done(hand, job);
