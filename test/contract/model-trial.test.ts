@@ -8,7 +8,7 @@ import { loadModel } from '../../src/lib/models/format/model.ts';
 import { tryModel, type TrialOptions } from '../../src/lib/models/format/trial.ts';
 import { addModel } from '../../src/lib/models/store/add.ts';
 import { openModelStore } from '../../src/lib/models/store/store.ts';
-import { verifyModel } from '../../src/lib/models/store/use.ts';
+import { verifyModel } from '../../src/lib/models/store/verify.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { crashingModel, endlessModel, greedyModel } from '../support/hostile-models.ts';
 import { rejection } from '../support/images.ts';

@@ -138,6 +138,18 @@ export function binsSuite(title: string, settings: () => Record<string, string>)
       expect(await rig.json(['bins', 'list'])).toMatchObject([
         { version: 1, active: true, source: 'a.yaml' },
       ]);
+      expect((await rig.run(['bins', 'rollback'])).stderr).toContain('has had no other bins before');
+      const other = await rig.run(['bins', 'use', file('c.yaml', second)]);
+      expect([other.code, other.stderr]).toEqual([
+        0,
+        expect.stringMatching(/labels that go to another bin: \d/),
+      ]);
+      expect(await rig.json(['bins', 'rollback'])).toMatchObject({ version: 1, created: false, former: 2 });
+      expect(await rig.json(['bins', 'history'])).toMatchObject([
+        { former: 2, current: 1 },
+        { former: 1, current: 2 },
+        { former: null, current: 1 },
+      ]);
     }, 60_000);
 
     it('changes the rules under load: no message is lost, and every row and message is of the version it names', async () => {

@@ -43,6 +43,19 @@ itThorough(
     const checked = await rig.run(['bins', 'check', 'bins.json']);
     expect([checked.code, checked.stderr]).toEqual([1, expect.not.stringMatching(/\n\s+at /)]);
     expect(checked.stdout).toContain('right: the model has no label "rot"');
+    writeFileSync(join(rig.dir, 'fits.json'), JSON.stringify({ bins: { left: ['red'] } }));
+    await rig.json(['bins', 'use', 'fits.json']);
+    // Other labels, and a rule that names one of the former: neither is switched without being told.
+    const misfit = await rig.run(['model', 'use', 'german', '--yes']);
+    expect([misfit.code, misfit.stderr]).toEqual([
+      1,
+      expect.stringContaining('left: the model has no label "red"'),
+    ]);
+    const unasked = await rig.run(['model', 'use', 'german', '--force']);
+    expect([unasked.code, unasked.stderr]).toEqual([
+      2,
+      expect.stringMatching(/removed 3: red, green, blue[^]*--yes/),
+    ]);
     const consumers = [0, 1, 2].map((partition) => rig.start(['consume', '--partition', `${partition}`]));
     await Promise.all(consumers.map((consumer) => consumer.said(/"consuming"|consuming/)));
 
@@ -60,7 +73,7 @@ itThorough(
       }
     })();
     await until(async () => (await rows()).length > images / 2);
-    await rig.json(['model', 'use', 'german']);
+    await rig.json(['model', 'use', 'german', '--force', '--yes']);
     await Promise.all(consumers.map((consumer) => consumer.said(/now runs german/)));
     await stream;
     await until(async () => (await rows()).length >= rounds * images);
@@ -73,13 +86,27 @@ itThorough(
     expect(status.model).toMatchObject({ disagreement: false });
     expect(status.partitions.map((p) => p.modelDigest)).toEqual([0, 1, 2].map(() => status.model.digest));
 
+    const switches = await rig.json<object[]>(['model', 'history']);
+    expect(switches).toMatchObject([
+      {
+        former: expect.stringMatching(/^english@/) as string,
+        current: expect.stringMatching(/^german@/) as string,
+      },
+      { former: null, current: expect.stringMatching(/^english@/) as string },
+    ]);
+    const back = await rig.json(['model', 'rollback', '--yes']);
+    expect(back).toMatchObject({ name: 'english', pipeline: 'default', former: { name: 'german' } });
+    // The second time, for they began with it.
+    const runsAgain = /now runs german[^]*now runs english/;
+    await Promise.all(consumers.map((consumer) => consumer.said(runsAgain)));
+
     // A model that cannot be had leaves the old one running, and says so.
     await database.pool.query(
       `insert into models (digest, name, version, manifest, bytes) values ($1, 'gone', '1', '{}', 1)`,
       [`sha256:${'0'.repeat(64)}`],
     );
     await database.pool.query(`update active_models set digest = $1`, [`sha256:${'0'.repeat(64)}`]);
-    await Promise.all(consumers.map((consumer) => consumer.said(/goes on with german/)));
+    await Promise.all(consumers.map((consumer) => consumer.said(/goes on with english/)));
     await rig.json(['produce', '--again']);
     await until(async () => (await rows()).length >= (rounds + 1) * images);
     expect((await rig.json<StatusDocument>(['status'])).model.disagreement).toBe(true);

@@ -20,7 +20,7 @@ interface Trained {
   images: { train: number; held: number };
   unreadable: { path: string }[];
   unjudged: string[];
-  decision: { active: boolean; reason: string; formerTop1?: number };
+  comparison: { better: boolean; reason: string; formerTop1?: number };
   report: string;
 }
 
@@ -53,9 +53,9 @@ describe('train --mode head', () => {
     await rig?.[Symbol.asyncDispose]();
   });
 
-  it('makes a model that is active, judged and reported', async () => {
+  it('makes a model that is judged and reported, and leaves the active one alone', async () => {
     const made = await rig.json<Trained>(args('--out', 'report'));
-    expect(made).toMatchObject({ model: 'colours', active: true, reused: false, unjudged: [] });
+    expect(made).toMatchObject({ model: 'colours', active: false, reused: false, unjudged: [] });
     expect(made.images).toEqual({ train: 30, held: 6 });
     expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/notes.txt')]);
     expect(made.top1).toBe(1);
@@ -71,6 +71,15 @@ describe('train --mode head', () => {
       parent: digest,
       metrics: { top1: 1 },
       training: { mode: 'head', data: digest, heldOut: digest, seed: 1 },
+    });
+  });
+
+  it('is used once `model use` says so', async () => {
+    expect((await rig.run(['model', 'show'])).stderr).toContain('no model is chosen');
+    expect(await rig.json(['model', 'use', 'colours'])).toMatchObject({
+      active: true,
+      pipeline: null,
+      former: null,
     });
   });
 
@@ -94,14 +103,16 @@ describe('train --mode head', () => {
     expect(again.stdout).toContain('--retrain');
   });
 
-  it('keeps a version that is no better, but does not use it without --force', async () => {
+  it('says of a new version whether it is better, and never makes it active', async () => {
     const kept = await rig.json<Trained>(args('--retrain', '--classes', 'red,green,blue'));
-    expect(kept).toMatchObject({ active: false, decision: { active: false, formerTop1: 1 } });
+    expect(kept).toMatchObject({ active: false, comparison: { better: false, formerTop1: 1 } });
     const active = await rig.json<{ name: string; version: string }>(['model', 'show']);
     expect(active.version).not.toBe(kept.version);
-    const forced = await rig.json<Trained>(args('--retrain', '--force', '--classes', 'red,green,blue'));
-    expect(forced.decision.reason).toMatch(/--force|bit for bit/);
-    expect(forced.active).toBe(true);
+    const said = await rig.run(args('--retrain', '--classes', 'red,green,blue'));
+    expect([said.code, said.stdout]).toEqual([
+      0,
+      expect.stringMatching(/\nUse it: visionscale model use colours@\w+\n$/),
+    ]);
   });
 
   it.each([
@@ -127,7 +138,7 @@ describe('train --mode head', () => {
         CLASS_NAMES: 'red, blue',
       },
     );
-    expect(made).toMatchObject({ model: 'two', classes: 2, active: true });
+    expect(made).toMatchObject({ model: 'two', classes: 2, active: false });
   });
 
   it('is interrupted without a trace while there is nothing to keep', async () => {

@@ -4,8 +4,8 @@ import { noModel } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
 import { readRules } from '../../lib/systems/bins/rules-file.ts';
-import { hasPipeline } from '../shared/activate-model.ts';
 import { localLabels, modelLabels } from '../shared/model-labels.ts';
+import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
 import { faultLines, noteLines } from './faults.ts';
 

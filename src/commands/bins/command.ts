@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { TryFlags } from './try.ts';
+import type { UseBinsFlags } from './use.ts';
 
 const example = `
 Example:
@@ -25,7 +26,8 @@ export function binsCommand(): Command {
   const bins = new Command('bins')
     .description('Check, apply and try the rules that put each class into a bin')
     .addHelpText('after', example);
-  for (const part of [use(), check(), tryOut(), list(), show()]) bins.addCommand(part.exitOverride());
+  for (const part of [use(), rollback(), history(), check(), tryOut(), list(), show()])
+    bins.addCommand(part.exitOverride());
   return bins;
 }
 
@@ -37,8 +39,32 @@ function use(): Command {
       .option('--force', 'Apply them even if they name labels that the model lacks, or if there is no model')
       .addHelpText('after', example),
     [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS'],
-  ).action((file: string, options: { force?: boolean }, command: Command) =>
+  ).action((file: string, options: UseBinsFlags, command: Command) =>
     run(command, () => import('./use.ts'), file, options),
+  );
+}
+
+function rollback(): Command {
+  return withSettings(
+    new Command('rollback')
+      .description('Go back to the rules that were in force before the latest change')
+      .option('--force', 'Go back even if they name labels that the model lacks')
+      .addHelpText('after', '\nExample:\n  $ visionscale bins rollback'),
+    [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS'],
+  ).action((options: UseBinsFlags, command: Command) =>
+    run(command, async () => ({ default: (await import('./use.ts')).rollback }), options),
+  );
+}
+
+function history(): Command {
+  return withSettings(
+    new Command('history')
+      .description('Show who changed the rules, when, and from where')
+      .option('-n, --limit <n>', 'Most changes', countAbove0, 20)
+      .addHelpText('after', '\nExample:\n  $ visionscale bins history'),
+    infrastructure,
+  ).action((options: { limit: number }, command: Command) =>
+    run(command, () => import('./history.ts'), options),
   );
 }
 

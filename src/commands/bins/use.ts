@@ -1,31 +1,89 @@
-/** What `bins use` does: checks rules against the active model's labels and puts them in force. */
+/** What `bins use` and `bins rollback` do: check rules against the active model's labels, show what changes, and apply them. */
 import { basename } from 'node:path';
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { type Checked, checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
+import { printable } from '../../lib/base/printable.ts';
+import {
+  type Checked,
+  checkRules,
+  type ComparedRules,
+  compareRules,
+  hasFaults,
+} from '../../lib/systems/bins/check.ts';
 import { readRules } from '../../lib/systems/bins/rules-file.ts';
-import { useBins } from '../../lib/systems/database/tables/bins.ts';
+import type { BinRules } from '../../lib/systems/bins/rules.ts';
+import type { Database } from '../../lib/systems/database/open.ts';
+import { readBins, useBins } from '../../lib/systems/database/tables/bins.ts';
+import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
 import { modelLabels } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';
 import { faultLines, noteLines } from './faults.ts';
 
-export default async function (context: Context, file: string, options: { force?: boolean }): Promise<void> {
-  const { pipeline } = context.config;
+export interface UseBinsFlags {
+  /** Though they name labels that the model lacks. */
+  force?: boolean;
+}
+
+export default async function (context: Context, file: string, flags: UseBinsFlags): Promise<void> {
   const rules = readRules(file);
   await using database = await openDatabase(context);
-  const labels = await modelLabels(context, database.pool);
+  await apply(context, database, { rules, source: basename(file) }, flags);
+}
+
+/** To the rules before the latest switch. */
+export async function rollback(context: Context, flags: UseBinsFlags): Promise<void> {
+  const { pipeline } = context.config;
+  await using database = await openDatabase(context);
+  const [latest] = await listSwitches(database.pool, pipeline, 'bins', 1);
+  const version = latest?.former ?? null;
+  const former = version === null ? null : await readBins(database.pool, pipeline, Number(version));
+  if (former === null) {
+    throw new VisionscaleError(`pipeline ${pipeline} has had no other bins before`, {
+      code: 'no_former',
+      hint: 'See what there is (visionscale bins list), and apply a file: visionscale bins use <file>',
+    });
+  }
+  await apply(context, database, former, flags);
+}
+
+async function apply(
+  context: Context,
+  { pool }: Database,
+  { rules, source }: { rules: BinRules; source: string },
+  { force = false }: UseBinsFlags,
+): Promise<void> {
+  const { pipeline } = context.config;
+  const labels = await modelLabels(context, pool);
   const checked = labels === null ? null : checkRules(rules, labels);
-  if (options.force !== true) refuseFaults(checked);
-  const source = basename(file);
-  const { version, created, former } = await useBins(database.pool, pipeline, rules, source);
-  const notes = checked === null ? [] : noteLines(checked, rules.manual);
-  for (const note of [...(checked === null ? [] : faultLines(checked)), ...notes]) context.say(note);
-  context.print({ version, created, former, source, pipeline, ...checked }, () => {
+  if (!force) refuseFaults(checked);
+  const before = await readBins(pool, pipeline);
+  const changes = before && compareRules(before.rules, rules, labels ?? []);
+  const { version, created, former } = await useBins(pool, pipeline, rules, source);
+  const notes = checked === null ? [] : [...faultLines(checked), ...noteLines(checked, rules.manual)];
+  for (const line of [...(changes === null ? [] : changeLines(changes)), ...notes]) context.say(line);
+  context.print({ version, created, former, source, pipeline, changes, ...checked }, () => {
     if (former === version)
       return `version ${version} of the bins of pipeline ${pipeline} is in force already`;
     const which = created ? `version ${version}` : `version ${version}, which has the same rules,`;
-    return `${which} of the bins of pipeline ${pipeline} is in force`;
+    const back = former === null ? '' : ` (version ${former} before; go back: visionscale bins rollback)`;
+    return `${which} of the bins of pipeline ${pipeline} is in force${back}`;
   });
+}
+
+/** Labels named in a list at most. */
+const mostNamed = 8;
+
+function changeLines({ added, removed, moved }: ComparedRules): string[] {
+  const bins = (names: string[]) => names.map(printable).join(', ');
+  const moves = moved
+    .slice(0, mostNamed)
+    .map(({ label, from, to }) => `  ${printable(`${label}: ${from} -> ${to}`)}`);
+  return [
+    ...(removed.length === 0 ? [] : [`removed bins: ${bins(removed)}`]),
+    ...(added.length === 0 ? [] : [`added bins: ${bins(added)}`]),
+    ...(moved.length === 0 ? [] : [`labels that go to another bin: ${moved.length}`, ...moves]),
+    ...(moved.length > mostNamed ? ['  …'] : []),
+  ];
 }
 
 function refuseFaults(checked: Checked | null): void {

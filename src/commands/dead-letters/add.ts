@@ -1,11 +1,13 @@
 /** What `dead-letters add` does: shows the message, asks, and moves it into a dead letter. */
-import { hostname, userInfo } from 'node:os';
+import { hostname } from 'node:os';
 import { openDatabase, openTopic } from '../../compose.ts';
+import { accountName } from '../../lib/base/account.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { printable, readable } from '../../lib/base/printable.ts';
 import { ask } from '../../lib/base/report/ask.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { type Added, addDeadLetter, type FoundMessage } from '../../lib/pipeline/dead-letters/add.ts';
+import { canAsk } from '../shared/confirm.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface AddLetterFlags {
@@ -21,9 +23,8 @@ export default async function (
   context: Context,
   { partition, offset, reason }: AddLetterFlags,
 ): Promise<number> {
-  const { config, yes, json, interactive, signal } = context;
-  const canAsk = !json && interactive && process.stdin.isTTY === true;
-  if (!yes && !canAsk) {
+  const { config, yes, signal } = context;
+  if (!yes && !canAsk(context)) {
     throw new UsageError(
       'dead-letters add asks before it moves a message; where nobody can be asked, give --yes',
     );
@@ -40,7 +41,7 @@ export default async function (
     partition,
     offset,
     rules: config.messages,
-    by: `${userName()} on ${hostname()}`,
+    by: `${accountName()} on ${hostname()}`,
     reason: reason ?? null,
     hostname: hostname(),
     publish: config.resultsTopic,
@@ -79,13 +80,4 @@ function told(
   }
   const who = owner === null ? 'the next consumer goes on' : 'its consumer goes on within seconds';
   return `${what}; ${who} at offset ${position}`;
-}
-
-/** Of a user without an entry, as in some containers, the number. */
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `user ${process.getuid?.() ?? 'unknown'}`;
-  }
 }

@@ -7,6 +7,7 @@ import type { AddModelFlags } from './add.ts';
 import { perChannel, sha256, share } from './arguments.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
+import type { SwitchFlags } from './switch.ts';
 
 const storeSettings = ['VISIONSCALE_MODELS', 'VISIONSCALE_LOG_LEVEL'] as const;
 
@@ -14,7 +15,19 @@ export function modelCommand(): Command {
   const model = new Command('model')
     .description('Download, add, check, choose and remove models')
     .addHelpText('after', '\nExample:\n  $ visionscale model pull imagenet');
-  const parts = [list(), show(), pull(), add(), verify(), use(), publish(), quantize(), remove()];
+  const parts = [
+    list(),
+    show(),
+    pull(),
+    add(),
+    verify(),
+    use(),
+    rollback(),
+    history(),
+    publish(),
+    quantize(),
+    remove(),
+  ];
   for (const command of parts) model.addCommand(command.exitOverride());
   return model;
 }
@@ -120,11 +133,45 @@ function use(): Command {
     new Command('use')
       .description('Check a model and make it active, here and for all consumers of the pipeline')
       .argument('<model>', 'Name, name@version or digest')
-      .option('--force', 'Use it even if it agrees too little with the model that it was made from')
-      .addHelpText('after', '\nExample:\n  $ visionscale model use squeezenet1_1'),
+      .option('-y, --yes', 'Do not ask, even if the labels change')
+      .option(
+        '--force',
+        'Use it even if the bins do not fit its labels, or it differs too much from its full-precision parent',
+      )
+      .addHelpText(
+        'after',
+        '\nExample:\n  $ visionscale model use squeezenet1_1\n\n' +
+          'Shows what changes: the model, its measured accuracy, and its labels. It asks before the labels of a pipeline\n' +
+          'change. `visionscale model rollback` goes back.',
+      ),
     [...infrastructure, 'VISIONSCALE_MODELS'],
-  ).action((model: string, options: { force?: boolean }, command: Command) =>
+  ).action((model: string, options: SwitchFlags, command: Command) =>
     run(command, () => import('./use.ts'), model, options),
+  );
+}
+
+function rollback(): Command {
+  return withSettings(
+    new Command('rollback')
+      .description('Go back to the model that the pipeline ran before the latest switch')
+      .option('-y, --yes', 'Do not ask, even if the labels change')
+      .option('--force', 'Go back even if the bins do not fit its labels')
+      .addHelpText('after', '\nExample:\n  $ visionscale model rollback'),
+    [...infrastructure, 'VISIONSCALE_MODELS'],
+  ).action((options: SwitchFlags, command: Command) =>
+    run(command, async () => ({ default: (await import('./history.ts')).rollback }), options),
+  );
+}
+
+function history(): Command {
+  return withSettings(
+    new Command('history')
+      .description('Show who switched the model of the pipeline, when, and from where')
+      .option('-n, --limit <n>', 'Most switches', countAbove0, 20)
+      .addHelpText('after', '\nExample:\n  $ visionscale model history'),
+    infrastructure,
+  ).action((options: { limit: number }, command: Command) =>
+    run(command, async () => ({ default: (await import('./history.ts')).history }), options),
   );
 }
 
@@ -168,8 +215,9 @@ function remove(): Command {
     new Command('remove')
       .description('Remove a model from the store')
       .argument('<model>', 'name@version or digest, or a name with only one version')
-      .option('--force', 'Remove it even if it is active')
-      .addHelpText('after', '\nExample:\n  $ visionscale model remove resnet18@2'),
+      .option('-y, --yes', 'Do not ask')
+      .option('--force', 'Remove it without asking, even if it is active')
+      .addHelpText('after', '\nExample:\n  $ visionscale model remove resnet18@2 --yes'),
     storeSettings,
   ).action((model: string, options: { force?: boolean }, command: Command) =>
     run(command, () => import('./remove.ts'), model, options),

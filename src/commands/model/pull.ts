@@ -4,6 +4,7 @@ import { ask } from '../../lib/base/report/ask.ts';
 import { pullShown, type ShownPull } from '../../lib/models/pull/pull-shown.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore, type ModelStore } from '../../lib/models/store/store.ts';
+import { canAsk } from '../shared/confirm.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface PullFlags {
@@ -34,15 +35,14 @@ export default async function (context: Context, model: string, flags: PullFlags
 
 /** Another model is active: the person decides. */
 async function activate(
-  { json, interactive, signal }: Context,
+  context: Context,
   store: ModelStore,
   { entry }: ShownPull,
   yes: boolean,
 ): Promise<boolean> {
   const current = (await store.active())!;
   const question = `Make ${entryLabel(entry)} the active model instead of ${entryLabel(current)}?`;
-  const canAsk = !json && interactive && process.stdin.isTTY === true;
-  if (!yes && !(canAsk && (await ask(question, false, signal)))) return false;
+  if (!yes && !(canAsk(context) && (await ask(question, false, context.signal)))) return false;
   await store.use(entry);
   return true;
 }

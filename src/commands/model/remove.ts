@@ -2,13 +2,14 @@
 import { UsageError, VisionscaleError } from '../../lib/base/errors.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
+import { confirmed, nothingChanged } from '../shared/confirm.ts';
 import type { Context } from '../shared/run.ts';
 
 export default async function (
   context: Context,
   reference: string,
   options: { force?: boolean },
-): Promise<void> {
+): Promise<number> {
   const store = openModelStore(context.config.models);
   const entry = await store.find(reference);
   const versions = (await store.list()).filter(({ name, bundled }) => name === reference && !bundled);
@@ -25,7 +26,14 @@ export default async function (
       hint: 'Choose another first (visionscale model use <name>), or remove it all the same with --force.',
     });
   }
+  const what = `model remove deletes ${entryLabel(entry)} from ${store.directory}`;
+  const asked = options.force ? { ...context, yes: true } : context;
+  if (!(await confirmed(asked, what, `Delete ${entryLabel(entry)} from ${store.directory}?`))) {
+    context.say(nothingChanged);
+    return 1;
+  }
   await store.remove(entry);
   const { name, version, digest } = entry;
   context.print({ name, version, digest, removed: true }, () => `removed ${entryLabel(entry)}`);
+  return 0;
 }

@@ -1,7 +1,7 @@
 /** What `model verify` does: digest, files and a test inference of one model. */
 import { chosenEntry } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
-import { verifyModel } from '../../lib/models/store/use.ts';
+import { verifyModel } from '../../lib/models/store/verify.ts';
 import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context, reference: string | undefined): Promise<void> {

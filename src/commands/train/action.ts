@@ -10,7 +10,6 @@ import { train } from '../../lib/learning/train/train.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { checkModelName } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
-import { activateInPipeline } from '../shared/activate-model.ts';
 import type { Context } from '../shared/run.ts';
 import { TrainProgress } from './progress.ts';
 import { document, summary } from './result.ts';
@@ -28,7 +27,6 @@ export interface TrainFlags {
   seed: number;
   fromCorrections?: boolean;
   retrain?: boolean;
-  force?: boolean;
   resume?: boolean;
   out: string;
 }
@@ -40,7 +38,7 @@ export default async function (
   given: string | undefined,
   flags: TrainFlags,
 ): Promise<number> {
-  const { config, signal, say } = context;
+  const { config, signal } = context;
   const dir = given ?? config.trainingDir;
   if (dir === undefined && !flags.fromCorrections) {
     throw new UsageError(
@@ -69,7 +67,6 @@ export default async function (
     },
     epochs: flags.epochs ?? epochsOf[flags.mode],
     retrain: flags.retrain === true,
-    force: flags.force === true,
     resume: flags.resume === true,
     store,
     workDir: join(config.dataDir, 'training'),
@@ -81,17 +78,12 @@ export default async function (
     openClassifier: (made) => openClassifier({ ...context, onNotice: () => undefined }, made),
     trainNetwork,
     requireNetworkTraining,
-    activate: async (entry) => {
-      await store.use(entry);
-      await activateInPipeline(context, entry.path);
-    },
     signal,
     onEvent: (event) => progress.show(event),
     onNotice: context.onNotice,
   });
   progress[Symbol.dispose]();
   const active = await store.active().catch(() => undefined);
-  if (config.model !== undefined) say('VISIONSCALE_MODEL is set and goes before the active model');
   const seconds = (performance.now() - began) / 1000;
   context.print(document(result, active, flags, seconds), () => summary(result, active));
   // What a script does next was meant for the whole training.

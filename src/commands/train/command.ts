@@ -48,7 +48,6 @@ export function trainCommand(): Command {
     .addOption(new Option('--seed <n>', 'Random seed').argParser(wholeNumber).default(1))
     .option('--from-corrections', 'Also learn from the images that were corrected in this pipeline')
     .option('--retrain', 'Train a new version if there is a model of that name')
-    .option('--force', 'Make the new version active even if it is no better than the former')
     .option('--resume', 'Continue an interrupted training')
     .option('--out <dir>', 'Directory for report.html and metrics.json', 'training')
     .addHelpText(
@@ -56,7 +55,8 @@ export function trainCommand(): Command {
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
         '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
-        'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node, and hours.',
+        'The new model is not used until you say so: visionscale model use <model>. Ctrl-C keeps the best so far.\n' +
+        ' Modes full and scratch need @tensorflow/tfjs-node, and hours.',
     );
   const settings = [
     'CLASS_NAMES',

@@ -23,7 +23,7 @@ export function document(
     const { top1 = null, top5 = null } = entry.manifest?.metrics ?? {};
     return { top1, top5, ...shared, reused: true, path: entry.path };
   }
-  const { judgement, decision, sets, duplicates, report, interrupted, input } = result;
+  const { judgement, comparison, sets, duplicates, report, interrupted, input } = result;
   const { top1, top5, count } = judgement.metrics;
   return {
     top1,
@@ -35,7 +35,7 @@ export function document(
     seed,
     classes: sets.labels.length,
     images: { train: sets.train.length, held: count },
-    decision,
+    comparison,
     verdict: verdict(input),
     unreadable: sets.unreadable,
     unjudged: sets.unjudged,
@@ -56,18 +56,16 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
     return [
       `${label} is there already${top1 === undefined ? '' : ` (top-1 ${percent(top1)})`}: nothing was trained.`,
       'Train a new version of it: --retrain. Make another model: --name <name>.',
-      ...(isActive(entry, active) ? [] : [`It is not the active model: visionscale model use ${label}`]),
+      ...(isActive(entry, active) ? [] : [`Use it: visionscale model use ${label}`]),
     ].join('\n');
   }
-  const { judgement, decision, duplicates, input, report } = result;
+  const { judgement, comparison, duplicates, input, report } = result;
   const { top1, top5, count } = judgement.metrics;
   const { answer, because, next } = verdict(input);
   const twins = `${duplicates.length} images of the hold-out are (nearly) in the training set too: the figures flatter.`;
   return [
     `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images that it did not learn from`,
-    decision.active
-      ? `${label} is the active model now. ${decision.reason}`
-      : `${label} is kept, but not active. ${decision.reason}\nUse it all the same: visionscale model use ${label} (or --force)`,
+    comparison.reason,
     ...(duplicates.length > 0 ? [twins] : []),
     '',
     ...[answer, ...because].map(printable),
@@ -76,6 +74,7 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
     ...next.map((step) => `- ${printable(step)}`),
     '',
     `Report: ${report.html}`,
+    ...(isActive(entry, active) ? [] : [`Use it: visionscale model use ${label}`]),
   ].join('\n');
 }
 

@@ -80,6 +80,8 @@ export const commandCodes = {
     'The message is recorded already. `results` and `dead-letters list` show what became of it.',
   bench_failed: 'An image of the benchmark could not be classified. The message says why.',
   bins_invalid: 'The rules have faults, and none took effect. `visionscale bins --help` shows an example.',
+  bins_misfit:
+    'The bins in force name labels that the model lacks. Apply bins that fit it, or switch anyway with `--force`.',
   bins_unavailable: 'The file of rules cannot be read. Name a YAML or JSON file of at most 4 MiB.',
   bins_unknown_labels: 'The rules name labels that the model lacks. Correct them, or use `--force`.',
   bins_unreadable: 'The rules in force were written by a newer version. Update visionscale on this host.',
@@ -95,6 +97,7 @@ export const commandCodes = {
     'The metrics’ port is taken. Choose another `--metrics-port` for each process of a host; 0 takes a free one.',
   mode_conflict: 'The pipeline is consumed with `--group` by some and by partition by others. Use one way.',
   no_bins: 'The pipeline has no rules, or not this version. `visionscale bins list` shows what there is.',
+  no_former: 'There is no former model, or there are no former bins, to go back to. Choose one by name.',
   no_images: 'There is no image to classify. Name a directory with images.',
   no_prediction: 'The image has no prediction. `visionscale results` shows the keys there are.',
   no_result:

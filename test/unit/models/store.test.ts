@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
 import { parseReference } from '../../../src/lib/models/store/entry.ts';
 import { type ModelStore, type NewModel, openModelStore } from '../../../src/lib/models/store/store.ts';
-import { requireAgreement } from '../../../src/lib/models/store/use.ts';
+import { requireAgreement } from '../../../src/lib/models/store/verify.ts';
 import { rejection } from '../../support/images.ts';
 import { tinyManifest, tinyWeights, writeTinyModel } from '../../support/tiny-models.ts';
 

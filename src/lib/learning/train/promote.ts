@@ -1,4 +1,4 @@
-/** The checkpoint rule: a new version becomes active only if it is better than the former on the same hold-out. */
+/** Holds a new version against the former one on the same hold-out. It only tells: what is active is for people to choose. */
 import { percent } from '../../base/report/table.ts';
 import { loadModel, type LoadedModel } from '../../models/format/model.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
@@ -13,15 +13,15 @@ export async function formerVersion(store: ModelStore, name: string): Promise<Mo
   return own.find(({ version }) => active?.name === name && active.version === version) ?? own[0];
 }
 
-export interface Decision {
-  active: boolean;
+export interface Comparison {
+  better: boolean;
   /** A sentence. */
   reason: string;
   /** The former version's share of right answers on this hold-out; undefined without a former version. */
   formerTop1?: number;
 }
 
-export interface PromotionCandidate {
+export interface Candidate {
   entry: ModelEntry;
   top1: number;
   /** Digest of the hold-out that gave `top1`. */
@@ -29,23 +29,20 @@ export interface PromotionCandidate {
 }
 
 /** `judgeFormer` measures the former version where its manifest does not say how it did on this very hold-out. */
-export async function decide(
-  candidate: PromotionCandidate,
+export async function compareWithFormer(
+  candidate: Candidate,
   former: ModelEntry | undefined,
-  force: boolean,
   judgeFormer: (model: LoadedModel) => Promise<number>,
-): Promise<Decision> {
+): Promise<Comparison> {
   const { entry } = candidate;
-  if (former === undefined) return { active: true, reason: `It is the first version of ${entry.name}.` };
+  if (former === undefined) return { better: true, reason: `It is the first version of ${entry.name}.` };
   if (former.digest === entry.digest)
-    return { active: true, reason: `It is ${entryLabel(former)} again, bit for bit.` };
+    return { better: true, reason: `It is ${entryLabel(former)} again, bit for bit.` };
   const formerTop1 =
     knownTop1(former, candidate.heldOut) ?? (await judgeFormer(await loadModel(former.path)));
   const figures = `${percent(candidate.top1)} of the hold-out right, ${entryLabel(former)} ${percent(formerTop1)}`;
-  if (candidate.top1 > formerTop1) return { active: true, formerTop1, reason: `It is better: ${figures}.` };
-  if (force)
-    return { active: true, formerTop1, reason: `It is not better (${figures}), but --force was given.` };
-  return { active: false, formerTop1, reason: `It is not better: ${figures}.` };
+  const better = candidate.top1 > formerTop1;
+  return { better, formerTop1, reason: `It is ${better ? '' : 'not '}better: ${figures}.` };
 }
 
 function knownTop1({ manifest }: ModelEntry, heldOut: string): number | undefined {

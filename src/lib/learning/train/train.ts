@@ -2,6 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
+import { makeWritableDirectory } from '../../base/files/make-directory.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { inSharedMemory } from '../../models/format/model-files.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
@@ -19,7 +20,7 @@ import { judge, type Judgement } from '../evaluate/judge.ts';
 import type { DuplicatePair, ReportInput } from '../evaluate/report/input.ts';
 import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import { trainMode, type ModeEvent, type ModeOptions } from './modes.ts';
-import { decide, formerVersion, type Decision } from './promote.ts';
+import { compareWithFormer, formerVersion, type Comparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
   /** May be absent where there are corrections. */
@@ -40,14 +41,10 @@ export interface TrainOptions extends ModeOptions {
   requireNetworkTraining: () => Promise<void>;
   /** Train though there is a model of that name. */
   retrain: boolean;
-  /** Make it active though it is no better. */
-  force: boolean;
   /** Directory of the report. */
   out: string;
   store: ModelStore;
   openClassifier: (model: LoadedModel) => Promise<Classifier>;
-  /** Makes it the active one. */
-  activate: (entry: ModelEntry) => Promise<void>;
   onEvent: (event: TrainingEvent) => void;
 }
 
@@ -65,7 +62,7 @@ export type TrainResult =
       kind: 'trained';
       entry: ModelEntry;
       judgement: Judgement;
-      decision: Decision;
+      comparison: Comparison;
       sets: Sets;
       duplicates: DuplicatePair[];
       input: ReportInput;
@@ -106,10 +103,11 @@ function checkpoints({ workDir, name }: TrainOptions): string {
 
 async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
   const { mode, seed, limits, signal, onEvent, store, out } = options;
+  // Whatever can fail is tried before any image is looked at.
   if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
-  // Before any image is looked at.
   const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
+  await makeWritableDirectory(out);
   const corrected = await options.corrections?.();
   const sets = await readSets({
     ...options,
@@ -153,16 +151,14 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   };
   const entry = await store.install({ manifest, weights: onnx, labels: sets.labels });
   const named = { ...judgement, model: { name: entry.name, version: entry.version, digest: entry.digest! } };
-  const decision = await decide(
+  const comparison = await compareWithFormer(
     { entry, top1, heldOut: digests.heldOut },
     former,
-    options.force,
     async (rival) => {
       const { metrics } = await judgeWith(options, rival, sets);
       return metrics.top1;
     },
   );
-  if (decision.active) await options.activate(entry);
   const trainCounts = countsOf(sets.train, sets.labels.length);
   const heldCounts = countsOf(sets.held, sets.labels.length);
   const input: ReportInput = {
@@ -178,7 +174,17 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   };
   const report = await writeReport(out, input);
   if (!interrupted) await rm(checkpoints(options), { recursive: true, force: true });
-  return { kind: 'trained', entry, judgement: named, decision, sets, duplicates, input, report, interrupted };
+  return {
+    kind: 'trained',
+    entry,
+    judgement: named,
+    comparison,
+    sets,
+    duplicates,
+    input,
+    report,
+    interrupted,
+  };
 }
 
 function inMemory(

@@ -84,3 +84,26 @@ function nearGlob(glob: string, labels: readonly string[]): string[] {
   );
   return word === undefined ? [] : holding(word).slice(0, mostNear);
 }
+
+export interface ComparedRules {
+  /** Bins that only the new rules have, and that only the former have. */
+  added: string[];
+  removed: string[];
+  /** Labels that go to another bin. */
+  moved: { label: string; from: string; to: string }[];
+}
+
+/** What new rules change for the labels of a model; confidences and margins aside. */
+export function compareRules(before: BinRules, after: BinRules, labels: readonly string[]): ComparedRules {
+  const names = ({ bins }: BinRules) => new Set(bins.map(({ bin }) => bin));
+  const [had, has] = [names(before), names(after)];
+  const [from, to] = [new BinTable(before), new BinTable(after)];
+  const binOf = (table: BinTable, label: string) => table.ruleOf(label)?.bin ?? table.rules.manual;
+  return {
+    added: [...has].filter((bin) => !had.has(bin)),
+    removed: [...had].filter((bin) => !has.has(bin)),
+    moved: labels
+      .map((label) => ({ label, from: binOf(from, label), to: binOf(to, label) }))
+      .filter((move) => move.from !== move.to),
+  };
+}

@@ -5,6 +5,7 @@ import { VisionscaleError } from '../../../base/errors.ts';
 import { BinTable } from '../../bins/decide.ts';
 import { type BinRules, rulesDigest } from '../../bins/rules.ts';
 import { underLock } from '../lock-holder.ts';
+import { recordSwitch } from './switches.ts';
 
 export interface BinVersionRow {
   version: number;
@@ -55,13 +56,17 @@ export async function useBins(
         )
       : known;
     const { version } = rows[0]!;
-    await client.query(
-      `insert into active_bins (pipeline, version) values ($1, $2)
-       on conflict (pipeline) do update set version = excluded.version, changed_at = clock_timestamp()
-       where active_bins.version <> excluded.version`,
-      [pipeline, version],
-    );
-    return { version, created, former: before.rows[0]?.version ?? null };
+    const former = before.rows[0]?.version ?? null;
+    if (former !== version) {
+      await client.query(
+        `insert into active_bins (pipeline, version) values ($1, $2)
+         on conflict (pipeline) do update set version = excluded.version, changed_at = clock_timestamp()`,
+        [pipeline, version],
+      );
+      const text = { former: former === null ? null : `${former}`, current: `${version}` };
+      await recordSwitch(client, pipeline, 'bins', text);
+    }
+    return { version, created, former };
   });
 }
 

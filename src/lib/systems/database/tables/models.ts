@@ -1,5 +1,7 @@
 /** The tables models and active_models: what is published, and what a pipeline's consumers are to run. */
 import type { Pool } from 'pg';
+import { underLock } from '../lock-holder.ts';
+import { recordSwitch } from './switches.ts';
 
 export interface PublishedModel {
   digest: string;
@@ -48,10 +50,32 @@ export async function readActiveDigest(pool: Pool, pipeline: string): Promise<st
   return rows[0]?.digest ?? null;
 }
 
+/** Makes the pipeline's consumers switch to it; what was chosen before is in the history. */
 export async function setActiveDigest(pool: Pool, pipeline: string, digest: string): Promise<void> {
-  await pool.query(
-    `insert into active_models (pipeline, digest) values ($1, $2)
-     on conflict (pipeline) do update set digest = excluded.digest, changed_at = now()`,
-    [pipeline, digest],
+  await underLock(pool, `model ${pipeline}`, async (client) => {
+    const { rows } = await client.query<{ digest: string }>(
+      'select digest from active_models where pipeline = $1',
+      [pipeline],
+    );
+    const former = rows[0]?.digest ?? null;
+    if (former === digest) return;
+    await client.query(
+      `insert into active_models (pipeline, digest) values ($1, $2)
+       on conflict (pipeline) do update set digest = excluded.digest, changed_at = now()`,
+      [pipeline, digest],
+    );
+    await recordSwitch(client, pipeline, 'model', { former, current: digest });
+  });
+}
+
+/** Those of these digests that are published. */
+export async function readPublishedNames(
+  pool: Pool,
+  digests: readonly string[],
+): Promise<Pick<PublishedModel, 'digest' | 'name' | 'version'>[]> {
+  const { rows } = await pool.query<PublishedModel>(
+    'select digest, name, version from models where digest = any($1)',
+    [digests],
   );
+  return rows;
 }

@@ -1,4 +1,4 @@
-/** Makes a model the active one after it has shown that it loads, answers, and is good enough. */
+/** Whether a model may become the active one: it loads, answers, and is good enough. */
 import { VisionscaleError } from '../../base/errors.ts';
 import { percent } from '../../base/report/table.ts';
 import type { ModelOutput } from '../classifier/classifier.ts';
@@ -6,7 +6,6 @@ import { loadModel } from '../format/model.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { entryLabel, type ModelEntry } from './entry.ts';
-import type { ModelStore } from './store.ts';
 
 export interface VerifyResult extends Omit<InferenceCheck, 'answers'> {
   name: string;
@@ -35,14 +34,6 @@ export async function verifyModel(path: string): Promise<VerifyResult> {
   const { output } = model;
   const { warning } = decideOutput(graph, answers, { output, by: 'its manifest' });
   return { name, version, digest, ...check, output, ...(warning !== undefined && { warning }) };
-}
-
-/** `force` takes a model that agrees too little with its parent; never one that does not work. */
-export async function useModel(store: ModelStore, entry: ModelEntry, force: boolean): Promise<VerifyResult> {
-  const verified = await verifyModel(entry.path);
-  if (!force) requireAgreement(entry);
-  await store.use(entry);
-  return verified;
 }
 
 /** Throws `model_below_agreement`. */
