@@ -110,7 +110,16 @@ const tables = [
     'suspects',
   ],
   ...['topic_heads', 'topic_records', 'topic_commits', 'topic_members', 'topic_holders'],
-  ...['models', 'active_models', 'corrections', 'bin_versions', 'active_bins', 'switches', 'outbox', 'ingested'],
+  ...[
+    'models',
+    'active_models',
+    'corrections',
+    'bin_versions',
+    'active_bins',
+    'switches',
+    'outbox',
+    'ingested',
+  ],
   'schema_migrations',
 ];
 
