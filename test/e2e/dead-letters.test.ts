@@ -152,7 +152,17 @@ describe('dead-letters', () => {
     await rig.json(['upload', 'images']);
     expect(await consume()).toEqual({ predicted: 0, deadLettered: 0 });
     expect(await letterOf('never.png')).toMatchObject({ state: 'dropped', attempts: 2 });
-    expect((await rig.run(['dead-letters', 'drop', '--all'])).stdout).toBe('dropped 1 dead letters\n');
+    const unasked = await rig.run(['dead-letters', 'drop', '--all']);
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringMatching(/1 open dead letters.*--yes/s)]);
+    const misspelt = await rig.run(['dead-letters', 'drop', '--code', 'not_foundd']);
+    expect([misspelt.code, misspelt.stderr]).toEqual([
+      1,
+      expect.stringContaining('(did you mean not_found?)'),
+    ]);
+    expect(await rig.json(['status'])).toMatchObject({ deadLetters: 1 });
+    expect((await rig.run(['dead-letters', 'drop', '--all', '--yes'])).stdout).toBe(
+      'dropped 1 dead letters\n',
+    );
     expect(await rig.json(['status'])).toMatchObject({ deadLetters: 0, deadLettersByCode: {} });
   });
 

@@ -58,7 +58,9 @@ function retry(): Command {
 function drop(): Command {
   const command = chosen(
     new Command('drop').description('Close open dead letters for good; their images get no prediction'),
-  ).addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
+  )
+    .option('-y, --yes', 'Do not ask before --all')
+    .addHelpText('after', '\nExample:\n  $ visionscale dead-letters drop 17 18');
   return withSettings(command, infrastructure).action(
     (ids: number[], options: ChosenFlags, command: Command) =>
       run(command, () => import('./drop.ts'), ids, options),
@@ -71,7 +73,7 @@ function add(): Command {
     .requiredOption('--partition <n>', 'Partition of the message', wholeNumber)
     .requiredOption('--offset <n>', 'Offset of the message, as status and the log show it', offsetNumber)
     .option('--reason <text>', 'Why, for whoever reads the dead letter', letterReason)
-    .option('--yes', 'Do not ask for confirmation')
+    .option('-y, --yes', 'Do not ask for confirmation')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "stuck since the update"\n\n' +

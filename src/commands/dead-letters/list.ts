@@ -8,7 +8,7 @@ import {
 } from '../../lib/systems/database/tables/dead-letters.ts';
 import { jsonText } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
-import { letterSelection, type SelectionFlags } from './selection.ts';
+import { letterSelection, requireCode, type SelectionFlags } from './selection.ts';
 
 export interface ListFlags extends SelectionFlags {
   state: LetterState | 'all';
@@ -24,6 +24,7 @@ export default async function (context: Context, ids: number[], options: ListFla
   const selection = letterSelection(context.config.pipeline, ids, options);
   if (options.state !== 'all') selection.state = options.state;
   await using database = await openDatabase(context);
+  await requireCode(database.pool, selection);
   let listed = 0;
   for (let before = Number.MAX_SAFE_INTEGER; listed < options.limit && !context.signal.aborted;) {
     const size = Math.min(pageSize, options.limit - listed);

@@ -3,12 +3,13 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { retryDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../shared/run.ts';
 import { letterProgress } from './progress.ts';
-import { type ChosenFlags, chosenLetters } from './selection.ts';
+import { type ChosenFlags, chosenLetters, requireCode } from './selection.ts';
 
 export default async function (context: Context, ids: number[], options: ChosenFlags): Promise<number> {
   const { config, signal, say } = context;
   const selection = chosenLetters(config.pipeline, ids, options);
   await using database = await openDatabase(context);
+  await requireCode(database.pool, selection);
   await using topic = await openTopic(context, database);
   using progress = letterProgress(context, 'retry');
   const result = await retryDeadLetters(database.pool, topic, {

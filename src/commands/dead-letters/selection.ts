@@ -1,6 +1,8 @@
 /** What the flags of `dead-letters` select. */
-import { UsageError } from '../../lib/base/errors.ts';
-import type { Selection } from '../../lib/systems/database/tables/dead-letters.ts';
+import type { Pool } from 'pg';
+import { UsageError, VisionscaleError } from '../../lib/base/errors.ts';
+import { nearest } from '../../lib/base/nearest.ts';
+import { findCode, type Selection } from '../../lib/systems/database/tables/dead-letters.ts';
 import { timeRange } from '../shared/time-range.ts';
 
 export interface SelectionFlags {
@@ -23,6 +25,24 @@ export function letterSelection(
     ...(stage !== undefined && { stage }),
     ...timeRange(range),
   };
+}
+
+/** A code that no letter has is a slip of the pen, not an empty selection. Throws `no_such_code`. */
+export async function requireCode(pool: Pool, { pipeline, code }: Selection): Promise<void> {
+  if (code === undefined) return;
+  const found = await findCode(pool, pipeline, code);
+  if (found.known) return;
+  const near = nearest(code, found.codes);
+  throw new VisionscaleError(
+    `no dead letter has the code ${JSON.stringify(code)}${near === undefined ? '' : ` (did you mean ${near}?)`}`,
+    {
+      code: 'no_such_code',
+      hint:
+        found.codes.length === 0
+          ? `Pipeline ${pipeline} has no dead letters at all.`
+          : `The codes of the dead letters there are: ${found.codes.join(', ')}`,
+    },
+  );
 }
 
 /** Of what changes letters. */

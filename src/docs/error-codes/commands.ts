@@ -102,6 +102,7 @@ export const commandCodes = {
   no_prediction: 'The image has no prediction. `visionscale results` shows the keys there are.',
   no_result:
     'The server took the image, but no result came in 5 minutes. Check with `visionscale status` that a consumer runs.',
+  no_such_code: 'No dead letter has this code. The message names the codes there are.',
   node_too_old: 'This Node is too old. Install Node 20.20 or newer.',
   not_built: 'The program is not compiled. Run `npm run build`.',
   not_up: 'Nothing is up in this data directory. Run `visionscale up`.',

@@ -1,9 +1,9 @@
 /** The name a typo was probably meant to be. */
 
-/** The candidate within three edits of `word`, nearest first; undefined where there is none. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
+/** The nearest candidate within `most` edits of `word`; undefined where there is none. */
+export function nearest(word: string, candidates: readonly string[], most = 3): string | undefined {
   let best: string | undefined;
-  let least = 4;
+  let least = most + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word, candidate);
     if (distance < least) [best, least] = [candidate, distance];

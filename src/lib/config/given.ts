@@ -43,8 +43,31 @@ export function withSecretsFromFiles(env: Environment, faults: string[]): Enviro
   return given;
 }
 
-/** Misspelt settings of our own prefix are refused, so that a typo is not silently the default. */
+/**
+ * Misspelt settings are refused, so that a typo is not silently the default: whatever has our own prefix, and what is a
+ * slip of the pen from one of the other settings while that one is not set.
+ */
 export function unknownSettings(env: Environment): string[] {
+  return [...unknownOfOurs(env), ...slips(env)];
+}
+
+/** Shorter names, and those of proxies, have neighbours that mean something else to other programs. */
+const leastSlipLetters = 8;
+
+function slips(env: Environment): string[] {
+  const others = settings.map(({ env: name }): string => name).filter((name) => !name.startsWith('VISIONSCALE_'));
+  const targets = others.filter(
+    (name) => name.length >= leastSlipLetters && !name.endsWith('_PROXY') && !env[name],
+  );
+  return Object.keys(env)
+    .filter((name) => /^[A-Z][A-Z\d_]*$/.test(name) && !others.includes(name) && env[name])
+    .flatMap((name) => {
+      const near = nearest(name, targets, 2);
+      return near === undefined ? [] : [`${name} is not a setting (did you mean ${near}?)`];
+    });
+}
+
+function unknownOfOurs(env: Environment): string[] {
   const known = settings
     .flatMap(({ env: name, secret }): string[] => (secret ? [name, `${name}_FILE`] : [name]))
     .filter((name) => name.startsWith('VISIONSCALE_'));

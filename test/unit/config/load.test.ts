@@ -52,6 +52,24 @@ describe('loadConfig', () => {
     expect(message).toContain('VISIONSCALE_ENGINE (--engine) must be auto, onnx, tfjs or wasm');
   });
 
+  it.each([
+    [{ KAFKA_BROKER: 'k:9092' }, 'KAFKA_BROKER is not a setting (did you mean KAFKA_BROKERS?)'],
+    [{ DATABSE_URL: 'postgres://h/d' }, 'DATABSE_URL is not a setting (did you mean DATABASE_URL?)'],
+    [{ S3_ENDPIONT: 'http://h' }, 'S3_ENDPIONT is not a setting (did you mean S3_ENDPOINT?)'],
+  ])('names what %j probably means', (env, message) => {
+    expect(faults(env)).toContain(message);
+  });
+
+  it.each([
+    { FTP_PROXY: 'http://p' },
+    { PGPASSFILE: '/x' },
+    { KAFKA_BROKER: '', KAFKA_BROKERS: 'k:9092' },
+    { KAFKA_BROKER: 'old:1', KAFKA_BROKERS: 'k:9092' },
+    { PGHOSTADDR: '::1', HTTP_PROXIES: 'x' },
+  ])('leaves %j to other programs', (env) => {
+    expect(() => loadConfig(env)).not.toThrow();
+  });
+
   it('puts my_db into a database URL that names none', () => {
     const { database } = loadConfig({ DATABASE_URL: 'postgres://user:p%40ss@host:5433' });
     expect(database).toMatchObject({

@@ -72,6 +72,24 @@ export async function countLetters(
   return rows[0]!;
 }
 
+/** Whether a letter in any state has this code; if none has, the codes there are. */
+export async function findCode(
+  pool: Pool,
+  pipeline: string,
+  code: string,
+): Promise<{ known: true } | { known: false; codes: string[] }> {
+  const { rows: found } = await pool.query(
+    'select from dead_letters where pipeline = $1 and code = $2 limit 1',
+    [pipeline, code],
+  );
+  if (found.length > 0) return { known: true };
+  const { rows } = await pool.query<{ code: string }>(
+    'select distinct code from dead_letters where pipeline = $1 order by code',
+    [pipeline],
+  );
+  return { known: false, codes: rows.map((row) => row.code) };
+}
+
 /** Latest first, those below id `before`. */
 export async function letterPage(
   pool: Pool,
