@@ -55,7 +55,9 @@ export function unknownSettings(env: Environment): string[] {
 const leastSlipLetters = 8;
 
 function slips(env: Environment): string[] {
-  const others = settings.map(({ env: name }): string => name).filter((name) => !name.startsWith('VISIONSCALE_'));
+  const others = settings
+    .map(({ env: name }): string => name)
+    .filter((name) => !name.startsWith('VISIONSCALE_'));
   const targets = others.filter(
     (name) => name.length >= leastSlipLetters && !name.endsWith('_PROXY') && !env[name],
   );
