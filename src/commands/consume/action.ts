@@ -23,6 +23,7 @@ import { atStart } from '../../lib/pipeline/consume/consume.ts';
 import { consume, type Share } from '../../lib/pipeline/consume/consume.ts';
 import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
 import type { Context } from '../shared/run.ts';
 import { showConsumer, traced } from './listeners.ts';
@@ -61,7 +62,9 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     group: readyAtOnce,
   });
   await using tracing = await traced(context);
-  const tell = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear);
+  let tellPresence: (event: ConsumeEvent) => void = () => undefined;
+  const hearPresence = (event: ConsumeEvent) => tellPresence(event);
+  const tell = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
     if (event.kind === 'giving up') endWithin(stuckMs);
@@ -70,6 +73,16 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const patiently = atStart(signal, report);
   await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
   pool = database.pool;
+  const share = shareOf(options, config.partition);
+  const owner = ownerName();
+  await using presence = new Presence(
+    { pool: database.pool, classifier: () => inUse, signal },
+    {
+      ...{ owner, hostname: hostname(), pipeline: config.pipeline, topic: config.topic.name },
+      ...{ share: share.kind, partition: share.kind === 'partition' ? share.partition : null },
+    },
+  );
+  tellPresence = (event) => presence.see(event);
   await using topic = await patiently(() => openTopic(context, database));
   await using results = await openResultTopics(context, database, topic);
   await using store = await openStore(context, storePatience);
@@ -120,7 +133,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
       },
       {
         pipeline: config.pipeline,
-        owner: ownerName(),
+        owner,
         hostname: hostname(),
         maxImageBytes: config.limits.maxBytes,
         messages: config.messages,
@@ -131,7 +144,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         skipExpired: options.skipExpired === true,
         signal: context.signal,
       },
-      shareOf(options, config.partition),
+      share,
     );
     context.print(
       result,

@@ -107,6 +107,7 @@ const tables = [
     'dead_letters',
     'positions',
     'owners',
+    'consumers',
     'suspects',
   ],
   ...['topic_heads', 'topic_records', 'topic_commits', 'topic_members', 'topic_holders'],

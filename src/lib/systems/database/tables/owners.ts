@@ -74,7 +74,8 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
        values ($1, $2, $3, $4, 1, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
        on conflict (pipeline, topic, partition) do update set
          mode = excluded.mode, epoch = owners.epoch + 1, owner = excluded.owner, hostname = excluded.hostname,
-         expires_at = excluded.expires_at, state = 'starting', detail = null, started_at = clock_timestamp()
+         expires_at = excluded.expires_at, state = 'starting', detail = null, started_at = clock_timestamp(),
+         since = clock_timestamp()
        returning epoch`,
       [id.pipeline, id.topic, id.partition, claimant.mode, claimant.owner, claimant.hostname, leaseMs],
     );
@@ -86,6 +87,7 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
 export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Promise<boolean> {
   const { rowCount } = await pool.query(
     `update owners set expires_at = clock_timestamp() + $6 * interval '1 millisecond',
+       since = case when state = $7 then since else clock_timestamp() end,
        state = $7, detail = $8, model = $9, model_digest = $10, engine = $11
      where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
     [
@@ -108,7 +110,7 @@ export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Prom
 /** Gives the lease back, so that a standby need not wait for its end; one that has stalled says so to the next owner. */
 export async function release(pool: Pool, lease: Lease, state: 'released' | 'stalled'): Promise<void> {
   await pool.query(
-    `update owners set owner = null, state = $6, detail = null, expires_at = clock_timestamp()
+    `update owners set owner = null, state = $6, detail = null, expires_at = clock_timestamp(), since = clock_timestamp()
      where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
     [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch, state],
   );

@@ -1,0 +1,114 @@
+/** Tells the other consumers, and `status`, that this one lives and what it does: also before it owns a partition. */
+import type { Pool } from 'pg';
+import type { Classifier } from '../../models/classifier/classifier.ts';
+import {
+  type ConsumerId,
+  type ConsumerReport,
+  hear,
+  leave,
+} from '../../systems/database/tables/consumers.ts';
+import { leaseMs } from '../../systems/database/tables/owners.ts';
+import type { ConsumeEvent } from './events.ts';
+
+export interface PresenceDeps {
+  pool: Pool;
+  /** Null before it is open. */
+  classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
+  signal: AbortSignal;
+}
+
+export class Presence implements AsyncDisposable {
+  readonly #deps: PresenceDeps;
+  readonly #id: ConsumerId;
+  readonly #timer: NodeJS.Timeout;
+  readonly #recorded = new LastMinute();
+  /** What it waits for: as a whole (null), and by the partitions it owns. */
+  readonly #waits = new Map<number | null, string>();
+  readonly #owned = new Set<number>();
+  #standingBy = false;
+  #running: Promise<void> | undefined;
+
+  /** Heard at once, and then every second. */
+  constructor(deps: PresenceDeps, id: ConsumerId) {
+    this.#deps = deps;
+    this.#id = id;
+    this.#timer = setInterval(() => this.#tell(), leaseMs / 4);
+    this.#tell();
+  }
+
+  see(event: ConsumeEvent): void {
+    const before = this.#state();
+    const { partition } = event;
+    if (event.kind === 'recorded') this.#recorded.add(event.predicted + event.deadLettered);
+    if (event.kind === 'waiting') this.#waits.set(partition, event.reason);
+    if (event.kind === 'going on') this.#waits.delete(partition);
+    if (event.kind === 'standing by') {
+      this.#standingBy = true;
+      this.#waits.clear();
+    }
+    if (event.kind === 'owning') {
+      this.#owned.add(event.partition);
+      this.#waits.delete(event.partition);
+      this.#waits.delete(null);
+      this.#standingBy = false;
+    }
+    if (event.kind === 'lost' || event.kind === 'released') {
+      this.#owned.delete(event.partition);
+      this.#waits.delete(event.partition);
+    }
+    if (this.#state() !== before) this.#tell();
+  }
+
+  #state(): string {
+    if (this.#deps.signal.aborted) return 'draining';
+    if (this.#waits.size > 0) return 'waiting';
+    if (this.#owned.size > 0) return 'consuming';
+    return this.#standingBy ? 'standing by' : 'starting';
+  }
+
+  #report(): ConsumerReport {
+    const classifier = this.#deps.classifier();
+    const [detail = null] = this.#waits.values();
+    return {
+      state: this.#state(),
+      detail,
+      model: classifier?.model.name ?? null,
+      modelDigest: classifier?.model.digest ?? null,
+      engine: classifier?.engine ?? null,
+      imagesLastMinute: this.#recorded.now(),
+    };
+  }
+
+  /** While the database is away nobody hears it, and the partitions say so. */
+  #tell(): void {
+    this.#running ??= hear(this.#deps.pool, this.#id, this.#report())
+      .catch(() => undefined)
+      .finally(() => (this.#running = undefined));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+    await leave(this.#deps.pool, this.#id).catch(() => undefined);
+  }
+}
+
+/** How many there were in the last 60 seconds, to the second. */
+class LastMinute {
+  readonly #bySecond = new Map<number, number>();
+
+  add(count: number): void {
+    const second = Math.floor(performance.now() / 1000);
+    this.#bySecond.set(second, (this.#bySecond.get(second) ?? 0) + count);
+  }
+
+  now(): number {
+    const oldest = Math.floor(performance.now() / 1000) - 60;
+    let sum = 0;
+    for (const [second, count] of this.#bySecond) {
+      if (second <= oldest) this.#bySecond.delete(second);
+      else sum += count;
+    }
+    return sum;
+  }
+}

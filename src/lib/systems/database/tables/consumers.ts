@@ -1,0 +1,74 @@
+/** The table consumers: every consumer process that lives, whether or not it owns a partition. */
+import type { Pool } from 'pg';
+import { leaseMs } from './owners.ts';
+
+export type ShareKind = 'partition' | 'any' | 'group';
+
+/** What does not change while a process lives. */
+export interface ConsumerId {
+  owner: string;
+  pipeline: string;
+  topic: string;
+  hostname: string;
+  share: ShareKind;
+  /** The one it was told to consume. */
+  partition: number | null;
+}
+
+/** What it tells every time. */
+export interface ConsumerReport {
+  /** starting, standing by, consuming, waiting, draining */
+  state: string;
+  /** Why it waits. */
+  detail: string | null;
+  model: string | null;
+  modelDigest: string | null;
+  engine: string | null;
+  imagesLastMinute: number;
+}
+
+export interface ConsumerRow extends ConsumerId, ConsumerReport {
+  live: boolean;
+  /** Of its state. */
+  since: Date;
+  startedAt: Date;
+  heardAt: Date;
+}
+
+/** It counts as living for as long as a lease lasts. */
+export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<void> {
+  await pool.query(
+    `insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
+       engine, images_last_minute, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_timestamp() + $13 * interval '1 millisecond')
+     on conflict (owner) do update set state = excluded.state, detail = excluded.detail, model = excluded.model,
+       model_digest = excluded.model_digest, engine = excluded.engine, images_last_minute = excluded.images_last_minute,
+       heard_at = clock_timestamp(), expires_at = excluded.expires_at,
+       since = case when c.state = excluded.state then c.since else clock_timestamp() end`,
+    [
+      ...[id.owner, id.pipeline, id.topic, id.hostname, id.share, id.partition],
+      ...[report.state, report.detail, report.model, report.modelDigest, report.engine],
+      ...[report.imagesLastMinute, leaseMs],
+    ],
+  );
+}
+
+/** A process that ends takes its row along; those that could not are swept away after a day. */
+export async function leave(pool: Pool, { owner }: Pick<ConsumerId, 'owner'>): Promise<void> {
+  await pool.query(
+    `delete from consumers where owner = $1 or expires_at < clock_timestamp() - interval '1 day'`,
+    [owner],
+  );
+}
+
+/** The longest-lived first; those that have fallen silent within a day too. */
+export async function readConsumers(pool: Pool, pipeline: string, topic: string): Promise<ConsumerRow[]> {
+  const { rows } = await pool.query<ConsumerRow>(
+    `select owner, pipeline, topic, hostname, share, partition, state, detail, since, model,
+       model_digest as "modelDigest", engine, images_last_minute as "imagesLastMinute", started_at as "startedAt",
+       heard_at as "heardAt", expires_at > clock_timestamp() as live
+     from consumers where pipeline = $1 and topic = $2 order by started_at, owner`,
+    [pipeline, topic],
+  );
+  return rows;
+}
