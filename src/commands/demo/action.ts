@@ -1,7 +1,7 @@
 /** What `demo` does: sets everything up, runs it once, and prints the report. */
 import * as compose from '../../compose.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
-import { PartitionBars } from '../../lib/base/report/partition-bars.ts';
+import { PartitionBars } from '../../lib/base/report/progress.ts';
 import { demo, type DemoEvent } from '../../lib/local/demo/demo.ts';
 import { type Judged, demoParts } from '../../lib/local/demo/parts.ts';
 import { demoReport } from '../../lib/local/demo/report.ts';
