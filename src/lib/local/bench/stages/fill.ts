@@ -2,7 +2,7 @@
 import { openImagesApart } from '../../../models/images/apart.ts';
 import { upload, type UploadResult } from '../../../pipeline/upload/upload.ts';
 import { imageTable } from '../../../systems/database/tables/images.ts';
-import { header, keyContentType } from '../../../systems/message/headers.ts';
+import { header, keyContentType } from '../../../systems/message/record.ts';
 import type { Topic } from '../../../systems/topic/topic.ts';
 import type { Scratch } from '../scratch.ts';
 import type { StageInput } from '../stage.ts';
