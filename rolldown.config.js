@@ -15,8 +15,8 @@ const entries = [
   'lib/learning/train/features/worker',
   'lib/learning/train/head/worker',
   'lib/local/bench/stages/roofline-thread',
+  'lib/models/classifier/trial-work',
   'lib/models/classifier/worker',
-  'lib/models/format/trial-work',
   'lib/models/images/look',
   'lib/systems/database/embedded/keeper/keeper',
   // Scripts in test/support and .ci.

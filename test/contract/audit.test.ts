@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { audit, type AuditResult } from '../../src/lib/pipeline/audit/audit.ts';
 import { imageTable, markProduced } from '../../src/lib/systems/database/tables/images.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
+import { header } from '../../src/lib/systems/message/record.ts';
 import { producedRequestId } from '../../src/lib/systems/message/request.ts';
 import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
 import { openEmbeddedTopic, type EmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';

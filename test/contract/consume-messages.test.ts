@@ -6,8 +6,7 @@ import type { ConsumeDeps, ConsumeOptions } from '../../src/lib/pipeline/consume
 import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
 import { status } from '../../src/lib/pipeline/status.ts';
 import { readLetter } from '../../src/lib/systems/database/tables/dead-letters.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
-import type { OutgoingRecord } from '../../src/lib/systems/message/record.ts';
+import { header, type OutgoingRecord } from '../../src/lib/systems/message/record.ts';
 import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
 import type { Buckets } from '../../src/lib/systems/objects/open.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';

@@ -3,8 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { audit } from '../../src/lib/pipeline/audit/audit.ts';
 import { addDeadLetter, type AddOptions } from '../../src/lib/pipeline/dead-letters/add.ts';
 import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-letters.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
-import type { OutgoingRecord } from '../../src/lib/systems/message/record.ts';
+import { header, type OutgoingRecord } from '../../src/lib/systems/message/record.ts';
 import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
 import { setUp } from '../support/fake-consumer.ts';
 

@@ -18,9 +18,8 @@ import {
   type Selection,
 } from '../../src/lib/systems/database/tables/dead-letters.ts';
 import { claim, type Lease } from '../../src/lib/systems/database/tables/owners.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../src/lib/systems/message/parse.ts';
-import type { TopicRecord } from '../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { ensureBuilt } from '../support/build.ts';

@@ -13,8 +13,7 @@ import {
   type WatchResult,
 } from '../../src/lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../src/lib/systems/database/tables/images.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
-import type { TopicRecord } from '../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
 import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';

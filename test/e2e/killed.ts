@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
-import { header } from '../../src/lib/systems/message/headers.ts';
+import { header } from '../../src/lib/systems/message/record.ts';
 import { openStore } from '../../src/lib/systems/objects/open.ts';
 import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openTopic } from '../../src/lib/systems/topic/open.ts';

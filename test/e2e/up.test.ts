@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
 import { openDatabase } from '../../src/lib/systems/database/open.ts';
-import { readOwners } from '../../src/lib/systems/database/tables/overview.ts';
+import { readOwners } from '../../src/lib/systems/database/tables/owners.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { until } from '../support/guest.ts';

@@ -1,8 +1,7 @@
 /** A belt that sends all the time, beside `produce`: good keys, every kind of bad message, and some of it twice. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isRetryable } from '../../src/lib/base/errors.ts';
-import { header, keyContentType } from '../../src/lib/systems/message/headers.ts';
-import type { OutgoingRecord } from '../../src/lib/systems/message/record.ts';
+import { header, keyContentType, type OutgoingRecord } from '../../src/lib/systems/message/record.ts';
 import type { Producer, Topic } from '../../src/lib/systems/topic/topic.ts';
 import type { Expected, Images } from './images.ts';
 import { badMessage, messageKinds } from './poison.ts';

@@ -1,7 +1,6 @@
 /** Holds what is in the database against what is in the topic and what was sent. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { header } from '../../src/lib/systems/message/headers.ts';
-import type { TopicRecord } from '../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { positionRequestId, producedRequestId } from '../../src/lib/systems/message/request.ts';
 import { run } from './binary.ts';
 import type { Expected } from './images.ts';

@@ -2,7 +2,7 @@
 import { onTestFinished } from 'vitest';
 import type { Classification } from '../../src/lib/base/classification.ts';
 import { ObjectError } from '../../src/lib/base/errors.ts';
-import { defaultEndurance } from '../../src/lib/config/endurance.ts';
+import { defaultEndurance } from '../../src/lib/config/settings/consume.ts';
 import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
 import { consume } from '../../src/lib/pipeline/consume/consume.ts';
 import type { ConsumeEvent } from '../../src/lib/pipeline/consume/events.ts';

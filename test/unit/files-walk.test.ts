@@ -2,8 +2,7 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { pathFilter } from '../../src/lib/base/files/filter.ts';
-import { walk, type WalkOptions } from '../../src/lib/base/files/walk.ts';
+import { pathFilter, walk, type WalkOptions } from '../../src/lib/base/files/walk.ts';
 import { readClassFolders } from '../../src/lib/learning/datasets/dataset.ts';
 import { colouredPng, openFolders, type Folders } from '../support/class-folders.ts';
 import { rejection } from '../support/images.ts';

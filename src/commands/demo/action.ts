@@ -1,10 +1,10 @@
 /** What `demo` does: sets everything up, runs it once, and prints the report. */
 import * as compose from '../../compose.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
-import { PartitionBars } from '../../lib/base/report/partition-bars.ts';
+import { PartitionBars } from '../../lib/base/report/progress.ts';
 import { demo, type DemoEvent } from '../../lib/local/demo/demo.ts';
 import { type Judged, demoParts } from '../../lib/local/demo/parts.ts';
-import { demoReport } from '../../lib/local/demo/report.ts';
+import { demoReport } from '../../lib/local/demo/shown.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { init } from '../../lib/pipeline/init.ts';

@@ -4,7 +4,6 @@ import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import type { DemoResult } from '../../lib/local/demo/demo.ts';
-import { writeGallery } from '../../lib/local/demo/gallery.ts';
 import {
   demoParts,
   type DrawnParts,
@@ -12,6 +11,7 @@ import {
   type Judged,
   knowsParts,
 } from '../../lib/local/demo/parts.ts';
+import { writeGallery } from '../../lib/local/demo/shown.ts';
 import { withBundledModel } from '../shared/on-this-machine.ts';
 import type { Context } from '../shared/run.ts';
 

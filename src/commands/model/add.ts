@@ -1,5 +1,5 @@
 /** What `model add` does: checks a model, puts it into the store, and says what it found. */
-import type { ModelOutput } from '../../lib/models/classifier/classifier.ts';
+import type { ModelOutput } from '../../lib/base/classification.ts';
 import { addModel } from '../../lib/models/store/add.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';

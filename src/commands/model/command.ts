@@ -1,6 +1,6 @@
 /** `visionscale model …` */
 import { Command, Option } from 'commander';
-import { outputKinds } from '../../lib/models/classifier/classifier.ts';
+import { outputKinds } from '../../lib/base/classification.ts';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddModelFlags } from './add.ts';

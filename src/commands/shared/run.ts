@@ -5,8 +5,8 @@ import type { ComposeOptions } from '../../compose.ts';
 import { errorMessage, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
 import { printableLines } from '../../lib/base/printable.ts';
 import { sourceStack } from '../../lib/base/source-stack.ts';
+import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
-import { type ServiceSettings, takeServiceSettings } from '../../lib/config/service.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
 import { jsonText } from './lines.ts';
 

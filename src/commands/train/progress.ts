@@ -3,7 +3,7 @@ import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
 import type { Sets } from '../../lib/learning/datasets/sets.ts';
-import { zooms } from '../../lib/learning/train/features/views.ts';
+import { zooms } from '../../lib/learning/train/features/network.ts';
 import type { TrainingEvent } from '../../lib/learning/train/train.ts';
 import type { Context } from '../shared/run.ts';
 import { StageBars } from '../shared/stage-bars.ts';

@@ -1,6 +1,6 @@
 /** `visionscale watch` */
 import { Command, InvalidArgumentError } from 'commander';
-import { durationMs } from '../../lib/config/duration.ts';
+import { durationMs } from '../../lib/base/duration.ts';
 import { beltName, collect, countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
 import type { WatchFlags } from './action.ts';

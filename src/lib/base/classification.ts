@@ -1,4 +1,4 @@
-/** What a model says of an image. */
+/** What a model says of an image, and in what form. */
 
 export interface ModelInfo {
   name: string;
@@ -8,6 +8,14 @@ export interface ModelInfo {
   /** One label a class, in the order of the model's outputs. */
   labels: readonly string[];
 }
+
+/**
+ * What a network answers with. `logits`: to be put through a softmax. `probabilities`: shares of 1. `sigmoid`: a confidence for
+ * each class, independent of the others.
+ */
+export const outputKinds = ['logits', 'probabilities', 'sigmoid'] as const;
+
+export type ModelOutput = (typeof outputKinds)[number];
 
 export interface Score {
   category: string;

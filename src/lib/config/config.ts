@@ -7,9 +7,9 @@ import type { DatabaseSettings } from '../systems/database/open.ts';
 import type { MessageRules } from '../systems/message/rules.ts';
 import type { StoreSettings } from '../systems/objects/open.ts';
 import type { S3Connection } from '../systems/objects/s3/s3-client.ts';
-import type { Endurance } from './endurance.ts';
+import type { TracingSettings } from './environment.ts';
 import type { HttpSettings, RemoteSettings } from './http.ts';
-import type { TracingSettings } from './tracing.ts';
+import type { Endurance } from './settings/consume.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 

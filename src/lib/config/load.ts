@@ -10,6 +10,7 @@ import { parseStoreUrl, type StoreSettings } from '../systems/objects/open.ts';
 import type { S3Connection } from '../systems/objects/s3/s3-client.ts';
 import { longestTopicName } from '../systems/publish/topics.ts';
 import type { Config, TopicSettings } from './config.ts';
+import { tracingSettings } from './environment.ts';
 import {
   type Environment,
   kafkaProperty,
@@ -21,7 +22,6 @@ import { httpSettings, remoteSettings } from './http.ts';
 import { databaseSettings } from './postgres.ts';
 import * as schemas from './settings/schemas.ts';
 import { settings, type Values } from './settings/settings.ts';
-import { tracingSettings } from './tracing.ts';
 
 export type { Environment } from './given.ts';
 

@@ -4,9 +4,8 @@ import { basename } from 'node:path';
 import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
 import { labelFault, folderLabel } from '../base/files/class-folders.ts';
-import { pathFilter } from '../base/files/filter.ts';
 import { readImageFile } from '../base/files/read-file.ts';
-import { walk } from '../base/files/walk.ts';
+import { pathFilter, walk } from '../base/files/walk.ts';
 import { nearest } from '../base/nearest.ts';
 import {
   correctedLabels,

@@ -13,7 +13,7 @@ import {
   pendingPage,
   type PendingImage,
 } from '../systems/database/tables/images.ts';
-import { keyMessage } from '../systems/message/headers.ts';
+import { keyMessage } from '../systems/message/record.ts';
 import type { Producer, Topic } from '../systems/topic/topic.ts';
 
 export interface ProduceDeps {

@@ -8,8 +8,8 @@ import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
 import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
 import { type Backlog, readBacklog, readRefusals, type Refusals } from '../systems/database/tables/outbox.ts';
-import { countOutcomes, readOwners, type OwnerRow } from '../systems/database/tables/overview.ts';
-import { claimLock, readPosition } from '../systems/database/tables/owners.ts';
+import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/database/tables/owners.ts';
+import { countOutcomes } from '../systems/database/tables/predictions.ts';
 import type { Topic } from '../systems/topic/topic.ts';
 
 export interface PartitionStatus {

@@ -1,8 +1,8 @@
 /** Choosing an engine where some cannot be had. */
 import { describe, expect, it } from 'vitest';
 import { UsageError, VisionscaleError } from '../../../src/lib/base/errors.ts';
-import { chooseEngine } from '../../../src/lib/models/classifier/choose-engine.ts';
 import type { Device, EngineName } from '../../../src/lib/models/classifier/classifier.ts';
+import { chooseEngine } from '../../../src/lib/models/classifier/model-processes.ts';
 
 const details = { code: 'engine_unavailable', hint: 'Install it.' };
 const unavailable = new VisionscaleError('the fast one is not installed', details);

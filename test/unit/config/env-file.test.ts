@@ -4,8 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/lib/base/errors.ts';
-import { mayBeInEnvFile } from '../../../src/lib/config/env-file-names.ts';
-import { parseEnvFile, passedOverLine, putInForce, readEnvFile } from '../../../src/lib/config/env-file.ts';
+import {
+  mayBeInEnvFile,
+  parseEnvFile,
+  passedOverLine,
+  putInForce,
+  readEnvFile,
+} from '../../../src/lib/config/env-file.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
 
 let dir: string;

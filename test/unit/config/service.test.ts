@@ -1,6 +1,6 @@
 /** What a service manager says in the environment. */
 import { describe, expect, it } from 'vitest';
-import { takeServiceSettings } from '../../../src/lib/config/service.ts';
+import { takeServiceSettings } from '../../../src/lib/config/environment.ts';
 
 describe('the settings from a service manager', () => {
   it('are taken out of the environment, so that no child reports in our name', () => {

@@ -2,11 +2,9 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { KnownLetter } from '../../../src/lib/systems/database/record/lock-requests.ts';
 import type { Outcome, Prediction } from '../../../src/lib/systems/database/record/outcome.ts';
-import { settle } from '../../../src/lib/systems/database/record/settle.ts';
-import { header } from '../../../src/lib/systems/message/headers.ts';
-import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { type KnownLetter, settle } from '../../../src/lib/systems/database/record/settle.ts';
+import { header, type TopicRecord } from '../../../src/lib/systems/message/record.ts';
 
 function outcome(id: string, good: boolean, retry: number | null): Outcome {
   const headers: Record<string, string> = retry === null ? {} : { [header.retry]: `${retry}` };

@@ -4,9 +4,8 @@ import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { writeGallery } from '../../../src/lib/local/demo/gallery.ts';
 import { accuracyOf, withTruth } from '../../../src/lib/local/demo/parts.ts';
-import { partsReport } from '../../../src/lib/local/demo/report.ts';
+import { partsReport, writeGallery } from '../../../src/lib/local/demo/shown.ts';
 
 const truth = new Map([
   ['demo-parts/red gear/0001.jpg', 'red gear'],

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { rdkafkaFound, rdkafkaPackage } from '../../../src/lib/pipeline/doctor/packages.ts';
-import { codecMissing } from '../../../src/lib/systems/topic/kafka/codecs.ts';
-import { rdkafkaInstall } from '../../../src/lib/systems/topic/kafka/load.ts';
+import { codecMissing, rdkafkaInstall } from '../../../src/lib/systems/topic/kafka/load.ts';
 
 const features = ['gzip', 'snappy', 'ssl', 'sasl', 'lz4'];
 

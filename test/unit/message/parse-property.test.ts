@@ -2,9 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { recordable, recordableHeaders } from '../../../src/lib/systems/database/record/outcome-rows.ts';
-import { header } from '../../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
-import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { maxRequestIdBytes } from '../../../src/lib/systems/message/request.ts';
 import { retryMessage, retryNumber } from '../../../src/lib/systems/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';

@@ -1,8 +1,7 @@
 /** What each kind of message asks for, told apart in the order that the design fixes. */
 import { describe, expect, it } from 'vitest';
-import { header } from '../../../src/lib/systems/message/headers.ts';
 import { parseMessage } from '../../../src/lib/systems/message/parse.ts';
-import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { producedRequestId } from '../../../src/lib/systems/message/request.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
 

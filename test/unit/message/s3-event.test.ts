@@ -1,8 +1,7 @@
 /** S3 events in the exact shapes of AWS, MinIO and versitygw 1.8. */
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { header } from '../../../src/lib/systems/message/headers.ts';
 import { type Message, parseMessage } from '../../../src/lib/systems/message/parse.ts';
-import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { header, type TopicRecord } from '../../../src/lib/systems/message/record.ts';
 import { maxRequestIdBytes, type Request } from '../../../src/lib/systems/message/request.ts';
 import { retryMessage } from '../../../src/lib/systems/message/retry.ts';
 import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
-import { onnxEngine } from '../../../src/lib/models/classifier/engines/onnx.ts';
+import { onnxEngine } from '../../../src/lib/models/classifier/engines/onnx-runtime.ts';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
 import { readPth, pthToOnnx } from '../../../src/lib/models/pth/read.ts';
 import {

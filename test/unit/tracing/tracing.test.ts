@@ -1,6 +1,6 @@
 /** Spans of a consumer: their parent from the message, their times from the work; and what happens without OpenTelemetry. */
 import { describe, expect, it } from 'vitest';
-import { tracingSettings } from '../../../src/lib/config/tracing.ts';
+import { tracingSettings } from '../../../src/lib/config/environment.ts';
 import {
   type Api,
   type Span,

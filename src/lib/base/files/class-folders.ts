@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { isLitter } from './filter.ts';
+import { isLitter } from './walk.ts';
 
 /**
  * Names in byte order of what may stand for classes: directories, and symbolic links to them or to nothing. Throws a

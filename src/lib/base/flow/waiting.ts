@@ -1,4 +1,5 @@
-/** Waiting that an AbortSignal ends early, without an error. */
+/** Waiting: for a time or a piece of work that an AbortSignal ends early, without an error; until something is there. */
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Settles after `ms`, or as soon as `signal` aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -33,4 +34,17 @@ export function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
   });
+}
+
+/** Looks again every `everyMs` until there is something, but not after `forMs`; null when there was nothing by then. */
+export async function waitUntilThere<T>(
+  look: () => Promise<T | null>,
+  { everyMs, forMs }: { everyMs: number; forMs: number },
+): Promise<T | null> {
+  const deadline = performance.now() + forMs;
+  for (;;) {
+    const found = await look();
+    if (found !== null || performance.now() > deadline) return found;
+    await sleep(everyMs);
+  }
 }

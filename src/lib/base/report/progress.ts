@@ -1,5 +1,5 @@
 /** Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere. */
-import { SingleBar } from 'cli-progress';
+import { MultiBar, SingleBar } from 'cli-progress';
 
 export interface ProgressOptions {
   label: string;
@@ -10,8 +10,9 @@ export interface ProgressOptions {
   line: (text: string) => void;
 }
 
-/** How often a plain line is written, in milliseconds. */
+/** How often a plain line is written, in milliseconds: of the whole, and of the partitions. */
 const lineEvery = 2000;
+const partitionLineEvery = 1000;
 
 export class Progress implements Disposable {
   readonly #options: ProgressOptions;
@@ -60,6 +61,43 @@ export class Progress implements Disposable {
     if (seconds < 0.1) return '';
     const each = `${(this.#done / seconds).toFixed(0)}/s`;
     return this.#bytes > 0 ? `${each}, ${formatBytes(this.#bytes / seconds)}/s` : each;
+  }
+}
+
+/** The partitions' progress side by side. */
+export class PartitionBars implements Disposable {
+  readonly #bars: MultiBar | undefined;
+  readonly #bar = new Map<number, SingleBar>();
+  readonly #counts: string[] = [];
+  readonly #line: (text: string) => void;
+  #told = performance.now();
+
+  constructor(interactive: boolean, line: (text: string) => void) {
+    this.#line = line;
+    if (!interactive) return;
+    this.#bars = new MultiBar({
+      format: 'partition {partition} {bar} {value}/{total}',
+      barsize: 30,
+      hideCursor: true,
+      stream: process.stderr,
+    });
+  }
+
+  update(partition: number, done: number, total: number): void {
+    if (this.#bars) {
+      const bar = this.#bar.get(partition) ?? this.#bars.create(total, 0, { partition });
+      this.#bar.set(partition, bar);
+      bar.update(done);
+      return;
+    }
+    this.#counts[partition] = `${done}/${total}`;
+    if (performance.now() - this.#told < partitionLineEvery) return;
+    this.#told = performance.now();
+    this.#line(`classified by partition: ${this.#counts.join('  ')}`);
+  }
+
+  [Symbol.dispose](): void {
+    this.#bars?.stop();
   }
 }
 

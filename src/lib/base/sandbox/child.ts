@@ -4,9 +4,16 @@ import { setImmediate } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { errorMessage, VisionscaleError } from '../errors.ts';
-import { onFrame, sendFrame } from './frames.ts';
-import { toPlainError } from './plain-error.ts';
-import type { Answer, Opening, OpenWork, Order, Work } from './protocol.ts';
+import {
+  type Answer,
+  onFrame,
+  type Opening,
+  type OpenWork,
+  type Order,
+  sendFrame,
+  toPlainError,
+  type Work,
+} from './protocol.ts';
 
 const parentPid = Number(process.argv[2]);
 const parent = new Socket({ fd: 3, readable: true, writable: true });

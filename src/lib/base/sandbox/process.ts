@@ -5,12 +5,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { compiledFile } from '../package.ts';
-import { cpuTimeMsNow } from './cpu-time.ts';
-import { onFrame, sendFrame } from './frames.ts';
 import { childEnvironment } from './native-environment.ts';
-import { fromPlainError } from './plain-error.ts';
-import type { Answer, Opening, Order } from './protocol.ts';
-import { WorkClock } from './work-clock.ts';
+import { type Answer, fromPlainError, onFrame, type Opening, type Order, sendFrame } from './protocol.ts';
+import { cpuTimeMsNow, WorkClock } from './work-clock.ts';
 
 /** The process ended while it opened, or did a task. */
 export class ProcessDied extends Error {}

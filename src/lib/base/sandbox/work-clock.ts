@@ -1,13 +1,14 @@
 /** Watches a process at one task from outside: how much it has computed since, whether it computes at all, its memory. */
-import { cpuTimeMs, memoryOf } from './cpu-time.ts';
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 
-export interface WorkLimits {
+interface WorkLimits {
   /** Of a processor's time, in milliseconds. */
   ms: number;
   memoryBytes: number;
 }
 
-export interface WorkClockEvents {
+interface WorkClockEvents {
   /** It has computed for longer than the limit. */
   onOverrun: () => void;
   /** It holds more memory than it may. */
@@ -59,4 +60,53 @@ export class WorkClock {
       this.#events.onMemory();
     else if (this.#still * this.#everyMs >= standstillMs) this.#events.onStandstill(standstillMs);
   }
+}
+
+// What a process has used: time computed, all its threads together, however long it waited for a core; memory.
+
+/** The unit of /proc/<pid>/stat on every Linux there is, in milliseconds. */
+const clockTickMs = 10;
+
+/** In milliseconds; undefined where it cannot be told (no such process any more). */
+async function cpuTimeMs(pid: number): Promise<number | undefined> {
+  return process.platform === 'linux' ? cpuTimeMsNow(pid) : fromPs(pid);
+}
+
+/** The same at once; undefined on other systems than Linux, too. */
+export function cpuTimeMsNow(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The second field, the name, may hold anything, spaces and brackets too.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * clockTickMs;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resident, in bytes; 0 where it cannot be told. */
+function memoryOf(pid: number): number {
+  try {
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+    return Number(kibibytes ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+/** POSIX: `[[dd-]hh:]mm:ss`, with hundredths on macOS. */
+async function fromPs(pid: number): Promise<number | undefined> {
+  const text = await new Promise<string>((resolve) => {
+    execFile('ps', ['-o', 'time=', '-p', `${pid}`], { timeout: 2000 }, (error, stdout) =>
+      resolve(error ? '' : stdout.trim()),
+    );
+  });
+  return parsePsTime(text);
+}
+
+function parsePsTime(text: string): number | undefined {
+  const found = /^(?:(?:(\d+)-)?(\d+):)?(\d+):(\d+(?:\.\d+)?)$/.exec(text);
+  if (found === null) return undefined;
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = found.slice(1).map((part) => Number(part ?? 0));
+  return Math.round((((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1000);
 }

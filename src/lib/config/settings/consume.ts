@@ -1,10 +1,27 @@
 /** Settings of `consume`, and of what every long-running command shows of itself. */
+import { durationText } from '../../base/duration.ts';
 import { defaultMessageRequests } from '../../systems/message/rules.ts';
-import { durationText } from '../duration.ts';
-import { defaultEndurance, defaultImageMemoryBytes } from '../endurance.ts';
 import type { Setting } from './setting.ts';
 
-export const consume = [
+/** How long what may pass is waited for, in milliseconds. */
+export interface Endurance {
+  /** An object may be missing for so long behind its message. */
+  notFoundGraceMs: number;
+  /** One object may go on failing for so long while others succeed. */
+  giveUpAfterMs: number;
+  /** Messages wait, nothing is recorded, no cause is known: the process gives up after this. 0: never. */
+  stallTimeoutMs: number;
+}
+
+/** What the settings say where nobody says otherwise. */
+export const defaultEndurance: Endurance = {
+  notFoundGraceMs: 2000,
+  giveUpAfterMs: 15 * 60_000,
+  stallTimeoutMs: 60_000,
+};
+export const defaultImageMemoryBytes = 256 * 1024 ** 2;
+
+export const consumeRows = [
   {
     env: 'VISIONSCALE_PARTITION',
     section: 'Consume',
@@ -100,7 +117,7 @@ export const consume = [
   },
 ] as const satisfies readonly Setting[];
 
-export const metrics = [
+export const metricsRows = [
   {
     env: 'VISIONSCALE_METRICS_PORT',
     flag: '--metrics-port',

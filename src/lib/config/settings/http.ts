@@ -1,7 +1,7 @@
 /** Settings of `serve`, and of `classify` where it asks a server. */
 import type { Setting } from './setting.ts';
 
-export const serve = [
+export const serveRows = [
   {
     env: 'VISIONSCALE_HTTP_HOST',
     flag: '--host',
@@ -91,7 +91,7 @@ export const serve = [
   },
 ] as const satisfies readonly Setting[];
 
-export const classify = [
+export const classifyRows = [
   {
     env: 'VISIONSCALE_SERVER',
     flag: '--server',

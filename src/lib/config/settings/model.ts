@@ -1,9 +1,9 @@
 /** Settings of models, of the engine that runs them, and of the images that they take. */
+import { durationText } from '../../base/duration.ts';
 import { defaultLimits, defaultMaxWorkMs } from '../../models/images/limits.ts';
-import { durationText } from '../duration.ts';
 import type { Setting } from './setting.ts';
 
-export const model = [
+export const modelRows = [
   {
     env: 'VISIONSCALE_MODEL',
     flag: '--model',

@@ -1,10 +1,10 @@
 /** The kinds of values that settings have: from the text of a variable or flag to what it means. */
 import { z } from 'zod';
+import { durationMs } from '../../base/duration.ts';
 import { errorMessage } from '../../base/errors.ts';
 import { devices, engineNames } from '../../models/classifier/classifier.ts';
 import { eventKeyForms } from '../../systems/message/rules.ts';
 import { isBucketName } from '../../systems/objects/open.ts';
-import { durationMs } from '../duration.ts';
 import { parseOrigins, parseServerUrl, parseTokens } from '../http.ts';
 import { sslModes, withHost } from '../postgres.ts';
 

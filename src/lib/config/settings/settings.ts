@@ -1,24 +1,81 @@
 /** Every setting there is. The parser, `--help`, `.env.example` and docs/settings.md are made from these rows. */
 import type { z } from 'zod';
-import { consume, metrics } from './consume.ts';
-import { database } from './database.ts';
-import { folders, general } from './general.ts';
-import { classify, serve } from './http.ts';
-import { model } from './model.ts';
+import { consumeRows, metricsRows } from './consume.ts';
+import { classifyRows, serveRows } from './http.ts';
+import { modelRows } from './model.ts';
 import type { Setting } from './setting.ts';
-import { objectStore, topic } from './stores.ts';
+import { databaseRows, objectStoreRows, topicRows } from './systems.ts';
+
+// Settings of all commands, and of the folders that commands take images from; the others have files of their own.
+
+const generalRows = [
+  {
+    env: 'VISIONSCALE_DATA_DIR',
+    flag: '--data-dir',
+    value: 'dir',
+    section: 'General',
+    description: 'Directory of everything embedded: PostgreSQL, images, locks',
+    schema: (kinds) => kinds.text,
+    otherwise: '$XDG_DATA_HOME/visionscale, else ~/.local/share/visionscale',
+  },
+  {
+    env: 'VISIONSCALE_PIPELINE',
+    flag: '--pipeline',
+    value: 'name',
+    section: 'General',
+    description: 'Name that positions, owners and predictions belong to; also the Kafka group id',
+    schema: (kinds) => kinds.pipelineName,
+    default: 'default',
+  },
+  {
+    env: 'VISIONSCALE_LOG_LEVEL',
+    flag: '--log-level',
+    value: 'level',
+    section: 'General',
+    description: 'Log level: trace, debug, info, warn, error, fatal or silent. Logs go to stderr',
+    schema: (kinds) => kinds.logLevel,
+    default: 'info',
+  },
+] as const satisfies readonly Setting[];
+
+const foldersRows = [
+  {
+    env: 'IMG_DIR',
+    section: 'Upload',
+    description: 'Images that `upload`, `watch`, `classify` and `demo` take when no path is given',
+    schema: (kinds) => kinds.text,
+    example: './images',
+  },
+  {
+    env: 'TRAINING_DATA_DIR',
+    section: 'Train',
+    description: 'Directory that `train` takes when none is given',
+    schema: (kinds) => kinds.text,
+    example: './training',
+  },
+  {
+    env: 'CLASS_NAMES',
+    flag: '--classes',
+    value: 'a,b,c',
+    section: 'Train',
+    description: 'Classes to train, in this order: names of folders, separated by commas',
+    schema: (kinds) => kinds.classNames,
+    otherwise: 'all folders, by name',
+    example: 'apple,banana,cherry',
+  },
+] as const satisfies readonly Setting[];
 
 const rows = [
-  ...general,
-  ...database,
-  ...topic,
-  ...objectStore,
-  ...model,
-  ...folders,
-  ...consume,
-  ...metrics,
-  ...serve,
-  ...classify,
+  ...generalRows,
+  ...databaseRows,
+  ...topicRows,
+  ...objectStoreRows,
+  ...modelRows,
+  ...foldersRows,
+  ...consumeRows,
+  ...metricsRows,
+  ...serveRows,
+  ...classifyRows,
 ] as const;
 
 type Row = (typeof rows)[number];

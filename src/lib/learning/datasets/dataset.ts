@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { ImageError, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, className, inByteOrder, labelFault } from '../../base/files/class-folders.ts';
-import type { PathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { checkPaths, walk, type Found, type Rejection } from '../../base/files/walk.ts';
+import { checkPaths, type Found, type PathFilter, type Rejection, walk } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { openImagesApart } from '../../models/images/apart.ts';

@@ -7,7 +7,7 @@ import type { SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
 import type { SqueezeNetWeights } from '../../models/onnx/squeezenet.ts';
 import type { Sets } from '../datasets/sets.ts';
 import type { EpochMetrics, TrainEvent } from './events.ts';
-import { zooms } from './features/views.ts';
+import { zooms } from './features/network.ts';
 import { trainHead, type HeadEvent } from './head/head.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
 

@@ -3,9 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { ImageError, UsageError } from '../../base/errors.ts';
-import { pathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { walk } from '../../base/files/walk.ts';
+import { pathFilter, walk } from '../../base/files/walk.ts';
 import { openImagesApart } from '../../models/images/apart.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 

@@ -1,9 +1,15 @@
 /** The verb `classify --local`: the files of a directory through the classifier, one by one in the order of their paths. */
 import type { Score } from '../../base/classification.ts';
 import { ImageError, VisionscaleError } from '../../base/errors.ts';
-import { pathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { checkPaths, type Found, type FoundFile, type Rejection, walk } from '../../base/files/walk.ts';
+import {
+  checkPaths,
+  type Found,
+  type FoundFile,
+  pathFilter,
+  type Rejection,
+  walk,
+} from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
 import { retry } from '../../base/flow/retry.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';

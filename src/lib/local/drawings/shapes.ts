@@ -1,7 +1,6 @@
 /** The kinds of parts, and the labels: `<colour> <shape>`. */
 import { colours, type Colour } from './colours.ts';
-import { bracket, elbow } from './shapes/fittings.ts';
-import { bolt, screwdriver, spring } from './shapes/long.ts';
+import { bolt, bracket, elbow, screwdriver, spring } from './shapes/hardware.ts';
 import { bottle, box, can } from './shapes/packages.ts';
 import { bearing, gear, nut, washer } from './shapes/round.ts';
 import type { DrawShape } from './svg.ts';

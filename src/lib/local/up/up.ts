@@ -5,7 +5,7 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
 import type { Database } from '../../systems/database/open.ts';
-import { readOwners } from '../../systems/database/tables/overview.ts';
+import { readOwners } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from '../demo/child.ts';
 

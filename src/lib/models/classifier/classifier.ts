@@ -11,14 +11,6 @@ export const devices = ['cpu', 'cuda', 'tensorrt', 'coreml', 'dml', 'webgpu'] as
 
 export type Device = (typeof devices)[number];
 
-/**
- * What a network answers with. `logits`: to be put through a softmax. `probabilities`: shares of 1. `sigmoid`: a confidence for
- * each class, independent of the others.
- */
-export const outputKinds = ['logits', 'probabilities', 'sigmoid'] as const;
-
-export type ModelOutput = (typeof outputKinds)[number];
-
 export interface Classifier extends AsyncDisposable {
   readonly engine: EngineName;
   readonly model: ModelInfo;

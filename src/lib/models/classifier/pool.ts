@@ -7,9 +7,8 @@ import { sandboxCpuMs } from '../../base/sandbox/process.ts';
 import type { LoadedModel } from '../format/model.ts';
 import { defaultLimits, type ImageLimits } from '../images/limits.ts';
 import type { PreprocessMode } from '../images/prepare.ts';
-import { chooseEngine } from './choose-engine.ts';
 import type { Classifier, Device, EngineName } from './classifier.ts';
-import { openModelSandbox } from './model-sandbox.ts';
+import { chooseEngine, openModelSandbox } from './model-processes.ts';
 
 export interface ClassifierOptions {
   model: LoadedModel;

@@ -1,7 +1,6 @@
 /** A network's scores to its best categories with their confidence. */
-import type { Score } from '../../base/classification.ts';
+import type { ModelOutput, Score } from '../../base/classification.ts';
 import { VisionscaleError } from '../../base/errors.ts';
-import type { ModelOutput } from './classifier.ts';
 
 /**
  * The `count` best, best first; equal scores in the order of the labels. Softmax in float64; independent confidences stay

@@ -1,7 +1,7 @@
 /** `model.json`: what a model is called and how it wants its images. */
 import { z } from 'zod';
+import { outputKinds } from '../../base/classification.ts';
 import { errorMessage } from '../../base/errors.ts';
-import { outputKinds } from '../classifier/classifier.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { invalidModel } from './model-files.ts';
 

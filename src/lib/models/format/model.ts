@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { ModelInfo } from '../../base/classification.ts';
+import type { ModelInfo, ModelOutput } from '../../base/classification.ts';
 import { VisionscaleError } from '../../base/errors.ts';
-import type { ModelOutput } from '../classifier/classifier.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
 import { checkLabels, findLabels } from './labels.ts';

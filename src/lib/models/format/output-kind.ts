@@ -1,9 +1,8 @@
 /** How a model's scores are read: by what its graph ends in, held against what it answers. */
-import type { ModelOutput } from '../classifier/classifier.ts';
+import type { ModelOutput } from '../../base/classification.ts';
 import { graphEnd, type GraphEnd } from '../onnx/graph-end.ts';
 import type { OnnxModel } from '../onnx/graph.ts';
 import { invalidModel } from './model-files.ts';
-import type { TrialAnswer } from './trial.ts';
 
 export interface OutputKind {
   output: ModelOutput;
@@ -13,6 +12,19 @@ export interface OutputKind {
   warning?: string;
   /** The scores are logits of classes that are independent of each other: the graph is to be given the sigmoid it lacks. */
   lacksSigmoid?: true;
+}
+
+/** What the model makes of one test image. */
+export interface TrialAnswer {
+  /** How many. */
+  scores: number;
+  /** All of them are numbers. */
+  finite: boolean;
+  min: number;
+  max: number;
+  sum: number;
+  /** The input was no image: only whether the scores stay within bounds counts. */
+  stress: boolean;
 }
 
 /** Rounding of half precision, and of what sums a thousand of them. */

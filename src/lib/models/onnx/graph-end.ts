@@ -1,6 +1,6 @@
 /** What a classifier's graph ends in, followed back from its output past what only rounds, casts or shapes the scores. */
-import { intAttribute, type OnnxFunction, type OnnxGraph, type OnnxModel, type OnnxNode, type OnnxTensor } from './graph.ts';
-import { floatTensor, tensorToFloats } from './tensors.ts';
+import { constant, isOne, readGraphBody, source, type GraphBody, type GraphScope } from './graph-scope.ts';
+import { intAttribute, type OnnxFunction, type OnnxGraph, type OnnxModel, type OnnxNode } from './graph.ts';
 
 export interface GraphEnd {
   /**
@@ -14,22 +14,6 @@ export interface GraphEnd {
   step: number;
   /** Some of the scores were left out, or those of several parts set side by side. */
   parts: boolean;
-}
-
-/** Where the values of a graph, of a function or of a branch come from. */
-interface Body {
-  producers: ReadonlyMap<string, { node: OnnxNode; index: number }>;
-  constants: ReadonlyMap<string, OnnxTensor>;
-  /** Of a function: which of its inputs has the name. */
-  inputs: ReadonlyMap<string, number>;
-}
-
-/** A body where it is used. */
-interface Scope {
-  body: Body;
-  /** What calls it, where it is a function. */
-  call: OnnxNode | undefined;
-  outer: Scope | undefined;
 }
 
 /** Every file ends: also one whose nodes form a circle or whose functions call each other. */
@@ -67,9 +51,9 @@ export function graphEnd(model: OnnxModel): GraphEnd {
 
 class Trace {
   readonly #functions: ReadonlyMap<string, OnnxFunction>;
-  readonly #root: Scope;
+  readonly #root: GraphScope;
   /** Each is read once, however often it is called. */
-  readonly #bodies = new Map<OnnxGraph | OnnxFunction, Body>();
+  readonly #bodies = new Map<OnnxGraph | OnnxFunction, GraphBody>();
   #steps = 0;
   #looks = 0;
   #step = 0;
@@ -85,7 +69,7 @@ class Trace {
     return { kind, op, step: this.#step, parts: this.#parts };
   }
 
-  #follow(name: string, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
+  #follow(name: string, scope: GraphScope): Pick<GraphEnd, 'kind' | 'op'> {
     if (this.#steps++ > maxSteps) return { kind: 'unknown', op: '' };
     const found = source(name, scope);
     if (found === undefined) return { kind: 'open', op: '' };
@@ -141,16 +125,16 @@ class Trace {
     }
   }
 
-  #body(of: OnnxGraph | OnnxFunction): Body {
+  #body(of: OnnxGraph | OnnxFunction): GraphBody {
     const known = this.#bodies.get(of);
     if (known !== undefined) return known;
     const read =
-      'initializer' in of ? readBody(of.node, of.initializer, []) : readBody(of.node, [], of.input);
+      'initializer' in of ? readGraphBody(of.node, of.initializer, []) : readGraphBody(of.node, [], of.input);
     this.#bodies.set(of, read);
     return read;
   }
 
-  #shaped(node: OnnxNode, scope: Scope, inner: Pick<GraphEnd, 'kind' | 'op'>): Pick<GraphEnd, 'kind' | 'op'> {
+  #shaped(node: OnnxNode, scope: GraphScope, inner: Pick<GraphEnd, 'kind' | 'op'>): Pick<GraphEnd, 'kind' | 'op'> {
     if (node.opType?.includes('Quantize')) {
       this.#step = Math.max(this.#step, constant(node.input[1], scope) ?? 1 / 127);
     }
@@ -164,7 +148,7 @@ class Trace {
   }
 
   /** exp(log softmax), and exp(x − log Σ exp x). */
-  #exponential(node: OnnxNode, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
+  #exponential(node: OnnxNode, scope: GraphScope): Pick<GraphEnd, 'kind' | 'op'> {
     const from = source(node.input[0] ?? '', scope);
     if (from?.node.opType === 'Sub') {
       const less = this.#maker(from.node.input[1], from.scope, ['Log', 'ReduceLogSumExp']);
@@ -175,7 +159,7 @@ class Trace {
   }
 
   /** x / Σ x however it is written, and 1 / (1 + exp −x). */
-  #quotient(node: OnnxNode, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
+  #quotient(node: OnnxNode, scope: GraphScope): Pick<GraphEnd, 'kind' | 'op'> {
     const { opType = '' } = node;
     const inverse = opType === 'Mul' ? this.#maker(node.input[1], scope, ['Reciprocal']) : undefined;
     const below =
@@ -201,7 +185,7 @@ class Trace {
   }
 
   /** The node of one of these types that makes `name`, past what only shapes or guards against a division by zero. */
-  #maker(name: string | undefined, scope: Scope, types: readonly string[]) {
+  #maker(name: string | undefined, scope: GraphScope, types: readonly string[]) {
     let [at, within] = [name ?? '', scope];
     for (let i = 0; i < 10; i++) {
       const found = source(at, within);
@@ -215,8 +199,8 @@ class Trace {
     return undefined;
   }
 
-  #same(a: string | undefined, aScope: Scope, b: string | undefined, bScope: Scope): boolean {
-    const origin = (name: string | undefined, scope: Scope) => {
+  #same(a: string | undefined, aScope: GraphScope, b: string | undefined, bScope: GraphScope): boolean {
+    const origin = (name: string | undefined, scope: GraphScope) => {
       let [at, within] = [name ?? '', scope];
       for (let i = 0; i < 10; i++) {
         const found = source(at, within);
@@ -228,7 +212,7 @@ class Trace {
     return origin(a, aScope) === origin(b, bScope);
   }
 
-  #joined(node: OnnxNode, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
+  #joined(node: OnnxNode, scope: GraphScope): Pick<GraphEnd, 'kind' | 'op'> {
     const { opType = '' } = node;
     const inputs = opType === 'Where' ? node.input.slice(1) : node.input;
     const all = inputs
@@ -244,7 +228,7 @@ class Trace {
       : first;
   }
 
-  #branches(node: OnnxNode, index: number, scope: Scope): Pick<GraphEnd, 'kind' | 'op'> {
+  #branches(node: OnnxNode, index: number, scope: GraphScope): Pick<GraphEnd, 'kind' | 'op'> {
     const all = node.attribute
       .filter(({ g }) => g !== undefined)
       .map(({ g }) =>
@@ -261,62 +245,4 @@ function unknown(op: string): Pick<GraphEnd, 'kind' | 'op'> {
 
 function called(domain = '', name = '', overload = ''): string {
   return JSON.stringify([domain, name, overload]);
-}
-
-function readBody(
-  nodes: readonly OnnxNode[],
-  initializer: readonly OnnxTensor[],
-  input: readonly string[],
-): Body {
-  const producers = new Map<string, { node: OnnxNode; index: number }>();
-  const constants = new Map(initializer.map((tensor) => [tensor.name ?? '', tensor]));
-  for (const node of nodes) {
-    for (const [index, name] of node.output.entries()) if (name !== '') producers.set(name, { node, index });
-    if (node.opType !== 'Constant') continue;
-    const [value] = node.attribute;
-    const one = value?.name === 'value_float' ? value.f : undefined;
-    const tensor = one === undefined ? value?.t : floatTensor('', [], Float32Array.of(one));
-    if (tensor !== undefined) constants.set(node.output[0] ?? '', tensor);
-  }
-  return { producers, constants, inputs: new Map(input.map((name, i) => [name, i])) };
-}
-
-/** The node that makes `name`: here, where the function is called, or around the branch. */
-function source(name: string, scope: Scope): { node: OnnxNode; index: number; scope: Scope } | undefined {
-  for (let [at, within]: [string, Scope | undefined] = [name, scope]; within !== undefined;) {
-    const found = within.body.producers.get(at);
-    if (found !== undefined) return { ...found, scope: within };
-    at = outside(at, within);
-    within = within.outer;
-  }
-  return undefined;
-}
-
-/** What a name is called where its function is called. */
-function outside(name: string, { body, call }: Scope): string {
-  const input = body.inputs.get(name);
-  return input === undefined ? name : (call?.input[input] ?? '');
-}
-
-/** The one number that `name` stands for, where it is a constant. */
-function constant(name: string | undefined, scope: Scope): number | undefined {
-  if (name === undefined || name === '') return undefined;
-  for (let [at, within]: [string, Scope | undefined] = [name, scope]; within !== undefined;) {
-    const tensor = within.body.constants.get(at);
-    if (tensor !== undefined) {
-      if (tensor.dims.some((dim) => dim !== 1)) return undefined;
-      try {
-        return tensorToFloats(tensor)[0];
-      } catch {
-        return undefined; // of integers, of strings
-      }
-    }
-    at = outside(at, within);
-    within = within.outer;
-  }
-  return undefined;
-}
-
-function isOne(name: string | undefined, scope: Scope): boolean {
-  return constant(name, scope) === 1;
 }

@@ -1,12 +1,13 @@
 /** Downloads one file: resumed where it was cut off, and taken only with the right checksum. */
 import { createHash } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
-import { EnvHttpProxyAgent, fetch, type Dispatcher, type Response } from 'undici';
+import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
 import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError } from '../../base/files/disk.ts';
 import { retry } from '../../base/flow/retry.ts';
-import { checksumMismatch, shownUrl, downloadFailed, downloadTooLarge } from './download-errors.ts';
-import { openPartFile, type PartFile } from './part-file.ts';
+import { isRunning } from '../store/processes.ts';
+import { checksumMismatch, downloadFailed, downloadTooLarge, shownUrl } from './download-errors.ts';
 
 /** Addresses of proxies (they may hold a password), and the hosts that need none. */
 export interface ProxySettings {
@@ -189,4 +190,64 @@ function networkError(url: string, error: unknown): VisionscaleError {
   // A certificate will not become another one.
   const retryable = !/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_INVALID/.test(code);
   return downloadFailed(url, errorMessage(root) || code, { retryable, cause: error });
+}
+
+// What has been downloaded of a file so far, kept on disk so that a later process can go on; one process at a time owns it.
+
+interface PartFile {
+  readonly path: string;
+  /** Bytes that are there; 0 where nothing can be gone on with. */
+  size(): Promise<number>;
+  /** What tells whether the server's file is still the same: an ETag or a date. Undefined where nothing is there. */
+  validator(): Promise<string | undefined>;
+  /** Begins anew, with the validator of what will come; without one it cannot be gone on with later. */
+  restart(validator: string | undefined): Promise<void>;
+  /** Adds the chunks at the end. */
+  append(chunks: AsyncIterable<Uint8Array>): Promise<void>;
+  discard(): Promise<void>;
+}
+
+/** Takes over what a process that has ended left of the same address. */
+async function openPartFile(directory: string, url: string): Promise<PartFile> {
+  const key = createHash('sha256').update(url).digest('hex').slice(0, 16);
+  const path = join(directory, `${key}-${process.pid}.part`);
+  const pattern = new RegExp(`^${key}-(\\d+)\\.part$`);
+  for (const name of await readdir(directory)) {
+    const pid = Number(pattern.exec(name)?.[1] ?? NaN);
+    if (Number.isNaN(pid) || pid === process.pid || isRunning(pid)) continue;
+    const left = join(directory, name);
+    // Only one process succeeds. Without its note (lost between the two) the part is begun anew.
+    if (
+      await rename(left, path).then(
+        () => true,
+        () => false,
+      )
+    )
+      await rename(note(left), note(path)).catch(() => undefined);
+  }
+  const validator = () => readFile(note(path), 'utf8').catch(() => undefined);
+  const discard = async () => {
+    await Promise.all([rm(path, { force: true }), rm(note(path), { force: true })]);
+  };
+  return {
+    path,
+    validator,
+    discard,
+    async size() {
+      if ((await validator()) === undefined) return 0;
+      return (await stat(path).catch(() => undefined))?.size ?? 0;
+    },
+    async restart(next) {
+      await discard();
+      if (next !== undefined) await writeFile(note(path), next);
+    },
+    async append(chunks) {
+      await using file = await open(path, 'a');
+      for await (const chunk of chunks) await file.writeFile(chunk);
+    },
+  };
+}
+
+function note(path: string): string {
+  return `${path}.validator`;
 }

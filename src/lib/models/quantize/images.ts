@@ -1,8 +1,7 @@
 /** Images on disk as network inputs; those that cannot be read are told and passed over. */
 import { ImageError, UsageError } from '../../base/errors.ts';
-import { pathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { checkPaths, walk, type FoundFile, type Rejection } from '../../base/files/walk.ts';
+import { checkPaths, type FoundFile, pathFilter, type Rejection, walk } from '../../base/files/walk.ts';
 import type { ImageLimits } from '../images/limits.ts';
 
 /** All files below `path`, in order; with `limit`, that many, evenly spread over them. Throws a UsageError without any. */

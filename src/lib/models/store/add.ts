@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
+import type { ModelOutput } from '../../base/classification.ts';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
-import type { ModelOutput } from '../classifier/classifier.ts';
 import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
 import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';

@@ -1,8 +1,8 @@
 /** Checks that an ONNX file is an image classifier: its graph as it is written, then what it answers. */
 import type { EngineName } from '../classifier/classifier.ts';
+import { tryModel } from '../classifier/trial.ts';
 import { invalidModel } from '../format/model-files.ts';
-import { refuseIndices } from '../format/output-kind.ts';
-import { type TrialAnswer, tryModel } from '../format/trial.ts';
+import { refuseIndices, type TrialAnswer } from '../format/output-kind.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
 import type { OnnxModel } from '../onnx/graph.ts';
 import { parseOnnx } from '../onnx/onnx.ts';

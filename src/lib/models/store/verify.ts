@@ -1,7 +1,7 @@
 /** Whether a model may become the active one: it loads, answers, and is good enough. */
+import type { ModelOutput } from '../../base/classification.ts';
 import { VisionscaleError } from '../../base/errors.ts';
 import { percent } from '../../base/report/table.ts';
-import type { ModelOutput } from '../classifier/classifier.ts';
 import { loadModel } from '../format/model.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';

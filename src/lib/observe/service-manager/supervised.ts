@@ -1,7 +1,7 @@
 /** Keeps the service manager informed of a consumer: ready, how it fares, still alive, stopping. */
 import { execFile } from 'node:child_process';
 import { errorMessage } from '../../base/errors.ts';
-import type { ServiceSettings } from '../../config/service.ts';
+import type { ServiceSettings } from '../../config/environment.ts';
 import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
 import { ConsumerStatus } from './consumer-status.ts';
 

@@ -6,8 +6,7 @@ import {
   TopicError,
   type VisionscaleError,
 } from '../../base/errors.ts';
-import { ByteBudget } from '../../base/flow/byte-budget.ts';
-import { noLoad } from '../../base/flow/load.ts';
+import { ByteBudget, noLoad } from '../../base/flow/load.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { ActiveBins } from '../../systems/database/tables/bins.ts';

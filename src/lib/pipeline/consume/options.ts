@@ -1,8 +1,7 @@
 /** What every consumer is handed, and what it tells. */
 import type { Pool } from 'pg';
-import type { ByteBudget } from '../../base/flow/byte-budget.ts';
-import type { Load } from '../../base/flow/load.ts';
-import type { Endurance } from '../../config/endurance.ts';
+import type { ByteBudget, Load } from '../../base/flow/load.ts';
+import type { Endurance } from '../../config/settings/consume.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { Sorting } from '../../systems/database/record/outcome.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';

@@ -9,9 +9,9 @@ import {
 } from '../../systems/database/record/move-message.ts';
 import type { DeadLetter } from '../../systems/database/record/outcome.ts';
 import { type PartitionId, readPosition } from '../../systems/database/tables/owners.ts';
+import { wholeOf } from '../../systems/message/parse.ts';
 import type { TopicRecord } from '../../systems/message/record.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
-import { wholeOf } from '../../systems/message/whole.ts';
 import { topicMissing } from '../../systems/topic/limits.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { deadLetter } from '../consume/answer/answer-request.ts';

@@ -3,8 +3,7 @@ import { createRequire } from 'node:module';
 import { VisionscaleError } from '../../base/errors.ts';
 import { prepareTensorFlow } from '../../base/sandbox/native-environment.ts';
 import { tensorFlowInstall } from '../../models/classifier/engines/tensorflow.ts';
-import { codecHint, codecsOf } from '../../systems/topic/kafka/codecs.ts';
-import { rdkafkaInstall, type Rdkafka } from '../../systems/topic/kafka/load.ts';
+import { codecHint, codecsOf, type Rdkafka, rdkafkaInstall } from '../../systems/topic/kafka/load.ts';
 import type { Check } from './doctor.ts';
 
 const require = createRequire(import.meta.url);

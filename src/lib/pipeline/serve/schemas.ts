@@ -1,6 +1,6 @@
 /** The shapes of requests and answers: checked on the way in, and what the OpenAPI document is made of. */
 import { z } from 'zod';
-import { durationMs } from '../../config/duration.ts';
+import { durationMs } from '../../base/duration.ts';
 import { maxRequestIdBytes } from '../../systems/message/request.ts';
 import { parseSince } from '../../systems/message/values.ts';
 

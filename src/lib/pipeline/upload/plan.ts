@@ -1,7 +1,6 @@
 /** Turns the given paths into a stream of files to look at, each with its key and what the table knows of it. */
-import type { PathFilter } from '../../base/files/filter.ts';
 import { tooManyBytes } from '../../base/files/read-file.ts';
-import { type FoundFile, type Rejection, walk } from '../../base/files/walk.ts';
+import { type FoundFile, type PathFilter, type Rejection, walk } from '../../base/files/walk.ts';
 import type { KnownImage } from '../../systems/database/tables/images.ts';
 import { objectKeyFault } from '../../systems/objects/store.ts';
 

@@ -13,9 +13,8 @@ import {
   VisionscaleError,
   UsageError,
 } from '../../base/errors.ts';
-import { pathFilter } from '../../base/files/filter.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import { checkPaths, type Rejection } from '../../base/files/walk.ts';
+import { checkPaths, pathFilter, type Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
 import type { ImageTable } from '../../systems/database/tables/images.ts';

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { watch as chokidar } from 'chokidar';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
-import { isLitter, type PathFilter } from '../../base/files/filter.ts';
+import { isLitter, type PathFilter } from '../../base/files/walk.ts';
 
 export interface FolderOptions {
   /** A real path. */

@@ -6,7 +6,7 @@ import type { Pool } from 'pg';
 import { ImageError, ObjectError } from '../../base/errors.ts';
 import { readImageFile, tooManyBytes } from '../../base/files/read-file.ts';
 import { markProduced, pendingAmong } from '../../systems/database/tables/images.ts';
-import { keyMessage } from '../../systems/message/headers.ts';
+import { keyMessage } from '../../systems/message/record.ts';
 import { objectKeyFault } from '../../systems/objects/store.ts';
 import type { Producer } from '../../systems/topic/topic.ts';
 import { uploadImage, type UploadImageDeps } from '../upload/upload.ts';

@@ -5,7 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import type { Pool } from 'pg';
 import { errorMessage, faultCode, isRetryable, ObjectError, UsageError } from '../../base/errors.ts';
-import { pathFilter } from '../../base/files/filter.ts';
+import { pathFilter } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { retry } from '../../base/flow/retry.ts';
 import type { Topic } from '../../systems/topic/topic.ts';

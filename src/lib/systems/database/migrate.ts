@@ -1,9 +1,9 @@
 /** Brings the schema up to date: versioned SQL migrations, safe to run twice or from two hosts at once. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { DatabaseError } from '../../base/errors.ts';
+import { waitUntilThere } from '../../base/flow/waiting.ts';
 import { packageRoot } from '../../base/package.ts';
 import { databaseCode, toDatabaseError } from './database-error.ts';
 import { describeHolder, lockHolder } from './lock-holder.ts';
@@ -33,14 +33,14 @@ export interface MigrateOptions {
 export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Promise<{ applied: string[] }> {
   const schema = schemaOf(pool);
   const timeoutMs = options.lockTimeoutMs ?? 60_000;
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    // Tried again and again: waiting inside would hold a snapshot that holds back vacuum.
-    const applied = await attempt(pool, schema, options.directory ?? migrationsDirectory);
-    if (applied !== null) return { applied };
-    if (performance.now() > deadline) throw await locked(pool, timeoutMs);
-    await sleep(lookAgain);
-  }
+  const directory = options.directory ?? migrationsDirectory;
+  // Tried again and again: waiting inside would hold a snapshot that holds back vacuum.
+  const applied = await waitUntilThere(() => attempt(pool, schema, directory), {
+    everyMs: lookAgain,
+    forMs: timeoutMs,
+  });
+  if (applied === null) throw await locked(pool, timeoutMs);
+  return { applied };
 }
 
 /**

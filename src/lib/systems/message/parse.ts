@@ -2,8 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { objectKeyFault } from '../objects/store.ts';
 import { isEnvelope, readEnvelope } from './envelope.ts';
-import { header } from './headers.ts';
-import type { TopicRecord } from './record.ts';
+import { header, type TopicRecord } from './record.ts';
 import {
   fitsImage,
   maxRequestIdBytes,
@@ -242,4 +241,27 @@ const signatures: readonly (readonly [at: number, bytes: string])[] = [
 /** Whether bytes begin as an image file does: a first look, before anything is decoded. */
 export function looksLikeImage(bytes: Buffer): boolean {
   return signatures.some(([at, text]) => bytes.toString('latin1', at, at + text.length) === text);
+}
+
+// What a message is as one dead letter: the one thing it asks for, or all of it.
+
+type Whole = Pick<Refused, 'requestId' | 'imageKey' | 'belt' | 'traceparent' | 'alone'>;
+
+/** Never throws: the message may be one that nothing here can cope with. */
+export function wholeOf(record: TopicRecord, rules: MessageRules): Whole {
+  const one = theOne(record, rules);
+  if (one !== null) return 'id' in one ? { ...one, requestId: one.id } : one;
+  return { requestId: wholeLetterId(record), imageKey: null, belt: null, traceparent: null, alone: null };
+}
+
+function theOne(record: TopicRecord, rules: MessageRules): Request | Refused | null {
+  try {
+    const message = parseMessage(record, rules);
+    if (message.kind === 'unreadable') return { ...message, imageKey: null, alone: null };
+    if (message.kind === 'ignored') return null;
+    const all = [...message.requests, ...message.refused];
+    return all.length === 1 ? all[0]! : null;
+  } catch {
+    return null;
+  }
 }

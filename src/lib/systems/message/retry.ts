@@ -1,7 +1,6 @@
 /** What `dead-letters retry` puts into the topic for a dead letter, and how a consumer knows it again. */
 import { createHash } from 'node:crypto';
-import { header } from './headers.ts';
-import type { OutgoingRecord, TopicRecord } from './record.ts';
+import { header, type OutgoingRecord, type TopicRecord } from './record.ts';
 import { fitsImage, maxRequestIdBytes, positionRequestId } from './request.ts';
 import { plainText } from './values.ts';
 

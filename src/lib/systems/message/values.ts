@@ -1,4 +1,5 @@
 /** Values from outside (times, headers, envelopes, events), checked before anything is made of them. */
+import { unitMs } from '../../base/duration.ts';
 import { UsageError } from '../../base/errors.ts';
 
 const lastMs = 253_402_300_800_000;
@@ -65,8 +66,6 @@ export function latencyStart(capturedAt: number | null, timestamp: number, now =
   const isSane = capturedAt !== null && capturedAt >= at - longestWay && capturedAt <= at + clockSkew;
   return isSane ? capturedAt : sent;
 }
-
-const unitMs = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `90s`, `15m`, `2h`, `7d`, or a day or a moment in ISO 8601. Throws UsageError. */
 export function parseSince(text: string, now: Date = new Date(), flag = '--since'): Date {

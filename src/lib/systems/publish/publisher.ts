@@ -11,8 +11,7 @@ import {
   type OutboxMessage,
 } from '../database/tables/outbox.ts';
 import type { PartitionId } from '../database/tables/owners.ts';
-import { header } from '../message/headers.ts';
-import type { OutgoingRecord } from '../message/record.ts';
+import { header, type OutgoingRecord } from '../message/record.ts';
 import { RefusedError } from '../topic/limits.ts';
 import type { ResultTopics } from './topics.ts';
 

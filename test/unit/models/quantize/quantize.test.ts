@@ -180,7 +180,7 @@ describeWith('test data', 'SqueezeNet in int8', (root) => {
       await mkdir(folder, { recursive: true });
       await copyFile(join(photographs, name), join(folder, name));
     }
-    const options = { ...common, images: photographs, limit: 60, labelled, reduceRange: false };
+    const options = { ...common, images: photographs, limit: 60, labelled };
     const made = await quantize(model, options, () => undefined, never);
     // The thirtieth is golden-top5.json.
     expect([made.calibrated, made.rejected.length]).toEqual([29, 1]);

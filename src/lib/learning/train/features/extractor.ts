@@ -1,9 +1,8 @@
 /** Processes that compute features on every core, with the engine and the preprocessing that inference has. */
 import { compiledFile } from '../../../base/package.ts';
 import { usableCores } from '../../../base/sandbox/parallelism.ts';
-import { chooseEngine } from '../../../models/classifier/choose-engine.ts';
 import type { Device, EngineName } from '../../../models/classifier/classifier.ts';
-import { openModelSandbox } from '../../../models/classifier/model-sandbox.ts';
+import { chooseEngine, openModelSandbox } from '../../../models/classifier/model-processes.ts';
 import type { WorkerSetup } from '../../../models/classifier/pool.ts';
 import type { ImageLimits } from '../../../models/images/limits.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';

@@ -8,8 +8,7 @@ import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import type { Extractor } from './extractor.ts';
-import { featureCount } from './network.ts';
-import { zooms } from './views.ts';
+import { featureCount, zooms } from './network.ts';
 
 export interface Features {
   /** Images. */

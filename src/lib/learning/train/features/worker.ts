@@ -4,8 +4,7 @@ import type { OpenWork } from '../../../base/sandbox/protocol.ts';
 import { engines } from '../../../models/classifier/engines/engines.ts';
 import { decodeImage } from '../../../models/images/decode.ts';
 import type { FeatureReply, FeatureSetup, FeatureTask } from './extractor.ts';
-import { featureCount } from './network.ts';
-import { openViews } from './views.ts';
+import { featureCount, openViews } from './network.ts';
 
 const open: OpenWork<FeatureSetup, FeatureTask, FeatureReply> = async (setup) => {
   const { weights, engine, device, preprocessing, limits, autoOrient } = setup;

@@ -1,5 +1,5 @@
 /** Chooses zoom, augmentation and penalty by cross-validation inside the training set: the hold-out has no say. */
-import { viewOf } from '../features/views.ts';
+import { viewOf } from '../features/network.ts';
 import type { Head, ViewedFeatures } from './fit.ts';
 import type { Fitters } from './fitters.ts';
 import type { Fitness } from './objective.ts';

@@ -1,18 +1,18 @@
 /** Where the pixels of training and of judging come from, in batches: decoded once, read back after that. */
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { ImageError, VisionscaleError } from '../../../base/errors.ts';
+import { errorMessage, ImageError, VisionscaleError } from '../../../base/errors.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { usableCores } from '../../../base/sandbox/parallelism.ts';
-import { type DecodeOptions, decodeImage, decodeWithHeader } from '../../../models/images/decode.ts';
+import { decodeImage, type DecodeOptions, decodeWithHeader } from '../../../models/images/decode.ts';
 import { decodeFailure, tryDecoding } from '../../../models/images/failures.ts';
 import { readHeader, sharpInput, sharpOptions } from '../../../models/images/header.ts';
 import { defaultLimits } from '../../../models/images/limits.ts';
-import { type Preprocessing, cropWindow } from '../../../models/images/preprocess.ts';
+import { cropWindow, type Preprocessing } from '../../../models/images/preprocess.ts';
 import { resizeWindow } from '../../../models/images/resize.ts';
 import type { Example } from '../../datasets/dataset.ts';
-import { openRecords } from './records.ts';
 
 export interface PixelSource extends Disposable {
   /** Width and height of every image. */
@@ -198,4 +198,67 @@ export async function* batches(
   if (rest > 0 && !full && !signal.aborted) {
     yield { ...batch, pixels: batch.pixels.subarray(0, rest * length) };
   }
+}
+
+// Decoded pixels, kept in a file after the first time: records of one size, so that memory stays the system's to give.
+
+interface RecordOptions {
+  file: string;
+  count: number;
+  /** Bytes of a record. */
+  size: number;
+  /** Largest file; records beyond it are made each time. */
+  maxBytes: number;
+  /** Makes a record: as many bytes as `size` says. */
+  make: (index: number) => Promise<Uint8Array>;
+  /** Told once, when no more records fit. */
+  onFull: (reason: string) => void;
+}
+
+interface Records extends Disposable {
+  read(index: number): Promise<Uint8Array>;
+}
+
+/** The file is this object's own: what was there goes, and it goes with it. */
+function openRecords({ file, count, size, maxBytes, make, onFull }: RecordOptions): Records {
+  const fd = openSync(file, 'w+', 0o600);
+  const kept = new Uint8Array(count);
+  let room = Math.floor(maxBytes / size);
+  let open = true;
+  if (room < count) onFull(`${count} images take ${count * size} bytes, the limit is ${maxBytes}`);
+
+  function keep(index: number, record: Uint8Array): void {
+    if (!open || index >= room) return;
+    try {
+      for (let at = 0; at < size;) at += writeSync(fd, record, at, size - at, index * size + at);
+      kept[index] = 1;
+    } catch (error) {
+      room = 0; // a full disk costs time, not the training
+      onFull(errorMessage(error));
+    }
+  }
+
+  return {
+    async read(index) {
+      // Synchronous: the system mostly has it in memory, and the event loop stands still during every step.
+      if (kept[index]) {
+        const record = Buffer.allocUnsafe(size);
+        for (let at = 0; at < size;) {
+          const read = readSync(fd, record, at, size - at, index * size + at);
+          if (read === 0) throw new Error(`${file} was cut off while it was in use`);
+          at += read;
+        }
+        return record;
+      }
+      const record = await make(index);
+      keep(index, record);
+      return record;
+    },
+    [Symbol.dispose]() {
+      if (!open) return;
+      open = false;
+      closeSync(fd);
+      rmSync(file, { force: true });
+    },
+  };
 }

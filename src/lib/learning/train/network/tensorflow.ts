@@ -2,10 +2,13 @@
 import { VisionscaleError } from '../../../base/errors.ts';
 import { prepareTensorFlow } from '../../../base/sandbox/native-environment.ts';
 import { usableCores } from '../../../base/sandbox/parallelism.ts';
-import type { Tensor as Weightless } from '../../../models/classifier/engines/tensorflow.ts';
-import { loadTensorFlow, tensorFlowHint } from '../../../models/classifier/engines/tensorflow.ts';
+import {
+  loadTensorFlow,
+  tensorFlowHint,
+  type InferenceTensor,
+} from '../../../models/classifier/engines/tensorflow.ts';
 
-export interface Tensor extends Weightless {
+export interface Tensor extends InferenceTensor {
   readonly shape: number[];
 }
 

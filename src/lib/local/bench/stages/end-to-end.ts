@@ -7,9 +7,8 @@ import { inSharedMemory } from '../../../models/format/model-files.ts';
 import { produce } from '../../../pipeline/produce.ts';
 import { startClock } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
-import { drain } from './drain.ts';
-import { putImages, sendKeys } from './fill.ts';
 import type { RooflineAnswer, RooflineSetup } from './roofline-thread.ts';
+import { drain, putImages, sendKeys } from './stream.ts';
 
 export const endToEndStage: Stage = async (input) => {
   const { engine, workers, seconds, signal } = input;

@@ -8,7 +8,7 @@ import { packageRoot } from '../../../base/package.ts';
 import { prepareTensorFlow } from '../../../base/sandbox/native-environment.ts';
 
 /** Owns memory outside of the JavaScript heap until it is disposed of (or the `tidy` around it ends). */
-export interface Tensor {
+export interface InferenceTensor {
   dispose(): void;
   dataSync(): Float32Array;
 }
@@ -17,17 +17,17 @@ export interface Tensor {
 const packageName: string = '@tensorflow/tfjs-node';
 
 /** Images are NHWC, kernels HWIO. */
-export interface TensorFlow {
-  tensor(values: Float32Array, shape: readonly number[]): Tensor;
-  transpose(x: Tensor, order: readonly number[]): Tensor;
-  conv2d(x: Tensor, kernel: Tensor, strides: number, pad: 'same' | 'valid'): Tensor;
-  add(a: Tensor, b: Tensor): Tensor;
-  relu(x: Tensor): Tensor;
-  maxPool(x: Tensor, size: number, strides: number, pad: 'same' | 'valid'): Tensor;
-  concat(parts: Tensor[], axis: number): Tensor;
-  mean(x: Tensor, axes: readonly number[]): Tensor;
+export interface InferenceTensorFlow {
+  tensor(values: Float32Array, shape: readonly number[]): InferenceTensor;
+  transpose(x: InferenceTensor, order: readonly number[]): InferenceTensor;
+  conv2d(x: InferenceTensor, kernel: InferenceTensor, strides: number, pad: 'same' | 'valid'): InferenceTensor;
+  add(a: InferenceTensor, b: InferenceTensor): InferenceTensor;
+  relu(x: InferenceTensor): InferenceTensor;
+  maxPool(x: InferenceTensor, size: number, strides: number, pad: 'same' | 'valid'): InferenceTensor;
+  concat(parts: InferenceTensor[], axis: number): InferenceTensor;
+  mean(x: InferenceTensor, axes: readonly number[]): InferenceTensor;
   /** Disposes of every tensor made in `run`, except those that it returns. */
-  tidy<T extends Tensor | Tensor[]>(run: () => T): T;
+  tidy<T extends InferenceTensor | InferenceTensor[]>(run: () => T): T;
   memory(): { numTensors: number };
 }
 
@@ -51,7 +51,7 @@ export function tensorFlowHint(): string {
 }
 
 /** Throws `engine_unavailable` where the package is absent, was not compiled, or has no libtensorflow. */
-export async function loadTensorFlow(): Promise<TensorFlow> {
+export async function loadTensorFlow(): Promise<InferenceTensorFlow> {
   if (isMainThread) prepareTensorFlow(); // for worker threads the pool does it
   // tfjs-node calls both; Node 22 warns of them and Node 23 has them no more.
   Object.assign(util, {
@@ -59,7 +59,7 @@ export async function loadTensorFlow(): Promise<TensorFlow> {
     isArray: (value: unknown) => Array.isArray(value),
   });
   try {
-    const { default: tf } = (await import(packageName)) as { default: TensorFlow };
+    const { default: tf } = (await import(packageName)) as { default: InferenceTensorFlow };
     return tf;
   } catch (cause) {
     const [reason] = errorMessage(cause).split('\n');

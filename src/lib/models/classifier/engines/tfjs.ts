@@ -5,7 +5,7 @@ import { parseOnnx } from '../../onnx/onnx.ts';
 import { blocks, classifier, stem, type Convolution } from '../../onnx/squeezenet-layout.ts';
 import { readSqueezeNet11, type SqueezeNet11 } from '../../onnx/squeezenet-read.ts';
 import type { Engine } from './engine.ts';
-import { loadTensorFlow, type Tensor, type TensorFlow } from './tensorflow.ts';
+import { loadTensorFlow, type InferenceTensor, type InferenceTensorFlow } from './tensorflow.ts';
 
 export const tfjsEngine: Engine = {
   name: 'tfjs',
@@ -55,7 +55,7 @@ function unsupported(reason: string, cause?: VisionscaleError): VisionscaleError
 /** SqueezeNet 1.1 in TensorFlow's operations, with the weights that an ONNX file holds. */
 interface SqueezeNetGraph {
   /** Scores [count, classes] of images [count, side, side, 3]. The caller tidies. */
-  scores(images: Tensor): Tensor;
+  scores(images: InferenceTensor): InferenceTensor;
   dispose(): void;
 }
 
@@ -63,14 +63,14 @@ const toHwio = [2, 3, 1, 0]; // from ONNX's OIHW
 const channels = 3;
 
 /** Keeps the weights as tensors until `dispose`. */
-function squeezeNetGraph(tf: TensorFlow, network: SqueezeNet11): SqueezeNetGraph {
-  const constants = new Map<string, Tensor>();
+function squeezeNetGraph(tf: InferenceTensorFlow, network: SqueezeNet11): SqueezeNetGraph {
+  const constants = new Map<string, InferenceTensor>();
   for (const [name, { dims, data }] of network.weights) {
     const make = () => tf.tensor(data, dims);
     constants.set(name, dims.length === 4 ? tf.tidy(() => tf.transpose(make(), toHwio)) : make());
   }
 
-  function convolve(x: Tensor, { name }: Convolution, { strides = 1, relu = true } = {}): Tensor {
+  function convolve(x: InferenceTensor, { name }: Convolution, { strides = 1, relu = true } = {}): InferenceTensor {
     const pad = name === stem.name ? 'valid' : 'same'; // as the ONNX graph pads: none, and one pixel for 3×3
     const sums = tf.conv2d(x, constants.get(`${name}.weight`)!, strides, pad);
     const biased = tf.add(sums, constants.get(`${name}.bias`)!);

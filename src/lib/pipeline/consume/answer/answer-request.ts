@@ -6,8 +6,7 @@ import {
   type VisionscaleError,
   ImageError,
 } from '../../../base/errors.ts';
-import type { ByteBudget } from '../../../base/flow/byte-budget.ts';
-import type { Load } from '../../../base/flow/load.ts';
+import type { ByteBudget, Load } from '../../../base/flow/load.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import type { Classifier } from '../../../models/classifier/classifier.ts';
 import type { DeadLetter, Outcome } from '../../../systems/database/record/outcome.ts';

@@ -2,9 +2,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { forEachConcurrently } from '../../../base/flow/for-each.ts';
 import type { Outcome } from '../../../systems/database/record/outcome.ts';
-import { header } from '../../../systems/message/headers.ts';
 import { parseMessage } from '../../../systems/message/parse.ts';
-import type { TopicRecord } from '../../../systems/message/record.ts';
+import { header, type TopicRecord } from '../../../systems/message/record.ts';
 import { type Request, maxRequestIdBytes } from '../../../systems/message/request.ts';
 import { retryNumber } from '../../../systems/message/retry.ts';
 import type { MessageRules } from '../../../systems/message/rules.ts';

@@ -7,7 +7,7 @@ import type { DeadLetter, Outcome } from '../../../systems/database/record/outco
 import { requestIdOf } from '../../../systems/database/record/outcome.ts';
 import { record, type Recorded, type Recording } from '../../../systems/database/record/record.ts';
 import type { Lease } from '../../../systems/database/tables/owners.ts';
-import { header } from '../../../systems/message/headers.ts';
+import { header } from '../../../systems/message/record.ts';
 import { positionRequestId } from '../../../systems/message/request.ts';
 import { retryNumber, wholeLetterId } from '../../../systems/message/retry.ts';
 import type { Answered } from '../answer/answer.ts';

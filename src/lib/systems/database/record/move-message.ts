@@ -4,11 +4,10 @@ import { VisionscaleError } from '../../../base/errors.ts';
 import { messageId, retryNumber } from '../../message/retry.ts';
 import type { PartitionId } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
-import { lockRequests } from './lock-requests.ts';
 import { insertLetters, noteFailures } from './outcome-rows.ts';
 import type { DeadLetter } from './outcome.ts';
 import { withoutForgedRetries } from './retry-claims.ts';
-import { settle } from './settle.ts';
+import { lockRequests, settle } from './settle.ts';
 
 /** The code of the dead letters of this kind. */
 export const movedByHand = 'moved_by_hand';

@@ -5,12 +5,11 @@ import type { TopicRecord } from '../../message/record.ts';
 import { messageId } from '../../message/retry.ts';
 import type { Lease } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
-import { lockRequests } from './lock-requests.ts';
 import { insertLetters, insertPredictions, noteFailures, resolveLetters } from './outcome-rows.ts';
 import { requestIdOf } from './outcome.ts';
 import type { Outcome, Sorting, NewPrediction } from './outcome.ts';
 import { withoutForgedRetries } from './retry-claims.ts';
-import { settle } from './settle.ts';
+import { lockRequests, settle } from './settle.ts';
 
 /** The records of one group are contiguous; `outcomes` may be fewer or more than the records. */
 export interface Recording {

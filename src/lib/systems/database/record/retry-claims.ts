@@ -1,8 +1,7 @@
 /** A header alone resolves no dead letter: only the message that the letter keeps, sent once more, is its retry. */
 import type { PoolClient } from 'pg';
-import { header } from '../../message/headers.ts';
 import { beginsLikeJson } from '../../message/parse.ts';
-import type { TopicRecord } from '../../message/record.ts';
+import { header, type TopicRecord } from '../../message/record.ts';
 import { positionRequestId } from '../../message/request.ts';
 import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
 import type { Outcome } from './outcome.ts';

@@ -144,3 +144,27 @@ export async function skipGap(pool: Pool, lease: Lease, nextOffset: number): Pro
     [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch, nextOffset],
   );
 }
+
+export interface OwnerRow {
+  partition: number;
+  owner: string | null;
+  hostname: string;
+  epoch: number;
+  mode: string;
+  live: boolean;
+  state: string;
+  detail: string | null;
+  model: string | null;
+  modelDigest: string | null;
+  engine: string | null;
+}
+
+export async function readOwners(pool: Pool, pipeline: string, topic: string): Promise<OwnerRow[]> {
+  const { rows } = await pool.query<OwnerRow>(
+    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, detail, model,
+       model_digest as "modelDigest", engine
+     from owners where pipeline = $1 and topic = $2 order by partition`,
+    [pipeline, topic],
+  );
+  return rows;
+}

@@ -1,4 +1,4 @@
-/** Reads prediction_results for `results`, and what of it deserves a look: what the model was unsure of. */
+/** Reads prediction_results for `results`, and what of it deserves a look: what the model was unsure of; counts outcomes. */
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
 
@@ -104,4 +104,21 @@ export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promi
     ],
   );
   return rows;
+}
+
+interface OutcomeCounts {
+  predictions: number;
+  deadLetters: number;
+  /** Parts of messages that asked for nothing. */
+  ignored: number;
+}
+
+export async function countOutcomes(pool: Pool, pipeline: string): Promise<OutcomeCounts> {
+  const { rows } = await pool.query<OutcomeCounts>(
+    `select (select count(*)::int8 from prediction_results where pipeline = $1) as predictions,
+       (select count(*)::int8 from dead_letters where pipeline = $1 and state = 'open') as "deadLetters",
+       (select coalesce(sum(ignored), 0)::int8 from positions where pipeline = $1) as ignored`,
+    [pipeline],
+  );
+  return rows[0] ?? { predictions: 0, deadLetters: 0, ignored: 0 };
 }

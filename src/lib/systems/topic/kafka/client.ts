@@ -13,9 +13,8 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
-import { codecHint } from './codecs.ts';
 import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
-import { loadRdkafka } from './load.ts';
+import { codecHint, loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
 /** Longest wait for an answer about the cluster, ms. It blocks a thread of libuv's pool. */

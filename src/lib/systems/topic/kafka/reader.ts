@@ -5,9 +5,8 @@ import type { TopicRecord } from '../../message/record.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader, ReaderOptions } from '../topic.ts';
 import { type Consumer, fromKafkaHeaders } from './client.ts';
-import { codecMissing } from './codecs.ts';
 import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
-import { loadRdkafka } from './load.ts';
+import { codecMissing, loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
 /** How long the one reader that may block a thread of libuv's pool does so at a time, ms. */

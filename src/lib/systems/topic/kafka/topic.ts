@@ -1,4 +1,7 @@
 /** A topic in Kafka, by way of librdkafka. */
+import type { Metadata } from 'node-rdkafka';
+import { TopicError } from '../../../base/errors.ts';
+import { pause } from '../../../base/flow/waiting.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
   Committer,
@@ -11,14 +14,20 @@ import type {
   ReaderOptions,
   Topic,
 } from '../topic.ts';
-import { type Surroundings, Notices, Consumer } from './client.ts';
-import { createTopic, partitionCount } from './create.ts';
+import { askMs, call, construct, Consumer, Notices, type Surroundings } from './client.ts';
 import { GroupClient } from './group-client.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import { KafkaMembership } from './membership.ts';
 import { KafkaProducer } from './producer.ts';
-import { memberProperties, producerProperties, queryProperties, readerProperties } from './properties.ts';
-import type { KafkaConnection } from './properties.ts';
+import {
+  type ClientProperties,
+  type KafkaConnection,
+  memberProperties,
+  producerProperties,
+  queryProperties,
+  readerProperties,
+} from './properties.ts';
 import { KafkaReader } from './reader.ts';
 
 export interface KafkaTopicOptions {
@@ -153,4 +162,82 @@ class KafkaTopic implements Topic {
       throw partitionMissing(this.name, partition, partitions);
     }
   }
+}
+
+// Creates a Kafka topic; safe from two hosts at once.
+
+/** Longest wait until every broker knows a topic that was created, ms. */
+const spreadMs = 15_000;
+
+interface Creation {
+  topic: string;
+  partitions: number;
+  properties: ClientProperties;
+  surroundings: Surroundings;
+  query: GroupClient;
+}
+
+/** 0 where the topic does not exist. */
+function partitionCount(metadata: Metadata, topic: string): number {
+  return metadata.topics.find(({ name }) => name === topic)?.partitions.length ?? 0;
+}
+
+/** As `partitionCount`, but 0 too while a partition has no leader. */
+function readyPartitions(metadata: Metadata, topic: string): number {
+  const partitions = metadata.topics.find(({ name }) => name === topic)?.partitions ?? [];
+  return partitions.some(({ leader }) => leader < 0) ? 0 : partitions.length;
+}
+
+/** Says whether it was this call that created the topic. Settles when all its partitions have leaders. */
+async function createTopic(creation: Creation): Promise<{ created: boolean; partitions: number }> {
+  const { topic, query, surroundings } = creation;
+  const before = await query.metadata();
+  const existing = readyPartitions(before, topic);
+  if (existing > 0) return { created: false, partitions: existing };
+  const { brokers } = before;
+  // Three copies survive the loss of a broker; where the cluster does not allow that number it may choose its own.
+  let outcome = await ask(creation, Math.min(3, brokers.length));
+  if (outcome === codes.invalidReplicationFactor || outcome === codes.policyViolation) {
+    outcome = await ask(creation, -1);
+  }
+  // After a timeout the topic may still appear.
+  if (outcome !== 0 && outcome !== codes.topicExists && outcome !== codes.timedOut) {
+    const fault = { code: outcome, message: describe(outcome) };
+    throw kafkaToTopicError(fault, `creating the topic ${topic}`, surroundings.brokers);
+  }
+  const giveUpAt = performance.now() + spreadMs;
+  for (;;) {
+    const partitions = readyPartitions(await query.metadata(), topic);
+    if (partitions > 0) return { created: outcome === 0, partitions };
+    if (performance.now() > giveUpAt) {
+      throw new TopicError(
+        `Kafka at ${surroundings.brokers}: the topic ${topic} was asked for, but is not ready`,
+        {
+          code: 'broker_unavailable',
+          retryable: true,
+        },
+      );
+    }
+    await pause(50, new AbortController().signal);
+  }
+}
+
+/** librdkafka's number of what came of it; 0 where the topic was created. */
+async function ask({ topic, partitions, properties }: Creation, replicas: number): Promise<number> {
+  const { AdminClient } = loadRdkafka();
+  const admin = construct(() => AdminClient.create(properties.global));
+  try {
+    const wanted = { topic, num_partitions: partitions, replication_factor: replicas };
+    await call<void>((done) => admin.createTopic(wanted, askMs, (error) => done(error, undefined)));
+    return 0;
+  } catch (error) {
+    return kafkaErrorCode(error);
+  } finally {
+    admin.disconnect();
+  }
+}
+
+function describe(number: number): string {
+  const known = Object.entries(loadRdkafka().CODES.ERRORS).find(([, value]) => value === number);
+  return known?.[0] ?? `error ${number}`;
 }

@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { parse } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../../../../base/errors.ts';
+import { waitUntilThere } from '../../../../base/flow/waiting.ts';
 import { compiledFile } from '../../../../base/package.ts';
 import { filesIn, makeRoot, unusable, giveToOwnerOfParent, type Files } from '../files.ts';
 import { cleanEnvironment } from '../processes.ts';
@@ -129,13 +130,11 @@ async function tooLate(
 /** Resolves when no server runs in the data directory any more; false after `timeoutMs`. */
 export async function stopped(dataDir: string, timeoutMs: number): Promise<boolean> {
   const { root } = filesIn(dataDir);
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
+  const isGoneNow = async () => {
     const holder = await findHolder(root).catch(() => null); // where there is no directory there is no server
-    if (!holder || (await isGone(holder))) return true;
-    if (performance.now() > deadline) return false;
-    await sleep(retryAfter);
-  }
+    return !holder || (await isGone(holder)) ? true : null;
+  };
+  return (await waitUntilThere(isGoneNow, { everyMs: retryAfter, forMs: timeoutMs })) ?? false;
 }
 
 /** Resolves when it holds the lock, or has found that another keeper does. */

@@ -4,8 +4,8 @@
  */
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseError } from '../../../../base/errors.ts';
+import { waitUntilThere } from '../../../../base/flow/waiting.ts';
 import { chooseAccount, reachableProgram } from '../account.ts';
 import { errorCode, filesIn, unusable, type Files, openKeeperLog, type Log } from '../files.ts';
 import { initialize, user } from '../initialize.ts';
@@ -178,10 +178,7 @@ async function stopOrphan({ data }: Files, log: Log): Promise<void> {
   ] as const) {
     log(`a PostgreSQL was left behind (process ${pid}): ${signal}`);
     process.kill(pid, signal);
-    const deadline = performance.now() + patience;
-    while (performance.now() < deadline) {
-      if ((await processStart(pid)) !== started) return;
-      await sleep(20);
-    }
+    const isOver = async () => ((await processStart(pid)) !== started ? true : null);
+    if (await waitUntilThere(isOver, { everyMs: 20, forMs: patience })) return;
   }
 }

@@ -4,8 +4,9 @@ import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import { compiledFile } from '../../base/package.ts';
 import { prepareOnnxRuntime, prepareTensorFlow } from '../../base/sandbox/native-environment.ts';
 import { openSandbox } from '../../base/sandbox/sandbox.ts';
-import type { Device, EngineName } from '../classifier/classifier.ts';
-import { invalidModel } from './model-files.ts';
+import { invalidModel } from '../format/model-files.ts';
+import type { TrialAnswer } from '../format/output-kind.ts';
+import type { Device, EngineName } from './classifier.ts';
 
 export interface TrialOptions {
   weights: Uint8Array;
@@ -25,19 +26,6 @@ export interface TrialLimits {
   runMs: number;
   /** Of the whole process. */
   memoryBytes: number;
-}
-
-/** What the model makes of one test image. */
-export interface TrialAnswer {
-  /** How many. */
-  scores: number;
-  /** All of them are numbers. */
-  finite: boolean;
-  min: number;
-  max: number;
-  sum: number;
-  /** The input was no image: only whether the scores stay within bounds counts. */
-  stress: boolean;
 }
 
 export interface Trial {
@@ -74,7 +62,7 @@ export async function tryModel(options: TrialOptions): Promise<Trial> {
   prepareOnnxRuntime();
   if (engines.includes('tfjs')) prepareTensorFlow();
   await using sandbox = await openSandbox<'next', TrialReply>({
-    module: compiledFile('lib/models/format/trial-work'),
+    module: compiledFile('lib/models/classifier/trial-work'),
     setup: { weights, engines, side, inputs, device } satisfies TrialSetup,
     processes: 1,
     eager: true,

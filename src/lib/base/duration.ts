@@ -1,6 +1,6 @@
 /** Lengths of time as people write them. */
 
-const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+export const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
 /** `500ms`, `30s`, `15m`, `1h`, `0`: in milliseconds, up to a year; undefined for anything else. */
 export function durationMs(text: string): number | undefined {

@@ -1,9 +1,51 @@
-/** Stage `consume`: the pipeline's own ceiling, with a classifier that answers at once, and without a real store. */
+/** Stages `produce` and `consume`: the stream's own ceilings, without a model. */
 import type { Classifier } from '../../../models/classifier/classifier.ts';
+import { produce } from '../../../pipeline/produce.ts';
+import { imageTable } from '../../../systems/database/tables/images.ts';
 import type { ObjectStore } from '../../../systems/objects/store.ts';
+import { measure } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
-import { drain } from './drain.ts';
-import { putImages, sendKeys } from './fill.ts';
+import { drain, putImages, sendKeys } from './stream.ts';
+
+/** Rows of the table; every turn sends them all once more. */
+const rows = 5000;
+
+export const produceStage: Stage = async (input) => {
+  const { seconds, signal } = input;
+  const scratch = await input.scratch();
+  const { pool } = scratch.database;
+  const topic = await scratch.topic('produce');
+  const images = Array.from({ length: rows }, (_, n) => ({
+    key: `bench/produce/${String(n).padStart(6, '0')}.jpg`,
+    sha256: 'none',
+    bytes: 0,
+    contentType: 'image/jpeg',
+  }));
+  const table = imageTable(pool);
+  for (let from = 0; from < rows; from += 1000) await table.save(images.slice(from, from + 1000));
+  try {
+    const measured = await measure(
+      async (turn) => {
+        const options = { again: turn > 0, partitions: scratch.partitions, signal };
+        const { produced } = await produce({ pool, topic, report: () => undefined }, options);
+        if (produced !== rows) throw new Error(`${produced} of ${rows} keys were produced`);
+      },
+      { seconds, signal, warmUp: 1 },
+    );
+    const figure = {
+      ...measured,
+      count: measured.count * rows,
+      rate: measured.rate * rows,
+      ratePerCore: measured.ratePerCore * rows,
+      medianMs: measured.medianMs / rows,
+      p99Ms: measured.p99Ms / rows,
+    };
+    return { figures: [{ stage: 'produce', name: `produce, ${topic.kind} topic`, unit: 'keys', ...figure }] };
+  } finally {
+    // These keys have no image: no later stage may ask for them.
+    await pool.query('truncate image_info, produce_rounds');
+  }
+};
 
 /** Messages of the first, short drain, which tells how many fill the time. */
 const firstMessages = 300;

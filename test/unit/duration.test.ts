@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { durationMs, durationText } from '../../../src/lib/config/duration.ts';
+import { durationMs, durationText } from '../../src/lib/base/duration.ts';
 
 it.each([
   ['500ms', 500],

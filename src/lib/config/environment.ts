@@ -1,4 +1,4 @@
-/** What a service manager (systemd) tells a process in its environment: where to report, and how often to be heard of. */
+/** What the environment says beside our own settings: OpenTelemetry's variables, and a service manager's. */
 import type { Environment } from './given.ts';
 
 export interface ServiceSettings {
@@ -37,4 +37,18 @@ function watchdogMs(env: Environment, pid: number): number | undefined {
   if (microseconds === undefined || !/^[1-9]\d{0,15}$/.test(microseconds)) return undefined;
   if (meant !== undefined && meant !== '' && meant !== String(pid)) return undefined;
   return Number(microseconds) / 1000;
+}
+
+// Whether traces are wanted, by OpenTelemetry's own environment; what else it says is read by OpenTelemetry itself.
+
+export interface TracingSettings {
+  /** What the spans name as their service; undefined: nobody said. */
+  service: string | undefined;
+}
+
+/** Null where no traces are wanted. */
+export function tracingSettings(env: Environment): TracingSettings | null {
+  const endpoint = env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'] ?? env['OTEL_EXPORTER_OTLP_ENDPOINT'];
+  const isOff = env['OTEL_SDK_DISABLED']?.toLowerCase() === 'true' || env['OTEL_TRACES_EXPORTER'] === 'none';
+  return endpoint === undefined || isOff ? null : { service: env['OTEL_SERVICE_NAME'] };
 }

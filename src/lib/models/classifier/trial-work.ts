@@ -2,11 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
-import type { EngineName } from '../classifier/classifier.ts';
-import type { EngineSession } from '../classifier/engines/engine.ts';
-import { engines } from '../classifier/engines/engines.ts';
-import { invalidModel } from './model-files.ts';
-import type { TrialAnswer, TrialReply, TrialSetup } from './trial.ts';
+import { invalidModel } from '../format/model-files.ts';
+import type { TrialAnswer } from '../format/output-kind.ts';
+import type { EngineName } from './classifier.ts';
+import type { EngineSession } from './engines/engine.ts';
+import { engines } from './engines/engines.ts';
+import type { TrialReply, TrialSetup } from './trial.ts';
 
 const open: OpenWork<TrialSetup, 'next', TrialReply> = async (setup) => {
   dieFirst();

@@ -1,0 +1,150 @@
+/** Settings of PostgreSQL, under the names that libpq gives them, of the topic and of the object store. */
+import type { Setting } from './setting.ts';
+
+export const databaseRows = [
+  {
+    env: 'DATABASE_URL',
+    section: 'PostgreSQL',
+    description: 'The PostgreSQL server. Without it and without PG*, an embedded PostgreSQL is used',
+    schema: (kinds) => kinds.databaseUrl,
+    example: 'postgres://visionscale:password@db.example:5432/my_db',
+    secret: true,
+  },
+  {
+    env: 'PGHOST',
+    section: 'PostgreSQL',
+    description: 'Host of the server, instead of DATABASE_URL',
+    schema: (kinds) => kinds.text,
+    example: 'db.example',
+  },
+  {
+    env: 'PGPORT',
+    section: 'PostgreSQL',
+    description: 'Port of the server',
+    schema: (kinds) => kinds.wholeNumber(1, 65535),
+    otherwise: '5432',
+  },
+  {
+    env: 'PGUSER',
+    section: 'PostgreSQL',
+    description: 'User',
+    schema: (kinds) => kinds.text,
+    otherwise: 'the operating system user',
+  },
+  {
+    env: 'PGPASSWORD',
+    section: 'PostgreSQL',
+    description: 'Password',
+    schema: (kinds) => kinds.text,
+    secret: true,
+  },
+  {
+    env: 'PGDATABASE',
+    section: 'PostgreSQL',
+    description: 'Database, also where DATABASE_URL names none',
+    schema: (kinds) => kinds.text,
+    otherwise: 'my_db',
+  },
+  {
+    env: 'PGSSLMODE',
+    section: 'PostgreSQL',
+    description:
+      'disable, allow, prefer, require (checks the certificate where PGSSLROOTCERT is set), verify-ca or verify-full; the same as sslmode in DATABASE_URL',
+    schema: (kinds) => kinds.sslMode,
+    otherwise: 'disable',
+  },
+  {
+    env: 'PGSSLROOTCERT',
+    section: 'PostgreSQL',
+    description: 'File with the certificate authority of the server',
+    schema: (kinds) => kinds.text,
+    example: '/etc/ssl/db-ca.pem',
+  },
+  {
+    env: 'PGOPTIONS',
+    section: 'PostgreSQL',
+    description:
+      'Session settings, as `options` in DATABASE_URL, such as a schema for each of several installations in one database',
+    schema: (kinds) => kinds.text,
+    example: '-csearch_path=line_2',
+  },
+] as const satisfies readonly Setting[];
+
+// Settings of the topic and of the object store.
+
+export const topicRows = [
+  {
+    env: 'KAFKA_BROKERS',
+    flag: '--brokers',
+    value: 'host:port,…',
+    section: 'Topic',
+    description: 'Kafka brokers. Without them the topic is a log in PostgreSQL',
+    schema: (kinds) => kinds.brokers,
+    example: 'kafka1:9092,kafka2:9092',
+  },
+  {
+    env: 'KAFKA_TOPIC',
+    flag: '--topic',
+    value: 'name',
+    section: 'Topic',
+    description: 'Name of the topic',
+    schema: (kinds) => kinds.topicName,
+    default: 'visionscale.images',
+  },
+  {
+    env: 'VISIONSCALE_PARTITIONS',
+    flag: '--partitions',
+    value: 'n',
+    section: 'Topic',
+    description: 'Number of partitions when the topic is created',
+    schema: (kinds) => kinds.wholeNumber(1, 1000),
+    default: '3',
+  },
+] as const satisfies readonly Setting[];
+
+export const objectStoreRows = [
+  {
+    env: 'VISIONSCALE_STORE',
+    flag: '--store',
+    value: 'url',
+    section: 'Object store',
+    description: 'Where the images are: s3://bucket/prefix or file:///dir',
+    schema: (kinds) => kinds.text,
+    otherwise: 'images/ in the data directory',
+  },
+  {
+    env: 'S3_ENDPOINT',
+    section: 'Object store',
+    description: 'An S3-compatible server instead of AWS',
+    schema: (kinds) => kinds.httpUrl,
+    example: 'http://127.0.0.1:9000',
+  },
+  {
+    env: 'AWS_REGION',
+    section: 'Object store',
+    description: 'Region of the bucket',
+    schema: (kinds) => kinds.text,
+    otherwise: 'us-east-1 with S3_ENDPOINT',
+  },
+  {
+    env: 'AWS_ACCESS_KEY_ID',
+    section: 'Object store',
+    description: 'Access key. Without one the usual AWS places are searched (profile, instance role)',
+    schema: (kinds) => kinds.text,
+    secret: true,
+  },
+  {
+    env: 'AWS_SECRET_ACCESS_KEY',
+    section: 'Object store',
+    description: 'Secret of the access key',
+    schema: (kinds) => kinds.text,
+    secret: true,
+  },
+  {
+    env: 'AWS_SESSION_TOKEN',
+    section: 'Object store',
+    description: 'Token of temporary credentials',
+    schema: (kinds) => kinds.text,
+    secret: true,
+  },
+] as const satisfies readonly Setting[];
