@@ -12,7 +12,7 @@ import { benchReport } from '../../lib/local/bench/report.ts';
 import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
 import { type StageName, stageNames } from '../../lib/local/bench/stage.ts';
 import { openClassifier } from '../../lib/models/classifier/pool.ts';
-import { openers } from '../shared/openers.ts';
+import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface BenchFlags {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openDatabase } from '../../compose.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { activateForPipeline } from '../../lib/models/store/pipeline-model.ts';
-import { openReadyStore } from './ready-store.ts';
+import { openReadyStore } from './opening.ts';
 import type { Context } from './run.ts';
 
 /** `path` of the model directory. Returns the pipeline's name; null where there is none. */
