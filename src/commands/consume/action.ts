@@ -20,10 +20,10 @@ import { loadByDigest, loadPipelineModel } from '../../lib/models/store/pipeline
 import { openModelStore } from '../../lib/models/store/store.ts';
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
-import type { Tracing } from '../../lib/observe/tracing/open.ts';
+import type { Tracing } from '../../lib/observe/tracing.ts';
 import { atStart, consume, type Share } from '../../lib/pipeline/consume/consume.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/options.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
 import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
@@ -187,6 +187,6 @@ async function showConsumer(
 /** Where OpenTelemetry's environment asks for traces. */
 async function traced({ config, onNotice }: Context): Promise<Tracing> {
   if (config.tracing === null) return nobody;
-  const { openTracing } = await import('../../lib/observe/tracing/open.ts');
+  const { openTracing } = await import('../../lib/observe/tracing.ts');
   return openTracing({ service: config.tracing.service ?? 'visionscale-consume', onNotice });
 }

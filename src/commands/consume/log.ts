@@ -1,6 +1,6 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
-import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/events.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
 import type { Context } from '../shared/run.ts';
 
 /** How often the log says how far a partition has come, or what it waits for, in milliseconds. */

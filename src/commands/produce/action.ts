@@ -72,7 +72,7 @@ function summary(result: ProduceResult, interrupted: boolean): string {
 }
 
 async function feedMetrics({ registry }: ProcessMetrics) {
-  const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
+  const { producerMetrics } = await import('../../lib/observe/metrics/senders.ts');
   return producerMetrics(registry);
 }
 

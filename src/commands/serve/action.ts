@@ -8,7 +8,7 @@ import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
-import type { ServeEvent } from '../../lib/pipeline/serve/options.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { showAtPort } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';

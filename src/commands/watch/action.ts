@@ -86,7 +86,7 @@ export default async function (
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 
 async function feedMetrics({ registry }: ProcessMetrics) {
-  const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
+  const { watchMetrics } = await import('../../lib/observe/metrics/senders.ts');
   return watchMetrics(registry);
 }
 

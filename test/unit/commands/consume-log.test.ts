@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { consumeLog } from '../../../src/commands/consume/log.ts';
 import type { Context } from '../../../src/commands/shared/run.ts';
-import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/options.ts';
 
 interface Line {
   level: number;

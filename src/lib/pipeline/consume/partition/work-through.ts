@@ -3,8 +3,7 @@ import { faultCode } from '../../../base/errors.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { wasMoved } from '../../../systems/database/record/move-message.ts';
-import type { Lease } from '../../../systems/database/tables/owners.ts';
-import { readPosition, skipGap } from '../../../systems/database/tables/owners.ts';
+import { type Lease, readPosition, skipGap } from '../../../systems/database/tables/owners.ts';
 import type { TopicRecord } from '../../../systems/message/record.ts';
 import { retryNumber } from '../../../systems/message/retry.ts';
 import { defaultRules } from '../../../systems/message/rules.ts';
@@ -21,11 +20,11 @@ import {
   messagesInFlight,
   type SharedByPartitions,
 } from '../options.ts';
-import { LatestCommit } from './latest-commit.ts';
+import { LatestCommit } from './offsets.ts';
 
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
-import { type Waits, type StalledError, Watch } from './watch.ts';
+import { type Waits, type StalledError, Watchdog } from './watchdog.ts';
 
 export interface PartitionWork {
   from: number;
@@ -84,7 +83,7 @@ export async function workThrough(
   await using reader = await topic.reader({ partition, from: work.from, group: options.pipeline });
   const source = new RecordSource(reader, work.from);
   const drained = new AbortController();
-  using watch = new Watch(work.end, {
+  using watchdog = new Watchdog(work.end, {
     topic,
     partition,
     waits,
@@ -109,7 +108,7 @@ export async function workThrough(
 
   let toldLag = work.end - work.from;
   const tellLag = () => {
-    const lag = watch.end - next;
+    const lag = watchdog.end - next;
     if (lag !== toldLag) report({ kind: 'lag', partition, lag });
     toldLag = lag;
   };
@@ -144,7 +143,7 @@ export async function workThrough(
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
       const outcomes = group.flatMap((answered) => answered.outcomes);
       const times = { began, ended: epochMs() };
-      const lag = watch.end - next;
+      const lag = watchdog.end - next;
       report({ kind: 'recorded', partition, ...recorded, lag, outcomes, ...times });
       toldLag = lag;
     }
