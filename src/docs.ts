@@ -1,8 +1,6 @@
 /** Writes what the documents say of commands, settings and errors from the code, between their marks, and `.env.example`. */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { commandReference, commandTable } from './docs/commands.ts';
-import { errorTables } from './docs/errors.ts';
-import { envExample, settingsTables } from './docs/settings.ts';
+import { commandReference, commandTable, envExample, errorTables, settingsTables } from './docs/pages.ts';
 
 /** What each document has between its marks. */
 const generated: Readonly<Record<string, { name: string; content: () => string }>> = {

@@ -1,6 +1,6 @@
 /** `visionscale init`: sets everything up and says what was there already. */
 import { Command } from 'commander';
-import { openers } from './shared/openers.ts';
+import { openers } from './shared/opening.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 export function initCommand(): Command {

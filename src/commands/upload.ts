@@ -4,7 +4,7 @@ import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
-import { openReadyStore } from './shared/ready-store.ts';
+import { openReadyStore } from './shared/opening.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
 interface UploadFlags {

@@ -6,7 +6,7 @@ import type { Pool } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
-import type { ConsumeEvent } from '../../src/lib/pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../src/lib/pipeline/consume/options.ts';
 import { status } from '../../src/lib/pipeline/status.ts';
 import { parseRules } from '../../src/lib/systems/bins/rules-file.ts';
 import { useBins } from '../../src/lib/systems/database/tables/bins.ts';

@@ -1,7 +1,7 @@
 /** Where a consumer starts, on a real topic whose past is rewritten. */
 import { describe, expect, it } from 'vitest';
-import type { ConsumeEvent } from '../../src/lib/pipeline/consume/events.ts';
-import { startOffset } from '../../src/lib/pipeline/consume/partition/start-offset.ts';
+import type { ConsumeEvent } from '../../src/lib/pipeline/consume/options.ts';
+import { startOffset } from '../../src/lib/pipeline/consume/partition/offsets.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { testDatabase } from '../support/database.ts';
 

@@ -7,7 +7,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { HttpSettings } from '../../src/lib/config/http.ts';
 import { openImagesApart } from '../../src/lib/models/images/apart.ts';
 import { type OpenApp, openApp } from '../../src/lib/pipeline/serve/app.ts';
-import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/pipeline/serve/options.ts';
+import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/pipeline/serve/context.ts';
 import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
 import type { ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli.ts';
-import { anchor } from '../../src/docs/table.ts';
+import { anchor } from '../../src/docs/pages.ts';
 import { documents } from '../../src/docs.ts';
 import { settings } from '../../src/lib/config/settings/settings.ts';
 

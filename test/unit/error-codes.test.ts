@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { errorCodes } from '../../src/docs/errors.ts';
+import { errorCodes } from '../../src/docs/pages.ts';
 
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 

@@ -1,8 +1,7 @@
 /** What `audit` does: compares everything, then prints counts and names. */
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
-import { audit, type AuditEvent, type AuditResult } from '../../lib/pipeline/audit/audit.ts';
-import { findingClasses } from '../../lib/pipeline/audit/findings.ts';
+import { audit, type AuditEvent, type AuditResult, findingClasses } from '../../lib/pipeline/audit/audit.ts';
 import type { Context } from '../shared/run.ts';
 import { StageBars } from '../shared/stage-bars.ts';
 

@@ -11,7 +11,7 @@ import { drawImages, readImages } from '../../lib/local/bench/images.ts';
 import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
 import { type StageName, stageNames } from '../../lib/local/bench/stage.ts';
 import { openClassifier } from '../../lib/models/classifier/pool.ts';
-import { openers } from '../shared/openers.ts';
+import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface BenchFlags {

@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
-import type { TryFlags } from './try.ts';
+import type { TryFlags } from './inspect.ts';
 import type { UseBinsFlags } from './use.ts';
 
 const example = `
@@ -77,7 +77,9 @@ function check(): Command {
       .argument('<file>', 'Rules as YAML or JSON')
       .addHelpText('after', '\nExample:\n  $ visionscale bins check bins.yaml'),
     [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS'],
-  ).action((file: string, _options, command: Command) => run(command, () => import('./check.ts'), file));
+  ).action((file: string, _options, command: Command) =>
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.check })), file),
+  );
 }
 
 function tryOut(): Command {
@@ -88,7 +90,9 @@ function tryOut(): Command {
       .option('--file <file>', 'Rules to try (default: the active ones)')
       .addHelpText('after', '\nExample:\n  $ visionscale bins try --key belt-1/0001.jpg --file bins.yaml'),
     infrastructure,
-  ).action((options: TryFlags, command: Command) => run(command, () => import('./try.ts'), options));
+  ).action((options: TryFlags, command: Command) =>
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.tryOut })), options),
+  );
 }
 
 function list(): Command {
@@ -111,6 +115,6 @@ function show(): Command {
       ),
     infrastructure,
   ).action((version: number | undefined, _options, command: Command) =>
-    run(command, () => import('./show.ts'), version),
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.show })), version),
   );
 }

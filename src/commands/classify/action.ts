@@ -1,6 +1,10 @@
-/** What `classify` does: through a server, or on this machine. Each way loads its own parts. */
+/** What `classify` does: through a server, or on this machine. The client of a server, or what offers a model, is loaded only where it is needed. */
+import { openClassifier } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
+import { checkPaths } from '../../lib/base/files/walk.ts';
+import { type ClassifiedImage, classify } from '../../lib/local/classify/classify.ts';
 import type { Context } from '../shared/run.ts';
+import { ShownLabels } from './labels.ts';
 
 export interface ClassifyFlags {
   local?: boolean;
@@ -30,8 +34,7 @@ export default async function (
   if (flags.local === true) {
     const only = (['out', 'again', 'rate', 'concurrency'] as const).find((name) => flags[name] !== undefined);
     if (only !== undefined) throw new UsageError(`--${only} goes with --server, not with --local`);
-    const local = await import('./local.ts');
-    return local.default(context, path, flags);
+    return classifyHere(context, path, flags);
   }
   if (config.remote.server === undefined) {
     throw new UsageError(
@@ -41,4 +44,22 @@ export default async function (
   }
   const remote = await import('./remote.ts');
   return remote.default(context, path, config.remote.server, flags);
+}
+
+/** In the order of the paths. */
+async function classifyHere(context: Context, path: string, flags: ClassifyFlags): Promise<number> {
+  const { config, say, signal } = context;
+  await checkPaths([path]);
+  const { ensureModel } = await import('../../lib/models/pull/offer.ts');
+  await ensureModel(context);
+  const options = { ...flags, path, maxBytes: config.limits.maxBytes, signal };
+  await using classifier = await openClassifier(context);
+  using shown = new ShownLabels<ClassifiedImage>(context, options);
+  for await (const outcome of classify(classifier, options)) await shown.hear(outcome);
+  await shown.end();
+  const { classified, rejected, seconds } = shown;
+  const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
+  say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected} files`);
+  if (signal.aborted) say('interrupted');
+  return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -18,16 +18,17 @@ import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { loadByDigest, loadPipelineModel } from '../../lib/models/store/pipeline-model.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
+import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
-import { atStart } from '../../lib/pipeline/consume/consume.ts';
-import { consume, type Share } from '../../lib/pipeline/consume/consume.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/events.ts';
+import type { Tracing } from '../../lib/observe/tracing.ts';
+import { atStart, consume, type Share } from '../../lib/pipeline/consume/consume.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import type { ConsumeEvent } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
+import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
-import { showConsumer, traced } from './listeners.ts';
-import { reporter } from './log.ts';
+import { consumeLog } from './log.ts';
 
 export interface ConsumeFlags {
   partition?: number;
@@ -64,7 +65,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   await using tracing = await traced(context);
   let tellPresence: (event: ConsumeEvent) => void = () => undefined;
   const hearPresence = (event: ConsumeEvent) => tellPresence(event);
-  const tell = toAll(reporter(context), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
+  const tell = toAll(consumeLog(context), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
     if (event.kind === 'giving up') endWithin(stuckMs);
@@ -174,4 +175,31 @@ function shareOf(options: ConsumeFlags, configured: number | undefined): Share {
 
 function toAll<T>(...listeners: ((event: T) => void)[]): (event: T) => void {
   return (event) => listeners.forEach((hear) => hear(event));
+}
+
+const nobody = { hear: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
+
+/** `group`: a member of a group is ready also when it is given nothing. */
+async function showConsumer(
+  context: Context,
+  { group, ...sources }: ConsumerSources & { group: boolean },
+): Promise<Shown<ConsumeEvent>> {
+  if (context.config.metrics.port === undefined) return nobody;
+  const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
+  const { consumerHealth } = await import('../../lib/observe/metrics/server.ts');
+  const { see, health } = consumerHealth(context.signal, group);
+  return showMetrics(context, 'consume', health, ({ registry }) => {
+    const count = consumerMetrics(registry, sources);
+    return Promise.resolve((event) => {
+      see(event);
+      count(event);
+    });
+  });
+}
+
+/** Where OpenTelemetry's environment asks for traces. */
+async function traced({ config, onNotice }: Context): Promise<Tracing> {
+  if (config.tracing === null) return nobody;
+  const { openTracing } = await import('../../lib/observe/tracing.ts');
+  return openTracing({ service: config.tracing.service ?? 'visionscale-consume', onNotice });
 }

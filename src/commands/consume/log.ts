@@ -1,15 +1,14 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
-import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/events.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
 import type { Context } from '../shared/run.ts';
-import { DeadLetterLog } from './dead-letter-log.ts';
 
 /** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
 const sayEvery = 5000;
 
 const published = { result: 'results', dead: 'dead letters' };
 
-export function reporter({ log, signal }: Context): (event: ConsumeEvent) => void {
+export function consumeLog({ log, signal }: Context): (event: ConsumeEvent) => void {
   const counts = new Map<number, { predicted: number; said: number }>();
   const letters = new DeadLetterLog(log);
   /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
@@ -134,4 +133,39 @@ function logRows(
     log.debug({ partition, requestId, bin, latencyMs }, 'predicted');
   }
   log.debug({ partition, predicted, deadLettered, ignored, lag }, 'recorded');
+}
+
+type Letter = Extract<ConsumeEvent, { kind: 'dead letter' }>;
+
+/** The first is told at once, what follows counted in a line now and then, each of them only at debug. */
+class DeadLetterLog {
+  readonly #log: Logger;
+  readonly #untold = new Map<string, number>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  hear({ partition, offset, imageKey, code, message }: Letter): void {
+    const first = this.#timer === undefined;
+    this.#log[first ? 'warn' : 'debug']({ partition, offset, imageKey, code }, `dead letter: ${message}`);
+    if (first) this.#timer = setTimeout(() => this.#tellAgain(), sayEvery).unref();
+    else this.#untold.set(code, (this.#untold.get(code) ?? 0) + 1);
+  }
+
+  /** What has not been told yet. */
+  flush(): void {
+    if (this.#untold.size === 0) return;
+    const letters = [...this.#untold.values()].reduce((a, b) => a + b);
+    this.#log.warn({ byCode: Object.fromEntries(this.#untold) }, `${letters} more dead letters`);
+    this.#untold.clear();
+  }
+
+  /** Goes on for as long as there are more. */
+  #tellAgain(): void {
+    const more = this.#untold.size > 0;
+    this.flush();
+    this.#timer = more ? setTimeout(() => this.#tellAgain(), sayEvery).unref() : undefined;
+  }
 }

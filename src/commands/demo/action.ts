@@ -1,19 +1,26 @@
 /** What `demo` does: sets everything up, runs it once, and prints the report. */
+import { join } from 'node:path';
 import * as compose from '../../compose.ts';
+import { VisionscaleError } from '../../lib/base/errors.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
-import { PartitionBars } from '../../lib/base/report/progress.ts';
-import { demo, type DemoEvent } from '../../lib/local/demo/demo.ts';
-import { type Judged, demoParts } from '../../lib/local/demo/parts.ts';
-import { demoReport } from '../../lib/local/demo/shown.ts';
+import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
+import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
+import {
+  demoParts,
+  drawDemoParts,
+  type DrawnParts,
+  type Judged,
+  knowsParts,
+} from '../../lib/local/demo/parts.ts';
+import { demoReport, writeGallery } from '../../lib/local/demo/shown.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { upload } from '../../lib/pipeline/upload/upload.ts';
-import { dataDirFlag, embeddedServerEnded } from '../shared/on-this-machine.ts';
-import { openers } from '../shared/openers.ts';
+import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
+import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { uploader } from '../shared/uploader.ts';
-import * as parts from './parts.ts';
 
 export default async function (context: Context, dir: string | undefined): Promise<void> {
   try {
@@ -26,14 +33,14 @@ export default async function (context: Context, dir: string | undefined): Promi
 async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   // Before anything is started: a demo without a usable model ends here, with what to do.
   if (dir !== undefined) await checkPaths([dir]);
-  const context = dir === undefined ? await parts.withPartsModel(given) : given;
+  const context = dir === undefined ? await withPartsModel(given) : given;
   const { config, signal, say } = context;
   await ensureModel(context);
   // One inference, so that a model that does not work fails here and not in three processes.
   await (
     await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
   )[Symbol.asyncDispose]();
-  const drawn = dir === undefined ? await parts.draw(context) : undefined;
+  const drawn = dir === undefined ? await draw(context) : undefined;
   await init(config, openers(context));
   await using database = await compose.openDatabase(context);
   await using topic = await compose.openTopic(context, database);
@@ -43,7 +50,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   const paths = [dir ?? drawn!.directory];
   const prefix = drawn === undefined ? {} : { prefix: demoParts.prefix };
   let judged: Judged[] = [];
-  const report = reporter(context, bars);
+  const report = demoLog(context, bars);
   const result = await demo(
     {
       database,
@@ -64,8 +71,8 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
     { pipeline: config.pipeline, signal },
   );
   bars[Symbol.dispose]();
-  const page = drawn === undefined ? undefined : await parts.showParts(context, result, judged);
-  const knows = await parts.knownTo(context);
+  const page = drawn === undefined ? undefined : await showParts(context, result, judged);
+  const knows = await knownTo(context);
   context.print(page === undefined ? result : { ...result, page }, () =>
     demoReport(result, {
       database: database.kind === 'embedded' ? `embedded PostgreSQL in ${config.dataDir}` : database.describe,
@@ -78,7 +85,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   );
 }
 
-function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => void {
+function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => void {
   const waiting = new Map<number, string>();
   return (event) => {
     switch (event.kind) {
@@ -105,4 +112,50 @@ function reporter({ say }: Context, bars: PartitionBars): (event: DemoEvent) => 
         break;
     }
   };
+}
+
+// Without a directory: draws the pictures, chooses a model that knows them, and shows them.
+
+/** The same context with a model that knows the parts: the one that the settings name, else the bundled one. */
+async function withPartsModel(context: Context): Promise<Context> {
+  if (context.config.model !== undefined) {
+    const chosen = await compose.loadModel(context.config);
+    if (knowsParts(chosen)) return context;
+    const { name } = chosen.info;
+    context.say(`${name} has no names for parts on a belt: taking the model that comes with visionscale`);
+  }
+  return withBundledModel(context);
+}
+
+async function draw({ config, interactive, say, signal }: Context): Promise<DrawnParts> {
+  const { count } = demoParts;
+  say(`no directory is given: drawing ${count} pictures of parts on a belt`);
+  using progress = new Progress({ label: 'draw', unit: 'pictures', interactive, line: say });
+  progress.expect(count);
+  const drawn = await drawDemoParts(config.dataDir, { signal, onPicture: () => progress.advance(1) });
+  if (!signal.aborted) return drawn;
+  throw new VisionscaleError('interrupted', { code: 'interrupted', hint: 'Run it again.' });
+}
+
+/** Returns the path of the page. */
+async function showParts(
+  { config }: Context,
+  result: DemoResult,
+  judged: readonly Judged[],
+): Promise<string> {
+  const file = join(config.dataDir, `${demoParts.prefix}.html`);
+  const { right = 0, images, accuracy = 0, imagesPerSecond } = result;
+  await writeGallery(file, {
+    title: `${right} of ${images} parts named right`,
+    summary:
+      `${(100 * accuracy).toFixed(1)} % by ${result.model}, engine ${result.engine}, ` +
+      `${imagesPerSecond.toFixed(0)} images/s through upload, topic, consumers and database.`,
+    judged,
+  });
+  return file;
+}
+
+/** What the model's manifest says that it is limited to. */
+async function knownTo(context: Context): Promise<string | undefined> {
+  return (await compose.loadModel(context.config)).manifest?.knows;
 }

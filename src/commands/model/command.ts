@@ -1,10 +1,9 @@
 /** `visionscale model …` */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { outputKinds } from '../../lib/base/classification.ts';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddModelFlags } from './add.ts';
-import { perChannel, sha256, share } from './arguments.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
 import type { SwitchFlags } from './switch.ts';
@@ -49,7 +48,7 @@ function show(): Command {
       .addHelpText('after', '\nExample:\n  $ visionscale model show squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
-    run(command, () => import('./show.ts'), model),
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.show })), model),
   );
 }
 
@@ -124,7 +123,7 @@ function verify(): Command {
       .addHelpText('after', '\nExample:\n  $ visionscale model verify squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
-    run(command, () => import('./verify.ts'), model),
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.verify })), model),
   );
 }
 
@@ -222,4 +221,26 @@ function remove(): Command {
   ).action((model: string, options: { force?: boolean }, command: Command) =>
     run(command, () => import('./remove.ts'), model, options),
   );
+}
+
+/** Three numbers, one a colour channel. */
+function perChannel(text: string): [number, number, number] {
+  const values = text.split(',').map(Number);
+  if (values.length !== 3 || !/^[-+.\de,\s]+$/i.test(text) || !values.every(Number.isFinite)) {
+    throw new InvalidArgumentError('It must be three numbers, for red, green and blue: 0.485,0.456,0.406');
+  }
+  return values as [number, number, number];
+}
+
+/** From 0 to 1. */
+function share(text: string): number {
+  const value = Number(text);
+  if (!/^\d*\.?\d+$/.test(text) || value > 1)
+    throw new InvalidArgumentError('It must be a number from 0 to 1.');
+  return value;
+}
+
+function sha256(text: string): string {
+  if (!/^[0-9a-f]{64}$/i.test(text)) throw new InvalidArgumentError('It must be 64 hex digits.');
+  return text.toLowerCase();
 }

@@ -8,8 +8,8 @@ import { loadByDigest } from '../../lib/models/store/pipeline-model.ts';
 import { type ModelStore, openModelStore } from '../../lib/models/store/store.ts';
 import { readPublishedNames } from '../../lib/systems/database/tables/models.ts';
 import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
+import { openReadyStore } from '../shared/opening.ts';
 import { hasPipeline } from '../shared/pipeline-here.ts';
-import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';
 import { type SwitchFlags, switchModel } from './switch.ts';
 

@@ -3,7 +3,7 @@ import { openDatabase } from '../../compose.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { publishModel, weightsKey } from '../../lib/models/store/pipeline-model.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
-import { openReadyStore } from '../shared/ready-store.ts';
+import { openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 
 export default async function (context: Context, reference: string): Promise<void> {

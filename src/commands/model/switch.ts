@@ -16,8 +16,8 @@ import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import { readActiveDigest, readPublished } from '../../lib/systems/database/tables/models.ts';
 import { faultLines, noteLines } from '../bins/faults.ts';
 import { confirmed, nothingChanged } from '../shared/confirm.ts';
+import { openReadyStore } from '../shared/opening.ts';
 import { hasPipeline } from '../shared/pipeline-here.ts';
-import { openReadyStore } from '../shared/ready-store.ts';
 import type { Context } from '../shared/run.ts';
 
 /** One side of a switch. */

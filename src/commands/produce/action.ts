@@ -1,13 +1,13 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { partitionWarning } from '../../lib/pipeline/init.ts';
-import { produce, type ProduceResult } from '../../lib/pipeline/produce.ts';
+import { produce, type ProduceEvent, type ProduceResult } from '../../lib/pipeline/produce.ts';
 import { showWaiting } from '../shared/metrics.ts';
-import { patientStart } from '../shared/patient-start.ts';
+import { patientStart } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { followLog, progressBar } from './log.ts';
 
 export interface ProduceFlags {
   again?: boolean;
@@ -72,6 +72,76 @@ function summary(result: ProduceResult, interrupted: boolean): string {
 }
 
 async function feedMetrics({ registry }: ProcessMetrics) {
-  const { producerMetrics } = await import('../../lib/observe/metrics/producer.ts');
+  const { producerMetrics } = await import('../../lib/observe/metrics/senders.ts');
   return producerMetrics(registry);
+}
+
+interface ProduceLog extends Disposable {
+  hear(event: ProduceEvent): void;
+}
+
+/** How often the log says how many keys were sent, in milliseconds. */
+const sayEvery = 5000;
+
+function progressBar({ interactive, say }: Context): ProduceLog {
+  const progress = new Progress({ label: 'produce', unit: 'keys', interactive, line: say });
+  return {
+    hear(event) {
+      switch (event.kind) {
+        case 'round':
+          say(`${event.resumed ? 'finishing' : 'opened'} a round of ${event.images} images`);
+          break;
+        case 'pending':
+          progress.expect(event.images);
+          break;
+        case 'waiting':
+          say(`waiting: ${event.reason}`);
+          break;
+        case 'produced':
+          progress.advance(event.images);
+          break;
+        case 'topic':
+        case 'following':
+          break;
+      }
+    },
+    [Symbol.dispose]: () => progress[Symbol.dispose](),
+  };
+}
+
+/** A line a key only at debug. */
+function followLog({ log }: Context): ProduceLog {
+  let unsaid = 0;
+  const say = () => {
+    if (unsaid > 0) log.info({ produced: unsaid }, 'produced');
+    unsaid = 0;
+  };
+  const timer = setInterval(say, sayEvery).unref();
+  return {
+    hear(event) {
+      switch (event.kind) {
+        case 'round':
+          log.info({ images: event.images }, event.resumed ? 'finishing a round' : 'opened a round');
+          break;
+        case 'waiting':
+          log.warn(`waiting: ${event.reason}`);
+          break;
+        case 'produced':
+          unsaid += event.images;
+          log.debug({ images: event.images }, 'produced');
+          break;
+        case 'following':
+          say();
+          log.info('following: keys of images that are inserted are sent');
+          break;
+        case 'topic':
+        case 'pending':
+          break;
+      }
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      say();
+    },
+  };
 }

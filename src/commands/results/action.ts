@@ -1,10 +1,15 @@
-/** What `results` does: reads the latest rows and prints them. */
+/** What `results`, `results export` and `results accuracy` do. */
 import { stringify } from 'csv-stringify/sync';
-import { openDatabase } from '../../compose.ts';
+import { openDatabase, openStore } from '../../compose.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
+import { wilson } from '../../lib/learning/evaluate/metrics.ts';
+import type { ExportEvent } from '../../lib/learning/export.ts';
+import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
 import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
-import { parseSince } from '../../lib/systems/message/values.ts';
 import type { Context } from '../shared/run.ts';
+import { timeRange } from '../shared/time-range.ts';
 
 export interface ResultsFlags {
   key?: string;
@@ -15,14 +20,14 @@ export interface ResultsFlags {
   csv?: boolean;
 }
 
-export default async function (context: Context, options: ResultsFlags): Promise<void> {
+export async function list(context: Context, options: ResultsFlags): Promise<void> {
   const filter = {
     pipeline: context.config.pipeline,
     limit: options.limit,
     ...(options.key !== undefined && { key: options.key }),
     ...(options.category !== undefined && { category: options.category }),
     ...(options.bin !== undefined && { bin: options.bin }),
-    ...(options.since !== undefined && { since: parseSince(options.since) }),
+    ...timeRange(options),
   };
   await using database = await openDatabase(context);
   const rows = await latestResults(database.pool, filter);
@@ -62,4 +67,102 @@ export default async function (context: Context, options: ResultsFlags): Promise
           { title: 'host', value: (r) => r.hostname },
         ]),
   );
+}
+
+export interface ExportFlags {
+  below?: number;
+  margin?: number;
+  category?: string;
+  since?: string;
+  until?: string;
+  limit: number;
+}
+
+export async function exportUnsureImages(context: Context, dir: string, flags: ExportFlags): Promise<number> {
+  const { config, interactive, say, signal } = context;
+  const { below, margin, category, limit } = flags;
+  const filter = {
+    pipeline: config.pipeline,
+    limit,
+    ...(below !== undefined && { below }),
+    ...(margin !== undefined && { margin }),
+    ...(category !== undefined && { category }),
+    ...timeRange(flags),
+  };
+  await using database = await openDatabase(context);
+  await using store = await openStore(context);
+  using progress = new Progress({ label: 'export', unit: 'images', interactive, line: say });
+  const report = (event: ExportEvent) => {
+    if (event.kind === 'selected') progress.expect(event.images);
+    else progress.advance(1, event.kind === 'exported' ? event.bytes : 0);
+  };
+  const { limits } = config;
+  // Neither `results` nor `results accuracy` needs it.
+  const { exportUnsure } = await import('../../lib/learning/export.ts');
+  const result = await exportUnsure({ pool: database.pool, store, limits, signal, report }, filter, dir);
+  progress[Symbol.dispose]();
+  for (const { key, reason } of result.skipped) say(`skipped  ${printable(key)}: ${printable(reason)}`);
+  context.print(result, () =>
+    result.exported === 0
+      ? 'nothing to export: no prediction was selected that has not been corrected already'
+      : `${result.exported} images in ${Object.keys(result.folders).length} folders of ${dir}\n` +
+        'Move each into the folder of what it is (a new folder is a new class) and delete what is of no use. Then:\n' +
+        `  visionscale correct --from ${dir}`,
+  );
+  if (signal.aborted) say('interrupted; what was exported can be used');
+  return signal.aborted || result.skipped.length > 0 ? 1 : 0;
+}
+
+export interface AccuracyFlags {
+  since?: string;
+  until?: string;
+}
+
+export async function accuracy(context: Context, flags: AccuracyFlags): Promise<void> {
+  await using database = await openDatabase(context);
+  const rows = await measuredAccuracy(database.pool, context.config.pipeline, timeRange(flags));
+  const models = rows.filter(({ day }) => day === null);
+  const days = rows.filter(({ day, images }) => day !== null && images > 0);
+  const document = { models: models.map(withShares), days: days.map(withShares), note };
+  context.print(document, () => {
+    if (models.every(({ images }) => images === 0)) {
+      return 'no prediction has been corrected yet: visionscale results export, or visionscale correct <image-key> <label>';
+    }
+    const parts = [table(models, columns), ''];
+    if (days.length > 0) parts.push(table(days, [{ title: 'day', value: (r) => r.day }, ...columns]), '');
+    return [...parts, note].join('\n');
+  });
+}
+
+/** Whoever corrects what the model was unsure of measures it where it is worst. */
+const note =
+  'Measured on corrected images alone. Where those were chosen because the model was unsure of them, it is right more often than this says.';
+
+function withShares(row: AccuracyRow) {
+  const { images, right, amongFive, ...rest } = row;
+  const measured = images > 0;
+  return {
+    ...rest,
+    images,
+    right,
+    top1: measured ? right / images : null,
+    top5: measured ? amongFive / images : null,
+    interval95: measured ? wilson(right, images) : null,
+  };
+}
+
+const percent = (share: number | null) => (share === null ? '–' : (100 * share).toFixed(1));
+
+const columns = [
+  { title: 'model', value: (r: AccuracyRow) => `${r.model}@${r.modelVersion}` },
+  { title: 'predicted', value: (r: AccuracyRow) => r.predicted, align: 'right' as const },
+  { title: 'corrected', value: (r: AccuracyRow) => r.images, align: 'right' as const },
+  { title: 'right %', value: (r: AccuracyRow) => percent(withShares(r).top1), align: 'right' as const },
+  { title: '95 % certain', value: certain, align: 'right' as const },
+  { title: 'top-5 %', value: (r: AccuracyRow) => percent(withShares(r).top5), align: 'right' as const },
+];
+
+function certain(row: AccuracyRow): string {
+  const interval = withShares(row).interval95;
+  return interval === null ? '–' : `${percent(interval.low)} to ${percent(interval.high)}`;
 }

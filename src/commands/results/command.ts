@@ -2,9 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
-import type { AccuracyFlags } from './accuracy.ts';
-import type { ResultsFlags } from './action.ts';
-import type { ExportFlags } from './export.ts';
+import type { AccuracyFlags, ResultsFlags, ExportFlags } from './action.ts';
 
 export function resultsCommand(): Command {
   const parent = withSettings(
@@ -24,7 +22,9 @@ export function resultsCommand(): Command {
           '  $ visionscale results export --below 60 --limit 500 ./to-sort',
       ),
     infrastructure,
-  ).action((options: ResultsFlags, command: Command) => run(command, () => import('./action.ts'), options));
+  ).action((options: ResultsFlags, command: Command) =>
+    run(command, () => import('./action.ts').then((action) => ({ default: action.list })), options),
+  );
   for (const part of [exportCommand(), accuracyCommand()]) parent.addCommand(part.exitOverride());
   return parent;
 }
@@ -53,7 +53,12 @@ function exportCommand(): Command {
         'The latest prediction of each image counts. Corrected images are left out, so the next export continues.',
     );
   return withSettings(command, infrastructure).action((dir: string, options: ExportFlags, command: Command) =>
-    run(command, () => import('./export.ts'), dir, options),
+    run(
+      command,
+      () => import('./action.ts').then((action) => ({ default: action.exportUnsureImages })),
+      dir,
+      options,
+    ),
   );
 }
 
@@ -64,7 +69,7 @@ function accuracyCommand(): Command {
     .option('--until <when>', 'Only predicted before then')
     .addHelpText('after', '\nExample:\n  $ visionscale results accuracy --since 30d');
   return withSettings(command, infrastructure).action((options: AccuracyFlags, command: Command) =>
-    run(command, () => import('./accuracy.ts'), options),
+    run(command, () => import('./action.ts').then((action) => ({ default: action.accuracy })), options),
   );
 }
 

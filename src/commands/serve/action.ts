@@ -1,6 +1,6 @@
 /** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
 import { openDatabase, openTopic } from '../../compose.ts';
-import { isRetryable } from '../../lib/base/errors.ts';
+import { errorMessage, isRetryable } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
@@ -8,13 +8,11 @@ import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
-import type { ServeEvent } from '../../lib/pipeline/serve/options.ts';
+import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { showAtPort } from '../shared/metrics.ts';
-import { patientStart } from '../shared/patient-start.ts';
-import { openReadyStore } from '../shared/ready-store.ts';
+import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { reporter } from './log.ts';
 
 export interface ServeFlags {
   newToken?: string;
@@ -47,7 +45,7 @@ async function run(context: Context): Promise<void> {
   await using looking = openImagesApart(config.limits, context.onNotice);
   using metrics = new ProcessMetrics('serve');
   const load = noLoad();
-  const [count, log] = [serveMetrics(metrics.registry, load), reporter(context)];
+  const [count, log] = [serveMetrics(metrics.registry, load), serveLog(context)];
   // On a port of their own too, where the settings name one: `serve` itself may be open to others.
   const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });
   await using _shown = await showAtPort(context, metrics, health);
@@ -87,4 +85,55 @@ function printToken(context: Context, name: string): void {
       `token, for the sender (VISIONSCALE_TOKEN):\n  ${token}\n` +
       `entry, for the server (VISIONSCALE_TOKENS, entries separated by commas):\n  ${entry}`,
   );
+}
+
+/** The same fault is told again after this, in milliseconds. */
+const tellAgainMs = 5000;
+
+function serveLog({ log }: Context): (event: ServeEvent) => void {
+  const faults = new Map<string, { at: number; more: number }>();
+  return (event) => {
+    switch (event.kind) {
+      case 'listening':
+        log.info({ url: event.url }, `listening on ${event.url}`);
+        if (event.access === 'read-only') {
+          log.warn(
+            'no tokens are set and this is no loopback address: it is read-only and takes no images (serve --new-token NAME makes a token)',
+          );
+        }
+        break;
+      case 'accepted': {
+        const { id, way, bytes, ms } = event;
+        log.debug({ id, way, bytes, ms: Math.round(ms) }, 'accepted');
+        break;
+      }
+      case 'answered': {
+        const { method, route, status, ms } = event;
+        log.debug({ method, route, status, ms: Math.round(ms) }, 'answered');
+        break;
+      }
+      case 'refused':
+        log.debug({ status: event.status, code: event.code }, 'refused');
+        break;
+      case 'failed': {
+        const { status, code, error } = event;
+        const seen = faults.get(code);
+        if (seen && performance.now() - seen.at < tellAgainMs) {
+          seen.more++;
+          break;
+        }
+        faults.set(code, { at: performance.now(), more: 0 });
+        const own = status === 500 && error instanceof Error ? { stack: error.stack } : {};
+        const more = seen?.more ? ` (and ${seen.more} more since the last time)` : '';
+        log.error({ status, code, ...own }, `${errorMessage(error)}${more}`);
+        break;
+      }
+      case 'draining':
+        log.info('told to stop: finishing what is in flight');
+        break;
+      case 'cut off':
+        log.warn({ connections: event.connections }, 'cut off those who did not come to an end');
+        break;
+    }
+  };
 }

@@ -9,7 +9,7 @@ import { openModelStore } from '../../lib/models/store/store.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
 import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
-import { openers } from '../shared/openers.ts';
+import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { isUpAlready, printEnv, stopIt } from './other.ts';
 

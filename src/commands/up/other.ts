@@ -1,6 +1,6 @@
 /** What `up --print-env`, `up --stop` and a second `up` do: they deal with the one that runs. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { VisionscaleError } from '../../lib/base/errors.ts';
+import { pause } from '../../lib/base/flow/waiting.ts';
 import { findUp, type FoundUp } from '../../lib/local/up/place.ts';
 import { exportLines, missingSecrets, settingsFor } from '../../lib/local/up/settings.ts';
 import { dataDirFlag } from '../shared/on-this-machine.ts';
@@ -98,6 +98,6 @@ async function until<T>(
   for (;;) {
     const seen = await look();
     if (isEnough(seen) || performance.now() > deadline || signal.aborted) return seen;
-    await sleep(pollMs, undefined, { signal }).catch(() => undefined);
+    await pause(pollMs, signal);
   }
 }

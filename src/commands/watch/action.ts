@@ -4,13 +4,12 @@ import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts'
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
-import { watch } from '../../lib/pipeline/watch/watch.ts';
+import { watch, type WatchEvent } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
+import { jsonText } from '../shared/lines.ts';
 import { showWaiting } from '../shared/metrics.ts';
-import { patientStart } from '../shared/patient-start.ts';
-import { openReadyStore } from '../shared/ready-store.ts';
+import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { watchLog } from './log.ts';
 
 export interface WatchFlags {
   include: string[];
@@ -87,6 +86,55 @@ export default async function (
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 
 async function feedMetrics({ registry }: ProcessMetrics) {
-  const { watchMetrics } = await import('../../lib/observe/metrics/watch.ts');
+  const { watchMetrics } = await import('../../lib/observe/metrics/senders.ts');
   return watchMetrics(registry);
+}
+
+interface WatchLog extends Disposable {
+  hear(event: WatchEvent): void;
+}
+
+/** How often the log says how many images were sent, in milliseconds. */
+const sayEvery = 5000;
+
+function watchLog({ json, log }: Context): WatchLog {
+  let sent = 0;
+  const say = () => {
+    if (sent > 0) log.info({ sent }, 'sent');
+    sent = 0;
+  };
+  const timer = setInterval(say, sayEvery).unref();
+  return {
+    hear(event) {
+      if (json) process.stdout.write(`${jsonText(event)}\n`);
+      switch (event.kind) {
+        case 'watching':
+          log.info({ dir: event.dir }, 'watching');
+          break;
+        case 'sent':
+          sent++;
+          log.debug({ imageKey: event.key, bytes: event.bytes, replaced: event.replaced }, 'sent');
+          break;
+        case 'skipped':
+          log.debug({ imageKey: event.key }, 'known already');
+          break;
+        case 'rejected':
+          log.warn({ path: event.path }, `rejected: ${event.reason}`);
+          break;
+        case 'deleted':
+          log.debug({ path: event.path }, 'deleted');
+          break;
+        case 'waiting':
+          log.warn(`waiting: ${event.reason}`);
+          break;
+        case 'problem':
+          log.error(event.reason);
+          break;
+      }
+    },
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      say();
+    },
+  };
 }

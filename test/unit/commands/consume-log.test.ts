@@ -1,9 +1,9 @@
 /** What `consume` logs: a line a message only at debug, however many fail. */
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { reporter } from '../../../src/commands/consume/log.ts';
+import { consumeLog } from '../../../src/commands/consume/log.ts';
 import type { Context } from '../../../src/commands/shared/run.ts';
-import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../../src/lib/pipeline/consume/options.ts';
 
 interface Line {
   level: number;
@@ -14,7 +14,7 @@ interface Line {
 function setUp(level: 'info' | 'debug') {
   const lines: Line[] = [];
   const log = pino({ level, base: null }, { write: (text: string) => lines.push(JSON.parse(text) as Line) });
-  return { hear: reporter({ log, signal: new AbortController().signal } as Context), lines };
+  return { hear: consumeLog({ log, signal: new AbortController().signal } as Context), lines };
 }
 
 function letter(offset: number, code = 'not_found'): ConsumeEvent {

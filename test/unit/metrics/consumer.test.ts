@@ -2,7 +2,7 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
-import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
 import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
 

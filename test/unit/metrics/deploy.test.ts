@@ -5,9 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import { ProcessMetrics } from '../../../src/lib/observe/metrics/metrics.ts';
-import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
+import { producerMetrics, watchMetrics } from '../../../src/lib/observe/metrics/senders.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
-import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 
 const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 

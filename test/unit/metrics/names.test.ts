@@ -2,9 +2,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import { ProcessMetrics, type Role } from '../../../src/lib/observe/metrics/metrics.ts';
-import { producerMetrics } from '../../../src/lib/observe/metrics/producer.ts';
+import { producerMetrics, watchMetrics } from '../../../src/lib/observe/metrics/senders.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
-import { watchMetrics } from '../../../src/lib/observe/metrics/watch.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {

@@ -5,8 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Admission, type Memory } from '../../../src/lib/pipeline/serve/admission/admission.ts';
 import { receiveImage } from '../../../src/lib/pipeline/serve/admission/receive.ts';
 import { Places } from '../../../src/lib/pipeline/serve/admission/senders.ts';
-import { Feed, eventStream, rowPlace } from '../../../src/lib/pipeline/serve/results/feed.ts';
-import { Waiters } from '../../../src/lib/pipeline/serve/results/waiters.ts';
+import { eventStream, Feed, rowPlace, Waiters } from '../../../src/lib/pipeline/serve/listeners.ts';
 import type {
   RequestOutcome,
   ResultPlace,

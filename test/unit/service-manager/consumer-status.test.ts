@@ -1,7 +1,7 @@
 /** The line that `systemctl status` shows. */
 import { describe, expect, it } from 'vitest';
 import { ConsumerStatus } from '../../../src/lib/observe/service-manager/consumer-status.ts';
-import type { RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
 
 function recorded(
   partition: number,

@@ -3,15 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { tracingSettings } from '../../../src/lib/config/environment.ts';
 import {
   type Api,
+  consumerSpans,
+  openTracing,
   type Span,
+  spanContext,
   type SpanContext,
   type SpanOptions,
   type Time,
-  consumerSpans,
-  spanContext,
-} from '../../../src/lib/observe/tracing/consumer-spans.ts';
-import { openTracing } from '../../../src/lib/observe/tracing/open.ts';
-import type { RecordedEvent } from '../../../src/lib/pipeline/consume/events.ts';
+} from '../../../src/lib/observe/tracing.ts';
+import type { RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
 import type { Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';

@@ -2,11 +2,10 @@
 import { type Registry, Gauge } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
-import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
+import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/options.ts';
 import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
-import { inFlightGauges } from './common-meters.ts';
-import { type ConsumerMeters, consumerMeters } from './consumer-meters.ts';
+import { consumerMeters, type ConsumerMeters, inFlightGauges } from './meters.ts';
 
 /** Most belts and bins that are told apart. */
 const mostBelts = 50;

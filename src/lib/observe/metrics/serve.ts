@@ -1,8 +1,8 @@
 /** The metrics of the HTTP server, fed by what it reports. */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
-import type { ServeEvent } from '../../pipeline/serve/options.ts';
-import { httpBuckets, inFlightGauges } from './common-meters.ts';
+import type { ServeEvent } from '../../pipeline/serve/context.ts';
+import { httpBuckets, inFlightGauges } from './meters.ts';
 
 /** Only methods that are well known are told apart: a sender may invent them. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
-import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
 import { ConsumerStatus } from '../service-manager/consumer-status.ts';
 import type { Exposition } from './metrics.ts';
 

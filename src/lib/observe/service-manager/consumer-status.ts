@@ -1,5 +1,5 @@
 /** One line on how a consumer fares, as `status` would say it, from what it reports. */
-import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
 
 interface Owned {
   lag: number;

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { errorMessage } from '../../base/errors.ts';
 import type { ServiceSettings } from '../../config/environment.ts';
-import type { ConsumeEvent } from '../../pipeline/consume/events.ts';
+import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
 import { ConsumerStatus } from './consumer-status.ts';
 
 export interface Supervised extends AsyncDisposable {

@@ -7,14 +7,11 @@ import type { MessageRules } from '../../systems/message/rules.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { copyTopic } from './copy-topic.ts';
-import { type Finding, type FindingClass, findingClasses, type FoundRow, toFinding } from './findings.ts';
 import { compareObjects, type ObjectCounts } from './objects.ts';
 import { compareRequests } from './requests.ts';
-import { openSession, type AuditSession } from './session.ts';
+import { type AuditSession, openSession } from './session.ts';
 
-export type { Finding } from './findings.ts';
-
-export interface AuditDeps {
+interface AuditDeps {
   pool: Pool;
   topic: Topic;
   /** Null: objects are not looked at. */
@@ -22,7 +19,7 @@ export interface AuditDeps {
   report: (event: AuditEvent) => void;
 }
 
-export interface AuditOptions {
+interface AuditOptions {
   pipeline: string;
   /** How the consumers read messages; default: as they do without settings. */
   rules?: MessageRules;
@@ -153,4 +150,85 @@ async function readFound(session: AuditSession, limit: number): Promise<Found> {
     found.unnamed += count - rows.length;
   }
   return found;
+}
+
+export const findingClasses = ['missing', 'doubled', 'orphaned', 'mismatched'] as const;
+type FindingClass = (typeof findingClasses)[number];
+
+type FindingKind =
+  /**
+   * missing: a message lies before the recorded position, and its request has no outcome and comes no more. mismatched:
+   * the outcome under its request id is another image's.
+   */
+  | 'message'
+  /** missing: marked as produced, but there is neither an outcome nor a message. */
+  | 'row'
+  /** missing: a row whose object is gone. orphaned: an object that nothing names. */
+  | 'object'
+  /** doubled: a request with a prediction and an open dead letter. */
+  | 'outcomes'
+  /** doubled: a message recorded as what it asks for, and as another request too. */
+  | 'position'
+  /**
+   * doubled: more than one prediction for one round of an image. orphaned: a prediction that nothing asked for.
+   * mismatched: a prediction whose request id names another image.
+   */
+  | 'prediction'
+  /** orphaned: a dead letter that nothing asked for. mismatched: one whose request id names another image. */
+  | 'dead_letter';
+
+interface Finding {
+  /** The image key; null where a message that could not be read had none. */
+  key: string | null;
+  requestId?: string;
+  kind: FindingKind;
+  detail: string;
+}
+
+/** As the database holds it until it is told. */
+interface FoundRow {
+  class: FindingClass;
+  kind: FindingKind;
+  image_key: string | null;
+  request_id: string | null;
+  partition: number | null;
+  offset: number | null;
+  /** How many there are, where that is the fault. */
+  count: number | null;
+}
+
+function toFinding(row: FoundRow): Finding {
+  return {
+    key: row.image_key,
+    ...(row.request_id !== null && { requestId: row.request_id }),
+    kind: row.kind,
+    detail: explain(row),
+  };
+}
+
+function explain({ class: found, kind, partition, offset, count }: FoundRow): string {
+  if (found === 'mismatched' && kind !== 'message') return 'its request id names another image';
+  const place = `partition ${partition}, offset ${offset}`;
+  switch (kind) {
+    case 'message':
+      if (found === 'mismatched')
+        return `its message (${place}) has the request id of another image’s outcome, and counted as a repetition of it`;
+      return `its message (${place}) lies before the recorded position, and there is neither a prediction nor a dead letter`;
+    case 'row':
+      return 'it is marked as produced, but there is neither a prediction nor a dead letter, and the topic does not hold its message';
+    case 'object':
+      return found === 'missing'
+        ? 'the object store does not hold its object'
+        : 'an object that no row, message, prediction or dead letter names';
+    case 'outcomes':
+      return 'it has a prediction and an open dead letter';
+    case 'position':
+      return `recorded for ${place}, whose message asks for another request, which is recorded too`;
+    case 'prediction':
+      return found === 'doubled'
+        ? `${count} predictions for one round of this image`
+        : `nothing asked for this prediction (recorded for ${place})`;
+    case 'dead_letter':
+      return `nothing asked for this dead letter (recorded for ${place})`;
+  }
 }

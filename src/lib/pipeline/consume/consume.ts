@@ -13,14 +13,12 @@ import { ActiveBins } from '../../systems/database/tables/bins.ts';
 import type { Holder, Lease } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
-import type { ConsumeEvent } from './events.ts';
 import { consumeAsGroup } from './group.ts';
-import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
-import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
-import { Ends } from './partition/drained.ts';
+import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from './options.ts';
+import { Ends } from './partition/offsets.ts';
+import { claimPatiently, consumeUntilAway } from './partition/partition.ts';
 
-export type { ConsumeDeps, ConsumeOptions } from './options.ts';
-export type { ConsumeEvent } from './events.ts';
+export type { ConsumeEvent } from './options.ts';
 
 /** Which partitions: a fixed one, the first that nobody owns, or a share of all. */
 export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };

@@ -4,8 +4,8 @@ import { aborted, pause } from '../../base/flow/waiting.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Committer, Membership } from '../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from './options.ts';
-import { claimPatiently, consumeUntilAway } from './partition/claim.ts';
-import { Ends } from './partition/drained.ts';
+import { Ends } from './partition/offsets.ts';
+import { claimPatiently, consumeUntilAway } from './partition/partition.ts';
 
 /** How often a lease that the former owner has not given back is asked for. */
 const retryMs = 250;

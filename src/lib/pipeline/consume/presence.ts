@@ -8,7 +8,7 @@ import {
   leave,
 } from '../../systems/database/tables/consumers.ts';
 import { leaseMs } from '../../systems/database/tables/owners.ts';
-import type { ConsumeEvent } from './events.ts';
+import type { ConsumeEvent } from './options.ts';
 
 export interface PresenceDeps {
   pool: Pool;

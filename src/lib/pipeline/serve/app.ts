@@ -12,17 +12,12 @@ import { accessPolicy, type Right, Failures } from './admission/access.ts';
 import { Admission } from './admission/admission.ts';
 import { holdContinue } from './admission/receive.ts';
 import { proxyHeader, senderOf } from './admission/senders.ts';
-import type { App, SharedByRoutes } from './context.ts';
-import { answerErrors, answerClientError, answerFrameworkError } from './errors.ts';
-import { describeApi } from './openapi.ts';
-import type { ServeDeps, ServeOptions } from './options.ts';
-import { Problem, safeHeaders } from './problem.ts';
-import { Feed } from './results/feed.ts';
-import { Waiters } from './results/waiters.ts';
-import { imageRoutes } from './routes/images.ts';
-import { originalRoute } from './routes/original.ts';
+import type { App, ServeDeps, ServeOptions, SharedByRoutes } from './context.ts';
+import { Feed, Waiters } from './listeners.ts';
+import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
+import { imageRoutes, originalRoute } from './routes/images.ts';
 import { resultRoutes } from './routes/results.ts';
-import { systemRoutes } from './routes/system.ts';
+import { describeApi, systemRoutes } from './routes/system.ts';
 
 export interface OpenApp {
   app: App;

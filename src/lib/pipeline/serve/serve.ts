@@ -6,8 +6,7 @@ import { aborted } from '../../base/flow/waiting.ts';
 import { forgetIngested } from '../../systems/database/tables/ingested.ts';
 import { isLoopback } from './admission/access.ts';
 import { openApp } from './app.ts';
-import type { App } from './context.ts';
-import type { ServeDeps, ServeOptions } from './options.ts';
+import type { App, ServeDeps, ServeOptions } from './context.ts';
 
 export interface ServeResult {
   /** Images that were acknowledged. */

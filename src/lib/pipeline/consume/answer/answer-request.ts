@@ -13,8 +13,8 @@ import type { DeadLetter, Outcome } from '../../../systems/database/record/outco
 import type { TopicRecord } from '../../../systems/message/record.ts';
 import type { Request } from '../../../systems/message/request.ts';
 import type { GetOptions, ObjectStore } from '../../../systems/objects/store.ts';
-import type { ConsumeEvent } from '../events.ts';
-import type { Waits } from '../partition/watch.ts';
+import type { ConsumeEvent } from '../options.ts';
+import type { Waits } from '../partition/watchdog.ts';
 import type { Guard } from './crash-guard.ts';
 import type { InHand } from './in-hand.ts';
 import type { Patience } from './patience.ts';

@@ -1,34 +1,39 @@
-/** One owned partition: holds its lease while its messages are worked through, and tells how it is. */
+/** One partition: claimed, its lease held while its messages are worked through, claimed again where something was away. */
 import { setMaxListeners } from 'node:events';
 import type { Pool } from 'pg';
+import { errorMessage, isRetryable, VisionscaleError } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
+import { pause } from '../../../base/flow/waiting.ts';
 import { OwnershipLostError } from '../../../systems/database/record/record.ts';
 import {
+  claim,
+  type Claim,
+  type Holder,
   type Lease,
-  type OwnerReport,
   leaseMs,
+  type OwnerMode,
+  type OwnerReport,
   release,
   renew,
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
-import { startOffset } from './start-offset.ts';
-import { Waits, StalledError } from './watch.ts';
-import { workThrough } from './work-through.ts';
-import type { PartitionTask } from './work-through.ts';
+import { startOffset } from './offsets.ts';
+import { StalledError, Waits } from './watchdog.ts';
+import { type PartitionTask, workThrough } from './work-through.ts';
 
 /** How long an image under way may still take once the consumer is told to stop, in milliseconds. */
 const drainMs = 5000;
 /** How long what was recorded may still take to be published at the end, in milliseconds: told to stop, and drained. */
 const publishMs = { stopped: 2000, drained: 10_000 };
 
-export type PartitionEnd = 'drained' | 'stopped' | 'lost';
+type PartitionEnd = 'drained' | 'stopped' | 'lost';
 
 /**
  * Runs until drained, stopped by the signal, or lost to another owner; the lease is given back in every case. Throws
  * StalledError, with work left hanging, where nothing moves and nobody knows why.
  */
-export async function consumePartition(
+async function consumePartition(
   deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
   task: PartitionTask,
@@ -170,4 +175,52 @@ export function holdLease(
       await release(pool, lease, how).catch(() => undefined);
     },
   };
+}
+
+/** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */
+export async function claimPatiently(
+  deps: ConsumeDeps,
+  options: ConsumeOptions,
+  partition: number,
+  mode: OwnerMode,
+): Promise<Exclude<Claim, { kind: 'conflict' }>> {
+  const id = { pipeline: options.pipeline, topic: deps.topic.name, partition };
+  const claimant = { owner: options.owner, hostname: options.hostname, mode };
+  const found = await retry(() => claim(deps.pool, id, claimant), {
+    signal: options.signal,
+    onWait: (error) => deps.report({ kind: 'waiting', partition, reason: errorMessage(error) }),
+  });
+  if (found.kind === 'conflict') throw modeConflict(found.holder, options.pipeline, deps.topic.name);
+  return found;
+}
+
+function modeConflict(holder: Holder, pipeline: string, topic: string): VisionscaleError {
+  const running = holder.mode === 'group' ? '--group' : '--partition';
+  const asked = holder.mode === 'group' ? '--partition' : '--group';
+  return new VisionscaleError(
+    `pipeline ${pipeline} on topic ${topic} is consumed with ${running} by ${holder.owner} on ${holder.hostname}`,
+    {
+      code: 'mode_conflict',
+      hint: `Use ${running} here too, stop that consumer before using ${asked}, or choose another --pipeline.`,
+    },
+  );
+}
+
+/** Before the partition is claimed anew, in milliseconds: claiming itself waits with backoff while the database is away. */
+const pauseMs = 500;
+
+/** `again`: the lease was lost or given back because something was away; claim it and go on from the position. */
+export async function consumeUntilAway(
+  deps: ConsumeDeps & SharedByPartitions,
+  options: ConsumeOptions,
+  task: PartitionTask,
+): Promise<'ended' | 'again'> {
+  try {
+    return (await consumePartition(deps, options, task)) === 'lost' ? 'again' : 'ended';
+  } catch (error) {
+    if (!isRetryable(error) || options.signal.aborted) throw error;
+    deps.report({ kind: 'waiting', partition: task.lease.partition, reason: errorMessage(error) });
+    await pause(pauseMs, options.signal);
+    return 'again';
+  }
 }

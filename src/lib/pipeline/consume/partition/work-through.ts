@@ -20,11 +20,11 @@ import {
   messagesInFlight,
   type SharedByPartitions,
 } from '../options.ts';
-import { LatestCommit } from './latest-commit.ts';
+import { LatestCommit } from './offsets.ts';
 
 import { PassedOver } from './passed-over.ts';
 import { groupRecorder } from './record-group.ts';
-import { type Waits, type StalledError, Watch } from './watch.ts';
+import { type Waits, type StalledError, Watchdog } from './watchdog.ts';
 
 export interface PartitionWork {
   from: number;
@@ -83,7 +83,7 @@ export async function workThrough(
   await using reader = await topic.reader({ partition, from: work.from, group: options.pipeline });
   const source = new RecordSource(reader, work.from);
   const drained = new AbortController();
-  using watch = new Watch(work.end, {
+  using watchdog = new Watchdog(work.end, {
     topic,
     partition,
     waits,
@@ -108,7 +108,7 @@ export async function workThrough(
 
   let toldLag = work.end - work.from;
   const tellLag = () => {
-    const lag = watch.end - next;
+    const lag = watchdog.end - next;
     if (lag !== toldLag) report({ kind: 'lag', partition, lag });
     toldLag = lag;
   };
@@ -143,7 +143,7 @@ export async function workThrough(
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
       const outcomes = group.flatMap((answered) => answered.outcomes);
       const times = { began, ended: epochMs() };
-      const lag = watch.end - next;
+      const lag = watchdog.end - next;
       report({ kind: 'recorded', partition, ...recorded, lag, outcomes, ...times });
       toldLag = lag;
     }

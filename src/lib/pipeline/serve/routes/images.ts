@@ -1,26 +1,27 @@
-/** Images in, one or several, and what became of each. */
+/** Images in, one or several, and what became of each; also as the clients of the sister system send them. */
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { errorMessage } from '../../../base/errors.ts';
+import { errorMessage, ImageError } from '../../../base/errors.ts';
 import { readIngested } from '../../../systems/database/tables/ingested.ts';
 import { findOutcomes, type RequestOutcome } from '../../../systems/database/tables/results.ts';
 import { invite } from '../admission/receive.ts';
 import { senderOf } from '../admission/senders.ts';
-import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
-import type { Ingested } from '../ingest.ts';
-import { Problem } from '../problem.ts';
+import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
+import { foreignExtension, headerText, type Ingested } from '../ingest.ts';
+import { Problem, toProblem } from '../problem.ts';
 import * as schemas from '../schemas.ts';
 import {
   answerOf,
+  declaredLength,
   goneWith,
+  locationOf,
+  type PartAnswer,
+  type PostAnswer,
+  refusedPart,
+  saidBy,
   send,
   sendSeveral,
-  declaredLength,
-  saidBy,
   takeImage,
-  type PostAnswer,
-  type PartAnswer,
-  refusedPart,
 } from './posted.ts';
 
 /** Types that are certainly no image: refused before a byte of them is read. */
@@ -193,4 +194,46 @@ function formProblem(error: unknown): Problem {
   const { statusCode } = error as { statusCode?: unknown };
   const status = typeof statusCode === 'number' && statusCode < 500 ? statusCode : 400;
   return new Problem(status, 'bad_form', `the form cannot be read: ${errorMessage(error)}`, { cause: error });
+}
+
+/** `POST /` with the header `img_name`: how the clients of the sister system send an image. */
+export function originalRoute(app: App, shared: SharedByRoutes): void {
+  app.post(
+    '/',
+    {
+      config: { right: 'write' },
+      schema: {
+        summary: 'Take an image in, as clients of the original system send it',
+        headers: schemas.originalHeaders,
+        response: {
+          201: schemas.answer('It is taken', schemas.accepted),
+          ...schemas.problems(400, 401, 403, 408, 413, 429, 503),
+        },
+      },
+    },
+    async (request, reply) => {
+      const name = headerText(request.headers.img_name);
+      const foreign = foreignExtension(name);
+      if (foreign !== undefined) {
+        throw new Problem(400, 'not_an_image', `.${foreign} files are not images`, {
+          hint: 'Supported: JPEG, PNG, WebP, GIF, TIFF, BMP.',
+        });
+      }
+      try {
+        const source = { stream: request.raw, declaredBytes: declaredLength(request), index: 0 };
+        const { id, imageKey } = await takeImage(shared, request, { ...saidBy(request), name }, source);
+        return await reply
+          .code(201)
+          .header('location', locationOf(id))
+          .send({ id, status: 'pending' as const, imageKey });
+      } catch (error) {
+        // These clients know one status for a wrong image.
+        if (!(error instanceof ImageError)) throw error;
+        const { code, message, hint } = toProblem(error);
+        throw new Problem(400, code, message, { hint, cause: error });
+      }
+    },
+  );
+
+  refuseOtherMethods(app, '/', ['POST']);
 }

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { type Result, readResultPage } from '../../../systems/database/tables/results.ts';
 import { Places, senderOf } from '../admission/senders.ts';
 import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
+import { eventStream, rowPlace } from '../listeners.ts';
 import { Problem } from '../problem.ts';
-import { eventStream, rowPlace } from '../results/feed.ts';
 import * as schemas from '../schemas.ts';
 
 /** Most listeners of the stream at a time, in all and of one sender. */

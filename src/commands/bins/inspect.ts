@@ -1,14 +1,63 @@
-/** What `bins try` does: sorts the latest prediction of an image, without recording anything. */
+/** What `bins show`, `check` and `try` do: they read rules, and change nothing. */
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
+import { noModel } from '../../lib/models/store/chosen.ts';
+import { openModelStore } from '../../lib/models/store/store.ts';
+import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
 import { BinTable, decideBin } from '../../lib/systems/bins/decide.ts';
-import { readRules } from '../../lib/systems/bins/rules-file.ts';
+import { readRules, writeRules } from '../../lib/systems/bins/rules-file.ts';
 import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
+import { localLabels, modelLabels } from '../shared/model-labels.ts';
+import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
+import { faultLines, noteLines } from './faults.ts';
+
+export async function show(context: Context, version: number | undefined): Promise<void> {
+  const { pipeline } = context.config;
+  await using database = await openDatabase(context);
+  const found = await readBins(database.pool, pipeline, version);
+  if (found === null) {
+    const what = version === undefined ? 'has no bins' : `has no version ${version} of its bins`;
+    throw new VisionscaleError(`pipeline ${pipeline} ${what}`, {
+      code: 'no_bins',
+      hint: 'See what there is: visionscale bins list',
+    });
+  }
+  context.print(found, () => {
+    const { active, source, createdAt } = found;
+    const state = active ? 'in force' : 'not in force';
+    const from = JSON.stringify(source);
+    return `# version ${found.version}, ${state}, from ${from}, ${createdAt.toISOString()}\n${writeRules(found.rules).trimEnd()}`;
+  });
+}
+
+export async function check(context: Context, file: string): Promise<number> {
+  const rules = readRules(file);
+  const labels = await labelsOf(context);
+  if (labels === null) throw noModel(await openModelStore(context.config.models).list());
+  const checked = checkRules(rules, labels);
+  const ok = !hasFaults(checked);
+  context.print({ ok, ...checked }, () => {
+    const mapped = labels.length - checked.unmapped.length;
+    return [
+      `${file}: ${rules.bins.length} bins for ${mapped} of ${labels.length} labels${ok ? '' : ', with faults'}`,
+      ...faultLines(checked).map((line) => `fault  ${line}`),
+      ...noteLines(checked, rules.manual).map((line) => `note   ${line}`),
+    ].join('\n');
+  });
+  return ok ? 0 : 1;
+}
+
+/** Whoever has no database yet needs none started for this. */
+async function labelsOf(context: Context): Promise<readonly string[] | null> {
+  if (!hasPipeline(context)) return localLabels(context);
+  await using database = await openDatabase(context);
+  return await modelLabels(context, database.pool);
+}
 
 export interface TryFlags {
   key: string;
@@ -22,7 +71,7 @@ interface Tried {
 }
 
 /** The deadline plays no part: an image that was late may be in time the next time. */
-export default async function (context: Context, { key, file }: TryFlags): Promise<void> {
+export async function tryOut(context: Context, { key, file }: TryFlags): Promise<void> {
   const { pipeline } = context.config;
   const given: Tried | null = file === undefined ? null : { rules: readRules(file), version: null };
   await using database = await openDatabase(context);

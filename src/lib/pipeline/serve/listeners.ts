@@ -1,15 +1,91 @@
-/** The stream of results for everybody who listens: one query a tick for all who are up to date, pages for who catches up. */
+/** Those who wait for results: for the outcome of one request, or for all that come. */
 import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   isAfter,
+  type RequestOutcome,
   type ResultPlace,
   type StreamedResult,
   type StreamPage,
-} from '../../../systems/database/tables/results.ts';
+} from '../../systems/database/tables/results.ts';
 
-export interface FeedSource {
+interface WaitersOptions {
+  find: (ids: readonly string[]) => Promise<RequestOutcome[]>;
+  /** Between two questions, in milliseconds. */
+  pollMs?: number;
+  /** Most who wait at a time; others are not kept waiting. */
+  most?: number;
+}
+
+/** Longest pauses while the database does not answer, in milliseconds. */
+const longestPauseMs = { waiters: 1000, feed: 2000 };
+
+/** One query for all who wait, and none while nobody waits. */
+export class Waiters {
+  readonly #options: Required<WaitersOptions>;
+  readonly #waiting = new Map<string, Set<(outcome: RequestOutcome | null) => void>>();
+  #count = 0;
+  #polling = false;
+  #closed = false;
+
+  constructor(options: WaitersOptions) {
+    this.#options = { pollMs: 30, most: 2000, ...options };
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Null after `ms` milliseconds, when `signal` aborts, when too many wait already, and when the server stops. */
+  async wait(id: string, ms: number, signal: AbortSignal): Promise<RequestOutcome | null> {
+    if (ms <= 0 || this.#closed || signal.aborted || this.#count >= this.#options.most) return null;
+    const group = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, group);
+    this.#count++;
+    return new Promise((resolve) => {
+      const done = (outcome: RequestOutcome | null) => {
+        if (!group.delete(done)) return;
+        if (group.size === 0) this.#waiting.delete(id);
+        this.#count--;
+        clearTimeout(timer);
+        signal.removeEventListener('abort', stop);
+        resolve(outcome);
+      };
+      const stop = () => done(null);
+      const timer = setTimeout(stop, ms);
+      signal.addEventListener('abort', stop);
+      group.add(done);
+      if (!this.#polling) void this.#poll();
+    });
+  }
+
+  /** Lets all go, and keeps nobody waiting from now on. */
+  close(): void {
+    this.#closed = true;
+    for (const group of this.#waiting.values()) for (const done of group) done(null);
+  }
+
+  async #poll(): Promise<void> {
+    this.#polling = true;
+    let pauseMs = this.#options.pollMs;
+    while (this.#waiting.size > 0) {
+      try {
+        for (const outcome of await this.#options.find([...this.#waiting.keys()])) {
+          for (const done of this.#waiting.get(outcome.id) ?? []) done(outcome);
+        }
+        pauseMs = this.#options.pollMs;
+      } catch {
+        // Whoever waits gets no worse answer than that it takes longer.
+        pauseMs = Math.min(2 * pauseMs, longestPauseMs.waiters);
+      }
+      if (this.#waiting.size > 0) await sleep(pauseMs);
+    }
+    this.#polling = false;
+  }
+}
+
+interface FeedSource {
   /** Behind everything there is. */
   end(): Promise<ResultPlace>;
   /** At most `limit` results. */
@@ -17,17 +93,16 @@ export interface FeedSource {
 }
 
 /** Takes results; resolves when it can take more. */
-export type Take = (results: readonly StreamedResult[]) => Promise<void> | void;
+type Take = (results: readonly StreamedResult[]) => Promise<void> | void;
 
-export interface FeedOptions {
+interface FeedOptions {
   /** Between two looks, in milliseconds. */
   pollMs?: number;
   /** Results a query. */
   pageSize?: number;
 }
 
-const longestPauseMs = 2000;
-
+/** One query a tick for all who are up to date, pages for who catches up. */
 export class Feed {
   readonly #source: FeedSource;
   readonly #pollMs: number;
@@ -94,7 +169,7 @@ export class Feed {
         this.#place = upTo;
         this.#hand(results);
       } catch {
-        pauseMs = Math.min(2 * Math.max(pauseMs, 1), longestPauseMs);
+        pauseMs = Math.min(2 * Math.max(pauseMs, 1), longestPauseMs.feed);
       }
     }
     this.#polling = false;

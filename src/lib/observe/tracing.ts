@@ -1,8 +1,74 @@
-/** What a consumer did for each request as spans, made when its group is recorded: nothing of it is in the way before. */
-import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/events.ts';
-import type { Outcome } from '../../systems/database/record/outcome.ts';
+/** Traces of a consumer through OpenTelemetry, where the environment asks for them. It is not a dependency: whoever wants it installs it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errorMessage } from '../base/errors.ts';
+import type { ConsumeEvent, RecordedEvent } from '../pipeline/consume/options.ts';
+import type { Outcome } from '../systems/database/record/outcome.ts';
 
-/** The spans hang below the one that the message's traceparent names; without one they begin a trace. */
+export interface Tracing extends AsyncDisposable {
+  hear: (event: ConsumeEvent) => void;
+}
+
+interface TracingOptions {
+  /** `service.name` of the spans. */
+  service: string;
+  onNotice: (text: string) => void;
+  /** For tests; by default `import`. */
+  load?: (name: string) => Promise<unknown>;
+}
+
+/** OpenTelemetry's SDK, of which there is one a process. It reads all of its own environment. */
+interface Sdk {
+  NodeSDK: new (options: { serviceName: string; instrumentations: [] }) => {
+    start(): void;
+    shutdown(): Promise<void>;
+  };
+}
+
+/** Longest wait for a collector that is away when the process ends, in milliseconds. */
+const shutdownMs = 3000;
+
+/** Says once, and does nothing from then on, where it is not installed or does not start. */
+export async function openTracing({
+  service,
+  onNotice,
+  load = (name) => import(name),
+}: TracingOptions): Promise<Tracing> {
+  let api: Api;
+  let sdk: InstanceType<Sdk['NodeSDK']>;
+  try {
+    api = (await load('@opentelemetry/api')) as Api;
+    const { NodeSDK } = (await load('@opentelemetry/sdk-node')) as Sdk;
+    sdk = new NodeSDK({ serviceName: service, instrumentations: [] });
+    sdk.start();
+  } catch (error) {
+    onNotice(`no traces are sent: ${whyNot(error)}`);
+    return noTracing;
+  }
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    const over = new AbortController();
+    await Promise.race([
+      sdk.shutdown().catch((error: unknown) => onNotice(`the last traces were lost: ${errorMessage(error)}`)),
+      sleep(shutdownMs, undefined, { signal: over.signal, ref: false }).catch(() => undefined),
+    ]);
+    over.abort();
+  };
+  return { hear: consumerSpans(api), [Symbol.asyncDispose]: () => (closing ??= close()) };
+}
+
+const noTracing: Tracing = {
+  hear: () => undefined,
+  [Symbol.asyncDispose]: () => Promise.resolve(),
+};
+
+function whyNot(error: unknown): string {
+  const isAbsent = (error as { code?: unknown }).code === 'ERR_MODULE_NOT_FOUND';
+  return isAbsent
+    ? 'OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed. Beside visionscale: npm install @opentelemetry/api @opentelemetry/sdk-node'
+    : errorMessage(error);
+}
+
+/** What a consumer did for each request as spans, made when its group is recorded: nothing of it is in the way before. The spans hang below the one that the message's traceparent names; without one they begin a trace. */
 export function consumerSpans(api: Api): (event: ConsumeEvent) => void {
   const tracer = api.trace.getTracer('visionscale');
 

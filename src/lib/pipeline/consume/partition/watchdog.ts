@@ -11,7 +11,7 @@ const askEvery = 5;
 /** Longest time for which `status` and readiness say that it has stalled before the process gives up, in milliseconds. */
 const longestShownMs = 5000;
 
-export interface PartitionWatchOptions {
+export interface WatchdogOptions {
   topic: Topic;
   partition: number;
   waits: Waits;
@@ -41,8 +41,8 @@ export class StalledError extends VisionscaleError {
   }
 }
 
-export class Watch implements Disposable {
-  readonly #options: PartitionWatchOptions;
+export class Watchdog implements Disposable {
+  readonly #options: WatchdogOptions;
   readonly #timer: NodeJS.Timeout;
   #end: number;
   #ticks = 0;
@@ -54,7 +54,7 @@ export class Watch implements Disposable {
   #stalled: StalledError | null = null;
 
   /** `end` is the partition's end as last known. */
-  constructor(end: number, options: PartitionWatchOptions) {
+  constructor(end: number, options: WatchdogOptions) {
     this.#options = options;
     this.#end = end;
     this.#before = options.position();

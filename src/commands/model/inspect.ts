@@ -1,4 +1,4 @@
-/** What `model show` does: prints everything of a model's manifest, and where it is. */
+/** What `model show` and `verify` do: they load one model, and tell what it is and whether it works. */
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
@@ -6,9 +6,10 @@ import { outputOfGraph } from '../../lib/models/format/output-kind.ts';
 import { parseOnnx } from '../../lib/models/onnx/onnx.ts';
 import { chosenEntry } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
+import { verifyModel } from '../../lib/models/store/verify.ts';
 import type { Context } from '../shared/run.ts';
 
-export default async function (context: Context, reference: string | undefined): Promise<void> {
+export async function show(context: Context, reference: string | undefined): Promise<void> {
   const store = openModelStore(context.config.models);
   const entry = await chosenEntry(store, reference);
   if (entry.manifest === undefined) {
@@ -36,4 +37,18 @@ export default async function (context: Context, reference: string | undefined):
       )
       .join('\n');
   });
+}
+
+export async function verify(context: Context, reference: string | undefined): Promise<void> {
+  const store = openModelStore(context.config.models);
+  const { path } = await chosenEntry(store, reference);
+  const verified = await verifyModel(path);
+  const { name, version, digest, classes, engine, milliseconds } = verified;
+  if (verified.warning !== undefined) context.say(verified.warning);
+  context.print(
+    { ok: true, ...verified },
+    () =>
+      `${name}@${version} is whole (${digest}) and answers with ${classes} classes, read as ${verified.output}\n` +
+      `(engine ${engine}, one image in ${milliseconds.toFixed(1)} ms on one thread)`,
+  );
 }
