@@ -218,6 +218,29 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect((await standby.ended).code).toBe(0);
     });
 
+    it('shares what nobody was told to consume, and takes over from one that was killed', async () => {
+      const owned = async () => {
+        const { partitions } = await rig.json<StatusDocument>(['status']);
+        const live = partitions.filter(({ state }) => state === 'consuming').map(({ owner }) => owner!);
+        return [...new Set(live)].map((owner) => live.filter((o) => o === owner).length).sort();
+      };
+      const until = async (shares: number[]) => {
+        while (JSON.stringify(await owned()) !== JSON.stringify(shares));
+      };
+      const first = rig.start(['consume']);
+      await until([3]);
+      const second = rig.start(['consume']);
+      await until([1, 2]);
+      expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
+      first.process.kill('SIGKILL');
+      await first.ended;
+      await until([3]);
+      while ((await rig.json<StatusDocument>(['status'])).partitions.some((p) => p.lag > 0));
+      second.process.kill('SIGTERM');
+      expect((await second.ended).code).toBe(0);
+      expect(await rows()).toHaveLength(3 * images + 2);
+    }, 120_000);
+
     it('shares the partitions of a group, and refuses --partition beside it', async () => {
       const members = [rig.start(['consume', '--group']), rig.start(['consume', '--group'])];
       await Promise.all(members.map((member) => member.said(/consuming/)));
@@ -233,7 +256,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       for (const member of members) member.process.kill('SIGTERM');
       const results = await Promise.all(members.map((member) => member.ended));
       expect(results.map((r) => r.code)).toEqual([0, 0]);
-      expect(await rows()).toHaveLength(3 * images + 2);
+      expect(await rows()).toHaveLength(4 * images + 2);
     }, 120_000);
   });
 }

@@ -43,6 +43,9 @@ export class ConsumerStatus {
     } else if (event.kind === 'waiting' && event.partition === null) {
       this.#without = `waiting: ${event.reason}`;
       this.#waiting = true;
+    } else if (event.kind === 'going on' && event.partition === null) {
+      this.#without = null;
+      this.#waiting = false;
     } else if (event.kind === 'waiting' || event.kind === 'going on' || event.kind === 'stalled') {
       const waiting = event.kind === 'going on' ? null : event.reason;
       if (event.partition === null) return false;

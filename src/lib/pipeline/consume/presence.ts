@@ -40,8 +40,10 @@ export class Presence implements AsyncDisposable {
     const before = this.#state();
     const { partition } = event;
     if (event.kind === 'recorded') this.#recorded.add(event.predicted + event.deadLettered);
-    if (event.kind === 'waiting') this.#waits.set(partition, event.reason);
-    if (event.kind === 'going on') this.#waits.delete(partition);
+    // Of a partition that it only asks for, it waits as a whole.
+    const waiter = partition !== null && this.#owned.has(partition) ? partition : null;
+    if (event.kind === 'waiting') this.#waits.set(waiter, event.reason);
+    if (event.kind === 'going on') this.#waits.delete(waiter);
     if (event.kind === 'standing by') {
       this.#standingBy = true;
       this.#waits.clear();
@@ -55,6 +57,7 @@ export class Presence implements AsyncDisposable {
     if (event.kind === 'lost' || event.kind === 'released') {
       this.#owned.delete(event.partition);
       this.#waits.delete(event.partition);
+      this.#standingBy = true;
     }
     if (this.#state() !== before) this.#tell();
   }
