@@ -198,6 +198,21 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
           .every((line) => line.startsWith('red 0.png,red,')),
       ).toBe(true);
       expect((await rig.run(['results'])).stdout).toContain('category');
+      const [last] = await rig.json<Record<string, string>[]>(['results', '--limit', '1']);
+      const { model, modelVersion, hostname } = last!;
+      const from = ['--model', `${model}@${modelVersion}`, '--consumer', hostname!];
+      const ours = await rig.json<unknown[]>(['results', '--key', 'red 0.png', ...from]);
+      expect(ours.length).toBeGreaterThan(0);
+      for (const [flag, value] of [
+        ['--model', 'other'],
+        ['--consumer', 'elsewhere'],
+        ['--belt', 'north'],
+      ] as const)
+        expect(await rig.json(['results', '--key', 'red 0.png', flag, value])).toEqual([]);
+      const { stdout } = await rig.run(['results', '--key', 'nobody/uploaded this.jpg']);
+      expect(stdout).toMatch(
+        /uploaded this\.jpg has no prediction: it is dead letter \d+ \(open, not_found: /,
+      );
     });
 
     it('audits itself, and lists what could not be classified', async () => {
@@ -231,6 +246,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       await until([3]);
       const second = rig.start(['consume']);
       await until([1, 2]);
+      const following = rig.start(['results', '--follow', '--category', 'red', '--json']);
       expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
       first.process.kill('SIGKILL');
       await first.ended;
@@ -238,6 +254,16 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       while ((await rig.json<StatusDocument>(['status'])).partitions.some((p) => p.lag > 0));
       second.process.kill('SIGTERM');
       expect((await second.ended).code).toBe(0);
+      following.process.kill('SIGINT');
+      const followed = await following.ended;
+      const found = followed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { category: string });
+      expect([followed.code, found.map(({ category }) => category)]).toEqual([
+        0,
+        Array(images / 3).fill('red'),
+      ]);
       expect(await rows()).toHaveLength(3 * images + 2);
     }, 120_000);
 
