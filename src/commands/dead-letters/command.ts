@@ -47,7 +47,7 @@ function retry(): Command {
   ).addHelpText(
     'after',
     '\nExample:\n  $ visionscale dead-letters retry --code not_found\n\n' +
-      'A retry counts once, however often it is sent; what fails again stays open with one attempt more.',
+      'A retry counts once, however often it is sent; what fails again stays open with\none attempt more.',
   );
   return withSettings(command, infrastructure).action(
     (ids: number[], options: ChosenFlags, command: Command) =>
@@ -76,9 +76,10 @@ function add(): Command {
     .option('-y, --yes', 'Do not ask for confirmation')
     .addHelpText(
       'after',
-      '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "stuck since the update"\n\n' +
-        'Consumers need not be stopped: the one that works on the message passes over it. dead-letters retry sends it once\n' +
-        'more. Exit code 1 where there is no such message or it is recorded already.',
+      '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "it hangs"\n\n' +
+        'Consumers need not be stopped: the one that works on the message passes over it.\n' +
+        'dead-letters retry sends it once more. Exit code 1 where there is no such\n' +
+        'message or it is recorded already.',
     );
   const settings = [...infrastructure, 'VISIONSCALE_RESULTS_TOPIC', 'VISIONSCALE_MESSAGE_REQUESTS'] as const;
   return withSettings(command, settings).action((options: AddLetterFlags, command: Command) =>

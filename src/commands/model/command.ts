@@ -63,7 +63,7 @@ function pull(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model pull imagenet\n\n' +
-          'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are respected.',
+          'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are\nrespected.',
       ),
     storeSettings,
   ).action((model: string, options: PullFlags, command: Command) =>
@@ -106,8 +106,8 @@ function add(): Command {
       )
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale model add resnet18.onnx --name resnet18 --labels imagenet.txt --size 224 \\\n' +
-          '      --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
+        '\nExample:\n  $ visionscale model add resnet18.onnx --name resnet18 --labels imagenet.txt \\\n' +
+          '      --size 224 --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
       ),
     storeSettings,
   ).action((path: string, options: AddModelFlags, command: Command) =>
@@ -140,8 +140,8 @@ function use(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model use squeezenet1_1\n\n' +
-          'Shows what changes: the model, its measured accuracy, and its labels. It asks before the labels of a pipeline\n' +
-          'change. `visionscale model rollback` goes back.',
+          'Shows what changes: the model, its measured accuracy, and its labels. It asks\n' +
+          'before the labels of a pipeline change. `visionscale model rollback` goes back.',
       ),
     [...infrastructure, 'VISIONSCALE_MODELS'],
   ).action((model: string, options: SwitchFlags, command: Command) =>
@@ -213,7 +213,7 @@ function remove(): Command {
   return withSettings(
     new Command('remove')
       .description('Remove a model from the store')
-      .argument('<model>', 'name@version or digest, or a name with only one version')
+      .argument('<model>', 'Model as name@version or digest, or a name with only one version')
       .option('-y, --yes', 'Do not ask')
       .option('--force', 'Remove it without asking, even if it is active')
       .addHelpText('after', '\nExample:\n  $ visionscale model remove resnet18@2 --yes'),

@@ -26,7 +26,7 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--mode <mode>',
-        'head: only the classifier, in minutes; full: all layers; scratch: from random weights',
+        'What to train: head (only the classifier, in minutes), full (all layers) or scratch (from random weights)',
       )
         .choices(['head', 'full', 'scratch'])
         .default('head'),
@@ -55,8 +55,8 @@ export function trainCommand(): Command {
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
         '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
-        'The new model is not used until you say so: visionscale model use <model>. Ctrl-C keeps the best so far.\n' +
-        ' Modes full and scratch need @tensorflow/tfjs-node, and hours.',
+        'The new model is not used until you say so: visionscale model use <model>.\n' +
+        'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node,\nand hours.',
     );
   const settings = [
     'CLASS_NAMES',

@@ -121,6 +121,7 @@ export const metricsRows = [
   {
     env: 'VISIONSCALE_METRICS_PORT',
     flag: '--metrics-port',
+    common: true,
     value: 'n',
     section: 'Metrics',
     description:
@@ -132,6 +133,7 @@ export const metricsRows = [
   {
     env: 'VISIONSCALE_METRICS_HOST',
     flag: '--metrics-host',
+    common: true,
     value: 'address',
     section: 'Metrics',
     description: 'Address to serve metrics on',

@@ -18,6 +18,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_MODELS',
     flag: '--models',
+    common: true,
     value: 'dir',
     section: 'Model',
     description: 'Directory of the model store',
@@ -51,6 +52,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_ENGINE',
     flag: '--engine',
+    common: true,
     value: 'name',
     section: 'Model',
     description:
@@ -61,6 +63,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_DEVICE',
     flag: '--device',
+    common: true,
     value: 'name',
     section: 'Model',
     description:
@@ -71,6 +74,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_WORKERS',
     flag: '--workers',
+    common: true,
     value: 'n',
     section: 'Model',
     description: 'Number of processes that decode and classify, one image at a time each',
@@ -80,6 +84,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_AUTO_ORIENT',
     flag: '--no-auto-orient',
+    common: true,
     flagDescription: 'Do not rotate images by EXIF orientation',
     section: 'Model',
     description: 'Rotate images by EXIF orientation (true or false)',
@@ -89,6 +94,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_PREPROCESS',
     flag: '--preprocess',
+    common: true,
     value: 'mode',
     section: 'Model',
     description:
@@ -113,6 +119,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_IMAGE_TIMEOUT',
     flag: '--image-timeout',
+    common: true,
     value: 'time',
     section: 'Model',
     description:

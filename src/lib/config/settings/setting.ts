@@ -21,6 +21,8 @@ export interface Setting {
   value?: string;
   /** For `--no-…`: what the flag does. */
   flagDescription?: string;
+  /** Most commands have the flag, so that help lists it apart from a command's own. */
+  common?: true;
   /** May come from a file named by `<env>_FILE`; never printed. */
   secret?: true;
 }
