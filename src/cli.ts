@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit/command.ts';
 import { benchCommand } from './commands/bench/command.ts';
 import { binsCommand } from './commands/bins/command.ts';
 import { classifyCommand } from './commands/classify/command.ts';
+import { completionCommand } from './commands/completion/command.ts';
 import { consumeCommand } from './commands/consume/command.ts';
 import { correctCommand } from './commands/correct.ts';
 import { deadLettersCommand } from './commands/dead-letters/command.ts';
@@ -34,7 +35,7 @@ export function buildProgram(): Command {
     program.commandsGroup(`${heading}:`);
     for (const command of commands) program.addCommand(command.exitOverride());
   }
-  program.commandsGroup('Other:');
+  program.commandsGroup('Other:').addCommand(completionCommand().exitOverride());
   program.addHelpText(
     'after',
     '\nExample:\n  $ visionscale demo\n\n' +

@@ -36,7 +36,7 @@ export function auditCommand(): Command {
       .description(
         'Compare images, topic, predictions, dead letters and objects, and name what is missing or doubled',
       )
-      .option('--limit <n>', 'Most keys of each class to list (all are counted)', countAbove0, 1000)
+      .option('-n, --limit <n>', 'Most keys of each class to list (all are counted)', countAbove0, 1000)
       .option('--objects', 'Report objects that no row, message, prediction or dead letter names as orphaned')
       .option('--no-objects', 'Do not look at the object store')
       .addHelpText('after', classes),

@@ -13,10 +13,10 @@ export function classifyCommand(): Command {
           .argument('[dir]', 'Directory of images, or one image (default: IMG_DIR)')
           .option('--local', 'Classify on this machine, without server, database, topic or store'),
       )
-        .option('--limit <n>', 'Most files to classify', countAbove0)
+        .option('-n, --limit <n>', 'Most files to classify', countAbove0)
         .option('--concurrency <n>', 'Images sent at a time (default: 8)', countAbove0)
         .option('--rate <n>', 'Most images per second', positive)
-        .option('--out <file>', 'Also write the labels to this CSV file; a second run continues it')
+        .option('-o, --out <file>', 'Also write the labels to this CSV file; a second run continues it')
         .option('--again', 'Classify again what the server has classified before')
         .addHelpText(
           'after',

@@ -19,7 +19,7 @@ export function consumeCommand(): Command {
       'Classify images from one partition (default: the first free one; otherwise wait as standby)',
     )
     .addOption(
-      new Option('--partition <n>', 'Partition to consume').argParser(wholeNumber).conflicts('group'),
+      new Option('-p, --partition <n>', 'Partition to consume').argParser(wholeNumber).conflicts('group'),
     )
     .option('--group', 'Share all partitions with the other --group consumers')
     .option('--until-drained', 'Stop after the messages that were there at the start')

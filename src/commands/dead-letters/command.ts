@@ -22,7 +22,7 @@ function list(): Command {
   const states = ['open', 'resolved', 'dropped', 'all'];
   const command = filters(new Command('list').description('List dead letters, latest first'))
     .addOption(new Option('--state <state>', 'Only in this state').choices(states).default('open'))
-    .option('--limit <n>', 'Most dead letters', countAbove0, 20)
+    .option('-n, --limit <n>', 'Most dead letters', countAbove0, 20)
     .addHelpText('after', '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h');
   return withSettings(command, infrastructure).action((ids: number[], options: ListFlags, command: Command) =>
     run(command, () => import('./list.ts'), ids, options),
@@ -70,7 +70,7 @@ function drop(): Command {
 function add(): Command {
   const command = new Command('add')
     .description('Turn a message that blocks its partition into a dead letter')
-    .requiredOption('--partition <n>', 'Partition of the message', wholeNumber)
+    .requiredOption('-p, --partition <n>', 'Partition of the message', wholeNumber)
     .requiredOption('--offset <n>', 'Offset of the message, as status and the log show it', offsetNumber)
     .option('--reason <text>', 'Why, for whoever reads the dead letter', letterReason)
     .option('-y, --yes', 'Do not ask for confirmation')
@@ -107,5 +107,5 @@ function filters(command: Command): Command {
 function chosen(command: Command): Command {
   return filters(command)
     .addOption(new Option('--all', 'All open dead letters').conflicts(['code', 'stage', 'since', 'until']))
-    .option('--limit <n>', 'Most dead letters', countAbove0);
+    .option('-n, --limit <n>', 'Most dead letters', countAbove0);
 }

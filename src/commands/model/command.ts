@@ -59,7 +59,7 @@ function pull(): Command {
       .argument('<model>', 'Must be imagenet')
       .option('--from <source>', 'Another address, or a .pth file')
       .addOption(new Option('--sha256 <hex>', 'Checksum that the file must have').argParser(sha256))
-      .option('--yes', 'Make it the active model without asking, even if another one is active')
+      .option('-y, --yes', 'Make it the active model without asking, even if another one is active')
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model pull imagenet\n\n' +
@@ -180,7 +180,7 @@ function quantize(): Command {
       .description('Make an int8 version of a model, calibrated and tested on images')
       .argument('<model>', 'Name, name@version or digest')
       .requiredOption('--images <dir>', 'Images to calibrate with, similar to those to classify')
-      .addOption(new Option('--limit <n>', 'Most images to use').argParser(countAbove0))
+      .addOption(new Option('-n, --limit <n>', 'Most images to use').argParser(countAbove0))
       .option('--name <name>', 'Name of the new model')
       .addOption(
         new Option('--min-agreement <share>', 'Least agreement with its parent to become active')

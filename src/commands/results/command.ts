@@ -14,7 +14,7 @@ export function resultsCommand(): Command {
       .option('--category <name>', 'Only this category')
       .option('--bin <name>', 'Only this bin')
       .option('--since <when>', 'Only since then: a time ago (15m, 2h, 7d) or a date')
-      .option('--limit <n>', 'Most rows', countAbove0, 20)
+      .option('-n, --limit <n>', 'Most rows', countAbove0, 20)
       .addOption(new Option('--csv', 'Print CSV with a header line').conflicts('json'))
       .addHelpText(
         'after',
@@ -44,7 +44,7 @@ function exportCommand(): Command {
     .option('--category <name>', 'Only this category')
     .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
     .option('--until <when>', 'Only predicted before then')
-    .option('--limit <n>', 'Most images, least sure first', countAbove0, 500)
+    .option('-n, --limit <n>', 'Most images, least sure first', countAbove0, 500)
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale results export --below 60 --limit 500 ./to-sort\n' +

@@ -50,7 +50,10 @@ export function withSettings(command: Command, names: readonly SettingName[]): C
 
 /** For commands that offer the ImageNet model where none is chosen. */
 export function offersModel(command: Command): Command {
-  return command.option('--yes', 'Download the ImageNet model (5 MB) without asking if no model is chosen');
+  return command.option(
+    '-y, --yes',
+    'Download the ImageNet model (5 MB) without asking if no model is chosen',
+  );
 }
 
 /** For commands that a parent starts: however it ends, they end with it. */

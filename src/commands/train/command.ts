@@ -49,7 +49,7 @@ export function trainCommand(): Command {
     .option('--from-corrections', 'Also learn from the images that were corrected in this pipeline')
     .option('--retrain', 'Train a new version if there is a model of that name')
     .option('--resume', 'Continue an interrupted training')
-    .option('--out <dir>', 'Directory for report.html and metrics.json', 'training')
+    .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'training')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +

@@ -45,6 +45,21 @@ it('begins every description with a capital', () => {
   expect(texts.filter((text) => !/^\p{Lu}/u.test(text))).toEqual([]);
 });
 
+it('gives an option the same letter everywhere, and a letter one meaning', () => {
+  const letters: Record<string, string> = {
+    '--partition': '-p',
+    '--limit': '-n',
+    '--follow': '-f',
+    '--out': '-o',
+    '--yes': '-y',
+    '--watch': '-w',
+    '--version': '-V',
+  };
+  for (const { long, short } of commands.flatMap(({ options }) => options)) {
+    expect([long, short]).toEqual([long, letters[long!]]);
+  }
+});
+
 function hasCommon(path: string[]): boolean {
   const command = commands.find((one) => pathOf(one) === ['visionscale', ...path].join(' '))!;
   return command.options.some(({ long }) => long === '--help-all');

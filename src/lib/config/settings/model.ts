@@ -1,5 +1,6 @@
 /** Settings of models, of the engine that runs them, and of the images that they take. */
 import { durationText } from '../../base/duration.ts';
+import { devices, engineNames } from '../../models/classifier/classifier.ts';
 import { defaultLimits, defaultMaxWorkMs } from '../../models/images/limits.ts';
 import type { Setting } from './setting.ts';
 
@@ -54,6 +55,7 @@ export const modelRows = [
     flag: '--engine',
     common: true,
     value: 'name',
+    choices: ['auto', ...engineNames],
     section: 'Model',
     description:
       'Engine: onnx (native), tfjs (TensorFlow; SqueezeNet only), wasm (anywhere) or auto (the first that works)',
@@ -65,6 +67,7 @@ export const modelRows = [
     flag: '--device',
     common: true,
     value: 'name',
+    choices: devices,
     section: 'Model',
     description:
       'Device of the engine onnx: cpu, cuda, tensorrt, coreml, dml or webgpu. There is no fallback to another',
@@ -96,6 +99,7 @@ export const modelRows = [
     flag: '--preprocess',
     common: true,
     value: 'mode',
+    choices: ['exact', 'fast'],
     section: 'Model',
     description:
       'Preprocessing: exact (each pixel as in the reference) or fast (quicker; same label for 199 of 200 photos)',

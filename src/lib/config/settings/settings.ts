@@ -34,6 +34,7 @@ const generalRows = [
     flag: '--log-level',
     common: true,
     value: 'level',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     section: 'General',
     description: 'Log level: trace, debug, info, warn, error, fatal or silent. Logs go to stderr',
     schema: (kinds) => kinds.logLevel,
