@@ -4,6 +4,7 @@ import { auditCommand } from './commands/audit/command.ts';
 import { benchCommand } from './commands/bench/command.ts';
 import { binsCommand } from './commands/bins/command.ts';
 import { classifyCommand } from './commands/classify/command.ts';
+import { completionCommand } from './commands/completion/command.ts';
 import { consumeCommand } from './commands/consume/command.ts';
 import { correctCommand } from './commands/correct.ts';
 import { deadLettersCommand } from './commands/dead-letters/command.ts';
@@ -15,6 +16,7 @@ import { modelCommand } from './commands/model/command.ts';
 import { produceCommand } from './commands/produce/command.ts';
 import { resultsCommand } from './commands/results/command.ts';
 import { serveCommand } from './commands/serve/command.ts';
+import { withHelp } from './commands/shared/help.ts';
 import { statusCommand } from './commands/status.ts';
 import { trainCommand } from './commands/train/command.ts';
 import { upCommand } from './commands/up/command.ts';
@@ -26,48 +28,29 @@ export function buildProgram(): Command {
   const program = new Command('visionscale')
     .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
     .version(packageVersion(), '-V, --version', 'Show the version')
-    .helpOption('-h, --help', 'Show help')
-    .helpCommand('help [command]', 'Show help for a command')
     .showHelpAfterError('(run with --help for usage)')
     // What follows a part of a command is the part's, as in `results export --limit 5`.
-    .enablePositionalOptions()
-    .configureHelp({ showGlobalOptions: false });
-  for (const command of [
-    demoCommand(),
-    upCommand(),
-    initCommand(),
-    doctorCommand(),
-    uploadCommand(),
-    produceCommand(),
-    watchCommand(),
-    consumeCommand(),
-    serveCommand(),
-    statusCommand(),
-    resultsCommand(),
-    binsCommand(),
-    correctCommand(),
-    deadLettersCommand(),
-    auditCommand(),
-    classifyCommand(),
-    modelCommand(),
-    trainCommand(),
-    evaluateCommand(),
-    benchCommand(),
-  ]) {
-    program.addCommand(withHelp(command.exitOverride()));
+    .enablePositionalOptions();
+  for (const [heading, commands] of Object.entries(groups())) {
+    program.commandsGroup(`${heading}:`);
+    for (const command of commands) program.addCommand(command.exitOverride());
   }
+  program.commandsGroup('Other:').addCommand(completionCommand().exitOverride());
   program.addHelpText(
     'after',
-    '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +
-      'Settings come from flags, the environment and .env; see .env.example and `visionscale doctor`.',
+    '\nExample:\n  $ visionscale demo\n\n' +
+      'Settings come from flags, the environment and .env; see .env.example and\n`visionscale doctor`.',
   );
-  return program.exitOverride();
+  return withHelp(program.exitOverride());
 }
 
-/** In the words of the other options. */
-function withHelp(command: Command): Command {
-  command.helpOption('-h, --help', 'Show help');
-  if (command.commands.length > 0) command.helpCommand('help [command]', 'Show help for a command');
-  command.commands.forEach(withHelp);
-  return command;
+/** By what they are for, in the order of `--help`. */
+function groups(): Record<string, Command[]> {
+  return {
+    'Start here': [demoCommand(), classifyCommand(), upCommand(), initCommand()],
+    Run: [uploadCommand(), produceCommand(), watchCommand(), consumeCommand(), serveCommand(), binsCommand()],
+    Look: [statusCommand(), resultsCommand(), auditCommand(), benchCommand()],
+    Models: [modelCommand(), trainCommand(), evaluateCommand(), correctCommand()],
+    Mend: [doctorCommand(), deadLettersCommand()],
+  };
 }

@@ -1,6 +1,7 @@
 /** Runs the program and turns how it ended into an exit code. */
 import { CommanderError } from 'commander';
 import { buildProgram } from './cli.ts';
+import { welcome } from './commands/shared/help.ts';
 
 // `visionscale results | head` closes our stdout early: that is the reader's right, and no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -9,7 +10,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
-  await buildProgram().parseAsync();
+  if (process.argv.length === 2) process.stdout.write(welcome);
+  else await buildProgram().parseAsync();
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error;
   // Commander has already told what is wrong, or shown the help or version that was asked for.

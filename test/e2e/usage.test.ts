@@ -13,12 +13,23 @@ describe('usage', () => {
   it('shows help with an example for every command', async () => {
     const help = await rig.run(['--help']);
     expect(help.code).toBe(0);
-    const commands = [...help.stdout.matchAll(/^ {2}(\w[\w-]*) \[options\]/gm)].map((match) => match[1]!);
-    expect(commands.length).toBeGreaterThanOrEqual(8);
+    for (const heading of ['Start here', 'Run', 'Look', 'Models', 'Mend'])
+      expect(help.stdout).toContain(`\n${heading}:\n`);
+    const commands = [...help.stdout.matchAll(/^ {2}([a-z][\w-]*) {2}/gm)]
+      .map((match) => match[1]!)
+      .filter((name) => name !== 'help');
+    expect(commands.length).toBeGreaterThanOrEqual(20);
     for (const command of commands) {
       const { code, stdout } = await rig.run([command, '--help']);
       expect([code, stdout], command).toEqual([0, expect.stringContaining('Example:')]);
     }
+  });
+
+  it('alone says what it is and where to start', async () => {
+    const { code, stdout, stderr } = await rig.run([]);
+    expect([code, stderr]).toEqual([0, '']);
+    for (const command of ['demo', 'model pull imagenet', 'classify ./photos --local', '--help'])
+      expect(stdout).toContain(`visionscale ${command}`);
   });
 
   it.each([

@@ -14,9 +14,10 @@ export function benchCommand(): Command {
       .option('--seconds <n>', 'Seconds for each measurement', positive, 3)
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale bench ./photographs --model squeezenet1_1.onnx --stages infer,end-to-end\n\n' +
-          'What the settings name (a database, Kafka, a bucket) is measured, in a database, topics and a folder of its own\n' +
-          '(in Kafka the topics <topic>.bench-… stay); without settings everything is embedded, in a temporary directory.',
+        '\nExample:\n  $ visionscale bench ./photographs --stages infer,end-to-end\n\n' +
+          'What the settings name (a database, Kafka, a bucket) is measured, in a database,\n' +
+          'topics and a folder of its own (in Kafka the topics <topic>.bench-… stay);\n' +
+          'without settings everything is embedded, in a temporary directory.',
       ),
     [...infrastructure, ...modelSettings],
   ).action((dir: string | undefined, options: BenchFlags, command: Command) =>

@@ -20,7 +20,8 @@ bins.yaml:
       classes: ["green *"]
       confidence: 80
 
-A class that is named goes before globs; of these the first that matches decides.`;
+A class that is named goes before globs; of these the first that matches
+decides.`;
 
 export function binsCommand(): Command {
   const bins = new Command('bins')

@@ -13,17 +13,18 @@ export function classifyCommand(): Command {
           .argument('[dir]', 'Directory of images, or one image (default: IMG_DIR)')
           .option('--local', 'Classify on this machine, without server, database, topic or store'),
       )
-        .option('--limit <n>', 'Most files to classify', countAbove0)
+        .option('-n, --limit <n>', 'Most files to classify', countAbove0)
         .option('--concurrency <n>', 'Images sent at a time (default: 8)', countAbove0)
         .option('--rate <n>', 'Most images per second', positive)
-        .option('--out <file>', 'Also write the labels to this CSV file; a second run continues it')
+        .option('-o, --out <file>', 'Also write the labels to this CSV file; a second run continues it')
         .option('--again', 'Classify again what the server has classified before')
         .addHelpText(
           'after',
-          '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080 --out labels.csv\n' +
-            '  $ visionscale classify ./photographs --local --model squeezenet1_1.onnx\n\n' +
-            'With --json one line per image: in the order of the paths with --local, else as results arrive. Files that are\n' +
-            'not images are reported on stderr. A server uses its own model; the flags of models apply to --local.',
+          '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080\n' +
+            '  $ visionscale classify ./photographs --local --out labels.csv\n\n' +
+            'With --json one line per image: in the order of the paths with --local, else as\n' +
+            'results arrive. Files that are not images are reported on stderr. A server uses\n' +
+            'its own model; the flags of models apply to --local.',
         ),
       ['VISIONSCALE_SERVER', 'VISIONSCALE_TOKEN', ...modelSettings, 'VISIONSCALE_LOG_LEVEL'],
     ),

@@ -20,7 +20,7 @@ export function consumeCommand(): Command {
     )
     .addOption(
       new Option(
-        '--partition <n>',
+        '-p, --partition <n>',
         'Consume this partition only; wait as standby while another consumer owns it',
       )
         .argParser(wholeNumber)

@@ -22,7 +22,7 @@ function list(): Command {
   const states = ['open', 'resolved', 'dropped', 'all'];
   const command = filters(new Command('list').description('List dead letters, latest first'))
     .addOption(new Option('--state <state>', 'Only in this state').choices(states).default('open'))
-    .option('--limit <n>', 'Most dead letters', countAbove0, 20)
+    .option('-n, --limit <n>', 'Most dead letters', countAbove0, 20)
     .addHelpText('after', '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h');
   return withSettings(command, infrastructure).action((ids: number[], options: ListFlags, command: Command) =>
     run(command, () => import('./list.ts'), ids, options),
@@ -47,7 +47,7 @@ function retry(): Command {
   ).addHelpText(
     'after',
     '\nExample:\n  $ visionscale dead-letters retry --code not_found\n\n' +
-      'A retry counts once, however often it is sent; what fails again stays open with one attempt more.',
+      'A retry counts once, however often it is sent; what fails again stays open with\none attempt more.',
   );
   return withSettings(command, infrastructure).action(
     (ids: number[], options: ChosenFlags, command: Command) =>
@@ -70,15 +70,16 @@ function drop(): Command {
 function add(): Command {
   const command = new Command('add')
     .description('Turn a message that blocks its partition into a dead letter')
-    .requiredOption('--partition <n>', 'Partition of the message', wholeNumber)
+    .requiredOption('-p, --partition <n>', 'Partition of the message', wholeNumber)
     .requiredOption('--offset <n>', 'Offset of the message, as status and the log show it', offsetNumber)
     .option('--reason <text>', 'Why, for whoever reads the dead letter', letterReason)
     .option('-y, --yes', 'Do not ask for confirmation')
     .addHelpText(
       'after',
-      '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "stuck since the update"\n\n' +
-        'Consumers need not be stopped: the one that works on the message passes over it. dead-letters retry sends it once\n' +
-        'more. Exit code 1 where there is no such message or it is recorded already.',
+      '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "it hangs"\n\n' +
+        'Consumers need not be stopped: the one that works on the message passes over it.\n' +
+        'dead-letters retry sends it once more. Exit code 1 where there is no such\n' +
+        'message or it is recorded already.',
     );
   const settings = [...infrastructure, 'VISIONSCALE_RESULTS_TOPIC', 'VISIONSCALE_MESSAGE_REQUESTS'] as const;
   return withSettings(command, settings).action((options: AddLetterFlags, command: Command) =>
@@ -106,5 +107,5 @@ function filters(command: Command): Command {
 function chosen(command: Command): Command {
   return filters(command)
     .addOption(new Option('--all', 'All open dead letters').conflicts(['code', 'stage', 'since', 'until']))
-    .option('--limit <n>', 'Most dead letters', countAbove0);
+    .option('-n, --limit <n>', 'Most dead letters', countAbove0);
 }

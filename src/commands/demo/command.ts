@@ -13,8 +13,8 @@ export function demoCommand(): Command {
         .addHelpText(
           'after',
           '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +
-            'Everything is embedded (PostgreSQL, the topic and the images live in the data directory), except what\n' +
-            'the settings name (Kafka, a database, a bucket).',
+            'Everything is embedded (PostgreSQL, the topic and the images live in the data\n' +
+            'directory), except what the settings name (Kafka, a database, a bucket).',
         ),
       [...infrastructure, ...modelSettings, 'VISIONSCALE_PARTITIONS'],
     ),

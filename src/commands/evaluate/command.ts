@@ -13,7 +13,7 @@ export function evaluateCommand(): Command {
         .argParser(twoModels)
         .conflicts('model'),
     )
-    .option('--out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
+    .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
     .option('--skip-unknown', 'Skip folders that are not named as a label of the model')
     .addHelpText(

@@ -72,11 +72,11 @@ function pull(): Command {
       .argument('<model>', 'Must be imagenet')
       .option('--from <source>', 'Another address, or a .pth file')
       .addOption(new Option('--sha256 <hex>', 'Checksum that the file must have').argParser(sha256))
-      .option('--yes', 'Make it the active model without asking, even if another one is active')
+      .option('-y, --yes', 'Make it the active model without asking, even if another one is active')
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model pull imagenet\n\n' +
-          'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are respected.',
+          'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are\nrespected.',
       ),
     storeSettings,
   ).action((model: string, options: PullFlags, command: Command) =>
@@ -119,8 +119,8 @@ function add(): Command {
       )
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale model add resnet18.onnx --name resnet18 --labels imagenet.txt --size 224 \\\n' +
-          '      --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
+        '\nExample:\n  $ visionscale model add resnet18.onnx --name resnet18 --labels imagenet.txt \\\n' +
+          '      --size 224 --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
       ),
     storeSettings,
   ).action((path: string, options: AddModelFlags, command: Command) =>
@@ -153,8 +153,8 @@ function use(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model use squeezenet1_1\n\n' +
-          'Shows what changes: the model, its measured accuracy, and its labels. It asks before the labels of a pipeline\n' +
-          'change. `visionscale model rollback` goes back.',
+          'Shows what changes: the model, its measured accuracy, and its labels. It asks\n' +
+          'before the labels of a pipeline change. `visionscale model rollback` goes back.',
       ),
     [...infrastructure, 'VISIONSCALE_MODELS'],
   ).action((model: string, options: SwitchFlags, command: Command) =>
@@ -193,7 +193,7 @@ function quantize(): Command {
       .description('Make an int8 version of a model, calibrated and tested on images')
       .argument('<model>', 'Name, name@version or digest')
       .requiredOption('--images <dir>', 'Images to calibrate with, similar to those to classify')
-      .addOption(new Option('--limit <n>', 'Most images to use').argParser(countAbove0))
+      .addOption(new Option('-n, --limit <n>', 'Most images to use').argParser(countAbove0))
       .option('--name <name>', 'Name of the new model')
       .addOption(
         new Option('--min-agreement <share>', 'Least agreement with its parent to become active')
@@ -226,7 +226,7 @@ function remove(): Command {
   return withSettings(
     new Command('remove')
       .description('Remove a model from the store')
-      .argument('<model>', 'name@version or digest, or a name with only one version')
+      .argument('<model>', 'Model as name@version or digest, or a name with only one version')
       .option('-y, --yes', 'Do not ask')
       .option('--force', 'Remove it without asking, even if it is active')
       .addHelpText('after', '\nExample:\n  $ visionscale model remove resnet18@2 --yes'),

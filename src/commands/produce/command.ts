@@ -9,10 +9,10 @@ export function produceCommand(): Command {
     new Command('produce')
       .description('Send the keys of uploaded images to the topic, each once')
       .option('--again', 'Send all keys again (a new round; an unfinished one is finished first)')
-      .option('--limit <n>', 'Most keys to send', countAbove0)
+      .option('-n, --limit <n>', 'Most keys to send', countAbove0)
       .option('--rate <n>', 'Most keys per second', positive)
       .option('--belt <name>', 'Belt that the images come from; kept in the rows', beltName)
-      .option('--follow', 'Keep running and send the keys of images that are inserted later')
+      .option('-f, --follow', 'Keep running and send the keys of images that are inserted later')
       .addOption(whileStdin())
       .addHelpText('after', '\nExample:\n  $ visionscale produce --rate 100'),
     [...infrastructure, ...metricsSettings, 'VISIONSCALE_PARTITIONS'],

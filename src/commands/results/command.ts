@@ -24,7 +24,7 @@ export function resultsCommand(): Command {
       )
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale results --category "tabby, tabby cat" --since 1h --csv > cats.csv\n' +
+        '\nExample:\n  $ visionscale results --category "tabby, tabby cat" --csv > cats.csv\n' +
           '  $ visionscale results export --below 60 --limit 500 ./to-sort',
       ),
     infrastructure,
@@ -62,9 +62,10 @@ function exportCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale results export --below 60 --limit 500 ./to-sort\n' +
-        '  (move each image into the folder of its correct label; delete those that you do not judge)\n' +
+        '  (move each image into the folder of its correct label; delete those that you\n  do not judge)\n' +
         '  $ visionscale correct --from ./to-sort\n\n' +
-        'The latest prediction of each image counts. Corrected images are left out, so the next export continues.',
+        'The latest prediction of each image counts. Corrected images are left out, so\n' +
+        'the next export continues.',
     );
   return withSettings(command, infrastructure).action((dir: string, options: ExportFlags, command: Command) =>
     run(

@@ -14,9 +14,9 @@ export function serveCommand(): Command {
     .addOption(whileStdin())
     .addHelpText(
       'after',
-      '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" ' +
-        "'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
-        'The API is described at /openapi.json. Images are classified by consumers: visionscale consume.',
+      '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" \\\n' +
+        "      'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
+        'The API is described at /openapi.json. Images are classified by consumers:\nvisionscale consume.',
     );
   return withSettings(command, [
     'VISIONSCALE_HTTP_HOST',

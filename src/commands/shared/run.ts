@@ -8,6 +8,7 @@ import { sourceStack } from '../../lib/base/source-stack.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
+import { common } from './help.ts';
 import { jsonText } from './lines.ts';
 
 export interface Context extends ComposeOptions {
@@ -29,19 +30,30 @@ export interface Context extends ComposeOptions {
   print: (document: unknown, text: () => string) => void;
 }
 
-/** Adds the flags of these settings, and --json. */
+/** Adds --json and the flags of these settings; those that most commands have come last, as help lists them. */
 export function withSettings(command: Command, names: readonly SettingName[]): Command {
-  for (const name of names) {
-    const { flag, value, description, flagDescription } = settings.find(({ env }) => env === name)!;
-    if (flag === undefined) continue;
-    command.option(value === undefined ? flag : `${flag} <${value}>`, flagDescription ?? description);
-  }
-  return command.option('--json', 'Print one JSON document on stdout, and nothing else');
+  const flags = names.flatMap((name) => {
+    const setting = settings.find(({ env }) => env === name)!;
+    const { flag, value, description, flagDescription } = setting;
+    if (flag === undefined) return [];
+    const option = new Option(
+      value === undefined ? flag : `${flag} <${value}>`,
+      flagDescription ?? description,
+    );
+    return [{ option, isCommon: setting.common === true }];
+  });
+  for (const { option, isCommon } of flags) if (!isCommon) command.addOption(option);
+  command.option('--json', 'Print one JSON document on stdout, and nothing else');
+  for (const { option, isCommon } of flags) if (isCommon) command.addOption(common(option));
+  return command;
 }
 
 /** For commands that offer the ImageNet model where none is chosen. */
 export function offersModel(command: Command): Command {
-  return command.option('--yes', 'Download the ImageNet model (5 MB) without asking if no model is chosen');
+  return command.option(
+    '-y, --yes',
+    'Download the ImageNet model (5 MB) without asking if no model is chosen',
+  );
 }
 
 /** For commands that a parent starts: however it ends, they end with it. */

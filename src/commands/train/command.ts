@@ -26,7 +26,7 @@ export function trainCommand(): Command {
     .addOption(
       new Option(
         '--mode <mode>',
-        'head: only the classifier, in minutes; full: all layers; scratch: from random weights',
+        'What to train: head (only the classifier, in minutes), full (all layers) or scratch (from random weights)',
       )
         .choices(['head', 'full', 'scratch'])
         .default('head'),
@@ -49,14 +49,14 @@ export function trainCommand(): Command {
     .option('--from-corrections', 'Also learn from the images that were corrected in this pipeline')
     .option('--retrain', 'Train a new version if there is a model of that name')
     .option('--resume', 'Continue an interrupted training')
-    .option('--out <dir>', 'Directory for report.html and metrics.json', 'training')
+    .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'training')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
         '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
-        'The new model is not used until you say so: visionscale model use <model>. Ctrl-C keeps the best so far.\n' +
-        ' Modes full and scratch need @tensorflow/tfjs-node, and hours.',
+        'The new model is not used until you say so: visionscale model use <model>.\n' +
+        'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node,\nand hours.',
     );
   const settings = [
     'CLASS_NAMES',

@@ -24,10 +24,11 @@ export function upCommand(): Command {
           'and in another terminal:\n' +
           '  $ eval "$(visionscale up --print-env)"\n' +
           '  $ visionscale upload ./photographs && visionscale produce\n  $ visionscale results\n\n' +
-          'Everything is embedded, in the data directory, except what the settings name (Kafka, a database,\n' +
-          'a bucket). If no model is chosen, the bundled one is used.\n' +
-          'A process that dies is restarted. Ctrl-C drains and stops everything. With --metrics-port the first consumer\n' +
-          'shows its metrics there, and the others at the ports that follow.',
+          'Everything is embedded, in the data directory, except what the settings name\n' +
+          '(Kafka, a database, a bucket). If no model is chosen, the bundled one is used.\n' +
+          'A process that dies is restarted. Ctrl-C drains and stops everything. With\n' +
+          '--metrics-port the first consumer shows its metrics there, and the others at the\n' +
+          'ports that follow.',
       ),
     [
       ...infrastructure,

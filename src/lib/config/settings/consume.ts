@@ -1,6 +1,6 @@
 /** Settings of `consume`, and of what every long-running command shows of itself. */
 import { durationText } from '../../base/duration.ts';
-import { defaultMessageRequests } from '../../systems/message/rules.ts';
+import { defaultMessageRequests, eventKeyForms } from '../../systems/message/rules.ts';
 import type { Setting } from './setting.ts';
 
 /** How long what may pass is waited for, in milliseconds. */
@@ -99,6 +99,7 @@ export const consumeRows = [
     env: 'VISIONSCALE_S3_EVENT_KEYS',
     flag: '--s3-event-keys',
     value: 'form',
+    choices: eventKeyForms,
     section: 'Consume',
     description:
       'How S3 events write keys: encoded (as AWS and MinIO do), raw, or auto (raw from Ceph and versitygw, else encoded)',
@@ -121,6 +122,7 @@ export const metricsRows = [
   {
     env: 'VISIONSCALE_METRICS_PORT',
     flag: '--metrics-port',
+    common: true,
     value: 'n',
     section: 'Metrics',
     description:
@@ -132,6 +134,7 @@ export const metricsRows = [
   {
     env: 'VISIONSCALE_METRICS_HOST',
     flag: '--metrics-host',
+    common: true,
     value: 'address',
     section: 'Metrics',
     description: 'Address to serve metrics on',

@@ -54,6 +54,7 @@ export const serveRows = [
     env: 'VISIONSCALE_INGEST',
     flag: '--ingest',
     value: 'way',
+    choices: ['store', 'inline'],
     section: 'Serve',
     description:
       'Where posted images go: store (the object store, and their keys into the topic) or inline (into the topic)',

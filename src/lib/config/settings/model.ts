@@ -1,5 +1,6 @@
 /** Settings of models, of the engine that runs them, and of the images that they take. */
 import { durationText } from '../../base/duration.ts';
+import { devices, engineNames } from '../../models/classifier/classifier.ts';
 import { defaultLimits, defaultMaxWorkMs } from '../../models/images/limits.ts';
 import type { Setting } from './setting.ts';
 
@@ -18,6 +19,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_MODELS',
     flag: '--models',
+    common: true,
     value: 'dir',
     section: 'Model',
     description: 'Directory of the model store',
@@ -51,7 +53,9 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_ENGINE',
     flag: '--engine',
+    common: true,
     value: 'name',
+    choices: ['auto', ...engineNames],
     section: 'Model',
     description:
       'Engine: onnx (native), tfjs (TensorFlow; SqueezeNet only), wasm (anywhere) or auto (the first that works)',
@@ -61,7 +65,9 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_DEVICE',
     flag: '--device',
+    common: true,
     value: 'name',
+    choices: devices,
     section: 'Model',
     description:
       'Device of the engine onnx: cpu, cuda, tensorrt, coreml, dml or webgpu. There is no fallback to another',
@@ -71,6 +77,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_WORKERS',
     flag: '--workers',
+    common: true,
     value: 'n',
     section: 'Model',
     description: 'Number of processes that decode and classify, one image at a time each',
@@ -80,6 +87,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_AUTO_ORIENT',
     flag: '--no-auto-orient',
+    common: true,
     flagDescription: 'Do not rotate images by EXIF orientation',
     section: 'Model',
     description: 'Rotate images by EXIF orientation (true or false)',
@@ -89,7 +97,9 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_PREPROCESS',
     flag: '--preprocess',
+    common: true,
     value: 'mode',
+    choices: ['exact', 'fast'],
     section: 'Model',
     description:
       'Preprocessing: exact (each pixel as in the reference) or fast (quicker; same label for 199 of 200 photos)',
@@ -113,6 +123,7 @@ export const modelRows = [
   {
     env: 'VISIONSCALE_IMAGE_TIMEOUT',
     flag: '--image-timeout',
+    common: true,
     value: 'time',
     section: 'Model',
     description:

@@ -19,8 +19,12 @@ export interface Setting {
   flag?: string;
   /** Placeholder of the flag's value in `--help`. */
   value?: string;
+  /** Its values, where they can be named; the schema decides. */
+  choices?: readonly string[];
   /** For `--no-…`: what the flag does. */
   flagDescription?: string;
+  /** Most commands have the flag, so that help lists it apart from a command's own. */
+  common?: true;
   /** May come from a file named by `<env>_FILE`; never printed. */
   secret?: true;
 }

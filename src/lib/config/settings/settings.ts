@@ -12,6 +12,7 @@ const generalRows = [
   {
     env: 'VISIONSCALE_DATA_DIR',
     flag: '--data-dir',
+    common: true,
     value: 'dir',
     section: 'General',
     description: 'Directory of everything embedded: PostgreSQL, images, locks',
@@ -21,6 +22,7 @@ const generalRows = [
   {
     env: 'VISIONSCALE_PIPELINE',
     flag: '--pipeline',
+    common: true,
     value: 'name',
     section: 'General',
     description: 'Name that positions, owners and predictions belong to; also the Kafka group id',
@@ -30,7 +32,9 @@ const generalRows = [
   {
     env: 'VISIONSCALE_LOG_LEVEL',
     flag: '--log-level',
+    common: true,
     value: 'level',
+    choices: ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'],
     section: 'General',
     description: 'Log level: trace, debug, info, warn, error, fatal or silent. Logs go to stderr',
     schema: (kinds) => kinds.logLevel,

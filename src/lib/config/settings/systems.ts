@@ -76,6 +76,7 @@ export const topicRows = [
   {
     env: 'KAFKA_BROKERS',
     flag: '--brokers',
+    common: true,
     value: 'host:port,…',
     section: 'Topic',
     description: 'Kafka brokers. Without them the topic is a log in PostgreSQL',
@@ -85,6 +86,7 @@ export const topicRows = [
   {
     env: 'KAFKA_TOPIC',
     flag: '--topic',
+    common: true,
     value: 'name',
     section: 'Topic',
     description: 'Name of the topic',
@@ -106,6 +108,7 @@ export const objectStoreRows = [
   {
     env: 'VISIONSCALE_STORE',
     flag: '--store',
+    common: true,
     value: 'url',
     section: 'Object store',
     description: 'Where the images are: s3://bucket/prefix or file:///dir',

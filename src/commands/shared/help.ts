@@ -1,0 +1,66 @@
+/** How help looks: short terms, bold titles, and a command's own options before those that most commands have. */
+import { styleText } from 'node:util';
+import { type Command, Help, type Option } from 'commander';
+
+const plainHelp = new Help();
+const commonHeading = 'Common options:';
+
+/** What `visionscale` alone says. */
+export const welcome = `visionscale classifies images, in a folder or in a stream from Kafka to a database.
+
+Start here:
+  visionscale demo                       Run the whole pipeline once, on this machine
+  visionscale model pull imagenet        Download a model for photos (5 MB)
+  visionscale classify ./photos --local  Classify the images in a folder
+
+All commands: visionscale --help
+`;
+
+/** An option that most commands have: listed only by --help-all. */
+export function common(option: Option): Option {
+  return option.helpGroup(commonHeading);
+}
+
+/** Of a command and its parts: they inherit nothing of how help looks. */
+export function withHelp(command: Command): Command {
+  let showsAll = false;
+  command.helpOption('-h, --help', 'Show help');
+  if (command.commands.length > 0) command.helpCommand('help [command]', 'Show help for a command');
+  const isCommon = (option: Option) => option.helpGroupHeading === commonHeading;
+  if (command.options.some(isCommon)) {
+    command.option('--help-all', 'Show help with all options').on('option:help-all', () => {
+      showsAll = true;
+      command.help();
+    });
+    command.options.at(-1)!.hideHelp();
+  }
+  command.configureHelp({
+    // Without arguments and options: their list is one command further, and the descriptions need the room.
+    subcommandTerm: (part) => part.name(),
+    // Commander takes the codes out again where the reader is no terminal.
+    styleTitle: (title) => styleText('bold', title, { validateStream: false }),
+    // An empty list is how a flag that can be repeated begins.
+    optionDescription: (option) => plainHelp.optionDescription(option).replace(' (default: [])', ''),
+    longestOptionTermLength: (of, helper) =>
+      Math.max(
+        0,
+        ...helper
+          .visibleOptions(of)
+          .filter((option) => showsAll || !isCommon(option))
+          .map((option) => helper.optionTerm(option).length),
+      ),
+    formatItemList(heading, items, helper) {
+      if (heading === commonHeading && !showsAll) {
+        return [`${helper.styleTitle(heading)} see ${pathOf(command)} --help-all`, ''];
+      }
+      return items.length === 0 ? [] : [helper.styleTitle(heading), ...items, ''];
+    },
+  });
+  command.commands.forEach(withHelp);
+  return command;
+}
+
+/** `visionscale model pull` */
+export function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
