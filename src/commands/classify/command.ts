@@ -22,8 +22,9 @@ export function classifyCommand(): Command {
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080 --out labels.csv\n' +
             '  $ visionscale classify ./photographs --local --model squeezenet1_1.onnx\n\n' +
-            'With --json one line per image: in the order of the paths with --local, else as results arrive. Files that are\n' +
-            'not images are reported on stderr. A server uses its own model; the flags of models apply to --local.',
+            'With --json one line per image: in the order of the paths with --local, else as results arrive. Broken\n' +
+            'images are reported on stderr, and how many files were passed over because they are no images by name. A server\n' +
+            'uses its own model; the flags of models apply to --local.',
         ),
       ['VISIONSCALE_SERVER', 'VISIONSCALE_TOKEN', ...modelSettings, 'VISIONSCALE_LOG_LEVEL'],
     ),
