@@ -135,7 +135,11 @@ describe('classify --local', () => {
       expect(ended.stderr).not.toMatch(/\n\s+at /);
       expect(peakMebibytes(ended)).toBeLessThan(500);
     }
+    bad('notes.txt', 'no image, and passed over');
     const table = await rig.run(['classify', 'images', '--local']);
+    expect(table.stderr).toContain(
+      'rejected 5 files\npassed over 1 file that is not an image by name (.txt)',
+    );
     expect([table.code, table.stdout]).toEqual([1, expect.stringMatching(/rejected {2}images\/text\.jpg/)]);
   });
 
@@ -201,8 +205,9 @@ describeWith('test data', 'classify --local on photographs', (root) => {
     const ended = await rig.run(['classify', data.photographs, '--local', '--json', '--preprocess', mode], {
       NODE_OPTIONS: tellMemory,
     });
-    // The golden file is no image.
-    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('rejected 1 files')]);
+    // The golden file is no image, as its name says.
+    const passedOver = 'passed over 1 file that is not an image by name (.json)';
+    expect([ended.code, ended.stderr]).toEqual([0, expect.stringContaining(passedOver)]);
     const found = lines(ended);
     expect(found).toHaveLength(200);
     const best = (line: Line) => golden[line.image]![0]!;

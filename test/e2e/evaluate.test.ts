@@ -36,6 +36,7 @@ describe('evaluate', () => {
       renameSync(join(rig.dir, 'labelled/red', name), join(rig.dir, 'labelled/green', name));
     }
     writeFileSync(join(rig.dir, 'labelled/blue/text.jpg'), 'no image');
+    writeFileSync(join(rig.dir, 'labelled/blue/notes.txt'), 'no image by name');
   });
   afterAll(async () => rig?.[Symbol.asyncDispose]());
 
@@ -61,6 +62,11 @@ describe('evaluate', () => {
     expect(plain.stdout).toContain('What to photograph next:');
     expect(plain.stdout).toContain('Report: evaluation/report.html');
     expect(plain.stderr).toContain('rejected  labelled/blue/text.jpg');
+    expect(plain.stderr).toContain('passed over 1 file that is not an image by name (.txt)');
+    const strict = await rig.run(['evaluate', 'labelled', '--strict']);
+    expect([strict.code, strict.stdout]).toEqual([1, '']);
+    expect(strict.stderr).toContain('labelled/blue/notes.txt: it is not an image by name');
+    expect(strict.stderr).toContain('labelled/blue/text.jpg: the content is not an image');
   });
 
   it('judges a single folder, and names unknown ones with what was meant', async () => {

@@ -1,5 +1,5 @@
 /** The pipeline end to end through the built binary, on whatever infrastructure the settings name. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
@@ -89,13 +89,23 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
 
     it('uploads what is an image, rejects the rest by name, and uploads nothing twice', async () => {
       writeFileSync(join(rig.dir, 'images', 'notes.jpg'), 'no image at all');
+      writeFileSync(join(rig.dir, 'images', 'notes.txt'), 'no image by name');
       const first = await rig.run(['upload', 'images', '--json']);
       expect(first.code).toBe(1);
       const uploaded = JSON.parse(first.stdout) as Uploaded;
-      expect(uploaded).toMatchObject({ uploaded: images, skipped: 0 });
+      expect(uploaded).toMatchObject({ uploaded: images, skipped: 0, passedOver: 1 });
       expect(uploaded.rejected.map((r) => r.path)).toEqual([expect.stringContaining('notes.jpg') as string]);
       const second = JSON.parse((await rig.run(['upload', 'images', '--json'])).stdout) as Uploaded;
       expect(second).toMatchObject({ uploaded: 0, skipped: images });
+      rmSync(join(rig.dir, 'images', 'notes.jpg'));
+      const third = await rig.run(['upload', 'images']);
+      expect([third.code, third.stdout]).toEqual([0, expect.stringContaining('not an image by name (.txt)')]);
+      const strict = await rig.run(['upload', 'images', '--strict', '--json']);
+      expect(strict.code).toBe(1);
+      expect((JSON.parse(strict.stdout) as Uploaded).rejected).toHaveLength(1);
+      const named = await rig.run(['upload', 'images/notes.txt']);
+      expect([named.code, named.stdout]).toEqual([1, expect.stringContaining('not an image')]);
+      rmSync(join(rig.dir, 'images', 'notes.txt'));
     });
 
     it('produces each key once and classifies it once', async () => {

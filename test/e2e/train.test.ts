@@ -41,7 +41,8 @@ describe('train --mode head', () => {
     rig = await Rig.open({ VISIONSCALE_WORKERS: '2' });
     folders = await openFolders();
     await writeColours(folders, 12);
-    await folders.write('red/notes.txt', 'not an image');
+    await folders.write('red/cut.jpg', 'not an image');
+    await folders.write('red/notes.txt', 'no image by name');
     parent = await writeTinyModel('mean', {
       ...squeezeNetFiles(chanceSqueezeNet(10)),
       'labels.txt': 'a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n',
@@ -57,7 +58,8 @@ describe('train --mode head', () => {
     const made = await rig.json<Trained>(args('--out', 'report'));
     expect(made).toMatchObject({ model: 'colours', active: false, reused: false, unjudged: [] });
     expect(made.images).toEqual({ train: 30, held: 6 });
-    expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/notes.txt')]);
+    expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/cut.jpg')]);
+    expect(made).toMatchObject({ passedOver: 1, passedOverKinds: { '.txt': 1 } });
     expect(made.top1).toBe(1);
     const html = await readFile(join(rig.dir, 'report', 'report.html'), 'utf8');
     expect(html).toContain('colours');

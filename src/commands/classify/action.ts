@@ -11,6 +11,7 @@ export interface ClassifyFlags {
   include: string[];
   exclude: string[];
   followLinks?: boolean;
+  strict?: boolean;
   limit?: number;
   concurrency?: number;
   rate?: number;
@@ -60,6 +61,7 @@ async function classifyHere(context: Context, path: string, flags: ClassifyFlags
   const { classified, rejected, seconds } = shown;
   const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
   say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected} files`);
+  if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted');
   return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
@@ -95,6 +96,7 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
       case 'uploaded': {
         const { uploaded, skipped, rejected } = event.result;
         say(`uploaded ${uploaded} images, ${skipped} were there already, ${rejected.length} files rejected`);
+        if (event.result.passedOver > 0) say(passedOverLine(event.result));
         break;
       }
       case 'produced':

@@ -22,6 +22,7 @@ export interface TrainFlags {
   from?: string;
   mode: TrainMode;
   inputSize?: number;
+  strict?: boolean;
   epochs?: number;
   batchSize?: number;
   seed: number;

@@ -1,7 +1,7 @@
 /** `visionscale train` */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isInputSize } from '../../lib/models/onnx/squeezenet-layout.ts';
-import { countAbove0, followLinks, wholeNumber } from '../shared/arguments.ts';
+import { countAbove0, followLinks, strict, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
 import type { TrainFlags } from './action.ts';
 
@@ -21,6 +21,7 @@ export function trainCommand(): Command {
         .default(0.2),
     )
     .option(...followLinks)
+    .option(...strict)
     .option('--name <name>', 'Name of the model (default: the name of the directory)')
     .option('--from <model>', 'SqueezeNet to start from (default: the active model)')
     .addOption(

@@ -1,4 +1,5 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
@@ -104,8 +105,9 @@ function nameOf(stage: string): string {
 /** Fewer images of a class than this teach little. */
 const few = 20;
 
-function setLines({ labels, train, held, unreadable, leftOut, unjudged }: Sets): string[] {
+function setLines({ labels, train, held, unreadable, passedOver, leftOut, unjudged }: Sets): string[] {
   const lines = unreadable.map(({ path, reason }) => `rejected  ${path}: ${reason}`);
+  if (passedOver.passedOver > 0) lines.push(passedOverLine(passedOver));
   if (leftOut.length > 0) lines.push(`left out, for they are not among the classes: ${leftOut.join(', ')}`);
   if (unjudged.length > 0) {
     lines.push(`not judged, for the hold-out has no images of them: ${unjudged.join(', ')}`);

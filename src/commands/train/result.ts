@@ -38,6 +38,7 @@ export function document(
     comparison,
     verdict: verdict(input),
     unreadable: sets.unreadable,
+    ...sets.passedOver,
     unjudged: sets.unjudged,
     leftOut: sets.leftOut,
     duplicates: duplicates.length,

@@ -1,6 +1,7 @@
 /** What `watch` does: watches a folder until it is told to stop, and logs what it sends. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
@@ -14,6 +15,7 @@ import type { Context } from '../shared/run.ts';
 export interface WatchFlags {
   include: string[];
   exclude: string[];
+  strict?: boolean;
   prefix?: string;
   belt?: string;
   settle?: number;
@@ -27,7 +29,7 @@ export default async function (
   context: Context,
   given: string | undefined,
   options: WatchFlags,
-): Promise<void> {
+): Promise<number> {
   const { config, signal } = context;
   const dir = given ?? config.imageDir;
   if (dir === undefined)
@@ -56,6 +58,7 @@ export default async function (
         dir,
         include: options.include,
         exclude: options.exclude,
+        strict: options.strict === true,
         settleMs: options.settle ?? 200,
         incompleteMs: options.incomplete ?? 10_000,
         pollMs: options.poll ?? null,
@@ -70,15 +73,18 @@ export default async function (
     );
     log[Symbol.dispose]();
     const { sent, skipped, rejected, bytes, seconds } = result;
+    const passedOver = result.passedOver > 0 ? `\n${passedOverLine(result)}` : '';
     context.print(
       result,
       () =>
-        `sent ${sent} images (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected`,
+        `sent ${sent} images (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
     );
+    return options.strict === true && rejected > 0 ? 1 : 0;
   } catch (error) {
     // Told to stop while something was away: what was not acknowledged is sent by the next run.
     if (!(signal.aborted && isRetryable(error))) throw error;
     context.log.info(`stopped while waiting: ${errorMessage(error)}`);
+    return 0;
   }
 }
 
@@ -120,6 +126,9 @@ function watchLog({ json, log }: Context): WatchLog {
           break;
         case 'rejected':
           log.warn({ path: event.path }, `rejected: ${event.reason}`);
+          break;
+        case 'passed over':
+          log.debug({ path: event.path }, 'passed over: it is not an image by name');
           break;
         case 'deleted':
           log.debug({ path: event.path }, 'deleted');

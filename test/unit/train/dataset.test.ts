@@ -47,17 +47,22 @@ describe('class folders', () => {
 
   it('list what cannot be read, and go on', async () => {
     await folders.write('red/notes.txt', 'no image');
+    await folders.write('red/.thumbs/0.png', 'no image');
     await folders.write('red/cut.png', (await colouredPng('red', 5)).subarray(0, 60));
     await symlink('/etc/hostname', join(folders.path, 'red/outside.png'));
-    const { examples, unreadable } = await read();
+    const { examples, unreadable, passedOver } = await read();
     expect(examples).toHaveLength(9);
+    expect(passedOver).toEqual({ passedOver: 2, passedOverKinds: { '.thumbs/': 1, '.txt': 1 } });
     expect(unreadable.map(({ path }) => path.slice(folders.path.length + 1)).sort()).toEqual([
       '', // the directory, for the link that leads out of it
       'red/cut.png',
-      'red/notes.txt',
     ]);
     expect(unreadable.at(-1)!.reason).toContain('red/outside.png');
     expect(unreadable.every(({ reason }) => reason.length > 5)).toBe(true);
+    const strict = await rejection(read({ strict: true }));
+    expect(strict).toMatchObject({ code: 'dataset_invalid' });
+    for (const line of ['red/notes.txt: it is not an image by name', 'red/cut.png: ', 'red/.thumbs: '])
+      expect((strict as Error).message).toContain(line);
   });
 
   it.each([

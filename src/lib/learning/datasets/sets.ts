@@ -1,6 +1,7 @@
 /** The images to learn from and those to judge by, with what is to be said about them. */
 import { createHash } from 'node:crypto';
 import { inByteOrder } from '../../base/files/class-folders.ts';
+import { type PassedOver, passedOverTogether } from '../../base/files/image-names.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import {
@@ -17,6 +18,8 @@ export interface Sets {
   train: Example[];
   held: Example[];
   unreadable: Rejection[];
+  /** Files that are no images by name. */
+  passedOver: PassedOver;
   /** Folders that were not chosen. */
   leftOut: string[];
   /** Classes that the given hold-out has no folder of: nobody judges them. */
@@ -36,6 +39,8 @@ export interface SetOptions {
   seed: number;
   /** Symbolic links that lead out of the directories are followed. */
   followLinks?: boolean | undefined;
+  /** A file that cannot be used is an error. */
+  strict?: boolean | undefined;
   limits: ImageLimits;
   signal: AbortSignal;
   /** Told how many files were looked at. */
@@ -56,6 +61,7 @@ export async function readSets(options: SetOptions): Promise<Sets> {
       labels,
       leftOut,
       unreadable,
+      passedOver: passedOverTogether([whole.passedOver]),
       unjudged: [],
       ...splitStratified(examples, valSplit, seed, labels),
     };
@@ -77,7 +83,8 @@ export async function readSets(options: SetOptions): Promise<Sets> {
     );
   }
   const unreadable = [...whole.unreadable, ...held.unreadable];
-  return { labels, leftOut, unreadable, unjudged, train: whole.examples, held: held.examples };
+  const passedOver = passedOverTogether([whole.passedOver, held.passedOver]);
+  return { labels, leftOut, unreadable, passedOver, unjudged, train: whole.examples, held: held.examples };
 }
 
 /** Divides examples into those that train and those that judge: the same share of every class, the same at every run. */
@@ -172,6 +179,7 @@ export function withCorrections(
     labels,
     examples: all,
     unreadable: [...(folders?.unreadable ?? []), ...corrected.unreadable],
+    passedOver: passedOverTogether([folders?.passedOver]),
     leftOut: [...new Set([...(folders?.leftOut ?? []), ...strange])],
   };
 }

@@ -33,6 +33,8 @@ export interface TrainOptions extends ModeOptions {
   valSplit: number;
   /** Symbolic links that lead out of the directories are followed. */
   followLinks?: boolean | undefined;
+  /** A file that cannot be used is an error. */
+  strict?: boolean | undefined;
   /** What the model is called in the store. */
   name: string;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */

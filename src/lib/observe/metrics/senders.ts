@@ -82,6 +82,7 @@ export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
         retries.inc({ stage: 'watch', cause: event.code });
         break;
       case 'watching':
+      case 'passed over':
       case 'deleted':
       case 'problem':
         break;

@@ -83,10 +83,11 @@ describe('quantize', () => {
     const labelled = join(directory, 'labelled');
     await writeNoise(join(labelled, 'class 0'), 3, 11);
     await writeNoise(join(labelled, 'class 5'), 3, 12);
-    await writeFile(join(labelled, 'class 5', 'notes.txt'), 'no image');
+    await writeFile(join(labelled, 'class 5', 'notes.txt'), 'no image by name');
+    await writeFile(join(labelled, 'class 5', 'notes.jpg'), 'no image');
     const { made } = await attempt({ limit: 4, labelled });
     expect(made.labelled!.labelled!.images).toBe(6);
-    expect(made.rejected.map(({ path }) => path)).toEqual([join(labelled, 'class 5', 'notes.txt')]);
+    expect(made.rejected.map(({ path }) => path)).toEqual([join(labelled, 'class 5', 'notes.jpg')]);
   });
 
   it('never judges on an image that calibrated', async () => {
