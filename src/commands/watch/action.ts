@@ -5,12 +5,14 @@ import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
+import { askDatabase, askStore, type Servers, type ServerWatch } from '../../lib/pipeline/server-watch.ts';
 import { watch, type WatchEvent } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import { jsonText } from '../shared/lines.ts';
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
+import { waitNews, watchServers, watchTopic } from '../shared/servers.ts';
 
 export interface WatchFlags {
   include: string[];
@@ -35,12 +37,20 @@ export default async function (
   if (dir === undefined)
     throw new UsageError('watch needs a folder', 'visionscale watch <dir>, or set IMG_DIR');
   const start = patientStart(context);
-  using log = watchLog(context);
-  await using metrics = await showWaiting(context, 'watch', feedMetrics);
+  const servers = watchServers(context);
+  using log = watchLog(context, servers);
+  await using metrics = await showWaiting(context, 'watch', servers, (shown) => feedMetrics(shown, servers));
   try {
-    await using database = await start(() => openDatabase(context));
-    await using topic = await start(() => openTopic(context, database));
+    await using database = await start(() =>
+      servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
+    );
+    using _database = servers.watch('database', askDatabase(database));
+    await using topic = await start(() => servers.opening('topic', () => openTopic(context, database)));
     await using store = await openReadyStore(context, storePatience);
+    // The watcher makes the topic.
+    using _topic = watchTopic(servers, topic, { existing: false });
+    // Who only puts objects need not be allowed to list them.
+    using _store = servers.watch('store', askStore(store, { listable: false }));
     await using looking = openImagesApart(config.limits, context.onNotice);
     const result = await watch(
       {
@@ -50,6 +60,7 @@ export default async function (
         images: imageTable(database.pool),
         check: (bytes) => looking.check(bytes),
         report(event) {
+          if (event.kind === 'waiting') servers.look();
           log.hear(event);
           metrics.hear(event);
         },
@@ -88,12 +99,15 @@ export default async function (
   }
 }
 
+/** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
+const queryTimeoutMs = 15_000;
+
 /** A fault is known, and logged, at the first failure: `watch` itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 
-async function feedMetrics({ registry }: ProcessMetrics) {
+async function feedMetrics({ registry }: ProcessMetrics, servers: ServerWatch) {
   const { watchMetrics } = await import('../../lib/observe/metrics/senders.ts');
-  return watchMetrics(registry);
+  return watchMetrics(registry, servers);
 }
 
 interface WatchLog extends Disposable {
@@ -103,7 +117,9 @@ interface WatchLog extends Disposable {
 /** How often the log says how many images were sent, in milliseconds. */
 const sayEvery = 5000;
 
-function watchLog({ json, log }: Context): WatchLog {
+/** `servers`: who is away has lines of its own. */
+function watchLog({ json, log }: Context, servers: Servers): WatchLog {
+  const isNews = waitNews(servers);
   let sent = 0;
   const say = () => {
     if (sent > 0) log.info({ sent }, 'sent');
@@ -134,7 +150,7 @@ function watchLog({ json, log }: Context): WatchLog {
           log.debug({ path: event.path }, 'deleted');
           break;
         case 'waiting':
-          log.warn(`waiting: ${event.reason}`);
+          log[isNews(event.reason) ? 'warn' : 'debug'](`waiting: ${event.reason}`);
           break;
         case 'problem':
           log.error(event.reason);
