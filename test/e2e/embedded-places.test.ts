@@ -397,7 +397,7 @@ describeThorough('an ordinary user', () => {
 });
 
 describe('the package', () => {
-  it('gets the library links that its install script would have made', async () => {
+  itThorough('gets the library links that its install script would have made', async () => {
     const packageDirectory = await packageWithoutLinks(join(temporary, 'without scripts'));
     await works({ dataDir: join(temporary, 'scripts'), internal: { packageDirectory } });
     const lib = join(packageDirectory, 'native/lib');

@@ -140,7 +140,7 @@ describe('a model of one’s own', () => {
 });
 
 describe('model pull imagenet', () => {
-  it('survives being killed: the next one goes on, and nothing half is listed', async () => {
+  itThorough('survives being killed: the next one goes on, and nothing half is listed', async () => {
     const file = squeezeNetPth();
     await using server = await FileServer.open(file);
     server.stallAfter = 2_000_000;

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { writeColorModel } from '../support/color-model.ts';
 import { havePython, type NotifySocket, openNotifySocket } from '../support/notify-socket.ts';
+import { itThorough } from '../support/thorough.ts';
 
 const title = 'a consumer started by systemd';
 const suite = havePython
@@ -73,18 +74,22 @@ suite(() => {
     expect(socket.received.join('\n')).not.toMatch(/MAINPID|postgres|database system is ready/i);
   }, 60_000);
 
-  it('goes on without anybody listening, and says so once', async () => {
-    const own = mkdtempSync(join(dir, 'c'));
-    const consumer = rig.start(['consume', '--partition', '0'], {
-      NOTIFY_SOCKET: join(own, 'nobody'),
-      WATCHDOG_USEC: '400000',
-      PATH: '/nonexistent',
-    });
-    await consumer.said(/consuming/);
-    await consumer.said(/systemd-notify is not installed/);
-    consumer.process.kill('SIGTERM');
-    const ended = await consumer.ended;
-    expect(ended.code).toBe(0);
-    expect(ended.stderr.match(/systemd-notify/g)).toHaveLength(1);
-  }, 60_000);
+  itThorough(
+    'goes on without anybody listening, and says so once',
+    async () => {
+      const own = mkdtempSync(join(dir, 'c'));
+      const consumer = rig.start(['consume', '--partition', '0'], {
+        NOTIFY_SOCKET: join(own, 'nobody'),
+        WATCHDOG_USEC: '400000',
+        PATH: '/nonexistent',
+      });
+      await consumer.said(/consuming/);
+      await consumer.said(/systemd-notify is not installed/);
+      consumer.process.kill('SIGTERM');
+      const ended = await consumer.ended;
+      expect(ended.code).toBe(0);
+      expect(ended.stderr.match(/systemd-notify/g)).toHaveLength(1);
+    },
+    60_000,
+  );
 });
