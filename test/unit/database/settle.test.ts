@@ -7,6 +7,7 @@ import type { Outcome, Prediction } from '../../../src/lib/systems/database/reco
 import { settle } from '../../../src/lib/systems/database/record/settle.ts';
 import { header } from '../../../src/lib/systems/message/headers.ts';
 import type { TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 function outcome(id: string, good: boolean, retry: number | null): Outcome {
   const headers: Record<string, string> = retry === null ? {} : { [header.retry]: `${retry}` };
@@ -162,7 +163,7 @@ describe('settle', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: numRuns(1000) },
     );
   });
 });
