@@ -69,7 +69,9 @@ describe('text from outside', () => {
       expect({ args, text: (stdout + stderr).match(obeyed) }).toEqual({ args, text: null });
     }
   };
-  it('is shown where it names files', () => named(['classify', '--local', 'images'], ['upload', 'images']));
+  itThorough('is shown where it names files', () =>
+    named(['classify', '--local', 'images'], ['upload', 'images']),
+  );
   itThorough('is shown where it names classes', () =>
     named(['train', 'images', '--name', 'x', '--from', 'belt-parts']),
   );

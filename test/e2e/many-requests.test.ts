@@ -1,19 +1,19 @@
 /** Messages of thousands of requests through the built binary, and the way past any message: `dead-letters add`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, writeColorModel } from '../support/color-model.ts';
-import { itThorough } from '../support/thorough.ts';
+import { describeThorough } from '../support/thorough.ts';
 
 const partitions = 3;
 const topicName = 'visionscale.images';
 
-describe('a message of thousands of requests', () => {
+describeThorough('a message of thousands of requests', () => {
   let rig: Rig;
   let database: Database;
 
@@ -83,46 +83,42 @@ describe('a message of thousands of requests', () => {
     expect(letter).toMatchObject({ code: 'unreadable_message', message: expect.stringContaining('and 1499 more') as string }); // prettier-ignore
   });
 
-  itThorough(
-    'or any other is moved into a dead letter by hand, once it is confirmed',
-    async () => {
-      await send(1, ['0.png', '1.png']);
-      const { rows } = await database.pool.query<{ next: number }>('select next_offset as next from positions where partition = 1'); // prettier-ignore
-      const { next } = rows[0]!;
-      const add = (...more: string[]) => rig.run(['dead-letters', 'add', '--partition', '1', ...more]);
-      expect(await add('--offset', `${next}`)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string }); // prettier-ignore
-      expect(await add('--offset', '-1', '--yes')).toMatchObject({ code: 2 });
-      expect(await add('--yes')).toMatchObject({
-        code: 2,
-        stderr: expect.stringContaining('--offset') as string,
-      });
-      const recorded = await add('--offset', `${next - 1}`, '--yes');
-      expect(recorded).toMatchObject({ code: 1, stdout: '' });
-      expect(recorded.stderr).toContain(
-        `is recorded already: the pipeline default goes on at offset ${next} there`,
-      );
-      expect((await add('--offset', '9999', '--yes')).stderr).toContain('there is no message at offset 9999');
+  it('or any other is moved into a dead letter by hand, once it is confirmed', async () => {
+    await send(1, ['0.png', '1.png']);
+    const { rows } = await database.pool.query<{ next: number }>('select next_offset as next from positions where partition = 1'); // prettier-ignore
+    const { next } = rows[0]!;
+    const add = (...more: string[]) => rig.run(['dead-letters', 'add', '--partition', '1', ...more]);
+    expect(await add('--offset', `${next}`)).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') as string }); // prettier-ignore
+    expect(await add('--offset', '-1', '--yes')).toMatchObject({ code: 2 });
+    expect(await add('--yes')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--offset') as string,
+    });
+    const recorded = await add('--offset', `${next - 1}`, '--yes');
+    expect(recorded).toMatchObject({ code: 1, stdout: '' });
+    expect(recorded.stderr).toContain(
+      `is recorded already: the pipeline default goes on at offset ${next} there`,
+    );
+    expect((await add('--offset', '9999', '--yes')).stderr).toContain('there is no message at offset 9999');
 
-      const moved = await rig.json<{ letter: number }>(
+    const moved = await rig.json<{ letter: number }>(
       ['dead-letters', 'add', '--partition', '1', '--offset', `${next}`, '--yes', '--reason', 'it holds up the belt'],
     ); // prettier-ignore
-      expect(moved).toMatchObject({ topic: topicName, partition: 1, offset: next, position: next + 1, isNew: true, owner: null }); // prettier-ignore
-      expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({
-        code: 'moved_by_hand',
-        message: expect.stringMatching(/^moved by .+ on .+: it holds up the belt$/) as string,
-        imageKey: '0.png',
-        state: 'open',
-      });
-      expect(await consumed()).toMatchObject({ predicted: 1, deadLettered: 0 });
-      expect(await rig.json(['audit'])).toMatchObject({ ok: true });
-      // Nothing is lost: a retry answers it.
-      await rig.json(['dead-letters', 'retry', `${moved.letter}`]);
-      expect(await consumed()).toMatchObject({ predicted: 1, deadLettered: 0 });
-      expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({
-        state: 'resolved',
-      });
-      expect(await rig.json(['audit'])).toMatchObject({ ok: true });
-    },
-    240_000,
-  );
+    expect(moved).toMatchObject({ topic: topicName, partition: 1, offset: next, position: next + 1, isNew: true, owner: null }); // prettier-ignore
+    expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({
+      code: 'moved_by_hand',
+      message: expect.stringMatching(/^moved by .+ on .+: it holds up the belt$/) as string,
+      imageKey: '0.png',
+      state: 'open',
+    });
+    expect(await consumed()).toMatchObject({ predicted: 1, deadLettered: 0 });
+    expect(await rig.json(['audit'])).toMatchObject({ ok: true });
+    // Nothing is lost: a retry answers it.
+    await rig.json(['dead-letters', 'retry', `${moved.letter}`]);
+    expect(await consumed()).toMatchObject({ predicted: 1, deadLettered: 0 });
+    expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({
+      state: 'resolved',
+    });
+    expect(await rig.json(['audit'])).toMatchObject({ ok: true });
+  }, 240_000);
 });

@@ -185,7 +185,7 @@ describe('serve', { timeout }, () => {
     await everyRow(acknowledged);
   });
 
-  it('told to stop under load says so first, and answers all that it has begun', async () => {
+  itThorough('told to stop under load says so first, and answers all that it has begun', async () => {
     const acknowledged: string[] = [];
     const sender = async () => {
       for (let n = 3000; ; n++) {
