@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 interface Evaluated {
   top1: number;
@@ -90,7 +91,7 @@ describe('evaluate', () => {
     expect((await rig.run(['evaluate', 'empty'])).code).toBe(2);
   });
 
-  it('puts two models side by side on the same images', async () => {
+  itThorough('puts two models side by side on the same images', async () => {
     // The same network with its labels in another order is wrong wherever the first is right but for blue.
     const other = writeColorModel(join(rig.dir, 'other'), 'swapped', ['green', 'red', 'blue']);
     const env = { VISIONSCALE_MODEL: '' };
