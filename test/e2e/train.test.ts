@@ -130,6 +130,7 @@ describe('train --mode head', () => {
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
+    [['--group-by', '{object}/*'], 2, /fits none of the images\n.*called "000.png"/],
     [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],
   ])('refuses %j', async (more, code, message) => {
     const refused = await rig.run([...args('--retrain'), ...more]);

@@ -94,6 +94,31 @@ describe('a split by groups', () => {
     expect(held.filter(({ label }) => label === 1)).toHaveLength(10);
   });
 
+  it('holds back groups that span classes as a whole, and leaves every class some to learn from', () => {
+    const spans = fc.array(fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 2, maxLength: 4 }), {
+      minLength: 1,
+      maxLength: 7,
+    });
+    fc.assert(
+      fc.property(spans, fc.double({ min: 0.05, max: 0.95, noNaN: true }), fc.nat(), (given, share, seed) => {
+        // `given[group][class]` images.
+        const all = given.flatMap((sizes, group) =>
+          sizes.flatMap((count, label) =>
+            examples([[count]]).map((example, i) => {
+              const path = `${label}/${group}-${i}`;
+              const sha256 = createHash('sha256').update(path).digest('hex');
+              return { ...example, path, sha256, label, group };
+            }),
+          ),
+        );
+        const { train, held } = split(all, share, seed);
+        const learned = new Set(train.map(({ group }) => group));
+        expect(held.some(({ group }) => learned.has(group))).toBe(false);
+        expect(new Set(train.map(({ label }) => label))).toEqual(new Set(all.map(({ label }) => label)));
+      }),
+    );
+  });
+
   it('differs from seed to seed', () => {
     const all = singly([50, 50]);
     expect(paths(split(all, 0.2, 1).held)).not.toEqual(paths(split(all, 0.2, 2).held));

@@ -4,16 +4,17 @@ import type { Example } from '../datasets/dataset.ts';
 import { likenessGroups, meanOf, type Row } from './likeness.ts';
 import { groupBy, type Series } from './series.ts';
 
-/** Groups of like images that a class is divided into, where nobody says what belongs together. */
-const mostGroups = 4;
-/** Images that such a group should have at the least, in the mean. */
-const leastImages = 3;
+/** Into how many groups of like images a class is divided, where nobody says what belongs together. */
+function groupCount(images: number): number {
+  if (images < 9) return 2;
+  return images < 32 ? 3 : 4;
+}
 
 /**
  * The group of each example. Series that the user named are groups as they are; the others of a class are put together by
  * likeness, for photographs of one occasion resemble each other. `rowOf` describes an image. Measured on grocery
- * photographs (docs/training.md): four groups a class, with the whole of one or more held back, tell the accuracy in
- * another shop to within 3 points; dealing out every image alone flatters by 23.
+ * photographs (docs/training.md): with whole groups held back, the accuracy in another shop is told to within some 4 points;
+ * dealing out every image alone flatters by 25.
  */
 export function groupsOf(
   examples: readonly Example[],
@@ -26,14 +27,12 @@ export function groupsOf(
     for (const { images } of all) for (const i of images) groups[i] = next;
     next++;
   };
-  for (const own of groupBy(series, ({ images }) => examples[images[0]!]!.label).values()) {
-    for (const named of own.filter(({ isNamed }) => isNamed)) add([named]);
-    const others = own.filter(({ isNamed }) => !isNamed);
-    if (others.length === 0) continue;
+  for (const named of series.filter(({ isNamed }) => isNamed)) add([named]);
+  const unnamed = series.filter(({ isNamed }) => !isNamed);
+  for (const others of groupBy(unnamed, ({ images }) => examples[images[0]!]!.label).values()) {
     const count = others.reduce((sum, { images }) => sum + images.length, 0);
-    const most = Math.max(2, Math.min(mostGroups, Math.floor(count / leastImages)));
     const rows = others.map(({ images }) => meanOf(images.map(rowOf)));
-    for (const alike of likenessGroups(rows, most)) add(alike.map((i) => others[i]!));
+    for (const alike of likenessGroups(rows, groupCount(count))) add(alike.map((i) => others[i]!));
   }
   return groups;
 }
@@ -46,8 +45,8 @@ export interface GroupSplit {
 }
 
 /**
- * Holds back whole groups, of each class as near to `share` (0 to 1) of its images as they come: one at the least, and
- * never all. Which ones depends on their contents and the seed alone. Groups must not span classes.
+ * Holds back whole groups, of each class as near to `share` (0 to 1) of its images as they come: one at the least where that
+ * leaves one to learn from, and never all. Which ones depends on their contents and the seed alone.
  */
 export function splitByGroups(
   examples: readonly Example[],
@@ -55,31 +54,50 @@ export function splitByGroups(
   share: number,
   seed: number,
 ): GroupSplit {
+  const units = [...groupBy(examples.keys(), (i) => groups[i]!).values()]
+    .map((images) => ({
+      images,
+      at: place(images, examples, seed),
+      sizes: new Map(
+        [...groupBy(images, (i) => examples[i]!.label)].map(([label, own]) => [label, own.length]),
+      ),
+    }))
+    .sort((a, b) => (a.at < b.at ? -1 : 1));
+  const classes = new Map<number, { wanted: number; held: number; left: number }>();
+  for (const { sizes } of units) {
+    for (const [label, size] of sizes) {
+      const known = classes.get(label) ?? { wanted: 0, held: 0, left: 0 };
+      classes.set(label, { ...known, wanted: known.wanted + share * size, left: known.left + 1 });
+    }
+  }
+  const oneGroup = [...classes].filter(([, { left }]) => left < 2).map(([label]) => label);
   const held = new Array<boolean>(examples.length).fill(false);
-  const oneGroup: number[] = [];
-  for (const [label, own] of groupBy(examples.keys(), (i) => examples[i]!.label)) {
-    const ordered = [...groupBy(own, (i) => groups[i]!).values()]
-      .map((images) => ({ images, at: place(images, examples, seed) }))
-      .sort((a, b) => (a.at < b.at ? -1 : 1));
-    if (ordered.length < 2) {
-      oneGroup.push(label);
-      continue;
+  type Unit = (typeof units)[number];
+  const mayBeHeld = ({ images, sizes }: Unit) =>
+    !held[images[0]!] && [...sizes.keys()].every((label) => classes.get(label)!.left > 1);
+  const hold = ({ images, sizes }: Unit) => {
+    for (const i of images) held[i] = true;
+    for (const [label, size] of sizes) {
+      const one = classes.get(label)!;
+      one.held += size;
+      one.left--;
     }
-    const wanted = share * own.length;
-    let count = 0;
-    const chosen = new Set<number[]>();
-    for (const { images } of ordered) {
-      const isNearer = Math.abs(count + images.length - wanted) <= Math.abs(count - wanted);
-      if (!isNearer || chosen.size + 1 === ordered.length) continue;
-      chosen.add(images);
-      count += images.length;
+  };
+  /** How much farther from the wanted shares it would be with this group. */
+  const farther = ({ sizes }: Unit) => {
+    let sum = 0;
+    for (const [label, size] of sizes) {
+      const { held: now, wanted } = classes.get(label)!;
+      sum += Math.abs(now + size - wanted) - Math.abs(now - wanted);
     }
-    if (chosen.size === 0) {
-      chosen.add(
-        ordered.reduce((least, one) => (one.images.length < least.images.length ? one : least)).images,
-      );
-    }
-    for (const images of chosen) for (const i of images) held[i] = true;
+    return sum;
+  };
+  for (const unit of units) if (mayBeHeld(unit) && farther(unit) <= 0) hold(unit);
+  for (const [label, one] of classes) {
+    if (one.held > 0) continue;
+    const possible = units.filter((unit) => unit.sizes.has(label) && mayBeHeld(unit));
+    if (possible.length === 0) continue;
+    hold(possible.reduce((least, unit) => (unit.images.length < least.images.length ? unit : least)));
   }
   return { held, oneGroup: oneGroup.sort((a, b) => a - b) };
 }

@@ -4,7 +4,7 @@ import { alikePairs, levelsBetween, type Fingerprint } from '../evaluate/duplica
 import { numbered, type GroupOf } from './names.ts';
 
 export interface Series {
-  /** Indexes of examples of one class. */
+  /** Indexes of examples. */
   images: number[];
   /** The user's own group, by folder or name: nothing is to be added to it for being alike. */
   isNamed: boolean;
@@ -16,8 +16,8 @@ const burstMs = 10_000;
 const burstLevels = 16;
 
 /**
- * Every example is in one series, none of which spans two classes. `prints` are those of the examples; `pattern` is told
- * of paths below the class folder.
+ * Every example is in one series. Only what the pattern names may span classes: one day, or one shop, of all of them.
+ * `prints` are those of the examples; `pattern` is told of paths below the class folder.
  */
 export function seriesOf(
   examples: readonly Example[],
@@ -27,10 +27,10 @@ export function seriesOf(
   const sets = new DisjointSets(examples.length);
   const byClass = groupBy(examples.keys(), (i) => examples[i]!.label);
   const keys = namedKeys(examples, [...byClass.values()], pattern);
+  const named = [...examples.keys()].filter((i) => keys[i] !== undefined);
+  for (const same of groupBy(named, (i) => keys[i]!).values()) sets.join(same);
   for (const images of byClass.values()) {
     for (const same of groupBy(images, (i) => examples[i]!.sha256).values()) sets.join(same);
-    const named = images.filter((i) => keys[i] !== undefined);
-    for (const same of groupBy(named, (i) => keys[i]!).values()) sets.join(same);
     const others = images.filter((i) => keys[i] === undefined);
     for (const burst of bursts(examples, others, prints)) sets.join(burst);
   }
@@ -53,10 +53,10 @@ function namedKeys(
   const several = classes.some(
     (images) => new Set(images.flatMap((i) => (folders[i] === undefined ? [] : [folders[i]]))).size > 1,
   );
-  return examples.map(({ below }, i) => {
+  return examples.map(({ below, label }, i) => {
     const key = below === undefined ? undefined : pattern?.(below);
     if (key !== undefined) return `name ${key}`;
-    return several && folders[i] !== undefined ? `folder ${folders[i]}` : undefined;
+    return several && folders[i] !== undefined ? `folder ${label} ${folders[i]}` : undefined;
   });
 }
 

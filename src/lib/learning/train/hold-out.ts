@@ -1,4 +1,5 @@
 /** The images to learn from and those to judge by: no group of pictures that belong together is on both sides. */
+import { UsageError } from '../../base/errors.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import { invalidDataset, quotedList, type Example } from '../datasets/dataset.ts';
 import { withoutExamples, type FoundSets } from '../datasets/sets.ts';
@@ -40,10 +41,14 @@ export interface HoldOutOptions {
   onProgress: (done: number, total: number) => void;
 }
 
-/** Throws a VisionscaleError `dataset_invalid` naming the classes with fewer than two different images. */
+/**
+ * Throws a VisionscaleError `dataset_invalid` naming the classes with fewer than two different images, a UsageError where the
+ * pattern fits no image.
+ */
 export async function holdOut(found: FoundSets, options: HoldOutOptions): Promise<Sets> {
   const { held } = found;
   if (held === undefined) refuseSingle(found);
+  if (options.pattern) refuseUnfit(held ?? found.train, options.pattern);
   const all = [...found.train, ...(held ?? [])];
   const { limits, signal, onProgress } = options;
   const prints = await fingerprints(all, {
@@ -101,7 +106,8 @@ async function splitOwn(
   const rows = isNamed ? [] : ((await describe?.(all)) ?? prints.map((print) => print?.pixels ?? noPixels));
   const apart = groupsOf(all, series, (i) => rows[i]!);
   const byGroup = splitByGroups(all, apart, valSplit, seed);
-  const mixed = labels.length - byGroup.oneGroup.length < 2;
+  const judged = new Set(all.filter((_, i) => byGroup.held[i]).map(({ label }) => label));
+  const mixed = judged.size < 2;
   const groups = mixed ? contentGroups(all) : apart;
   const split = mixed ? splitByGroups(all, groups, valSplit, seed) : byGroup;
   const side = (isHeld: boolean) => [...all.keys()].filter((i) => split.held[i] === isHeld);
@@ -137,5 +143,16 @@ function refuseSingle({ labels, train }: FoundSets): void {
   throw invalidDataset(
     `too few different images to hold one back: ${quotedList(single)}`,
     'Each class needs two different images at the least (20 and more to be of use), or give --val <dir>.',
+  );
+}
+
+function refuseUnfit(examples: readonly Example[], pattern: GroupOf): void {
+  const names = examples.flatMap(({ below }) => (below === undefined ? [] : [below]));
+  if (names.some((below) => pattern(below) !== undefined)) return;
+  throw new UsageError(
+    '--group-by fits none of the images',
+    names.length === 0
+      ? undefined
+      : `Below its class folder the first is called ${JSON.stringify(names[0])}.`,
   );
 }
