@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
-import { openFolders, writeColours, type Folders } from '../support/class-folders.ts';
+import { colouredPng, openFolders, writeColours, type Folders } from '../support/class-folders.ts';
 import { presentEngines } from '../support/engines.ts';
 import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
@@ -20,6 +20,10 @@ interface Trained {
   images: { train: number; held: number };
   unreadable: { path: string }[];
   unjudged: string[];
+  oneGroup: string[];
+  groups: { count: number; largest: number };
+  interval95: object | null;
+  duplicates: number;
   comparison: { better: boolean; reason: string; formerTop1?: number };
   report: string;
 }
@@ -59,7 +63,10 @@ describe('train --mode head', () => {
   it('makes a model that is judged and reported, and leaves the active one alone', async () => {
     const made = await rig.json<Trained>(args('--out', 'report'));
     expect(made).toMatchObject({ model: 'colours', active: false, reused: false, unjudged: [] });
-    expect(made.images).toEqual({ train: (3 * each * 5) / 6, held: (3 * each) / 6 });
+    // A fifth of each class, in whole groups of like pictures.
+    expect(made.images.train + made.images.held).toBe(3 * each);
+    expect(made.images.held).toBeGreaterThanOrEqual((3 * each) / 6);
+    expect(made.images.held).toBeLessThanOrEqual((3 * each) / 4);
     expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/cut.jpg')]);
     expect(made).toMatchObject({ passedOver: 1, passedOverKinds: { '.txt': 1 } });
     expect(made.top1).toBe(1);
@@ -127,6 +134,8 @@ describe('train --mode head', () => {
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
+    [['--group-by', '{object}/*'], 2, /fits none of the images\n.*called "000.png"/],
+    [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],
   ];
   const refuses = async (more: string[], code: number, message: RegExp) => {
     const refused = await rig.run([...args('--retrain'), ...more]);
@@ -135,6 +144,44 @@ describe('train --mode head', () => {
   };
   it.each(refusals.slice(0, 2))('refuses %j', refuses);
   it.runIf(thorough).each(refusals.slice(2))(thoroughTitle('refuses %j'), refuses);
+
+  itThorough('holds back whole objects, by name or folder, and names a class that has one only', async () => {
+    await using objects = await openFolders();
+    for (const [colour, names] of [
+      ['red', ['o1-1', 'o1-2', 'o1-3', 'o2-1', 'o2-2', 'o2-3', 'o3-1', 'o3-2', 'o3-3']],
+      ['blue', ['o1/1', 'o1/2', 'o2/1', 'o2/2', 'o2/3', 'o2/4']],
+      ['green', ['o1-1', 'o1-2', 'o1-3', 'o1-4']],
+    ] as const) {
+      for (const [i, name] of names.entries())
+        await objects.write(`${colour}/${name}.png`, await colouredPng(colour, 10 * name.length + i));
+    }
+    const made = await rig.json<Trained>([
+      ...['train', objects.path, '--name', 'objects', '--from', parent.path, '--group-by', '{object}-*'],
+      ...['--out', 'objects'],
+    ]);
+    // Red: one object of three pictures; blue: the folder of two; green is one object.
+    expect(made).toMatchObject({
+      images: { train: 14, held: 5 },
+      groups: { count: 2, largest: 3 },
+      oneGroup: ['green'],
+      unjudged: ['green'],
+      interval95: null,
+    });
+    const html = await readFile(join(rig.dir, 'objects', 'report.html'), 'utf8');
+    expect(html).toContain('2 groups of similar pictures');
+    expect(html).not.toContain('95 % certain');
+  });
+
+  itThorough('leaves out of the judgement what the training set has too', async () => {
+    await using val = await openFolders();
+    await writeColours(val, 3, '', 7000);
+    await val.write('red/copy.png', await readFile(join(folders.path, 'red', '000.png')));
+    const made = await rig.json<Trained & { verdict: { because: string[] } }>([
+      ...['train', folders.path, '--val', val.path, '--name', 'copies', '--from', parent.path],
+    ]);
+    expect(made).toMatchObject({ images: { train: 3 * each, held: 9 }, duplicates: 1 });
+    expect(made.verdict.because.join('\n')).toContain('Left out of it: 1 image of the hold-out');
+  });
 
   itThorough('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
     expect((await rig.run(['train'])).code).toBe(2);

@@ -1,7 +1,7 @@
 /** What `train` says of its result: the JSON document, and the summary. */
 import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/table.ts';
-import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import { accuracyInterval, verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
@@ -23,7 +23,7 @@ export function document(
     const { top1 = null, top5 = null } = entry.manifest?.metrics ?? {};
     return { top1, top5, ...shared, reused: true, path: entry.path };
   }
-  const { judgement, comparison, sets, duplicates, report, interrupted, input } = result;
+  const { judgement, comparison, sets, report, interrupted, input } = result;
   const { top1, top5, count } = judgement.metrics;
   return {
     top1,
@@ -35,13 +35,17 @@ export function document(
     seed,
     classes: sets.labels.length,
     images: { train: sets.train.length, held: count },
+    interval95: accuracyInterval(input, judgement) ?? null,
+    groups: sets.groups,
+    ungroupedTop1: input.holdOut?.ungroupedTop1 ?? null,
     comparison,
     verdict: verdict(input),
     unreadable: sets.unreadable,
     ...sets.passedOver,
     unjudged: sets.unjudged,
     leftOut: sets.leftOut,
-    duplicates: duplicates.length,
+    oneGroup: sets.oneGroup,
+    duplicates: sets.duplicates.length,
     interrupted,
     report: report.html,
     metrics: report.metrics,
@@ -60,14 +64,14 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
       ...(isActive(entry, active) ? [] : [`Use it: visionscale model use ${label}`]),
     ].join('\n');
   }
-  const { judgement, comparison, duplicates, input, report } = result;
+  const { judgement, comparison, sets, input, report } = result;
   const { top1, top5, count } = judgement.metrics;
   const { answer, because, next } = verdict(input);
-  const twins = `${duplicates.length} images of the hold-out are (nearly) in the training set too: the figures flatter.`;
+  const { groups } = sets;
+  const together = groups.largest > 1 ? ` in ${groups.count} groups of similar pictures` : '';
   return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images that it did not learn from`,
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images${together} that it did not learn from`,
     comparison.reason,
-    ...(duplicates.length > 0 ? [twins] : []),
     '',
     ...[answer, ...because].map(printable),
     '',

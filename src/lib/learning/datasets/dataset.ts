@@ -1,5 +1,6 @@
 /** Reads a training set from disk: one folder a class, every image checked by its content. */
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { ImageError, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, className, inByteOrder, labelFault } from '../../base/files/class-folders.ts';
 import { type PassedOver, PassedOverCount } from '../../base/files/image-names.ts';
@@ -17,6 +18,11 @@ export interface Example {
   label: number;
   /** Of the file's content: 64 hex digits. */
   sha256: string;
+  /** Its path below the folder of its class; undefined where there is no such folder. */
+  below?: string;
+  /** When the camera says that it was taken, and when the file was last written: milliseconds, to compare. */
+  taken?: number | undefined;
+  modified?: number | undefined;
 }
 
 export interface Dataset {
@@ -75,7 +81,10 @@ export async function readClassFolders(dir: string, given: DatasetOptions): Prom
       const bytes = await readImageFile(file, limits.maxBytes);
       await looking.check(bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
-      return { path, label: index.get(relative.slice(0, relative.indexOf('/')))!, sha256 };
+      const slash = relative.indexOf('/');
+      const label = index.get(relative.slice(0, slash))!;
+      const modified = (await stat(file).catch(() => undefined))?.mtimeMs;
+      return { path, label, sha256, below: relative.slice(slash + 1), taken: takenAt(bytes), modified };
     } catch (error) {
       if (error instanceof ImageError) return { path, reason: error.message };
       throw error;
@@ -98,6 +107,18 @@ export async function readClassFolders(dir: string, given: DatasetOptions): Prom
   refuseEmpty(dir, labels, [...folders.values()], set);
   if (strict && unreadable.length > 0) throw notStrict(dir, unreadable);
   return set;
+}
+
+/** EXIF stands near the beginning of a file; of its times, which are text, any tells how far apart two pictures are. */
+const exifBytes = 64 * 1024;
+
+function takenAt(bytes: Uint8Array): number | undefined {
+  const start = Buffer.from(bytes.subarray(0, exifBytes)).toString('latin1');
+  const found = /(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)\0/.exec(start);
+  if (found === null) return undefined;
+  const [, year, month, day, time] = found;
+  const at = Date.parse(`${year}-${month}-${day}T${time}Z`);
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function onlyFolders(chosen: (folder: string) => boolean): PathFilter {
