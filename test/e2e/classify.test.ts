@@ -202,7 +202,7 @@ describeWith('test data', 'classify --local on photographs', (root) => {
       NODE_OPTIONS: tellMemory,
     });
     // The golden file is no image.
-    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('rejected 1 files')]);
+    expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('rejected 1 file')]);
     const found = lines(ended);
     expect(found).toHaveLength(200);
     const best = (line: Line) => golden[line.image]![0]!;

@@ -161,7 +161,7 @@ describe('dead-letters', () => {
     ]);
     expect(await rig.json(['status'])).toMatchObject({ deadLetters: 1 });
     expect((await rig.run(['dead-letters', 'drop', '--all', '--yes'])).stdout).toBe(
-      'dropped 1 dead letters\n',
+      'dropped 1 dead letter\n',
     );
     expect(await rig.json(['status'])).toMatchObject({ deadLetters: 0, deadLettersByCode: {} });
   });

@@ -4,6 +4,7 @@ import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
 import {
   demoParts,
@@ -90,15 +91,17 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
   return (event) => {
     switch (event.kind) {
       case 'consumers':
-        say(`started ${event.partitions} consumers, one a partition`);
+        say(`started ${counted(event.partitions, 'consumer')}, one a partition`);
         break;
       case 'uploaded': {
         const { uploaded, skipped, rejected } = event.result;
-        say(`uploaded ${uploaded} images, ${skipped} were there already, ${rejected.length} files rejected`);
+        say(
+          `uploaded ${counted(uploaded, 'image')}, ${skipped} were there already, ${counted(rejected.length, 'file')} rejected`,
+        );
         break;
       }
       case 'produced':
-        say(`produced ${event.produced} keys`);
+        say(`produced ${counted(event.produced, 'key')}`);
         break;
       case 'progress':
         bars.update(event.partition, event.done, event.total);

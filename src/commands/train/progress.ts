@@ -1,6 +1,6 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/table.ts';
+import { counted, percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
 import type { Sets } from '../../lib/learning/datasets/sets.ts';
 import { zooms } from '../../lib/learning/train/features/network.ts';
@@ -30,7 +30,7 @@ export class TrainProgress implements Disposable {
       case 'features-ready': {
         const cached = event.cached > 0 ? `, ${event.cached} of them from the last time` : '';
         return this.#tell(
-          `features of ${event.images} images, ${event.views} views each${cached}: ${event.seconds.toFixed(1)} s`,
+          `features of ${counted(event.images, 'image')}, ${counted(event.views, 'view')} each${cached}: ${event.seconds.toFixed(1)} s`,
         );
       }
       case 'fit':
@@ -113,6 +113,8 @@ function setLines({ labels, train, held, unreadable, leftOut, unjudged }: Sets):
   const counts = countsOf(train, labels.length);
   const small = labels.filter((_, i) => counts[i]! < few);
   if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
-  lines.push(`${labels.length} classes, ${train.length} images to learn from, ${held.length} to judge by`);
+  lines.push(
+    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by`,
+  );
   return lines;
 }

@@ -1,6 +1,7 @@
 /** What `train` says of its result: the JSON document, and the summary. */
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/table.ts';
+import { styled } from '../../lib/base/report/style.ts';
+import { counted, percent } from '../../lib/base/report/table.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';
@@ -48,6 +49,8 @@ export function document(
   };
 }
 
+const gradeStyles = { yes: 'ok', nearly: 'warning', no: 'error', unknown: 'warning' } as const;
+
 export function summary(result: TrainResult, active: ModelEntry | undefined): string {
   const { entry } = result;
   const label = entryLabel(entry);
@@ -61,14 +64,15 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
   }
   const { judgement, comparison, duplicates, input, report } = result;
   const { top1, top5, count } = judgement.metrics;
-  const { answer, because, next } = verdict(input);
-  const twins = `${duplicates.length} images of the hold-out are (nearly) in the training set too: the figures flatter.`;
+  const { grade, answer, because, next } = verdict(input);
+  const twins = `${counted(duplicates.length, 'image')} of the hold-out ${duplicates.length === 1 ? 'is' : 'are'} (nearly) in the training set too: the figures flatter.`;
   return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images that it did not learn from`,
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')} that it did not learn from`,
     comparison.reason,
     ...(duplicates.length > 0 ? [twins] : []),
     '',
-    ...[answer, ...because].map(printable),
+    styled(gradeStyles[grade], printable(answer)),
+    ...because.map(printable),
     '',
     'What to photograph next:',
     ...next.map((step) => `- ${printable(step)}`),

@@ -2,6 +2,7 @@
 import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { watch, type WatchEvent } from '../../lib/pipeline/watch/watch.ts';
@@ -73,7 +74,7 @@ export default async function (
     context.print(
       result,
       () =>
-        `sent ${sent} images (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected`,
+        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected`,
     );
   } catch (error) {
     // Told to stop while something was away: what was not acknowledged is sent by the next run.
