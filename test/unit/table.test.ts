@@ -44,6 +44,11 @@ describe('a table', () => {
     }
   });
 
+  it('cuts long texts a little before it drops a column', () => {
+    const long = [{ id: 1, key: 'k'.repeat(60), state: 'open' }];
+    expect(plain(table(long, columns, 50))).toMatch(/^id  image +state\n 1  k+…k+  open$/);
+  });
+
   it('counts no escape codes', () => {
     vi.stubEnv('NO_COLOR', '');
     vi.stubEnv('FORCE_COLOR', undefined);

@@ -7,13 +7,15 @@ export interface Column<Row> {
   value: (row: Row) => string | number | null;
   align?: 'left' | 'right';
   style?: (row: Row) => Style | undefined;
-  /** What gives way in a table that is too wide: the column goes, those with the highest number first. */
+  /** In a table that is too wide the column is left out, those with the highest number first. */
   drop?: number;
-  /** Or, once those are gone, the text of the column is cut: its end, or its middle where the end tells more. */
+  /** Its texts are cut: at the end, or in the middle where the end tells more. */
   cut?: 'end' | 'middle';
 }
 
 const gap = 2;
+/** Texts are cut to this before a column is dropped. */
+const readableWidth = 32;
 /** No cell is cut to less. */
 const leastWidth = 12;
 
@@ -24,6 +26,7 @@ const leastWidth = 12;
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width = Infinity): string {
   let shown = columns.map((column) => measured(rows, column));
   const over = () => shown.reduce((sum, { size }) => sum + size + gap, -gap) - width;
+  narrow(shown, over, readableWidth);
   const droppable = shown
     .filter(({ column }) => column.drop !== undefined)
     .sort((a, b) => b.column.drop! - a.column.drop!);
@@ -31,14 +34,7 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
     if (over() <= 0) break;
     shown = shown.filter((one) => one !== first);
   }
-  // The widest gives most.
-  for (let left = over(); left > 0 && left < Infinity; left = over()) {
-    const [widest, next] = shown
-      .filter(({ column, size }) => column.cut !== undefined && size > leastWidth)
-      .sort((a, b) => b.size - a.size);
-    if (widest === undefined) break;
-    widest.size = Math.max(widest.size - left, Math.min(next?.size ?? 0, widest.size - 1), leastWidth);
-  }
+  narrow(shown, over, leastWidth);
   const line = (cell: (one: Shown<Row>) => string) => shown.map(cell).join(' '.repeat(gap)).trimEnd();
   return [
     line((one) => padded(one, one.column.title)),
@@ -46,10 +42,23 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
       line((one) => {
         const style = one.column.style?.(row);
         const text = cutTo(one.cells[i]!, one.size, one.column.cut);
-        return style === undefined ? padded(one, text) : padded(one, text).replace(text, styled(style, text));
+        return style === undefined
+          ? padded(one, text)
+          : padded(one, text).replace(text, () => styled(style, text));
       }),
     ),
   ].join('\n');
+}
+
+/** Cuts columns that may be cut, the widest first, until all fit or none is wider than `least`. */
+function narrow<Row>(shown: readonly Shown<Row>[], over: () => number, least: number): void {
+  for (let left = over(); left > 0; left = over()) {
+    const [widest, next] = shown
+      .filter(({ column, size }) => column.cut !== undefined && size > least)
+      .sort((a, b) => b.size - a.size);
+    if (widest === undefined) return;
+    widest.size = Math.max(widest.size - left, Math.min(next?.size ?? 0, widest.size - 1), least);
+  }
 }
 
 interface Shown<Row> {
