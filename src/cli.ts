@@ -28,7 +28,6 @@ export function buildProgram(): Command {
   const program = new Command('visionscale')
     .description('Classifies images in a stream: Kafka in, SqueezeNet, a database row out.')
     .version(packageVersion(), '-V, --version', 'Show the version')
-    .showHelpAfterError('(run with --help for usage)')
     // What follows a part of a command is the part's, as in `results export --limit 5`.
     .enablePositionalOptions();
   for (const [heading, commands] of Object.entries(groups())) {

@@ -1,7 +1,8 @@
 /** Runs the program and turns how it ended into an exit code. */
 import { CommanderError } from 'commander';
 import { buildProgram } from './cli.ts';
-import { welcome } from './commands/shared/help.ts';
+import { asksForJson, welcome } from './commands/shared/help.ts';
+import { tellJsonError } from './commands/shared/lines.ts';
 
 // `visionscale results | head` closes our stdout early: that is the reader's right, and no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -16,4 +17,8 @@ try {
   if (!(error instanceof CommanderError)) throw error;
   // Commander has already told what is wrong, or shown the help or version that was asked for.
   process.exitCode = error.exitCode === 0 ? 0 : 2;
+  if (error.exitCode !== 0 && asksForJson()) {
+    const [message, suggestion] = error.message.replace(/^error: /, '').split('\n');
+    tellJsonError('usage', message!, suggestion ?? 'Run it with --help for usage.');
+  }
 }

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { printable } from '../lib/base/printable.ts';
+import { counted } from '../lib/base/report/table.ts';
 import { rejectedLine } from './shared/lines.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
@@ -77,7 +78,7 @@ async function correct(
   context.print(
     result,
     () =>
-      `${corrected} images recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
+      `${counted(corrected, 'image')} recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
       `${removed} of the export were removed and stay as they are\n` +
       'What they say of the models: visionscale results accuracy',
   );

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import * as compose from '../compose.ts';
 import { printableLines } from '../lib/base/printable.ts';
+import { shownOn, styled } from '../lib/base/report/style.ts';
 import type { CheckResult } from '../lib/pipeline/doctor/doctor.ts';
 import { type Context, infrastructure, modelSettings, runHere, withSettings } from './shared/run.ts';
 
@@ -46,7 +47,8 @@ async function examine(context: Context): Promise<number> {
       servers.modelCheck(() => compose.openClassifier(context), config.model !== undefined),
     ],
     (check) => {
-      if (!context.json) process.stdout.write(`${printableLines(lines(check).join('\n'))}\n`);
+      if (!context.json)
+        process.stdout.write(`${shownOn(process.stdout, printableLines(lines(check).join('\n')))}\n`);
     },
   );
   context.print(result, () =>
@@ -56,7 +58,11 @@ async function examine(context: Context): Promise<number> {
 }
 
 function lines({ name, state, detail, hint }: CheckResult): string[] {
-  const mark = { ok: 'ok     ', warning: 'warning', failed: 'FAILED ' }[state];
+  const mark = {
+    ok: styled('ok', 'ok     '),
+    warning: styled('warning', 'warning'),
+    failed: styled('error', 'FAILED '),
+  }[state];
   const first = `${mark}  ${name.padEnd(22)} ${detail}`;
   return hint === undefined ? [first] : [first, hint.replaceAll(/^/gm, ' '.repeat(11))];
 }

@@ -1,5 +1,6 @@
 /** `visionscale init`: sets everything up and says what was there already. */
 import { Command } from 'commander';
+import { counted } from '../lib/base/report/table.ts';
 import { openers } from './shared/opening.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
 
@@ -22,7 +23,8 @@ async function setUp(context: Context): Promise<void> {
     [
       `database  ${result.database.where}: ${done(result.database.created)}, ${migrations(result.database.applied)}`,
       ...[result.topic, ...result.resultTopics].map(
-        ({ name, created, partitions }) => `topic     ${name}: ${done(created)}, ${partitions} partitions`,
+        ({ name, created, partitions }) =>
+          `topic     ${name}: ${done(created)}, ${counted(partitions, 'partition')}`,
       ),
       `store     ${result.store.url}: ${done(result.store.created)}`,
       ...result.warnings.map((warning) => `warning   ${warning}`),

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { passedOverLine } from '../lib/base/files/image-names.ts';
+import { counted } from '../lib/base/report/table.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
 import { openReadyStore } from './shared/opening.ts';
@@ -86,9 +87,9 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
     [
       ...result.rejected.map(rejectedLine),
       result.wouldUpload !== undefined
-        ? `would upload ${result.wouldUpload} images`
-        : `uploaded ${result.uploaded} images (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,
-      `skipped ${result.skipped} that are there already, rejected ${result.rejected.length} files`,
+        ? `would upload ${counted(result.wouldUpload, 'image')}`
+        : `uploaded ${counted(result.uploaded, 'image')} (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,
+      `skipped ${result.skipped} that are there already, rejected ${counted(result.rejected.length, 'file')}`,
       ...(result.passedOver > 0 ? [passedOverLine(result)] : []),
     ].join('\n'),
   );

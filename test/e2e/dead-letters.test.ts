@@ -161,7 +161,10 @@ describe('dead-letters', () => {
     expect(await consume()).toEqual({ predicted: 0, deadLettered: 0 });
     expect(await letterOf('never.png')).toMatchObject({ state: 'dropped', attempts: 2 });
     const unasked = await rig.run(['dead-letters', 'drop', '--all']);
-    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringMatching(/1 open dead letters.*--yes/s)]);
+    expect([unasked.code, unasked.stderr]).toEqual([
+      2,
+      expect.stringMatching(/1 open dead letter of.*--yes/s),
+    ]);
     const misspelt = await rig.run(['dead-letters', 'drop', '--code', 'not_foundd']);
     expect([misspelt.code, misspelt.stderr]).toEqual([
       1,
@@ -169,7 +172,7 @@ describe('dead-letters', () => {
     ]);
     expect(await rig.json(['status'])).toMatchObject({ deadLetters: 1 });
     expect((await rig.run(['dead-letters', 'drop', '--all', '--yes'])).stdout).toBe(
-      'dropped 1 dead letters\n',
+      'dropped 1 dead letter\n',
     );
     expect(await rig.json(['status'])).toMatchObject({ deadLetters: 0, deadLettersByCode: {} });
   });

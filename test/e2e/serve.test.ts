@@ -120,7 +120,7 @@ describe('serve', { timeout }, () => {
 
     const second = await rig.run(args, env);
     expect(second.stderr).toMatch(
-      /classified 40 images, [1-9]\d* of them before.* rejected 1 files; labels in/,
+      /classified 40 images, [1-9]\d* of them before.* rejected 1 file; labels in/,
     );
     expect(second.stderr).toMatch(/rejected .*notes\.txt: the content is not an image/);
     expect(second.code).toBe(1);

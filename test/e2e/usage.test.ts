@@ -49,6 +49,26 @@ describe('usage', () => {
     expect([ended.code, ended.stdout]).toEqual([2, '']);
   });
 
+  it.each([
+    [['upload', '--nonsense', '--json'], 2, { code: 'usage', message: "unknown option '--nonsense'" }],
+    [['consume', '--partition', 'x', '--json'], 2, { code: 'usage', hint: 'Run it with --help for usage.' }],
+    [['upload', '--json'], 2, { code: 'usage', message: 'upload needs a file or directory' }],
+    [['consume', '--json', '--model', 'not-there'], 1, { code: 'model_not_found' }],
+  ])('%j is told as one JSON document on stderr', async (args, code, error) => {
+    const ended = await rig.run(args, { FORCE_COLOR: '1' });
+    expect([ended.code, ended.stdout]).toEqual([code, '']);
+    const document = JSON.parse(ended.stderr) as { error: Record<string, unknown> };
+    expect(document).toEqual({ error: expect.objectContaining(error) as unknown });
+    expect(Object.keys(document.error)).toEqual(['code', 'message', 'hint']);
+  });
+
+  it('colours errors only where it is wanted', async () => {
+    const { stderr } = await rig.run(['upload'], { FORCE_COLOR: '1' });
+    expect(stderr).toContain('\x1b[31mvisionscale: upload needs a file or directory\x1b[39m\n');
+    for (const env of [{}, { FORCE_COLOR: '1', NO_COLOR: '1' }, { FORCE_COLOR: '0' }])
+      expect((await rig.run(['upload'], env)).stderr).not.toContain('\x1b');
+  });
+
   it('is silent when the reader of its output leaves early', async () => {
     const running = rig.start(['--help']);
     running.process.stdout?.destroy();

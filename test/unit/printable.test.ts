@@ -24,6 +24,10 @@ describe('text for a terminal', () => {
     }
   });
 
+  it('holds no mark that would become a colour', () => {
+    expect(printable('a\ufdd0b\ufdd4')).toBe('a·b·');
+  });
+
   it('loses escape sequences whole', () => {
     expect(printable('\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\')).toBe(
       'red link',

@@ -1,6 +1,6 @@
 /** What `audit` does: compares everything, then prints counts and names. */
 import { openDatabase, openStore, openTopic } from '../../compose.ts';
-import { table } from '../../lib/base/report/table.ts';
+import { counted, table } from '../../lib/base/report/table.ts';
 import { audit, type AuditEvent, type AuditResult, findingClasses } from '../../lib/pipeline/audit/audit.ts';
 import type { Context } from '../shared/run.ts';
 import { StageBars } from '../shared/stage-bars.ts';
@@ -58,7 +58,7 @@ function text(result: AuditResult): string {
   const { unlisted, unverifiable, unnamed } = result;
   return [
     `pipeline ${result.pipeline}, topic ${result.topic}, in ${result.seconds.toFixed(1)} s`,
-    `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${result.waiting} requests waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
+    `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${counted(result.waiting, 'request')} waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
     `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'all is accounted for' : 'not all is accounted for'}`,
     ...(result.mismatched > 0
       ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]

@@ -1,5 +1,6 @@
 /** What `bins check` and `bins use` tell of rules that were held to a model's labels. */
 import { printable } from '../../lib/base/printable.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import type { Checked, PatternFault } from '../../lib/systems/bins/check.ts';
 
 /** Labels named in a line at most. */
@@ -21,7 +22,7 @@ export function noteLines({ shadowed, unmapped }: Checked, manual: string): stri
     ),
     ...(unmapped.length === 0
       ? []
-      : [`${manual}: ${unmapped.length} labels that no bin has: ${some(unmapped)}`]),
+      : [`${manual}: ${counted(unmapped.length, 'label')} that no bin has: ${some(unmapped)}`]),
   ];
 }
 

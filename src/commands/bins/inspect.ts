@@ -2,6 +2,7 @@
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { noModel } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
@@ -44,7 +45,7 @@ export async function check(context: Context, file: string): Promise<number> {
   context.print({ ok, ...checked }, () => {
     const mapped = labels.length - checked.unmapped.length;
     return [
-      `${file}: ${rules.bins.length} bins for ${mapped} of ${labels.length} labels${ok ? '' : ', with faults'}`,
+      `${file}: ${counted(rules.bins.length, 'bin')} for ${mapped} of ${counted(labels.length, 'label')}${ok ? '' : ', with faults'}`,
       ...faultLines(checked).map((line) => `fault  ${line}`),
       ...noteLines(checked, rules.manual).map((line) => `note   ${line}`),
     ].join('\n');

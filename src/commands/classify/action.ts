@@ -2,6 +2,7 @@
 import { openClassifier } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { type ClassifiedImage, classify } from '../../lib/local/classify/classify.ts';
 import type { Context } from '../shared/run.ts';
 import { ShownLabels } from './labels.ts';
@@ -60,7 +61,9 @@ async function classifyHere(context: Context, path: string, flags: ClassifyFlags
   await shown.end();
   const { classified, rejected, seconds } = shown;
   const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
-  say(`classified ${classified} images in ${seconds.toFixed(1)} s${rate}, rejected ${rejected} files`);
+  say(
+    `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}`,
+  );
   if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted');
   return signal.aborted || rejected > 0 ? 1 : 0;

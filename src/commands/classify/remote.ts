@@ -1,5 +1,6 @@
 /** What `classify --server` does: has a server classify the images, and keeps the labels in a file where that is wanted. */
 import { checkPaths } from '../../lib/base/files/walk.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { classifyRemotely, type RemoteEvent } from '../../lib/local/classify/classify-remotely.ts';
 import { type RemoteImage } from '../../lib/local/classify/labels-file.ts';
 import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
@@ -61,7 +62,7 @@ export default async function (
   const { classified, rejected, seconds } = shown;
   const known = before > 0 ? `, ${before} of them before` : '';
   say(
-    `classified ${classified} images${known} in ${seconds.toFixed(1)} s, rejected ${rejected} files${out === undefined ? '' : `; labels in ${out}`}`,
+    `classified ${counted(classified, 'image')}${known} in ${seconds.toFixed(1)} s, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}`,
   );
   if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted; run it again to go on');

@@ -13,6 +13,7 @@ import {
 import { endWithin } from '../../lib/base/end-within.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import type { Classifier } from '../../lib/models/classifier/classifier.ts';
 import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
@@ -161,7 +162,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     context.print(
       result,
       () =>
-        `${result.predicted} predictions, ${result.deadLettered} dead letters in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
+        `${counted(result.predicted, 'prediction')}, ${counted(result.deadLettered, 'dead letter')} in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
     );
   } finally {
     stopFollowing.abort();

@@ -1,6 +1,7 @@
 /** What `dead-letters drop` does: closes the selected letters, showing how far it is. */
 import type { Pool } from 'pg';
 import { openDatabase } from '../../compose.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { dropDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import { countLetters } from '../../lib/systems/database/tables/dead-letters.ts';
 import { confirmed, nothingChanged } from '../shared/confirm.ts';
@@ -28,7 +29,7 @@ export default async function (context: Context, ids: number[], options: ChosenF
   context.print(result, () =>
     result.dropped === 0
       ? 'nothing to drop: no open dead letter was selected'
-      : `dropped ${result.dropped} dead letters`,
+      : `dropped ${counted(result.dropped, 'dead letter')}`,
   );
   if (signal.aborted) say('interrupted; run it again to go on');
   return signal.aborted ? 1 : 0;
@@ -38,6 +39,6 @@ export default async function (context: Context, ids: number[], options: ChosenF
 async function agreed(context: Context, pool: Pool, limit = Infinity): Promise<boolean> {
   const { pipeline } = context.config;
   const { letters } = await countLetters(pool, { pipeline, state: 'open' });
-  const what = `${Math.min(letters, limit)} open dead letters of pipeline ${pipeline}`;
+  const what = `${counted(Math.min(letters, limit), 'open dead letter')} of pipeline ${pipeline}`;
   return letters === 0 || confirmed(context, `drop --all closes ${what} for good`, `Close ${what} for good?`);
 }

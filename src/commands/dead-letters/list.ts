@@ -1,6 +1,7 @@
 /** What `dead-letters list` does: prints letters page by page, however many there are. */
 import { openDatabase } from '../../compose.ts';
-import { table } from '../../lib/base/report/table.ts';
+import { shownOn, type Style } from '../../lib/base/report/style.ts';
+import { type Column, table } from '../../lib/base/report/table.ts';
 import {
   letterPage,
   type LetterRow,
@@ -33,7 +34,7 @@ export default async function (context: Context, ids: number[], options: ListFla
     if (last === undefined) break;
     // One JSON array, written in parts.
     const json = () => `${listed === 0 ? '[' : ','}${page.map(jsonText).join(',\n')}`;
-    await write(context.json ? json() : `${asTable(page)}\n`);
+    await write(context.json ? json() : `${shownOn(process.stdout, asTable(page))}\n`);
     listed += page.length;
     before = last.id;
   }
@@ -41,17 +42,20 @@ export default async function (context: Context, ids: number[], options: ListFla
   else if (listed === 0) await write('no dead letters found\n');
 }
 
+const styles: Record<LetterState, Style | undefined> = { open: 'error', resolved: 'ok', dropped: 'warning' };
+
 function asTable(rows: readonly LetterRow[]): string {
-  return table(rows, [
+  const columns: Column<LetterRow>[] = [
     { title: 'id', value: (r) => r.id, align: 'right' },
-    { title: 'last', value: (r) => r.lastAt.toISOString() },
-    { title: 'state', value: (r) => r.state },
-    { title: 'tried', value: (r) => r.attempts, align: 'right' },
+    { title: 'last', value: (r) => r.lastAt.toISOString(), drop: 2 },
+    { title: 'state', value: (r) => r.state, style: (r) => styles[r.state] },
+    { title: 'tried', value: (r) => r.attempts, align: 'right', drop: 1 },
     { title: 'code', value: (r) => r.code },
-    { title: 'image', value: (r) => r.imageKey },
-    { title: 'message', value: (r) => `${r.topic}/${r.partition}/${r.offset}` },
-    { title: 'reason', value: (r) => shortened(r.message) },
-  ]);
+    { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
+    { title: 'message', value: (r) => `${r.topic}/${r.partition}/${r.offset}`, drop: 3 },
+    { title: 'reason', value: (r) => shortened(r.message), cut: 'end' },
+  ];
+  return table(rows, columns, process.stdout.columns);
 }
 
 function shortened(text: string): string {

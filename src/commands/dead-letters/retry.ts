@@ -1,5 +1,6 @@
 /** What `dead-letters retry` does: sends the selected letters once more, showing how far it is. */
 import { openDatabase, openTopic } from '../../compose.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { retryDeadLetters } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../shared/run.ts';
 import { letterProgress } from './progress.ts';
@@ -22,7 +23,7 @@ export default async function (context: Context, ids: number[], options: ChosenF
   context.print(result, () =>
     result.retried === 0
       ? 'nothing to retry: no open dead letter was selected'
-      : `sent ${result.retried} dead letters to ${result.topic} once more; dead-letters list shows what fails again`,
+      : `sent ${counted(result.retried, 'dead letter')} to ${result.topic} once more; dead-letters list shows what fails again`,
   );
   if (signal.aborted) say('interrupted; run it again to go on');
   return signal.aborted || result.refused > 0 ? 1 : 0;

@@ -6,6 +6,7 @@ import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
 import {
   demoParts,
@@ -93,16 +94,18 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
   return (event) => {
     switch (event.kind) {
       case 'consumers':
-        say(`started ${event.partitions} consumers, one a partition`);
+        say(`started ${counted(event.partitions, 'consumer')}, one a partition`);
         break;
       case 'uploaded': {
         const { uploaded, skipped, rejected } = event.result;
-        say(`uploaded ${uploaded} images, ${skipped} were there already, ${rejected.length} files rejected`);
+        say(
+          `uploaded ${counted(uploaded, 'image')}, ${skipped} were there already, ${counted(rejected.length, 'file')} rejected`,
+        );
         if (event.result.passedOver > 0) say(passedOverLine(event.result));
         break;
       }
       case 'produced':
-        say(`produced ${event.produced} keys`);
+        say(`produced ${counted(event.produced, 'key')}`);
         break;
       case 'progress':
         bars.update(event.partition, event.done, event.total);

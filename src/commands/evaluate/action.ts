@@ -3,7 +3,7 @@ import { loadModel, openClassifier } from '../../compose.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
-import { table } from '../../lib/base/report/table.ts';
+import { counted, table } from '../../lib/base/report/table.ts';
 import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
 import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
@@ -131,7 +131,7 @@ function shown({ interactive, say }: Context, bars: StageBars): (event: Evaluate
         break;
       case 'judging':
         bars.end();
-        if (!interactive) say(`judging ${event.model} on ${event.images} images`);
+        if (!interactive) say(`judging ${event.model} on ${counted(event.images, 'image')}`);
         bars.begin('judge', 'images', event.images);
         break;
       case 'progress':

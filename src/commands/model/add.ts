@@ -1,5 +1,6 @@
 /** What `model add` does: checks a model, puts it into the store, and says what it found. */
 import type { ModelOutput } from '../../lib/base/classification.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { addModel } from '../../lib/models/store/add.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
@@ -36,7 +37,7 @@ export default async function (context: Context, path: string, flags: AddModelFl
       preprocessing: manifest!.preprocessing,
     },
     () =>
-      `added ${entryLabel(entry)}: ${check.classes} classes, the outputs are ${output} (${outputReason})\n` +
+      `added ${entryLabel(entry)}: ${counted(check.classes, 'class', 'classes')}, the outputs are ${output} (${outputReason})\n` +
       `images: shorter side to ${resize}, centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
       `Use it: visionscale model use ${entryLabel(entry)}`,
   );

@@ -1,6 +1,7 @@
 /** What `model show` and `verify` do: they load one model, and tell what it is and whether it works. */
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { outputOfGraph } from '../../lib/models/format/output-kind.ts';
 import { parseOnnx } from '../../lib/models/onnx/onnx.ts';
@@ -55,7 +56,7 @@ export async function verify(context: Context, reference: string | undefined): P
   context.print(
     { ok: true, ...verified },
     () =>
-      `${name}@${version} is whole (${digest}) and answers with ${classes} classes, read as ${verified.output}\n` +
+      `${name}@${version} is whole (${digest}) and answers with ${counted(classes, 'class', 'classes')}, read as ${verified.output}\n` +
       `(engine ${engine}, one image in ${milliseconds.toFixed(1)} ms on one thread)`,
   );
 }

@@ -16,16 +16,30 @@ export default async function (context: Context): Promise<void> {
   context.print(rows.map(document), () =>
     rows.length === 0
       ? `no models in ${store.directory}; get one: visionscale model pull imagenet`
-      : table(rows, [
-          { title: '', value: ({ active }) => (active ? '*' : '') },
-          { title: 'model', value: entryLabel },
-          { title: 'input', value: ({ manifest }) => manifest?.preprocessing.crop ?? null, align: 'right' },
-          { title: 'output', value: ({ manifest }) => manifest?.output ?? null },
-          { title: 'size', value: ({ bytes }) => formatBytes(bytes), align: 'right' },
-          { title: 'digest', value: ({ digest }) => digest?.slice(7, 19) ?? null },
-          { title: 'created', value: ({ manifest }) => manifest?.created?.slice(0, 10) ?? null },
-          { title: '', value: noteOf },
-        ]),
+      : table(
+          rows,
+          [
+            { title: '', value: ({ active }) => (active ? '*' : ''), style: () => 'ok' },
+            { title: 'model', value: entryLabel, cut: 'middle' },
+            {
+              title: 'input',
+              value: ({ manifest }) => manifest?.preprocessing.crop ?? null,
+              align: 'right',
+              drop: 2,
+            },
+            { title: 'output', value: ({ manifest }) => manifest?.output ?? null, drop: 4 },
+            { title: 'size', value: ({ bytes }) => formatBytes(bytes), align: 'right' },
+            { title: 'digest', value: ({ digest }) => digest?.slice(7, 19) ?? null, drop: 3 },
+            { title: 'created', value: ({ manifest }) => manifest?.created?.slice(0, 10) ?? null, drop: 1 },
+            {
+              title: '',
+              value: noteOf,
+              cut: 'end',
+              style: ({ fault }) => (fault === undefined ? undefined : 'error'),
+            },
+          ],
+          process.stdout.columns,
+        ),
   );
 }
 

@@ -1,5 +1,5 @@
 /** What `model quantize` does: makes the int8 version of a model, installs it, and says how it compares with its parent. */
-import { percent } from '../../lib/base/report/table.ts';
+import { counted, percent } from '../../lib/base/report/table.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { quantize, type Quantized, type QuantizeEvent } from '../../lib/models/quantize/quantize.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
@@ -101,7 +101,7 @@ function summary(entry: ModelEntry, parentBytes: number, made: Quantized, flags:
   const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
   const label = entryLabel(entry);
   const lines = [
-    `installed ${label}: int8, calibrated on ${calibrated} images${reduceRange ? ', weights of 7 bits' : ''}`,
+    `installed ${label}: int8, calibrated on ${counted(calibrated, 'image')}${reduceRange ? ', weights of 7 bits' : ''}`,
     `agreement  ${percent(comparison.agreement)} the same category as its parent on ${comparison.images} other images`,
     `speed      ${speedRatio(made).toFixed(2)} times its parent's: ${milliseconds.quantized.toFixed(1)} ms instead of ` +
       `${milliseconds.parent.toFixed(1)} ms an image on one thread`,

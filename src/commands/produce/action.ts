@@ -2,6 +2,7 @@
 import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { partitionWarning } from '../../lib/pipeline/init.ts';
 import { produce, type ProduceEvent, type ProduceResult } from '../../lib/pipeline/produce.ts';
@@ -43,7 +44,8 @@ export default async function (context: Context, options: ProduceFlags): Promise
           metrics.hear(event);
           if (event.kind === 'waiting') servers.look();
           if (event.kind === 'topic') {
-            if (event.created) onNotice(`created topic ${event.name} with ${event.partitions} partitions`);
+            if (event.created)
+              onNotice(`created topic ${event.name} with ${counted(event.partitions, 'partition')}`);
             partitionWarning(event.name, event, event.wanted).forEach(onNotice);
           }
           shown.hear(event);
@@ -81,7 +83,7 @@ function summary(result: ProduceResult, interrupted: boolean): string {
       : 'nothing to send: all images have been sent already (--again resends)';
   }
   const left = result.left > 0 ? `; ${result.left} are left` : '';
-  return `produced ${result.produced} keys to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
+  return `produced ${counted(result.produced, 'key')} to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
 }
 
 async function feedMetrics({ registry }: ProcessMetrics, servers: ServerWatch) {
@@ -102,7 +104,7 @@ function progressBar({ interactive, say }: Context): ProduceLog {
     hear(event) {
       switch (event.kind) {
         case 'round':
-          say(`${event.resumed ? 'finishing' : 'opened'} a round of ${event.images} images`);
+          say(`${event.resumed ? 'finishing' : 'opened'} a round of ${counted(event.images, 'image')}`);
           break;
         case 'pending':
           progress.expect(event.images);

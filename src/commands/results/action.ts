@@ -5,7 +5,7 @@ import { openDatabase, openStore } from '../../compose.ts';
 import { pause } from '../../lib/base/flow/waiting.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
-import { table } from '../../lib/base/report/table.ts';
+import { counted, table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import type { ExportEvent } from '../../lib/learning/export.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
@@ -85,16 +85,25 @@ export async function list(context: Context, options: ResultsFlags): Promise<voi
     return;
   }
   context.print(rows, () =>
-    table(rows, [
-      { title: 'time', value: (r) => r.time.toISOString() },
-      { title: 'image', value: (r) => r.imageKey },
-      { title: 'category', value: (r) => r.category },
-      { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
-      { title: 'bin', value: (r) => r.bin },
-      { title: 'why', value: (r) => (r.binReason === 'mapped' ? '' : r.binReason) },
-      { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right' },
-      { title: 'host', value: (r) => r.hostname },
-    ]),
+    table(
+      rows,
+      [
+        { title: 'time', value: (r) => r.time.toISOString(), drop: 1 },
+        { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
+        { title: 'category', value: (r) => r.category, cut: 'end' },
+        { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
+        { title: 'bin', value: (r) => r.bin },
+        {
+          title: 'why',
+          value: (r) => (r.binReason === 'mapped' ? '' : r.binReason),
+          style: () => 'warning',
+          drop: 2,
+        },
+        { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right', drop: 3 },
+        { title: 'host', value: (r) => r.hostname, drop: 4 },
+      ],
+      process.stdout.columns,
+    ),
   );
 }
 
@@ -194,7 +203,7 @@ export async function exportUnsureImages(context: Context, dir: string, flags: E
   context.print(result, () =>
     result.exported === 0
       ? 'nothing to export: no prediction was selected that has not been corrected already'
-      : `${result.exported} images in ${Object.keys(result.folders).length} folders of ${dir}\n` +
+      : `${counted(result.exported, 'image')} in ${counted(Object.keys(result.folders).length, 'folder')} of ${dir}\n` +
         'Move each into the folder of what it is (a new folder is a new class) and delete what is of no use. Then:\n' +
         `  visionscale correct --from ${dir}`,
   );

@@ -3,6 +3,7 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { tokenEntry } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
@@ -86,7 +87,7 @@ async function run(context: Context): Promise<void> {
   context.print(
     result,
     () =>
-      `accepted ${result.accepted} images, refused ${result.refused} requests in ${result.seconds.toFixed(1)} s`,
+      `accepted ${counted(result.accepted, 'image')}, refused ${counted(result.refused, 'request')} in ${result.seconds.toFixed(1)} s`,
   );
 }
 

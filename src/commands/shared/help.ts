@@ -1,6 +1,7 @@
 /** How help looks: short terms, bold titles, and a command's own options before those that most commands have. */
 import { styleText } from 'node:util';
 import { type Command, Help, type Option } from 'commander';
+import { shownOn, styled } from '../../lib/base/report/style.ts';
 
 const plainHelp = new Help();
 const commonHeading = 'Common options:';
@@ -56,8 +57,22 @@ export function withHelp(command: Command): Command {
       return items.length === 0 ? [] : [helper.styleTitle(heading), ...items, ''];
     },
   });
+  // Commander's own errors are told here too: with --json as a document, from main.ts.
+  command.configureOutput({
+    outputError(text, write) {
+      if (asksForJson()) return;
+      write(shownOn(process.stderr, `${styled('error', text)}(run with --help for usage)\n`));
+    },
+  });
   command.commands.forEach(withHelp);
   return command;
+}
+
+/** Whether the command line has --json, also one with a fault in it. */
+export function asksForJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf('--');
+  return words.slice(0, end < 0 ? undefined : end).includes('--json');
 }
 
 /** `visionscale model pull` */

@@ -7,6 +7,12 @@ export function jsonText(document: unknown): string {
   return printableJson(JSON.stringify(document));
 }
 
+/** What --json has of an error, as one line on stderr. */
+export function tellJsonError(code: string, message: string, hint?: string, stack?: string): void {
+  const error = { code, message, hint: hint ?? null, ...(stack !== undefined && { stack }) };
+  process.stderr.write(`${jsonText({ error })}\n`);
+}
+
 /** A file that is passed over, and why. */
 export function rejectedLine({ path, reason }: Rejection): string {
   return `rejected  ${printable(path)}: ${printable(reason)}`;

@@ -2,14 +2,15 @@
 import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../../compose.ts';
-import { errorMessage, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
+import { errorMessage, faultCode, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
 import { printableLines } from '../../lib/base/printable.ts';
+import { shownOn, styled } from '../../lib/base/report/style.ts';
 import { sourceStack } from '../../lib/base/source-stack.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
 import { common } from './help.ts';
-import { jsonText } from './lines.ts';
+import { jsonText, tellJsonError } from './lines.ts';
 
 export interface Context extends ComposeOptions {
   /** The settings in force by the name of their variable: what a child process is given. */
@@ -124,7 +125,7 @@ export async function run<Arguments extends unknown[]>(
     const [context, action] = await Promise.all([openContext(command, interruption.signal), load()]);
     process.exitCode = (await action.default(context, ...args)) ?? 0;
   } catch (error) {
-    tellError(error);
+    tellError(error, command.opts<{ json?: boolean }>().json === true);
     process.exitCode = exitCode(error);
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
@@ -158,7 +159,8 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const interactive = process.stderr.isTTY === true;
   const log = await openLog(config.logLevel, interactive);
   const json = command.opts<{ json?: boolean }>().json === true;
-  const say = (text: string) => void process.stderr.write(`${printableLines(text)}\n`);
+  const say = (text: string) =>
+    void process.stderr.write(`${shownOn(process.stderr, printableLines(text))}\n`);
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
   const isService =
     ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
@@ -180,7 +182,9 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
     onNotice: isService ? (text) => log.info(text) : say,
     say,
     print: (document, text) =>
-      void process.stdout.write(`${json ? jsonText(document) : printableLines(text())}\n`),
+      void process.stdout.write(
+        `${json ? jsonText(document) : shownOn(process.stdout, printableLines(text()))}\n`,
+      ),
   };
 }
 
@@ -212,15 +216,18 @@ function stopWithStdin(interruption: AbortController): void {
 }
 
 /** Message and hint for what was expected; for the rest, where it happened too, since that is ours to mend. */
-export function tellError(error: unknown): void {
-  process.stderr.write(`${printableLines(errorLines(error).join('\n'))}\n`);
-}
-
-function errorLines(error: unknown): string[] {
-  if (error instanceof VisionscaleError) {
-    const hint = error.hint === undefined ? [] : [error.hint.replaceAll(/^/gm, '  ')];
-    return [`visionscale: ${error.message}`, ...hint];
-  }
-  const stack = error instanceof Error && error.stack ? [sourceStack(error.stack)] : [];
-  return [`visionscale: unexpected error: ${errorMessage(error)}`, ...stack];
+function tellError(error: unknown, json: boolean): void {
+  const expected = error instanceof VisionscaleError;
+  const hint = expected ? error.hint : undefined;
+  const stack = !expected && error instanceof Error && error.stack ? sourceStack(error.stack) : undefined;
+  if (json) return tellJsonError(faultCode(error), errorMessage(error), hint, stack);
+  const lines = [
+    styled(
+      'error',
+      printableLines(`visionscale: ${expected ? '' : 'unexpected error: '}${errorMessage(error)}`),
+    ),
+    ...(hint === undefined ? [] : [printableLines(hint.replaceAll(/^/gm, '  '))]),
+    ...(stack === undefined ? [] : [printableLines(stack)]),
+  ];
+  process.stderr.write(`${shownOn(process.stderr, lines.join('\n'))}\n`);
 }

@@ -1,7 +1,7 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/table.ts';
+import { counted, percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
 import { zooms } from '../../lib/learning/train/features/network.ts';
 import type { Sets } from '../../lib/learning/train/hold-out.ts';
@@ -31,7 +31,7 @@ export class TrainProgress implements Disposable {
       case 'features-ready': {
         const cached = event.cached > 0 ? `, ${event.cached} of them from the last time` : '';
         return this.#tell(
-          `features of ${event.images} images, ${event.views} views each${cached}: ${event.seconds.toFixed(1)} s`,
+          `features of ${counted(event.images, 'image')}, ${counted(event.views, 'view')} each${cached}: ${event.seconds.toFixed(1)} s`,
         );
       }
       case 'fit':
@@ -122,7 +122,7 @@ function setLines(sets: Sets): string[] {
   if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
   const together = groups.largest > 1 ? `, in ${groups.count} groups of pictures that belong together` : '';
   lines.push(
-    `${labels.length} classes, ${train.length} images to learn from, ${held.length} to judge by${together}`,
+    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by${together}`,
   );
   return lines;
 }

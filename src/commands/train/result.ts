@@ -1,6 +1,7 @@
 /** What `train` says of its result: the JSON document, and the summary. */
 import { printable } from '../../lib/base/printable.ts';
-import { percent } from '../../lib/base/report/table.ts';
+import { styled } from '../../lib/base/report/style.ts';
+import { counted, percent } from '../../lib/base/report/table.ts';
 import { accuracyInterval, verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';
@@ -53,6 +54,8 @@ export function document(
   };
 }
 
+const gradeStyles = { yes: 'ok', nearly: 'warning', no: 'error', unknown: 'warning' } as const;
+
 export function summary(result: TrainResult, active: ModelEntry | undefined): string {
   const { entry } = result;
   const label = entryLabel(entry);
@@ -66,14 +69,15 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
   }
   const { judgement, comparison, sets, input, report } = result;
   const { top1, top5, count } = judgement.metrics;
-  const { answer, because, next } = verdict(input);
+  const { grade, answer, because, next } = verdict(input);
   const { groups } = sets;
-  const together = groups.largest > 1 ? ` in ${groups.count} groups of similar pictures` : '';
+  const together = groups.largest > 1 ? ` in ${counted(groups.count, 'group')} of similar pictures` : '';
   return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${count} images${together} that it did not learn from`,
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')}${together} that it did not learn from`,
     comparison.reason,
     '',
-    ...[answer, ...because].map(printable),
+    styled(gradeStyles[grade], printable(answer)),
+    ...because.map(printable),
     '',
     'What to photograph next:',
     ...next.map((step) => `- ${printable(step)}`),

@@ -3,6 +3,7 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { askDatabase, askStore, type Servers, type ServerWatch } from '../../lib/pipeline/server-watch.ts';
@@ -88,7 +89,7 @@ export default async function (
     context.print(
       result,
       () =>
-        `sent ${sent} images (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
+        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
     );
     return options.strict === true && rejected > 0 ? 1 : 0;
   } catch (error) {

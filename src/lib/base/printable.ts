@@ -1,6 +1,9 @@
 /** Text from outside made harmless for a terminal: shown, not obeyed. Everything that is printed goes through here. */
 import { stripVTControlCharacters } from 'node:util';
 
+/** Marks of our own text (report/style.ts), which nobody else may make. */
+const ours = /[\ufdd0-\ufdef]/g;
+
 /**
  * What steers a terminal or rearranges what stands on it: control characters (C0, C1), bidirectional marks, overrides and
  * isolates, line and paragraph separators, and characters that cannot be seen. Joiners stay: names of many scripts need them.
@@ -9,7 +12,7 @@ const hidden = /[\p{Cc}\p{Bidi_Control}\u00ad\u180e\u200b\u2028\u2029\u2060-\u20
 
 /** One line: escape sequences go, the rest of what is hidden becomes a mark. */
 export function printable(value: string | number): string {
-  return stripVTControlCharacters(String(value)).replaceAll(hidden, '·');
+  return stripVTControlCharacters(String(value)).replaceAll(hidden, '·').replaceAll(ours, '·');
 }
 
 /** Several lines, laid out by us, that hold text from outside: their breaks and tabs stay. */

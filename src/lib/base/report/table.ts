@@ -1,32 +1,95 @@
-/** Plain aligned tables and shares for people. */
+/** Plain aligned tables, shares and counts for people. */
 import { printable } from '../printable.ts';
+import { type Style, styled } from './style.ts';
 
 export interface Column<Row> {
   title: string;
   value: (row: Row) => string | number | null;
   align?: 'left' | 'right';
+  style?: (row: Row) => Style | undefined;
+  /** In a table that is too wide the column is left out, those with the highest number first. */
+  drop?: number;
+  /** Its texts are cut: at the end, or in the middle where the end tells more. */
+  cut?: 'end' | 'middle';
 }
 
-/** One line a row below a line of titles; text from outside cannot steer the terminal. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
-  const cells = [
-    columns.map((c) => c.title),
-    ...rows.map((row) => columns.map((c) => printable(c.value(row) ?? '–'))),
-  ];
-  const widths = columns.map((_, i) => Math.max(...cells.map((line) => line[i]!.length)));
-  return cells
-    .map((line) =>
-      line
-        .map((cell, i) =>
-          columns[i]!.align === 'right' ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!),
-        )
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n');
+const gap = 2;
+/** Texts are cut to this before a column is dropped. */
+const readableWidth = 32;
+/** No cell is cut to less. */
+const leastWidth = 12;
+
+/**
+ * One line a row below a line of titles; text from outside cannot steer the terminal. With `width` (of a terminal) columns
+ * give way until a line fits, as far as they may.
+ */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], width = Infinity): string {
+  let shown = columns.map((column) => measured(rows, column));
+  const over = () => shown.reduce((sum, { size }) => sum + size + gap, -gap) - width;
+  narrow(shown, over, readableWidth);
+  const droppable = shown
+    .filter(({ column }) => column.drop !== undefined)
+    .sort((a, b) => b.column.drop! - a.column.drop!);
+  for (const first of droppable) {
+    if (over() <= 0) break;
+    shown = shown.filter((one) => one !== first);
+  }
+  narrow(shown, over, leastWidth);
+  const line = (cell: (one: Shown<Row>) => string) => shown.map(cell).join(' '.repeat(gap)).trimEnd();
+  return [
+    line((one) => padded(one, one.column.title)),
+    ...rows.map((row, i) =>
+      line((one) => {
+        const style = one.column.style?.(row);
+        const text = cutTo(one.cells[i]!, one.size, one.column.cut);
+        return style === undefined
+          ? padded(one, text)
+          : padded(one, text).replace(text, () => styled(style, text));
+      }),
+    ),
+  ].join('\n');
+}
+
+/** Cuts columns that may be cut, the widest first, until all fit or none is wider than `least`. */
+function narrow<Row>(shown: readonly Shown<Row>[], over: () => number, least: number): void {
+  for (let left = over(); left > 0; left = over()) {
+    const [widest, next] = shown
+      .filter(({ column, size }) => column.cut !== undefined && size > least)
+      .sort((a, b) => b.size - a.size);
+    if (widest === undefined) return;
+    widest.size = Math.max(widest.size - left, Math.min(next?.size ?? 0, widest.size - 1), least);
+  }
+}
+
+interface Shown<Row> {
+  column: Column<Row>;
+  cells: string[];
+  size: number;
+}
+
+function measured<Row>(rows: readonly Row[], column: Column<Row>): Shown<Row> {
+  const cells = rows.map((row) => printable(column.value(row) ?? '–'));
+  return { column, cells, size: Math.max(column.title.length, ...cells.map((cell) => cell.length)) };
+}
+
+function padded<Row>({ column, size }: Shown<Row>, text: string): string {
+  return column.align === 'right' ? text.padStart(size) : text.padEnd(size);
+}
+
+/** With an ellipsis for what is left out. */
+function cutTo(text: string, size: number, where: 'end' | 'middle' = 'end'): string {
+  if (text.length <= size) return text;
+  if (where === 'end') return `${text.slice(0, size - 1).trimEnd()}…`;
+  const tail = Math.ceil((size - 1) / 2);
+  return `${text.slice(0, size - 1 - tail)}…${text.slice(-tail)}`;
 }
 
 /** `94.2 %`; of a share of 1; `–` where nothing is known. */
 export function percent(share: number | null, digits = 1): string {
   return share === null || !Number.isFinite(share) ? '–' : `${(100 * share).toFixed(digits)} %`;
+}
+
+/** `1 dead letter`, `2 dead letters`; of nouns whose plural is not just an s, it has to be given. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
 }
