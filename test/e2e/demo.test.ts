@@ -65,6 +65,25 @@ describe('demo', () => {
     await nothingLeft(rig.dir);
   });
 
+  it('runs twice at once in one data directory, and each reports its own images', async () => {
+    await using rig = await demoRig();
+    await writeImages(join(rig.dir, 'others'), 12);
+    const first = rig.start(['demo', 'images', '--json']);
+    await first.said(/ready|started/);
+    const up = await rig.run(['up']);
+    expect([up.code, up.stderr]).toEqual([1, expect.stringContaining('a demo is running in')]);
+    const second = await rig.run(['demo', 'others', '--json']);
+    expect(second.stderr).toMatch(/another demo \(process \d+\) is running in .*: this one takes .*demo-2/);
+    const documents = [(await first.ended).stdout, second.stdout].map(
+      (text) => JSON.parse(text) as DemoDocument,
+    );
+    expect(documents.map(({ images, predictions }) => [images, predictions])).toEqual([
+      [30, 30],
+      [12, 12],
+    ]);
+    await nothingLeft(rig.dir);
+  });
+
   itThorough('runs twice at once with different data directories', async () => {
     await using rig = await demoRig();
     const both = await Promise.all(

@@ -1,4 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { expect, it } from 'vitest';
+import { Rig } from '../support/binary.ts';
 import { describeWith } from '../support/servers.ts';
 import { pipelineSuite } from './pipeline.ts';
 
@@ -30,4 +35,24 @@ describeWith('Kafka', 'Kafka, the rest embedded', (brokers) => {
     KAFKA_BROKERS: brokers,
     KAFKA_TOPIC: `visionscale.e2e.mixed.${id}`,
   }));
+});
+
+describeWith('PostgreSQL', 'a database that is not there', (postgres) => {
+  it('is made by nothing but init', async () => {
+    const name = `visionscale_missing_${id}`;
+    const url = new URL(postgres);
+    url.pathname = `/${name}`;
+    await using rig = await Rig.open({ DATABASE_URL: url.href });
+    mkdirSync(join(rig.dir, 'images'));
+    for (const command of ['upload images', 'produce', 'consume --partition 0', 'status', 'results']) {
+      const ended = await rig.run(command.split(' '));
+      expect([command, ended.code]).toEqual([command, 1]);
+      expect(ended.stderr).toMatch(/does not exist\n {2}Run: visionscale init/);
+    }
+    const client = new pg.Client({ connectionString: postgres });
+    await client.connect();
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [name]);
+    await client.end();
+    expect(rowCount).toBe(0);
+  });
 });

@@ -91,8 +91,10 @@ describeThorough('up', () => {
     expect([posted.status, await posted.json()]).toMatchObject([200, { category: 'green' }]);
 
     // A second one sees the first.
-    const second = await rig.json(['up']);
-    expect(second).toMatchObject({ state: 'up', already: true, pid });
+    const second = await rig.run(['up']);
+    expect([second.code, second.stdout]).toEqual([1, '']);
+    expect(second.stderr).toContain(`(process ${pid})`);
+    expect(second.stderr).toContain('visionscale up --stop --data-dir ');
 
     // A consumer that is killed comes back, and what came meanwhile is classified.
     const ownerOf = async (partition: number) =>

@@ -7,6 +7,7 @@ import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
+import { loadConfig } from '../../lib/config/load.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
 import {
   demoParts,
@@ -16,6 +17,7 @@ import {
   knowsParts,
 } from '../../lib/local/demo/parts.ts';
 import { demoReport, writeGallery } from '../../lib/local/demo/shown.ts';
+import { findDemo, findUp, takeDemoPlace } from '../../lib/local/up/place.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { init } from '../../lib/pipeline/init.ts';
@@ -25,12 +27,46 @@ import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { uploader } from '../shared/uploader.ts';
 
-export default async function (context: Context, dir: string | undefined): Promise<void> {
+export default async function (given: Context, dir: string | undefined): Promise<void> {
+  const { context, place } = await placeOfItsOwn(given);
   try {
     await runDemo(context, dir ?? context.config.imageDir);
   } finally {
     await embeddedServerEnded(context);
+    await place[Symbol.asyncDispose]();
   }
+}
+
+/** Demos at a time on a machine. */
+const mostDemos = 20;
+
+/**
+ * The data directory, where neither another demo nor `up` runs in it, else one below it: database, topic and images of two
+ * runs would mix, and each report what the other did. Throws a VisionscaleError `demo_running` where the settings name servers
+ * that they would share.
+ */
+async function placeOfItsOwn(given: Context): Promise<{ context: Context; place: AsyncDisposable }> {
+  const { config, env, say } = given;
+  const { dataDir } = config;
+  const up = await findUp(dataDir);
+  const place = up === null ? await takeDemoPlace(dataDir) : null;
+  if (place !== null) return { context: given, place };
+  const what = up === null ? `another demo (process ${await findDemo(dataDir)})` : `up (process ${up.pid})`;
+  const shared =
+    config.database.kind !== 'embedded' || config.topic.kind !== 'embedded' || env['VISIONSCALE_STORE'];
+  for (let n = 2; !shared && n <= mostDemos; n++) {
+    const own = join(dataDir, `demo-${n}`);
+    const taken = await takeDemoPlace(own);
+    if (taken === null) continue;
+    say(`${what} is running in ${dataDir}: this one takes ${own}`);
+    const moved = { ...env, VISIONSCALE_DATA_DIR: own };
+    return { context: { ...given, env: moved, config: loadConfig(moved) }, place: taken };
+  }
+  throw new VisionscaleError(`${what} is running in ${dataDir}`, {
+    code: 'demo_running',
+    retryable: true,
+    hint: 'Wait until it has ended, or give this one a database, topic, store and --data-dir of its own.',
+  });
 }
 
 async function runDemo(given: Context, dir: string | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 /** What `up` does: sets everything up and keeps it running; or asks, or stops, the one that runs. */
 import type { Pool } from 'pg';
 import { openDatabase, openTopic } from '../../compose.ts';
-import { findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
+import { findDemo, findUp, type Place, takePlace } from '../../lib/local/up/place.ts';
 import { sharedSettings } from '../../lib/local/up/settings.ts';
 import { choosePort, up, type UpEvent } from '../../lib/local/up/up.ts';
 import { partsModelDirectory, readEntry } from '../../lib/models/store/entry.ts';
@@ -11,7 +11,7 @@ import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
 import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
 import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { isUpAlready, printEnv, stopIt } from './other.ts';
+import { demoRuns, isUpAlready, printEnv, stopIt } from './other.ts';
 
 export interface UpFlags {
   printEnv?: boolean;
@@ -22,8 +22,10 @@ export default async function (context: Context, flags: UpFlags): Promise<number
   if (flags.printEnv) return printEnv(context);
   if (flags.stop) return stopIt(context);
   const { config } = context;
+  const demo = await findDemo(config.dataDir);
+  if (demo !== null) throw demoRuns(config.dataDir, demo);
   const place = await takePlace(config.dataDir);
-  if (place === null) return isUpAlready(context, await findUp(config.dataDir));
+  if (place === null) throw isUpAlready(context, await findUp(config.dataDir));
   try {
     await stayUp(context, place);
   } finally {

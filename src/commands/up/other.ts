@@ -65,19 +65,27 @@ export async function stopIt(context: Context): Promise<number> {
   return 0;
 }
 
-export function isUpAlready(context: Context, found: FoundUp | null): number {
+/** A second one would have other settings than the first: nothing is taken over. */
+export function isUpAlready(context: Context, found: FoundUp | null): VisionscaleError {
   const { dataDir } = context.config;
-  const { pid, state } = found ?? { pid: null, state: null };
+  const process = found === null ? '' : ` (process ${found.pid})`;
+  const server = found?.state?.server ? `: ${found.state.server}` : '';
   const flag = dataDirFlag(context);
-  context.print(
-    { state: 'up', already: true, pid, since: state?.since ?? null, server: state?.server ?? null },
-    () =>
-      [
-        `it is up already in ${dataDir}${pid === null ? '' : ` (process ${pid})`}${state?.server ? `: ${state.server}` : ''}`,
-        `in another terminal: eval "$(visionscale up --print-env${flag})"; to stop it: visionscale up --stop${flag}`,
-      ].join('\n'),
-  );
-  return 0;
+  return new VisionscaleError(`it is up already in ${dataDir}${process}${server}`, {
+    code: 'up_already',
+    hint:
+      `To stop it: visionscale up --stop${flag}\n` +
+      `To use it from this terminal: eval "$(visionscale up --print-env${flag})"\n` +
+      'To have another one: visionscale up --data-dir <dir>',
+  });
+}
+
+export function demoRuns(dataDir: string, pid: number): VisionscaleError {
+  return new VisionscaleError(`a demo is running in ${dataDir} (process ${pid})`, {
+    code: 'demo_running',
+    retryable: true,
+    hint: 'Wait until it has ended, or name another place: --data-dir <dir>',
+  });
 }
 
 function notUp(dataDir: string): VisionscaleError {

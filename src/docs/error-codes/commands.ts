@@ -5,6 +5,8 @@ export const modelCodes = {
     'A file is damaged, or not the one that was meant; nothing was installed. Try again, or name a file you trust with `--sha256`.',
   classifier_closed: 'The command was ending while an image was on its way. Run it again.',
   decoder_unavailable: 'Images cannot be decoded: the package sharp does not load. Run `visionscale doctor`.',
+  demo_running:
+    'Another demo runs in this data directory, or with the same servers. Wait until it has ended, or name another place.',
   device_unavailable:
     'The `--device` is not there, or cannot run this model. Install its driver, or use `--device cpu`.',
   disk_full:
@@ -112,6 +114,8 @@ export const commandCodes = {
     'Messages waited, nothing was recorded for `--stall-timeout`, and no cause is known. A supervisor starts it again; if it happens twice, please report its last lines.',
   starting: 'What is starting is not up yet. Wait, and try again.',
   still_up: 'What was told to stop is still draining. Wait, or end it with the line that is printed.',
+  up_already:
+    'Another `up` runs in this data directory. `visionscale up --stop` stops it; `--data-dir` names another place.',
   up_elsewhere: 'It is up on another host or in another container. Stop it there.',
   usage: 'Flags, arguments or settings are wrong. The message lists every fault. (Exit code 2.)',
   watch_limit:

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { findUp, takePlace, type UpState } from '../../../src/lib/local/up/place.ts';
+import { findDemo, findUp, takeDemoPlace, takePlace, type UpState } from '../../../src/lib/local/up/place.ts';
 
 describe('the place of `up`', () => {
   let dataDir: string;
@@ -31,6 +31,16 @@ describe('the place of `up`', () => {
     await place[Symbol.asyncDispose]();
     expect(await findUp(dataDir)).toBeNull();
     expect((await readdir(join(dataDir, 'up'))).filter((name) => name.startsWith('state'))).toEqual([]);
+  });
+
+  it('is another than that of a demo, of which there is one too', async () => {
+    expect(await findDemo(dataDir)).toBeNull();
+    const demo = (await takeDemoPlace(dataDir))!;
+    expect(await takeDemoPlace(dataDir)).toBeNull();
+    expect([await findDemo(dataDir), await findUp(dataDir)]).toEqual([process.pid, null]);
+    await demo[Symbol.asyncDispose]();
+    expect(await findDemo(dataDir)).toBeNull();
+    await (await takeDemoPlace(dataDir))![Symbol.asyncDispose]();
   });
 
   it('is one’s of many that come at once', async () => {

@@ -1,9 +1,15 @@
-/** Which `up` runs on a data directory: one at a time, and what it tells the commands of other terminals. */
+/** Which `up` or `demo` runs on a data directory: one of each at a time, and what `up` tells the commands of other terminals. */
 import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeDirectory } from '../../base/files/make-directory.ts';
 import { giveToOwnerOfParent, unusable, writePrivate } from '../../systems/database/embedded/files.ts';
-import { findHolder, isElsewhere, isGone, takeLock } from '../../systems/database/embedded/keeper/lock.ts';
+import {
+  findHolder,
+  isElsewhere,
+  isGone,
+  type Lock,
+  takeLock,
+} from '../../systems/database/embedded/keeper/lock.ts';
 
 /** What it tells once everything runs. */
 export interface UpState {
@@ -31,6 +37,7 @@ export interface Place extends AsyncDisposable {
 }
 
 const lockName = 'up';
+const demoLockName = 'demo';
 
 /** Beside the embedded PostgreSQL's directory, for its owner alone. */
 function filesOf(dataDir: string) {
@@ -38,19 +45,35 @@ function filesOf(dataDir: string) {
   return { root, state: join(root, 'state.json') };
 }
 
-/** Null where another `up` runs. Throws DatabaseError `data_dir_unusable`. */
-export async function takePlace(dataDir: string): Promise<Place | null> {
-  const { root, state } = filesOf(dataDir);
-  let lock;
+async function lockOf(dataDir: string, name: string): Promise<Lock | null> {
+  const { root } = filesOf(dataDir);
   try {
     await makeDirectory(root, 0o700);
     await giveToOwnerOfParent(root);
-    lock = await takeLock(root, { at: 0, token: '' }, lockName);
-    if (lock !== null) await rm(state, { force: true });
+    return await takeLock(root, { at: 0, token: '' }, name);
   } catch (error) {
     throw unusable(dataDir, error);
   }
+}
+
+/** Null where another demo runs. Throws DatabaseError `data_dir_unusable`. */
+export async function takeDemoPlace(dataDir: string): Promise<AsyncDisposable | null> {
+  const lock = await lockOf(dataDir, demoLockName);
+  return lock === null ? null : { [Symbol.asyncDispose]: () => lock.release() };
+}
+
+/** The process id of the demo that runs there; null where none does. */
+export async function findDemo(dataDir: string): Promise<number | null> {
+  const holder = await findHolder(filesOf(dataDir).root, demoLockName).catch(() => null);
+  return holder === null || (await isGone(holder)) ? null : holder.pid;
+}
+
+/** Null where another `up` runs. Throws DatabaseError `data_dir_unusable`. */
+export async function takePlace(dataDir: string): Promise<Place | null> {
+  const { state } = filesOf(dataDir);
+  const lock = await lockOf(dataDir, lockName);
   if (lock === null) return null;
+  await rm(state, { force: true });
   return {
     tell: (told) => writePrivate(state, `${JSON.stringify(told, null, 2)}\n`),
     async [Symbol.asyncDispose]() {
