@@ -245,7 +245,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
 
     it('shares what nobody was told to consume, and takes over from one that was killed', async () => {
       const owned = async () => {
-        const { partitions } = await rig.json<StatusDocument>(['status']);
+        const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
         const live = partitions.filter(({ state }) => state === 'consuming').map(({ owner }) => owner!);
         return [...new Set(live)].map((owner) => live.filter((o) => o === owner).length).sort();
       };
@@ -261,7 +261,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       first.process.kill('SIGKILL');
       await first.ended;
       await until([3]);
-      while ((await rig.json<StatusDocument>(['status'])).partitions.some((p) => p.lag > 0));
+      while ((await rig.json<StatusDocument>(['status', '--exit-zero'])).partitions.some((p) => p.lag > 0));
       second.process.kill('SIGTERM');
       expect((await second.ended).code).toBe(0);
       following.process.kill('SIGINT');
@@ -285,7 +285,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect(refused.stderr).toMatch(/is consumed with --group by .* on /);
       expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
       const drained = async () => {
-        const { partitions } = await rig.json<StatusDocument>(['status']);
+        const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
         return partitions.every((p) => p.lag === 0);
       };
       while (!(await drained()));

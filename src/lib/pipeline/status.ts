@@ -4,13 +4,16 @@ import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
 import { describeHolder, type LockHolder, lockHolder } from '../systems/database/lock-holder.ts';
 import { readActiveBins } from '../systems/database/tables/bins.ts';
+import { type ConsumerRow, readConsumers } from '../systems/database/tables/consumers.ts';
 import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
 import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
 import { type Backlog, readBacklog, readRefusals, type Refusals } from '../systems/database/tables/outbox.ts';
 import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/database/tables/owners.ts';
-import { countOutcomes } from '../systems/database/tables/predictions.ts';
+import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
+import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
+import { type Verdict, verdict } from './status-verdict.ts';
 
 export interface PartitionStatus {
   partition: number;
@@ -22,6 +25,8 @@ export interface PartitionStatus {
   epoch: number | null;
   /** consuming, waiting, draining, starting; `expired` where the lease ran out; `free` where nobody owns it. */
   state: string;
+  /** Since when it is in this state. */
+  since: Date | null;
   /** Why it waits. */
   detail: string | null;
   model: string | null;
@@ -61,32 +66,66 @@ export interface Status {
   round: { images: number; left: number } | null;
   /** What could not be asked. */
   problems: string[];
+  /** Those that live, whether or not they own a partition; the longest-lived first. */
+  consumers: ConsumerRow[];
+  /** Whether the servers answer, as seen from here. */
+  servers: { database: ServerState; topic: ServerState; store: ServerState | null };
+  /** When it was asked, by the database's clock. */
+  time: Date;
+  lastPrediction: Date | null;
+  lastPredictionAgeSeconds: number | null;
+  verdict: Verdict;
 }
+
+export interface ServerState {
+  reachable: boolean;
+  /** Null where it is. */
+  reason: string | null;
+}
+
+/** Longest wait for the object store, in milliseconds. */
+const storeMs = 3000;
 
 /** A consumer needs milliseconds to claim a partition, and is given up by the server when it falls silent, seconds. */
 const longClaim = 4;
 const lookAgainMs = 500;
 
-/** `topic` is its fault where it cannot be opened: just then somebody wants to see the rest. */
+/** `topic` is its fault where it cannot be opened: just then somebody wants to see the rest. Without a store none is asked. */
 export async function status(
   pool: Pool,
   topicName: string,
   topic: Topic | VisionscaleError,
   pipeline: string,
+  store: ObjectStore | null = null,
 ): Promise<Status> {
+  const storeState = store === null ? null : stateOfStore(store);
   const lock = claimLock({ pipeline, topic: topicName });
-  const [images, outcomes, deadLettersByCode, owners, active, bins, unpublished, refused, holder] =
-    await Promise.all([
-      countImages(pool),
-      countOutcomes(pool, pipeline),
-      countOpenByCode(pool, pipeline),
-      readOwners(pool, pipeline, topicName),
-      readActiveModel(pool, pipeline),
-      readActiveBins(pool, pipeline),
-      readBacklog(pool, pipeline, topicName),
-      readRefusals(pool, pipeline, topicName),
-      lockHolder(pool, { name: lock }),
-    ]);
+  const [
+    images,
+    outcomes,
+    deadLettersByCode,
+    owners,
+    active,
+    bins,
+    unpublished,
+    refused,
+    holder,
+    all,
+    times,
+  ] = await Promise.all([
+    countImages(pool),
+    countOutcomes(pool, pipeline),
+    countOpenByCode(pool, pipeline),
+    readOwners(pool, pipeline, topicName),
+    readActiveModel(pool, pipeline),
+    readActiveBins(pool, pipeline),
+    readBacklog(pool, pipeline, topicName),
+    readRefusals(pool, pipeline, topicName),
+    lockHolder(pool, { name: lock }),
+    readConsumers(pool, pipeline, topicName),
+    lastPrediction(pool, pipeline),
+  ]);
+  const consumers = all.filter(({ live }) => live);
   const running = new Set(owners.filter((o) => o.live && o.owner !== null).map((o) => o.modelDigest));
   const model = {
     active: active === null ? null : `${active.name} ${active.version}`,
@@ -101,7 +140,9 @@ export async function status(
         `end it with SELECT pg_terminate_backend(${holder.pid})`,
     );
   }
-  const log = await readTopic(topic, topicName, pipeline, problems);
+  const { log, fault } = await readTopic(topic, pipeline);
+  if (fault !== null) problems.push(fault);
+  if (log?.length === 0) problems.push(`topic ${topicName} does not exist yet: visionscale init`);
   const count = log?.length ?? Math.max(0, ...owners.map((owner) => owner.partition + 1));
   const partitions = await Promise.all(
     [...Array(count).keys()].map(async (partition) => {
@@ -113,11 +154,11 @@ export async function status(
           `partition ${partition} ends before this pipeline's position: the topic was deleted and created again`,
         );
       }
-      return partitionStatus(partition, position?.nextOffset ?? null, bounds, row);
+      return partitionStatus(partition, position?.nextOffset ?? null, bounds, row, consumers);
     }),
   );
   const round = await openRound(pool);
-  return {
+  const found: Omit<Status, 'verdict'> = {
     pipeline,
     topic: topicName,
     ...images,
@@ -130,7 +171,33 @@ export async function status(
     refused,
     round: round === null ? null : { images: round.images, left: images.images - images.produced },
     problems,
+    consumers,
+    servers: {
+      database: { reachable: true, reason: null },
+      topic: { reachable: fault === null, reason: fault },
+      store: await storeState,
+    },
+    time: times.now,
+    lastPrediction: times.last,
+    lastPredictionAgeSeconds:
+      times.last === null ? null : Math.max(0, (times.now.getTime() - times.last.getTime()) / 1000),
   };
+  return { ...found, verdict: verdict(found) };
+}
+
+/** It never rejects, and answers in time. */
+async function stateOfStore(store: ObjectStore): Promise<ServerState> {
+  const away = (reason: string): ServerState => ({ reachable: false, reason });
+  const asked = store.exists().then(
+    (exists) => (exists ? { reachable: true, reason: null } : away(`${store.url} does not exist`)),
+    (error: unknown) => away(errorMessage(error)),
+  );
+  const late = new AbortController();
+  const tooLate = away(`${store.url} has not answered for ${storeMs / 1000} s`);
+  const given = sleep(storeMs, tooLate, { signal: late.signal }).catch(() => tooLate);
+  const state = await Promise.race([asked, given]);
+  late.abort();
+  return state;
 }
 
 /** Of another role's session nobody is told since when it does what: it is looked at twice. */
@@ -146,25 +213,21 @@ interface PartitionLog {
   start: number;
 }
 
-/** Null, with the reason among the problems, where the topic cannot be asked. */
+/** Null, with the reason, where the topic cannot be asked. */
 async function readTopic(
   topic: Topic | VisionscaleError,
-  name: string,
   pipeline: string,
-  problems: string[],
-): Promise<PartitionLog[] | null> {
+): Promise<{ log: PartitionLog[] | null; fault: string | null }> {
   try {
     if (topic instanceof VisionscaleError) throw topic;
     const count = await topic.partitions();
-    if (count === 0) problems.push(`topic ${name} does not exist yet`);
     const read = async (partition: number) => {
       const { first, end } = await topic.bounds(partition);
       return { end, start: (await topic.committed(pipeline, partition)) ?? first };
     };
-    return await Promise.all([...Array(count).keys()].map(read));
+    return { log: await Promise.all([...Array(count).keys()].map(read)), fault: null };
   } catch (error) {
-    problems.push(errorMessage(error));
-    return null;
+    return { log: null, fault: errorMessage(error) };
   }
 }
 
@@ -173,17 +236,23 @@ function partitionStatus(
   position: number | null,
   log: PartitionLog | undefined,
   row: OwnerRow | undefined,
+  consumers: readonly ConsumerRow[],
 ): PartitionStatus {
   const lag = log === undefined ? null : Math.max(0, log.end - (position ?? log.start));
   const owned = row?.owner != null;
+  const state = !owned ? 'free' : row.live ? row.state : 'expired';
+  // An idle owner waits for nothing of its partition's, but its process may wait for a server.
+  const consumer = consumers.find(({ owner }) => owner === row?.owner);
+  const waits = state === 'consuming' && consumer?.state === 'waiting' ? consumer : null;
   return {
     partition,
     lag,
     owner: row?.owner ?? null,
     hostname: owned ? row.hostname : null,
     epoch: row?.epoch ?? null,
-    state: !owned ? 'free' : row.live ? row.state : 'expired',
-    detail: owned ? row.detail : null,
+    state: waits === null ? state : waits.state,
+    since: waits?.since ?? row?.since ?? null,
+    detail: waits?.detail ?? (owned ? row.detail : null),
     model: owned ? row.model : null,
     modelDigest: owned ? row.modelDigest : null,
     engine: owned ? row.engine : null,

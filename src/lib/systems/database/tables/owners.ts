@@ -153,6 +153,8 @@ export interface OwnerRow {
   mode: string;
   live: boolean;
   state: string;
+  /** Of its state. */
+  since: Date;
   detail: string | null;
   model: string | null;
   modelDigest: string | null;
@@ -161,7 +163,7 @@ export interface OwnerRow {
 
 export async function readOwners(pool: Pool, pipeline: string, topic: string): Promise<OwnerRow[]> {
   const { rows } = await pool.query<OwnerRow>(
-    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, detail, model,
+    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, since, detail, model,
        model_digest as "modelDigest", engine
      from owners where pipeline = $1 and topic = $2 order by partition`,
     [pipeline, topic],

@@ -75,6 +75,19 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
   return rows;
 }
 
+/** When the newest row was written, and the time now, both by the database's clock; null where there is none. */
+export async function lastPrediction(
+  pool: Pool,
+  pipeline: string,
+): Promise<{ now: Date; last: Date | null }> {
+  const { rows } = await pool.query<{ now: Date; last: Date | null }>(
+    `select clock_timestamp() as now,
+       (select time from prediction_results where pipeline = $1 order by time desc limit 1) as last`,
+    [pipeline],
+  );
+  return rows[0]!;
+}
+
 /** Predictions that deserve a look: what the model was unsure of, and nobody has corrected yet. */
 export interface UnsureFilter extends SourceFilter {
   pipeline: string;

@@ -1,0 +1,233 @@
+/** The page of `status`: its last line, and that it fits a terminal. */
+import { describe, expect, it } from 'vitest';
+import { fittingTable, wrapped } from '../../../src/lib/base/report/fit.ts';
+import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
+import { shortOwner, verdict } from '../../../src/lib/pipeline/status-verdict.ts';
+import type { PartitionStatus, Status } from '../../../src/lib/pipeline/status.ts';
+import type { ConsumerRow } from '../../../src/lib/systems/database/tables/consumers.ts';
+
+const now = new Date('2026-11-28T10:00:00Z');
+const before = (seconds: number) => new Date(now.getTime() - seconds * 1000);
+
+function partition(given: Partial<PartitionStatus> = {}): PartitionStatus {
+  return {
+    ...{
+      partition: 0,
+      lag: 0,
+      owner: 'belt-1.example.com:11546:43ad08',
+      hostname: 'belt-1.example.com',
+      epoch: 1,
+    },
+    ...{
+      state: 'consuming',
+      since: before(125),
+      detail: null,
+      model: 'parts',
+      modelDigest: 'sha256:45efc19a00',
+    },
+    ...{ engine: 'onnx', position: 7 },
+    ...given,
+  };
+}
+
+function consumer(given: Partial<ConsumerRow> = {}): ConsumerRow {
+  return {
+    ...{
+      owner: 'belt-1.example.com:11546:43ad08',
+      pipeline: 'p',
+      topic: 't',
+      hostname: 'belt-1.example.com',
+    },
+    ...{ share: 'partition', partition: 0, state: 'consuming', detail: null, model: 'parts', live: true },
+    ...{ modelDigest: 'sha256:45efc19a00', engine: 'onnx', imagesLastMinute: 120, since: before(125) },
+    ...{ startedAt: before(7500), heardAt: before(1) },
+    ...given,
+  };
+}
+
+function found(given: Partial<Status> = {}): Status {
+  const base: Omit<Status, 'verdict'> = {
+    ...{ pipeline: 'default', topic: 'visionscale.images', images: 12, produced: 12, predictions: 12 },
+    ...{
+      deadLetters: 0,
+      ignored: 0,
+      deadLettersByCode: {},
+      partitions: [partition()],
+      bins: null,
+      round: null,
+    },
+    model: { active: 'parts 1', digest: 'sha256:45efc19a00', disagreement: false },
+    unpublished: { results: 0, deadLetters: 0, oldestSeconds: null },
+    refused: { results: 0, deadLetters: 0, reason: null },
+    problems: [],
+    consumers: [consumer()],
+    servers: {
+      database: { reachable: true, reason: null },
+      topic: { reachable: true, reason: null },
+      store: { reachable: true, reason: null },
+    },
+    ...{ time: now, lastPrediction: before(3), lastPredictionAgeSeconds: 3 },
+    ...given,
+  };
+  return { ...base, verdict: verdict(base) };
+}
+
+const free = { owner: null, hostname: null, state: 'free', model: null, modelDigest: null, engine: null };
+const away = (reason: string) => ({ reachable: false, reason });
+
+describe('the last line of status', () => {
+  const says = (given: Partial<Status>) => found(given).verdict;
+
+  it('is that all is well', () => {
+    expect(says({})).toEqual({ ok: true, text: 'All well: every message is answered.' });
+    expect(says({ partitions: [partition({ lag: 5 })] })).toEqual({
+      ok: true,
+      text: 'All well: 5 messages left, and every partition has a consumer.',
+    });
+    expect(says({ consumers: [], partitions: [partition(free)] })).toEqual({
+      ok: true,
+      text: 'All well: every message is answered. No consumer runs: visionscale consume',
+    });
+  });
+
+  it('names a partition that has messages and no consumer, and the command', () => {
+    const alone = [partition(), partition({ ...free, partition: 1, lag: 120 })];
+    expect(says({ partitions: alone })).toEqual({
+      ok: false,
+      text: 'Partition 1 has 120 messages and no consumer: visionscale consume --partition 1',
+    });
+    expect(says({ partitions: alone, consumers: [consumer({ share: 'group' })] }).text).toMatch(
+      /: visionscale consume --group$/,
+    );
+    expect(
+      says({ partitions: [{ ...alone[1]!, state: 'expired', owner: 'a:1:b' }], consumers: [] }),
+    ).toMatchObject({
+      ok: false,
+      text: expect.stringContaining('no consumer: visionscale consume --partition 1') as string,
+    });
+  });
+
+  it('names the consumer that would take it and waits, as for a store at its start', () => {
+    const partitions = [partition({ ...free, partition: 1, lag: 120 })];
+    const waits = consumer({ share: 'any', partition: null, state: 'waiting', detail: 's3://b is away' });
+    expect(says({ partitions, consumers: [waits] })).toEqual({
+      ok: false,
+      text: 'Partition 1 has 120 messages, and belt-1:11546 waits: s3://b is away',
+    });
+    expect(says({ partitions, consumers: [{ ...waits, state: 'starting', detail: null }] }).text).toBe(
+      'Partition 1 has 120 messages and no consumer yet: belt-1:11546 (starting) takes over in a few seconds.',
+    );
+    // It was told another one.
+    expect(says({ partitions, consumers: [{ ...waits, share: 'partition', partition: 0 }] }).text).toMatch(
+      /no consumer: visionscale consume --partition 1$/,
+    );
+  });
+
+  it.each<[string, Partial<Status>, boolean, RegExp]>([
+    [
+      'topic',
+      { servers: { ...found().servers, topic: away('no broker') } },
+      false,
+      /^The topic .*: no broker$/,
+    ],
+    [
+      'store',
+      { servers: { ...found().servers, store: away('refused') } },
+      false,
+      /^The object store is away.*: refused$/,
+    ],
+    [
+      'wait',
+      { partitions: [partition({ state: 'waiting', detail: 'denied' })] },
+      false,
+      /^Partition 0 waits: denied$/,
+    ],
+    [
+      'standby',
+      { consumers: [consumer({ state: 'waiting', detail: 'denied' })] },
+      false,
+      /^belt-1:11546 waits: denied$/,
+    ],
+    ['problem', { problems: ['topic t does not exist yet'] }, false, /^Topic t does not/],
+    ['models', { model: { active: null, digest: null, disagreement: true } }, true, /different models/],
+    ['round', { round: { images: 5, left: 2 } }, true, /visionscale produce$/],
+    ['unsent', { images: 20 }, true, /^8 images were not sent yet/],
+    ['letters', { deadLetters: 1 }, true, /^1 dead letter to look at: visionscale dead-letters list$/],
+  ])('names the first thing to do (%s)', (_name, given, ok, text) => {
+    expect(says(given)).toEqual({ ok, text: expect.stringMatching(text) as string });
+  });
+});
+
+describe('the page of status', () => {
+  const bad = found({
+    partitions: [
+      partition({
+        partition: 0,
+        state: 'waiting',
+        detail: 'the object store http://10.0.0.7:9000/images: refused',
+      }),
+      partition({
+        partition: 1,
+        state: 'waiting',
+        detail: 'the object store http://10.0.0.7:9000/images: refused',
+      }),
+      partition({ ...free, partition: 2, lag: 1_234_567 }),
+    ],
+    consumers: [
+      consumer({
+        owner: 'ip-10-0-12-34.eu-central-1.compute.internal:123456:abcdef',
+        engine: 'tfjs',
+        state: 'standing by',
+      }),
+      consumer({ model: 'a-model-with-a-name-of-some-length-that-somebody-chose' }),
+    ],
+    deadLetters: 3,
+    deadLettersByCode: { not_found: 2, unreadable_message: 1 },
+    servers: { ...found().servers, store: away('http://10.0.0.7:9000: connect ECONNREFUSED 10.0.0.7:9000') },
+    problems: ['no consumer can start: process 17 (psql of role me) has held the lock for 12 s; end it'],
+  });
+
+  it.each([80, 100, 200])('fits %i columns and breaks no word', (width) => {
+    const page = statusPage(bad, width);
+    for (const line of page.split('\n')) expect(line.length, line).toBeLessThanOrEqual(width);
+    for (const word of ['1234567', 'ECONNREFUSED', 'standing by', 'not_found 2'])
+      expect(page).toContain(word);
+    expect(page.trimEnd().split('\n').slice(-2).join(' ')).toContain('The object store is away');
+  });
+
+  it('says a reason once for all partitions that wait for it', () => {
+    expect(statusPage(bad, 200).match(/partitions 0, 1: the object store/g)).toHaveLength(1);
+  });
+
+  it('says when the last prediction was, and since when', () => {
+    const page = statusPage(found(), 120);
+    expect(page).toContain('the last prediction was 3 s ago');
+    expect(page).toMatch(/belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +120/);
+    expect(page).toContain('database ok, topic ok, object store ok');
+  });
+});
+
+describe('fitting', () => {
+  it('drops columns by their order, and then cuts', () => {
+    const rows = [{ a: 'one two', b: 'b'.repeat(10), c: 'c'.repeat(30) }];
+    const columns = [
+      { title: 'a', value: (row: (typeof rows)[0]) => row.a },
+      { title: 'b', value: (row: (typeof rows)[0]) => row.b, drop: 1 },
+      { title: 'c', value: (row: (typeof rows)[0]) => row.c, least: 5 },
+    ];
+    expect(fittingTable(rows, columns, 100)).toContain('bbb');
+    const narrow = fittingTable(rows, columns, 20).split('\n');
+    expect(narrow[1]).toBe(`one two  ${'c'.repeat(10)}…`);
+  });
+
+  it('wraps at spaces only', () => {
+    expect(wrapped('one two three', 7, '  ')).toBe('one two\n  three');
+    expect(wrapped('averylongword b', 5)).toBe('averylongword\nb');
+  });
+
+  it.each([
+    ['belt-1.example.com:11546:43ad08', 'belt-1:11546'],
+    ['10.0.0.7:11546:43ad08', '10.0.0.7:11546'],
+    ['odd', 'odd'],
+  ])('shortens %s', (owner, short) => expect(shortOwner(owner)).toBe(short));
+});
