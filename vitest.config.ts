@@ -1,15 +1,26 @@
 import { defineConfig } from 'vitest/config';
 
+const limits = {
+  // Ten times what the longest take on a quiet machine: dozens of process starts, each a second on a busy one.
+  testTimeout: 180_000,
+  hookTimeout: 180_000,
+};
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    // Ten times what the longest take on a quiet machine: dozens of process starts, each a second on a busy one.
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    ...limits,
+    globalSetup: 'test/support/shared-run.ts',
     // Two cores and real processes: files side by side, but not more of them than cores.
     maxWorkers: 2,
-    // Real processes on a machine that others use too: CI asks once more before it calls a test failed, and says so.
-    retry: process.env['CI'] ? 1 : 0,
     reporters: ['default'],
+    projects: [
+      {
+        // No file of it leaves anything behind for the next: a process for all of them loads every module once.
+        test: { ...limits, name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false },
+      },
+      {
+        test: { ...limits, name: 'processes', include: ['test/{contract,e2e}/**/*.test.ts'] },
+      },
+    ],
   },
 });

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
+import { passedOverLine } from '../lib/base/files/image-names.ts';
 import { counted } from '../lib/base/report/table.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
@@ -12,6 +13,7 @@ interface UploadFlags {
   include: string[];
   exclude: string[];
   followLinks?: boolean;
+  strict?: boolean;
   prefix?: string;
   concurrency?: number;
   dryRun?: boolean;
@@ -72,6 +74,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
       include: options.include,
       exclude: options.exclude,
       followLinks: options.followLinks === true,
+      strict: options.strict === true,
       maxBytes: config.limits.maxBytes,
       ...(options.prefix !== undefined && { prefix: options.prefix }),
       ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
@@ -87,6 +90,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
         ? `would upload ${counted(result.wouldUpload, 'image')}`
         : `uploaded ${counted(result.uploaded, 'image')} (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,
       `skipped ${result.skipped} that are there already, rejected ${counted(result.rejected.length, 'file')}`,
+      ...(result.passedOver > 0 ? [passedOverLine(result)] : []),
     ].join('\n'),
   );
   if (result.interrupted) say('interrupted; run it again to go on');

@@ -7,6 +7,10 @@ import { kinds, labelOf } from '../../src/lib/local/drawings/shapes.ts';
 import { openClassifier } from '../../src/lib/models/classifier/pool.ts';
 import { loadModel } from '../../src/lib/models/format/model.ts';
 import { bundledModels, partsModelDirectory } from '../../src/lib/models/store/entry.ts';
+import { thorough } from '../support/thorough.ts';
+
+/** Drawing one takes longer than naming it. */
+const parts = thorough ? 200 : 40;
 
 describe('the bundled model', () => {
   it('is whole, small, and says what it knows', async () => {
@@ -20,7 +24,7 @@ describe('the bundled model', () => {
     expect([...info.labels].sort()).toEqual(kinds.map(labelOf).sort());
   });
 
-  it('names at least 190 of 200 fresh parts', async () => {
+  it(`names at least ${0.95 * parts} of ${parts} fresh parts`, async () => {
     await using classifier = await openClassifier({
       model: await loadModel(partsModelDirectory),
       engine: 'auto',
@@ -28,11 +32,11 @@ describe('the bundled model', () => {
     });
     const seed = 200_000;
     const wrong: string[] = [];
-    for (let index = 0; index < 200; index++) {
+    for (let index = 0; index < parts; index++) {
       const kind = kindOf(seed, index);
       const { top } = await classifier.classify(await drawPicture(kind, seed, index));
       if (top[0]!.category !== labelOf(kind)) wrong.push(`${labelOf(kind)} → ${top[0]!.category}`);
     }
-    expect(wrong.length, wrong.join('\n')).toBeLessThanOrEqual(10);
+    expect(wrong.length, wrong.join('\n')).toBeLessThanOrEqual(0.05 * parts);
   }, 60_000);
 });

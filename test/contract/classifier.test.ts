@@ -17,7 +17,7 @@ import { blackPng } from '../support/png.ts';
 import { childrenOf, rssOf } from '../support/processes.ts';
 import { describeWith, testData } from '../support/servers.ts';
 import { chanceSqueezeNet, colourSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
-import { itThorough } from '../support/thorough.ts';
+import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { tinyManifest, tinyWeights, writeTinyModel, type TinyModel } from '../support/tiny-models.ts';
 
 type ModelFiles = NonNullable<Parameters<typeof writeTinyModel>[1]>;
@@ -25,6 +25,11 @@ type ModelFiles = NonNullable<Parameters<typeof writeTinyModel>[1]>;
 beforeAll(ensureBuilt);
 
 describeEngines((engine) => {
+  /** What the engines share (decoding, limits, processes) is shown with one of them in a plain run. */
+  const here = engine === 'onnx' || thorough;
+  const titled = (name: string) => (here ? name : thoroughTitle(name));
+  const itShared = (name: string, run: () => Promise<void>) => it.runIf(here)(titled(name), run);
+
   /** tfjs executes nothing but SqueezeNet: it gets one with the answers of the tiny model `mean`. */
   const files: ModelFiles = engine === 'tfjs' ? squeezeNetFiles(colourSqueezeNet()) : {};
 
@@ -48,7 +53,7 @@ describeEngines((engine) => {
     for (const ms of Object.values(stages)) expect(ms).toBeGreaterThan(0);
   });
 
-  it('answers each of many images at once with its own result', async () => {
+  itShared('answers each of many images at once with its own result', async () => {
     await using classifier = await open('mean');
     const colours = [
       ['#ff0000', 'red'],
@@ -62,7 +67,7 @@ describeEngines((engine) => {
     expect(answers.map(({ top }) => top[0]!.category)).toEqual(jobs.map(([, name]) => name));
   });
 
-  it('rejects what is no image with the ImageError of the decoder, and goes on', async () => {
+  itShared('rejects what is no image with the ImageError of the decoder, and goes on', async () => {
     await using classifier = await open('mean', {}, 1);
     for (const [bytes, code] of [
       [Buffer.alloc(0), 'empty'],
@@ -78,7 +83,7 @@ describeEngines((engine) => {
     await expect(classifier.classify(await plainJpeg('red'))).resolves.toBeDefined();
   });
 
-  it('holds images against the limits given', async () => {
+  itShared('holds images against the limits given', async () => {
     await using directory = await writeTinyModel('mean', files);
     const model = await loadModel(directory.path);
     const limits = { maxBytes: 2 ** 20, maxPixels: 31 * 32 };
@@ -89,7 +94,7 @@ describeEngines((engine) => {
     await expect(classifier.classify(await plainJpeg('red', 31))).resolves.toBeDefined();
   });
 
-  it('takes over memory that the image owns and leaves shared memory alone', async () => {
+  itShared('takes over memory that the image owns and leaves shared memory alone', async () => {
     await using classifier = await open('mean', {}, 1);
     const own = new Uint8Array(await plainJpeg('red'));
     const shared = new Uint8Array(own.length + 64);
@@ -104,7 +109,7 @@ describeEngines((engine) => {
     await expect(classifier.classify(lent)).resolves.toBeDefined();
   });
 
-  it('refuses labels of another count', async () => {
+  itShared('refuses labels of another count', async () => {
     const error = await rejection(open('mean', { 'labels.txt': 'a\nb\n' }, 1));
     expect(error).toMatchObject({ code: 'labels_mismatch', retryable: false });
     expect((error as VisionscaleError).message).toMatch(/3 classes.*2 labels/);
@@ -127,13 +132,13 @@ describeEngines((engine) => {
     expect((error as VisionscaleError).hint).toMatch(/--engine onnx/);
   });
 
-  it.runIf(engine !== 'tfjs').each([
+  it.runIf(here && engine !== 'tfjs').each([
     ['two inputs', 'twoInputs', {}, 'model_invalid', /image, other/],
     ['an input of integers', 'integerInput', {}, 'model_invalid', /uint8/],
     ['scores that are not numbers', 'notANumber', {}, 'model_invalid', /not numbers/],
     ['another image size', 'mean', { 'model.json': '{}' }, 'model_invalid', /3×8×8, not 1×3×224×224/],
     ['weights that are none', 'mean', { 'model.onnx': 'not a model' }, 'model_invalid', /cannot be loaded/],
-  ] as const)('refuses a model with %s', async (_, model, files, code, message) => {
+  ] as const)(titled('refuses a model with %s'), async (_, model, files, code, message) => {
     const error = await rejection(open(model, files, 1));
     expect(error).toBeInstanceOf(VisionscaleError);
     expect(error).toMatchObject({ code, retryable: false });
@@ -142,8 +147,8 @@ describeEngines((engine) => {
   });
 
   // No image makes TensorFlow end a process.
-  it.skipIf(engine === 'tfjs')(
-    'survives the death of a process: what it held may be retried, the rest goes on',
+  it.runIf(here && engine !== 'tfjs')(
+    titled('survives the death of a process: what it held may be retried, the rest goes on'),
     async () => {
       await using classifier = await open('brittle', {}, 1);
       const fatal = await rejection(classifier.classify(await plainJpeg('#ffffff')));
@@ -160,7 +165,7 @@ describeEngines((engine) => {
     },
   );
 
-  it('finishes what it took before it closes, leaves no process, and closes twice', async () => {
+  itShared('finishes what it took before it closes, leaves no process, and closes twice', async () => {
     const before = childrenOf(process.pid).length;
     const classifier = await open('mean', {}, 2);
     expect(childrenOf(process.pid)).toHaveLength(before + 2);

@@ -4,6 +4,7 @@ import { VisionscaleError } from '../../src/lib/base/errors.ts';
 import { claim } from '../../src/lib/systems/database/tables/owners.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
 import { listing, S3Stub, s3Fault, type StubAnswer } from '../support/s3-stub.ts';
+import { itThorough } from '../support/thorough.ts';
 
 describe('an object that is not there', () => {
   it('is waited for a little, for a message can outrun it, and is a dead letter then', async () => {
@@ -36,7 +37,7 @@ describe('what may pass', () => {
     expect(events).toContainEqual({ kind: 'waiting', partition: 0, reason: 'unavailable' });
   });
 
-  it('is waited for however long where nothing else succeeds', async () => {
+  itThorough('is waited for however long where nothing else succeeds', async () => {
     const { state, run, outcomes, seen, events } = await setUp(['a', 'b', 'c', 'd']);
     // One was had before the store went away: it is no proof that the store is there.
     let away = false;
@@ -189,23 +190,26 @@ describe('a consumer that does not get on', () => {
     expect(events.map((event) => event.kind)).not.toContain('stalled');
   }, 60_000);
 
-  it('is one that still answers the images of a single message, however long that takes', async () => {
-    const { topic, run, state, events } = await setUp([]);
-    const Records = Array.from({ length: 40 }, (_, n) => ({
-      eventName: 'ObjectCreated:Put',
-      s3: { bucket: { name: 'own' }, object: { key: `${n}`, eTag: 'e' } },
-    }));
-    await using producer = await topic.producer();
-    await producer.send([{ key: null, value: Buffer.from(JSON.stringify({ Records })), headers: {} }]);
-    let turn = Promise.resolve();
-    const work = () => new Promise<void>((resolve) => setTimeout(resolve, 150));
-    state.classify = () => (turn = turn.then(work));
-    const messages = { store: { bucket: 'own', prefix: '' }, buckets: [], eventKeys: 'auto' as const };
-    expect(await run({ stallTimeoutMs: 2000, messages })).toMatchObject({ predicted: 40 });
-    expect(events.map((event) => event.kind)).not.toContain('stalled');
-  });
+  itThorough(
+    'is one that still answers the images of a single message, however long that takes',
+    async () => {
+      const { topic, run, state, events } = await setUp([]);
+      const Records = Array.from({ length: 40 }, (_, n) => ({
+        eventName: 'ObjectCreated:Put',
+        s3: { bucket: { name: 'own' }, object: { key: `${n}`, eTag: 'e' } },
+      }));
+      await using producer = await topic.producer();
+      await producer.send([{ key: null, value: Buffer.from(JSON.stringify({ Records })), headers: {} }]);
+      let turn = Promise.resolve();
+      const work = () => new Promise<void>((resolve) => setTimeout(resolve, 150));
+      state.classify = () => (turn = turn.then(work));
+      const messages = { store: { bucket: 'own', prefix: '' }, buckets: [], eventKeys: 'auto' as const };
+      expect(await run({ stallTimeoutMs: 2000, messages })).toMatchObject({ predicted: 40 });
+      expect(events.map((event) => event.kind)).not.toContain('stalled');
+    },
+  );
 
-  it('waits for as long as the cause is known', async () => {
+  itThorough('waits for as long as the cause is known', async () => {
     const { state, run, seen, events } = await setUp(['a']);
     state.storeFault = () => fault('unavailable');
     const running = run({ stallTimeoutMs: 1000 });

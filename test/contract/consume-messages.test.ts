@@ -13,6 +13,7 @@ import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/stor
 import { ResultTopics } from '../../src/lib/systems/publish/topics.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { fault, setUp } from '../support/fake-consumer.ts';
+import { itThorough } from '../support/thorough.ts';
 
 const messages: MessageRules = { store: { bucket: 'own', prefix: '' }, buckets: ['side'], eventKeys: 'auto' };
 const jpeg = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.from(' picture')]);
@@ -408,7 +409,7 @@ describe('a message that asks for much', () => {
     expect(await audited()).toMatchObject({ ok: true, missing: 0, orphaned: 0, doubled: 0 });
   });
 
-  it('keeps its headers and its key no more than once', async () => {
+  itThorough('keeps its headers and its key no more than once', async () => {
     const headers = {
       'x-large': 'h'.repeat(16_000),
       [header.belt]: 'north',
@@ -473,7 +474,7 @@ describe('a message that asks for much', () => {
     expect(events).toContainEqual(expect.objectContaining({ kind: 'retrying', stage: 'record' }));
   });
 
-  it('that the server never has memory for is a dead letter, and no other message is', async () => {
+  itThorough('that the server never has memory for is a dead letter, and no other message is', async () => {
     const { run, pool, rows, letters } = await belt(['a', 'b', 'c', 'd'].map(good));
     await outOfMemory(pool, 'b', 0);
     expect(await run()).toMatchObject({ predicted: 3, deadLettered: 1 });
@@ -496,7 +497,7 @@ describe('a message that asks for much', () => {
     expect(await letters()).toMatchObject([{ state: 'resolved' }]);
   });
 
-  it('never moves a position back, though its group is recorded in parts', async () => {
+  itThorough('never moves a position back, though its group is recorded in parts', async () => {
     const { run, pool, rows } = await belt(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map(good));
     await outOfMemory(pool, 'g', 12);
     await pool.query(

@@ -19,6 +19,7 @@ import { openModelStore, type ModelStore } from '../../src/lib/models/store/stor
 import { FileServer, Proxy, RefusingProxy } from '../support/file-server.ts';
 import { rejection } from '../support/images.ts';
 import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';
+import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
@@ -152,7 +153,7 @@ describe('pull', () => {
     expect(await downloads()).toEqual([]);
   });
 
-  it('takes a file, and says its checksum when none was given', async () => {
+  itThorough('takes a file, and says its checksum when none was given', async () => {
     const path = join(dir, 'x.pth');
     await writeFile(path, file);
     expect(await pull(path, { sha256: undefined })).toMatchObject({ verified: false, sha256: sha256(file) });
@@ -176,7 +177,7 @@ describe('pull', () => {
     expect(second?.ifRange).toBe('"one"');
   });
 
-  it('goes on with what a process that is gone has left', async () => {
+  itThorough('goes on with what a process that is gone has left', async () => {
     await using server = await FileServer.open(file);
     server.cuts = [2_000_000];
     const stop = new AbortController();
@@ -194,7 +195,7 @@ describe('pull', () => {
     expect(await downloads()).toEqual([]);
   });
 
-  it('begins anew when the file has changed meanwhile', async () => {
+  itThorough('begins anew when the file has changed meanwhile', async () => {
     const other = Buffer.concat([file, Buffer.alloc(1000)]);
     await using server = await FileServer.open(other);
     server.cuts = [1_000_000];
@@ -210,18 +211,18 @@ describe('pull', () => {
     expect(server.requests.at(-1)?.sent).toBe(file.length);
   });
 
-  it.each([
+  it.runIf(thorough).each([
     ['knows no ranges', { ranges: false }],
     ['gives no ETag', { etag: undefined }],
     ['gives a weak ETag', { etag: 'W/"one"' }],
     ['does not tell the length', { length: false }],
-  ])('works with a server that %s', async (_, behaviour) => {
+  ])(thoroughTitle('works with a server that %s'), async (_, behaviour) => {
     await using server = Object.assign(await FileServer.open(file), behaviour);
     server.cuts = [1_000_000];
     expect((await pull(server.url)).sha256).toBe(sha256(file));
   });
 
-  it('tries again after errors that may pass, and not after others', async () => {
+  itThorough('tries again after errors that may pass, and not after others', async () => {
     await using server = await FileServer.open(file);
     server.statuses = [503, 429, 500];
     await pull(server.url);
@@ -233,7 +234,7 @@ describe('pull', () => {
     expect(server.requests).toHaveLength(5);
   });
 
-  it('gives up on a server that has stalled, and goes on with the next attempt', async () => {
+  itThorough('gives up on a server that has stalled, and goes on with the next attempt', async () => {
     await using server = await FileServer.open(file);
     server.stallAfter = 3_000_000;
     await pull(server.url, { timeoutMs: 1500 });
@@ -310,7 +311,7 @@ describe('through a proxy', () => {
     expect(proxy.asked[0]).toContain(new URL(server.url).host);
   });
 
-  it('but not for hosts that need none', async () => {
+  itThorough('but not for hosts that need none', async () => {
     await using server = await FileServer.open(file);
     await using proxy = await Proxy.open();
     await pull(server.url, { proxy: { http: proxy.url, none: '127.0.0.1' } });

@@ -12,6 +12,7 @@ import { verifyModel } from '../../src/lib/models/store/verify.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { crashingModel, endlessModel, greedyModel } from '../support/hostile-models.ts';
 import { rejection } from '../support/images.ts';
+import { itThorough, thorough } from '../support/thorough.ts';
 import { tinyWeights, writeTinyModel } from '../support/tiny-models.ts';
 
 let dir: string;
@@ -22,8 +23,11 @@ afterEach(() => rm(dir, { recursive: true, force: true }));
 const trial = (weights: Uint8Array, more: Partial<TrialOptions> = {}) =>
   tryModel({ weights, engines: ['onnx'], side: 8, inputs: 'two', ...more });
 
+/** Each engine's start takes a second: WebAssembly's in a thorough run. */
+const tried = thorough ? (['onnx', 'wasm'] as const) : (['onnx'] as const);
+
 describe('a trial', () => {
-  it.each(['onnx', 'wasm'] as const)('tells what a good model answers with %s', async (engine) => {
+  it.each(tried)('tells what a good model answers with %s', async (engine) => {
     const { answers, ...found } = await trial(tinyWeights('mean'), { engines: [engine] });
     expect(found).toEqual({ engine, milliseconds: expect.any(Number) as number });
     expect(answers).toMatchObject([
@@ -41,13 +45,13 @@ describe('a trial', () => {
     });
   });
 
-  it('that WebAssembly does not survive is the model’s fault too', async () => {
+  itThorough('that WebAssembly does not survive is the model’s fault too', async () => {
     const error = await rejection(trial(crashingModel(), { engines: ['wasm'] }));
     expect(error).toMatchObject({ code: 'model_invalid' });
     expect((error as Error).message).toMatch(/test inference failed/);
   });
 
-  it.each(['onnx', 'wasm'] as const)('without end is ended with %s', async (engine) => {
+  it.each(tried)('without end is ended with %s', async (engine) => {
     const error = await rejection(trial(endlessModel(), { engines: [engine], limits: { runMs: 500 } }));
     expect(error).toMatchObject({
       code: 'model_invalid',

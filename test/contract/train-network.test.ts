@@ -15,6 +15,7 @@ import { buildSqueezeNet11 } from '../../src/lib/models/onnx/squeezenet.ts';
 import { describeTfjs, presentEngines, tensorCount } from '../support/engines.ts';
 import { rejection } from '../support/images.ts';
 import { drawShapes, shapeLabels } from '../support/shapes.ts';
+import { itThorough } from '../support/thorough.ts';
 
 const side = 64;
 const preprocessing: Preprocessing = {
@@ -93,7 +94,7 @@ describeTfjs('trainNetwork', () => {
     expect(right.length / judged.length).toBeCloseTo(result.history[result.bestEpoch - 1]!.heldTop1, 5);
   });
 
-  it('goes on from its checkpoint as if it had never stopped', async () => {
+  itThorough('goes on from its checkpoint as if it had never stopped', async () => {
     const whole = await trainNetwork(training('whole', { ...few(), epochs: 3 }));
     const stop = new AbortController();
     const first = await trainNetwork(
@@ -122,7 +123,7 @@ describeTfjs('trainNetwork', () => {
     expect(await rejection(trainNetwork(changed))).toMatchObject({ code: 'checkpoint_invalid' });
   });
 
-  it('fine-tunes: the parent’s layers move, and stop early without progress', async () => {
+  itThorough('fine-tunes: the parent’s layers move, and stop early without progress', async () => {
     const parent = await trainNetwork(training('parent', { ...few(), epochs: 1 }));
     const still = { features: 0, head: 0 };
     const result = await trainNetwork(

@@ -121,6 +121,7 @@ describe('watch', () => {
     await put('not an image.png', Buffer.from('nothing'));
     await put('later.png.part', await colorImage('red', 9));
     await put('.hidden.png', await colorImage('red', 9));
+    await put('notes.txt', Buffer.from('nothing'));
     const first = start({ prefix: 'cam', belt: 'north' });
     await first.until('watching');
     await put('b.png', await colorImage('green', 2));
@@ -129,7 +130,13 @@ describe('watch', () => {
     await rename(join(dir, 'later.png.part'), join(dir, 'later.png'));
     await first.until('sent', 3);
     await first.until('rejected');
-    expect(await first.stop()).toMatchObject({ sent: 3, skipped: 0, rejected: 1 });
+    expect(await first.stop()).toMatchObject({
+      sent: 3,
+      skipped: 0,
+      rejected: 1,
+      passedOver: 1,
+      passedOverKinds: { '.txt': 1 },
+    });
     expect(await keys()).toEqual(['cam/b.png', 'cam/belt 1/a.png', 'cam/later.png']);
     const [a] = (await messages()).filter(({ value }) => value!.toString() === 'cam/belt 1/a.png');
     expect(a!.headers).toMatchObject({

@@ -9,6 +9,7 @@ import { openStore } from '../../src/lib/systems/objects/open.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
+import { itThorough } from '../support/thorough.ts';
 import { writeTinyModel } from '../support/tiny-models.ts';
 
 interface Exported {
@@ -142,10 +143,14 @@ describe('the closed loop', () => {
     expect((await rig.json<Exported>(['results', 'export', 'rest'])).folders).toEqual({ green: 2 });
   });
 
-  it('corrects one image by its key, and refuses keys and labels that do not exist', async () => {
+  it('corrects one image by its key', async () => {
     const key = 'belt 0/blue 4.png';
     expect(await rig.json(['correct', key, 'green'])).toMatchObject({ predicted: 'blue', changed: true });
     expect(await rig.json(['correct', key, 'blue'])).toMatchObject({ label: 'blue', changed: true });
+  });
+
+  itThorough('refuses keys and labels that do not exist', async () => {
+    const key = 'belt 0/blue 4.png';
     const typo = await rig.run(['correct', key, 'grean']);
     expect([typo.code, typo.stderr]).toEqual([1, expect.stringContaining('did you mean green?')]);
     expect((await rig.run(['correct', 'no such key', 'green'])).code).toBe(1);
@@ -153,8 +158,9 @@ describe('the closed loop', () => {
     expect((await rig.run(['correct', key, 'green', '--from', 'sort'])).code).toBe(2);
   });
 
-  it('measures the accuracy by model and by day; a replaced image counts no longer', async () => {
-    const measured = async () => rig.json<Accuracy>(['results', 'accuracy']);
+  const measured = async () => rig.json<Accuracy>(['results', 'accuracy']);
+
+  it('measures the accuracy by model and by day', async () => {
     const { models, days } = await measured();
     expect(models).toMatchObject([{ model: 'colors', predicted: total, images: 10, right: 7, top1: 0.7 }]);
     expect(days).toMatchObject([
@@ -163,22 +169,27 @@ describe('the closed loop', () => {
     const plain = (await rig.run(['results', 'accuracy'])).stdout;
     expect(plain).toContain('70.0');
     expect(plain).toContain('right more often than this says');
-
-    // Predicted again by the same model: each image still counts once.
-    await rig.json(['produce', '--again']);
-    await rig.json(['consume', '--until-drained']);
-    expect((await measured()).models).toMatchObject([{ images: 10, right: 7 }]);
-    // Another picture under a corrected key: what was said of the former is not true of it.
-    writeFileSync(join(rig.dir, 'images/belt 0/red 0.png'), await colorImage('green', 91));
-    await rig.json(['upload', 'images']);
-    await rig.json(['produce']);
-    await rig.json(['consume', '--until-drained']);
-    expect((await measured()).models).toMatchObject([{ images: 10, right: 7 }]);
-    const next = await rig.json<Exported>(['results', 'export', 'replaced']);
-    expect(next.folders).toEqual({ green: 3 });
   });
 
-  it('gives the corrected images with their labels to train with, each content once', async () => {
+  itThorough(
+    'counts an image once, however often it was predicted, and a replaced one no longer',
+    async () => {
+      // Predicted again by the same model: each image still counts once.
+      await rig.json(['produce', '--again']);
+      await rig.json(['consume', '--until-drained']);
+      expect((await measured()).models).toMatchObject([{ images: 10, right: 7 }]);
+      // Another picture under a corrected key: what was said of the former is not true of it.
+      writeFileSync(join(rig.dir, 'images/belt 0/red 0.png'), await colorImage('green', 91));
+      await rig.json(['upload', 'images']);
+      await rig.json(['produce']);
+      await rig.json(['consume', '--until-drained']);
+      expect((await measured()).models).toMatchObject([{ images: 10, right: 7 }]);
+      const next = await rig.json<Exported>(['results', 'export', 'replaced']);
+      expect(next.folders).toEqual({ green: 3 });
+    },
+  );
+
+  itThorough('gives the corrected images with their labels to train with, each content once', async () => {
     const config = loadConfig(rig.env);
     await using store = await openStore(config.store);
     const { pool } = database;
@@ -199,7 +210,7 @@ describe('the closed loop', () => {
     await expect(correctedExamples(deps, 'nobody', cache)).rejects.toMatchObject({ code: 'no_corrections' });
   });
 
-  it('trains on them together with folders: what a person said last counts', async () => {
+  itThorough('trains on them together with folders: what a person said last counts', async () => {
     const write = async (path: string, color: 'green' | 'blue', n: number) => {
       mkdirSync(join(rig.dir, 'more', dirname(path)), { recursive: true });
       writeFileSync(join(rig.dir, 'more', path), await colorImage(color, n));

@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '../../src/lib/systems/database/open
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 interface Letter {
   id: number;
@@ -54,13 +55,17 @@ describe('dead-letters', () => {
     return { predicted, deadLettered };
   };
   const list = (...more: string[]) => rig.json<Letter[]>(['dead-letters', 'list', ...more]);
-  const letterOf = async (key: string | null) => {
-    const letter = (await list('--state', 'all')).find((l) => l.imageKey === key);
-    if (!letter) throw new Error(`no letter of ${key}`);
-    return letter;
+  const lettersOf = async (...keys: (string | null)[]) => {
+    const all = await list('--state', 'all');
+    return keys.map((key) => {
+      const letter = all.find((l) => l.imageKey === key);
+      if (!letter) throw new Error(`no letter of ${key}`);
+      return letter;
+    });
   };
+  const letterOf = async (key: string | null) => (await lettersOf(key))[0]!;
 
-  it('says so where there are none', async () => {
+  itThorough('says so where there are none', async () => {
     expect(await list()).toEqual([]);
     expect((await rig.run(['dead-letters', 'list'])).stdout).toBe('no dead letters found\n');
     expect(await rig.json(['dead-letters', 'retry', '--all'])).toMatchObject({
@@ -81,7 +86,9 @@ describe('dead-letters', () => {
     expect(plain.split('\n')[0]).toMatch(/^ *id +last +state +tried +code +image +message +reason$/);
     expect(plain).toContain('late.png');
 
-    const poison = await letterOf(null);
+    const [poison, late] = all
+      .filter((l) => l.imageKey !== 'never.png')
+      .sort((a) => (a.imageKey === null ? -1 : 1)) as [Letter, Letter];
     expect(await rig.json(['dead-letters', 'show', `${poison.id}`])).toMatchObject({
       id: poison.id,
       pipeline: 'default',
@@ -97,7 +104,6 @@ describe('dead-letters', () => {
     expect(shown).toContain('not UTF-8');
     expect(shown).toContain('/9gbWw== (4 B, base64)');
     expect(shown).not.toContain('\u001b');
-    const late = await letterOf('late.png');
     expect(await rig.json(['dead-letters', 'show', `${late.id}`])).toMatchObject({
       key: { bytes: 8, text: 'late.png' },
       value: { bytes: 8, text: 'late.png' },
@@ -127,9 +133,11 @@ describe('dead-letters', () => {
     await database.pool.query('update dead_letters set retry_sent_at = null');
     expect(await rig.json(['dead-letters', 'retry', '--all'])).toMatchObject({ retried: 3 });
     expect(await consume()).toEqual({ predicted: 1, deadLettered: 0 });
-    expect(await letterOf('late.png')).toMatchObject({ id, state: 'resolved', attempts: 1 });
-    expect(await letterOf('never.png')).toMatchObject({ state: 'open', attempts: 2 });
-    expect(await letterOf(null)).toMatchObject({ state: 'open', attempts: 2 });
+    expect(await lettersOf('late.png', 'never.png', null)).toMatchObject([
+      { id, state: 'resolved', attempts: 1 },
+      { state: 'open', attempts: 2 },
+      { state: 'open', attempts: 2 },
+    ]);
 
     const again = await rig.run(['dead-letters', 'retry', `${id}`]);
     expect([again.code, again.stderr]).toEqual([
@@ -144,7 +152,7 @@ describe('dead-letters', () => {
     expect(await rig.json(['status'])).toMatchObject({ predictions: 1, deadLetters: 2 });
   });
 
-  it('drops, after which nothing comes of it', async () => {
+  itThorough('drops, after which nothing comes of it', async () => {
     const { id } = await letterOf('never.png');
     await rig.json(['dead-letters', 'retry', `${id}`]);
     expect(await rig.json(['dead-letters', 'drop', `${id}`])).toEqual({ dropped: 1 });
@@ -181,7 +189,7 @@ describe('dead-letters', () => {
     expect([ended.code, ended.stdout]).toEqual([2, '']);
   });
 
-  it('says which letter does not exist', async () => {
+  itThorough('says which letter does not exist', async () => {
     for (const command of ['show', 'retry']) {
       const ended = await rig.run(['dead-letters', command, '999999']);
       expect([ended.code, ended.stdout]).toEqual([1, '']);

@@ -27,7 +27,7 @@ import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { keeperOf, postgresOf, startGuest, until } from '../support/guest.ts';
 import type { Guest } from '../support/guest.ts';
-import { describeThorough } from '../support/thorough.ts';
+import { describeThorough, itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 
 const hasSockets = process.platform !== 'win32';
 const nobody = { uid: 65534, gid: 65534 };
@@ -153,7 +153,7 @@ describe('a data directory', () => {
     },
   );
 
-  it('may have a path longer than a unix socket’s', async () => {
+  itThorough('may have a path longer than a unix socket’s', async () => {
     const dataDir = join(temporary, ...Array.from({ length: 6 }, (_, i) => `${i}`.repeat(60)));
     expect(dataDir.length).toBeGreaterThan(350);
     const { hosts } = await works({ dataDir });
@@ -162,8 +162,8 @@ describe('a data directory', () => {
     for (const host of hosts) await expect(stat(host)).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it.runIf(hasSockets)(
-    'keeps the place of its socket, private, when its server or keeper is killed',
+  it.runIf(hasSockets && thorough)(
+    thoroughTitle('keeps the place of its socket, private, when its server or keeper is killed'),
     async () => {
       const dataDir = join(temporary, 'x'.repeat(120), 'killed');
       await using database = await openDatabase({ kind: 'embedded', dataDir });
@@ -189,7 +189,7 @@ describe('a data directory', () => {
     },
   );
 
-  it('is one of several, each with its own server', async () => {
+  itThorough('is one of several, each with its own server', async () => {
     const [a, b] = [join(temporary, 'a'), join(temporary, 'b')];
     const guests = [startGuest({ dataDir: a, lingerMs: 0 }), startGuest({ dataDir: b, lingerMs: 0 })];
     const places = await Promise.all(
@@ -397,7 +397,7 @@ describeThorough('an ordinary user', () => {
 });
 
 describe('the package', () => {
-  it('gets the library links that its install script would have made', async () => {
+  itThorough('gets the library links that its install script would have made', async () => {
     const packageDirectory = await packageWithoutLinks(join(temporary, 'without scripts'));
     await works({ dataDir: join(temporary, 'scripts'), internal: { packageDirectory } });
     const lib = join(packageDirectory, 'native/lib');

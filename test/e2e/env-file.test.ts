@@ -60,7 +60,7 @@ describe('a .env', () => {
     await mkdir(join(rig.dir, 'images'));
     await writeFile(join(rig.dir, 'images', 'a.jpg'), await plainJpeg('red', 128));
     const model = fileURLToPath(new URL('../../models/squeezenet', import.meta.url));
-    const demo = await rig.run(['demo', 'images', '--model', model]);
+    const demo = await rig.run(['demo', 'images', '--model', model], { VISIONSCALE_PARTITIONS: '1' });
     expect(demo.stderr).toContain('passed over');
     expect(demo.stderr.match(/passed over/g)).toHaveLength(1);
     expect(demo.code, demo.stderr).toBe(0);

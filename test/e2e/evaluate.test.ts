@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 interface Evaluated {
   top1: number;
@@ -36,6 +37,7 @@ describe('evaluate', () => {
       renameSync(join(rig.dir, 'labelled/red', name), join(rig.dir, 'labelled/green', name));
     }
     writeFileSync(join(rig.dir, 'labelled/blue/text.jpg'), 'no image');
+    writeFileSync(join(rig.dir, 'labelled/blue/notes.txt'), 'no image by name');
   });
   afterAll(async () => rig?.[Symbol.asyncDispose]());
 
@@ -61,6 +63,11 @@ describe('evaluate', () => {
     expect(plain.stdout).toContain('What to photograph next:');
     expect(plain.stdout).toContain('Report: evaluation/report.html');
     expect(plain.stderr).toContain('rejected  labelled/blue/text.jpg');
+    expect(plain.stderr).toContain('passed over 1 file that is not an image by name (.txt)');
+    const strict = await rig.run(['evaluate', 'labelled', '--strict']);
+    expect([strict.code, strict.stdout]).toEqual([1, '']);
+    expect(strict.stderr).toContain('labelled/blue/notes.txt: it is not an image by name');
+    expect(strict.stderr).toContain('labelled/blue/text.jpg: the content is not an image');
   });
 
   it('judges a single folder, and names unknown ones with what was meant', async () => {
@@ -84,7 +91,7 @@ describe('evaluate', () => {
     expect((await rig.run(['evaluate', 'empty'])).code).toBe(2);
   });
 
-  it('puts two models side by side on the same images', async () => {
+  itThorough('puts two models side by side on the same images', async () => {
     // The same network with its labels in another order is wrong wherever the first is right but for blue.
     const other = writeColorModel(join(rig.dir, 'other'), 'swapped', ['green', 'red', 'blue']);
     const env = { VISIONSCALE_MODEL: '' };

@@ -6,6 +6,7 @@ import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 /** Colours, a title, a link, the screen cleared, a carriage return, a bell, C1's own introducer. */
 const hostile = 'a\u001b[31mred\u001b]0;title\u0007\u001b]8;;http://x\u001b\\\u001b[2J\r\u0007\u009b1mz';
@@ -57,21 +58,23 @@ describe('text from outside', () => {
     expect(stdout + stderr).not.toMatch(obeyed);
   });
 
-  it('is shown where it names files', async () => {
+  const named = async (...commands: string[][]) => {
     mkdirSync(join(rig.dir, 'images', hostile.replaceAll('/', '')), { recursive: true });
     const below = (name: string) => join(rig.dir, 'images', hostile.replaceAll('/', ''), name);
     writeFileSync(below('good.png'), await colorImage('red', 1));
     writeFileSync(below('bad.png'), 'no image');
-    for (const args of [
-      ['classify', '--local', 'images'],
-      ['upload', 'images'],
-      ['train', 'images', '--name', 'x', '--from', 'belt-parts'],
-    ]) {
+    for (const args of commands) {
       const { stdout, stderr } = await rig.run(args);
       expect(stdout + stderr).toMatch(/red/);
       expect({ args, text: (stdout + stderr).match(obeyed) }).toEqual({ args, text: null });
     }
-  });
+  };
+  itThorough('is shown where it names files', () =>
+    named(['classify', '--local', 'images'], ['upload', 'images']),
+  );
+  itThorough('is shown where it names classes', () =>
+    named(['train', 'images', '--name', 'x', '--from', 'belt-parts']),
+  );
 
   it('is no formula in a CSV', async () => {
     const { stdout } = await rig.run(['results', '--csv', '--limit', '100']);

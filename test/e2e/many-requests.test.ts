@@ -1,18 +1,19 @@
 /** Messages of thousands of requests through the built binary, and the way past any message: `dead-letters add`. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, writeColorModel } from '../support/color-model.ts';
+import { describeThorough } from '../support/thorough.ts';
 
 const partitions = 3;
 const topicName = 'visionscale.images';
 
-describe('a message of thousands of requests', () => {
+describeThorough('a message of thousands of requests', () => {
   let rig: Rig;
   let database: Database;
 
@@ -115,7 +116,9 @@ describe('a message of thousands of requests', () => {
     // Nothing is lost: a retry answers it.
     await rig.json(['dead-letters', 'retry', `${moved.letter}`]);
     expect(await consumed()).toMatchObject({ predicted: 1, deadLettered: 0 });
-    expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({ state: 'resolved' });
+    expect(await rig.json(['dead-letters', 'show', `${moved.letter}`])).toMatchObject({
+      state: 'resolved',
+    });
     expect(await rig.json(['audit'])).toMatchObject({ ok: true });
   }, 240_000);
 });

@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { randomNumbers, writeConvModel } from '../support/conv-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 interface Report {
   name: string;
@@ -49,7 +50,7 @@ describe('model quantize', () => {
     expect(used.code, used.stderr).toBe(0);
   });
 
-  it('installs one that agrees too little, but does not let it become the active one', async () => {
+  itThorough('installs one that agrees too little, but does not let it become the active one', async () => {
     const args = [
       'model',
       'quantize',

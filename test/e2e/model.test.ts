@@ -11,6 +11,7 @@ import { Rig } from '../support/binary.ts';
 import { colorImage } from '../support/color-model.ts';
 import { FileServer, RefusingProxy } from '../support/file-server.ts';
 import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';
+import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { tinyWeights } from '../support/tiny-models.ts';
 
 let rig: Rig;
@@ -85,7 +86,7 @@ describe('a model of one’s own', () => {
     expect(await installed()).toMatchObject([{ version: '2', active: false }]);
   });
 
-  it('that was changed on the disk is not used', async () => {
+  itThorough('that was changed on the disk is not used', async () => {
     const { path } = await rig.json<{ path: string }>([...tiny, '--name', 'colours@1'], env);
     await writeFile(join(path, 'model.onnx'), tinyWeights('leftHalf'));
     for (const command of ['verify', 'use']) {
@@ -94,18 +95,19 @@ describe('a model of one’s own', () => {
     }
   });
 
-  it.each([
+  const refusals: [string[], number, RegExp][] = [
+    [['add', 'hostile.pth'], 1, /posix\.system/],
+    [['pull', 'imagenet', '--sha256', 'abc'], 2, /64 hex digits/],
     [['add', 'two.onnx'], 1, /2 inputs/],
     [['add', 'tiny.onnx', '--labels', 'two.txt', '--resize', '8'], 1, /3 classes, but there are 2 labels/],
-    [['add', 'hostile.pth'], 1, /posix\.system/],
     [['add', 'tiny.onnx', '--mean', '1,2'], 2, /three numbers/],
     [['add', 'tiny.onnx', '--name', '../../x', '--resize', '8'], 2, /cannot be the name/],
     [['use', 'nothing'], 1, /no model "nothing"/],
     [['show'], 1, /no model is chosen/],
     [['pull', 'resnet'], 2, /no model "resnet" to pull/],
-    [['pull', 'imagenet', '--sha256', 'abc'], 2, /64 hex digits/],
     [['frobnicate'], 2, /unknown command/],
-  ])('model %j is refused', async (args, code, message) => {
+  ];
+  const refuses = async (args: string[], code: number, message: RegExp) => {
     await writeFile(join(rig.dir, 'two.onnx'), tinyWeights('twoInputs'));
     await writeFile(join(rig.dir, 'two.txt'), 'a\nb\n');
     const call = [
@@ -120,7 +122,9 @@ describe('a model of one’s own', () => {
     expect(ended.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
     expect(existsSync(join(rig.dir, 'ran'))).toBe(false);
     expect(await installed()).toEqual([]);
-  });
+  };
+  it.each(refusals.slice(0, 2))('model %j is refused', refuses);
+  it.runIf(thorough).each(refusals.slice(2))(thoroughTitle('model %j is refused'), refuses);
 
   it('has help with an example for every command', async () => {
     const { stdout } = await rig.run(['model', '--help']);
@@ -138,7 +142,7 @@ describe('a model of one’s own', () => {
 });
 
 describe('model pull imagenet', () => {
-  it('survives being killed: the next one goes on, and nothing half is listed', async () => {
+  itThorough('survives being killed: the next one goes on, and nothing half is listed', async () => {
     const file = squeezeNetPth();
     await using server = await FileServer.open(file);
     server.stallAfter = 2_000_000;
@@ -163,7 +167,7 @@ describe('model pull imagenet', () => {
     expect(await readdir(parts)).toEqual([]);
   });
 
-  it('is interrupted by SIGINT with what to do', async () => {
+  itThorough('is interrupted by SIGINT with what to do', async () => {
     await using server = await FileServer.open(squeezeNetPth());
     server.stallAfter = 2_000_000;
     const running = rig.start(['model', 'pull', 'imagenet', '--from', server.url], env);
@@ -180,24 +184,24 @@ describe('model pull imagenet', () => {
 });
 
 describe('a command that wants a model and has none', () => {
-  it.each([['classify', 'photographs', '--local'], ['demo', 'photographs'], ['consume']])(
-    '%s names model pull imagenet, and downloads only with --yes',
-    async (...args) => {
-      await using proxy = await RefusingProxy.open();
-      const proxied = { ...env, https_proxy: proxy.url };
-      const without = await rig.run(args, proxied);
-      expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull imagenet')]);
-      expect(proxy.asked).toEqual([]);
-      const running = rig.start([...args, '--yes'], proxied);
-      await running.said(/download\.pytorch\.org.*trying again/);
-      running.process.kill('SIGINT');
-      expect((await running.ended).code).toBe(130);
-      expect(proxy.asked).toContain('download.pytorch.org:443');
-    },
-  );
+  const title = '%s names model pull imagenet, and downloads only with --yes';
+  const offers = async (...args: string[]) => {
+    await using proxy = await RefusingProxy.open();
+    const proxied = { ...env, https_proxy: proxy.url };
+    const without = await rig.run(args, proxied);
+    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull imagenet')]);
+    expect(proxy.asked).toEqual([]);
+    const running = rig.start([...args, '--yes'], proxied);
+    await running.said(/download\.pytorch\.org.*trying again/);
+    running.process.kill('SIGINT');
+    expect((await running.ended).code).toBe(130);
+    expect(proxy.asked).toContain('download.pytorch.org:443');
+  };
+  it.each([['classify', 'photographs', '--local']])(title, offers);
+  it.runIf(thorough).each([['demo', 'photographs'], ['consume']])(thoroughTitle(title), offers);
 
   const hasScript = process.platform === 'linux' && spawnSync('script', ['--version']).status === 0;
-  it.skipIf(!hasScript)('is asked on a terminal [needs script(1)]', async () => {
+  it.runIf(hasScript && thorough)(thoroughTitle('is asked on a terminal [needs script(1)]'), async () => {
     await using proxy = await RefusingProxy.open();
     const binary = fileURLToPath(new URL('../../bin/visionscale.js', import.meta.url));
     const command = `'${process.execPath}' '${binary}' classify photographs --local`;

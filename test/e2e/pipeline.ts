@@ -1,5 +1,5 @@
 /** The pipeline end to end through the built binary, on whatever infrastructure the settings name. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
@@ -8,6 +8,7 @@ import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { thorough } from '../support/thorough.ts';
 
 interface Uploaded {
   uploaded: number;
@@ -62,17 +63,18 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
           'select * from prediction_results order by image_key',
         )
       ).rows;
-    const consumeAll = () =>
-      Promise.all(
-        [0, 1, 2].map((partition) =>
-          rig.json<{ predicted: number; deadLettered: number }>([
-            'consume',
-            '--partition',
-            `${partition}`,
-            '--until-drained',
-          ]),
+    /** A consumer for each partition; in a plain run one for all of them. */
+    const consumers = thorough
+      ? [0, 1, 2].map((partition) => ['--partition', `${partition}`])
+      : [['--group']];
+    const consumeAll = async () => {
+      const ended = await Promise.all(
+        consumers.map((which) =>
+          rig.json<{ predicted: number; deadLettered: number }>(['consume', ...which, '--until-drained']),
         ),
       );
+      return ended.reduce((sum, { predicted }) => sum + predicted, 0);
+    };
 
     it('init is safe twice, and from two hosts at once', async () => {
       const [a, b] = await Promise.all(
@@ -89,20 +91,29 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
 
     it('uploads what is an image, rejects the rest by name, and uploads nothing twice', async () => {
       writeFileSync(join(rig.dir, 'images', 'notes.jpg'), 'no image at all');
+      writeFileSync(join(rig.dir, 'images', 'notes.txt'), 'no image by name');
       const first = await rig.run(['upload', 'images', '--json']);
       expect(first.code).toBe(1);
       const uploaded = JSON.parse(first.stdout) as Uploaded;
-      expect(uploaded).toMatchObject({ uploaded: images, skipped: 0 });
+      expect(uploaded).toMatchObject({ uploaded: images, skipped: 0, passedOver: 1 });
       expect(uploaded.rejected.map((r) => r.path)).toEqual([expect.stringContaining('notes.jpg') as string]);
       const second = JSON.parse((await rig.run(['upload', 'images', '--json'])).stdout) as Uploaded;
       expect(second).toMatchObject({ uploaded: 0, skipped: images });
+      rmSync(join(rig.dir, 'images', 'notes.jpg'));
+      const third = await rig.run(['upload', 'images']);
+      expect([third.code, third.stdout]).toEqual([0, expect.stringContaining('not an image by name (.txt)')]);
+      const strict = await rig.run(['upload', 'images', '--strict', '--json']);
+      expect(strict.code).toBe(1);
+      expect((JSON.parse(strict.stdout) as Uploaded).rejected).toHaveLength(1);
+      const named = await rig.run(['upload', 'images/notes.txt']);
+      expect([named.code, named.stdout]).toEqual([1, expect.stringContaining('not an image')]);
+      rmSync(join(rig.dir, 'images', 'notes.txt'));
     });
 
     it('produces each key once and classifies it once', async () => {
       expect(await rig.json(['produce'])).toMatchObject({ produced: images });
       expect(await rig.json(['produce'])).toMatchObject({ produced: 0 });
-      const consumed = await consumeAll();
-      expect(consumed.reduce((sum, c) => sum + c.predicted, 0)).toBe(images);
+      expect(await consumeAll()).toBe(images);
       const found = await rows();
       expect(found).toHaveLength(images);
       expect(new Set(found.map((row) => row.image_key)).size).toBe(images);
@@ -111,7 +122,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
         expect(row.confidence).toBeGreaterThan(40);
       }
       // Consuming again changes nothing.
-      expect((await consumeAll()).map((c) => c.predicted)).toEqual([0, 0, 0]);
+      expect(await consumeAll()).toBe(0);
       expect(await rows()).toHaveLength(images);
     });
 
@@ -144,8 +155,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
         headers: {},
       });
       await producer.send([send('nobody/uploaded this.jpg'), send(key), send('a\u0000b'), send(key)]);
-      const consumed = await consumeAll();
-      expect(consumed.reduce((sum, c) => sum + c.predicted, 0)).toBe(2);
+      expect(await consumeAll()).toBe(2);
       const letters = await database.pool.query<{
         image_key: string | null;
         code: string;
@@ -198,6 +208,21 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
           .every((line) => line.startsWith('red 0.png,red,')),
       ).toBe(true);
       expect((await rig.run(['results'])).stdout).toContain('category');
+      const [last] = await rig.json<Record<string, string>[]>(['results', '--limit', '1']);
+      const { model, modelVersion, hostname } = last!;
+      const from = ['--model', `${model}@${modelVersion}`, '--consumer', hostname!];
+      const ours = await rig.json<unknown[]>(['results', '--key', 'red 0.png', ...from]);
+      expect(ours.length).toBeGreaterThan(0);
+      for (const [flag, value] of [
+        ['--model', 'other'],
+        ['--consumer', 'elsewhere'],
+        ['--belt', 'north'],
+      ] as const)
+        expect(await rig.json(['results', '--key', 'red 0.png', flag, value])).toEqual([]);
+      const { stdout } = await rig.run(['results', '--key', 'nobody/uploaded this.jpg']);
+      expect(stdout).toMatch(
+        /uploaded this\.jpg has no prediction: it is dead letter \d+ \(open, not_found: /,
+      );
     });
 
     it('audits itself, and lists what could not be classified', async () => {
@@ -218,6 +243,40 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect((await standby.ended).code).toBe(0);
     });
 
+    it('shares what nobody was told to consume, and takes over from one that was killed', async () => {
+      const owned = async () => {
+        const { partitions } = await rig.json<StatusDocument>(['status']);
+        const live = partitions.filter(({ state }) => state === 'consuming').map(({ owner }) => owner!);
+        return [...new Set(live)].map((owner) => live.filter((o) => o === owner).length).sort();
+      };
+      const until = async (shares: number[]) => {
+        while (JSON.stringify(await owned()) !== JSON.stringify(shares));
+      };
+      const first = rig.start(['consume']);
+      await until([3]);
+      const second = rig.start(['consume']);
+      await until([1, 2]);
+      const following = rig.start(['results', '--follow', '--category', 'red', '--json']);
+      expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
+      first.process.kill('SIGKILL');
+      await first.ended;
+      await until([3]);
+      while ((await rig.json<StatusDocument>(['status'])).partitions.some((p) => p.lag > 0));
+      second.process.kill('SIGTERM');
+      expect((await second.ended).code).toBe(0);
+      following.process.kill('SIGINT');
+      const followed = await following.ended;
+      const found = followed.stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { category: string });
+      expect([followed.code, found.map(({ category }) => category)]).toEqual([
+        0,
+        Array(images / 3).fill('red'),
+      ]);
+      expect(await rows()).toHaveLength(3 * images + 2);
+    }, 120_000);
+
     it('shares the partitions of a group, and refuses --partition beside it', async () => {
       const members = [rig.start(['consume', '--group']), rig.start(['consume', '--group'])];
       await Promise.all(members.map((member) => member.said(/consuming/)));
@@ -233,7 +292,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       for (const member of members) member.process.kill('SIGTERM');
       const results = await Promise.all(members.map((member) => member.ended));
       expect(results.map((r) => r.code)).toEqual([0, 0]);
-      expect(await rows()).toHaveLength(3 * images + 2);
+      expect(await rows()).toHaveLength(4 * images + 2);
     }, 120_000);
   });
 }

@@ -7,6 +7,7 @@ import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 /** Five processes, on a machine that others use too. */
 const timeout = 180_000;
@@ -145,7 +146,7 @@ describe('serve', { timeout }, () => {
     expect([table.code, table.stdout]).toEqual([0, expect.stringMatching(/^image +category +%\n(.*\n){3}$/)]);
   });
 
-  it('killed under load loses no image that it has acknowledged', async () => {
+  itThorough('killed under load loses no image that it has acknowledged', async () => {
     const acknowledged: string[] = [];
     const unsure: { key: string; body: Bytes }[] = [];
     let over = false;
@@ -184,7 +185,7 @@ describe('serve', { timeout }, () => {
     await everyRow(acknowledged);
   });
 
-  it('told to stop under load says so first, and answers all that it has begun', async () => {
+  itThorough('told to stop under load says so first, and answers all that it has begun', async () => {
     const acknowledged: string[] = [];
     const sender = async () => {
       for (let n = 3000; ; n++) {

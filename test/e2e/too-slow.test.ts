@@ -8,6 +8,7 @@ import { ensureBuilt } from '../support/build.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { nothingLeft } from '../support/processes.ts';
 import { slowTiff } from '../support/slow-images.ts';
+import { itThorough } from '../support/thorough.ts';
 
 beforeAll(ensureBuilt, 120_000);
 
@@ -55,42 +56,50 @@ describe('an image that takes too long', () => {
     await nothingLeft(rig.dir);
   }, 300_000);
 
-  it('does not keep a consumer from ending at a signal', async () => {
-    const rig = await openRig(5, '1h');
-    {
-      await using _ = rig;
-      await produced(rig);
-      const consumer = rig.start(['consume', '--partition', '0', '--json']);
-      // With one worker the slow one, last in the topic, is what remains.
-      for (;;) {
-        const { predictions } = await rig.json<{ predictions: number }>(['status']);
-        if (predictions === 5) break;
+  itThorough(
+    'does not keep a consumer from ending at a signal',
+    async () => {
+      const rig = await openRig(5, '1h');
+      {
+        await using _ = rig;
+        await produced(rig);
+        const consumer = rig.start(['consume', '--partition', '0', '--json']);
+        // With one worker the slow one, last in the topic, is what remains.
+        for (;;) {
+          const { predictions } = await rig.json<{ predictions: number }>(['status']);
+          if (predictions === 5) break;
+        }
+        consumer.process.kill('SIGTERM');
+        expect(await consumer.ended).toMatchObject({ code: 0, signal: null });
+        expect(await rig.json(['status'])).toMatchObject({
+          deadLetters: 0,
+          partitions: [{ lag: 1, state: 'free' }],
+        });
       }
-      consumer.process.kill('SIGTERM');
-      expect(await consumer.ended).toMatchObject({ code: 0, signal: null });
-      expect(await rig.json(['status'])).toMatchObject({
-        deadLetters: 0,
-        partitions: [{ lag: 1, state: 'free' }],
-      });
-    }
-    await nothingLeft(rig.dir);
-  }, 300_000);
+      await nothingLeft(rig.dir);
+    },
+    300_000,
+  );
 
-  it('is rejected by `upload` and `classify`, which go on with the others', async () => {
-    const rig = await openRig(3, '500ms');
-    {
-      await using _ = rig;
-      const images = join(rig.dir, 'images');
-      const uploaded = await rig.run(['upload', images, '--json']);
-      expect(uploaded.code).toBe(1);
-      expect(JSON.parse(uploaded.stdout)).toMatchObject({
-        uploaded: 3,
-        rejected: [{ reason: 'the image takes more than 0.5 s of work' }],
-      });
-      const classified = await rig.run(['classify', '--local', images, '--json']);
-      expect(classified.stdout.match(/"category"/g)?.length).toBeGreaterThanOrEqual(3);
-      expect(classified.stdout + classified.stderr).toContain('takes more than 0.5 s of work');
-    }
-    await nothingLeft(rig.dir);
-  }, 300_000);
+  itThorough(
+    'is rejected by `upload` and `classify`, which go on with the others',
+    async () => {
+      const rig = await openRig(3, '500ms');
+      {
+        await using _ = rig;
+        const images = join(rig.dir, 'images');
+        const uploaded = await rig.run(['upload', images, '--json']);
+        expect(uploaded.code).toBe(1);
+        expect(JSON.parse(uploaded.stdout)).toMatchObject({
+          uploaded: 3,
+          rejected: [{ reason: 'the image takes more than 0.5 s of work' }],
+        });
+        const classified = await rig.run(['classify', '--local', images, '--json']);
+        expect(classified.stdout.match(/"category"/g)?.length).toBeGreaterThanOrEqual(3);
+        expect(classified.stdout + classified.stderr).toContain('takes more than 0.5 s of work');
+      }
+      await nothingLeft(rig.dir);
+    },
+    300_000,
+  );
 });

@@ -3,10 +3,10 @@ import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
-import { openFolders, writeColours, type Folders } from '../support/class-folders.ts';
+import { colouredPng, openFolders, writeColours, type Folders } from '../support/class-folders.ts';
 import { presentEngines } from '../support/engines.ts';
 import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
-import { thorough } from '../support/thorough.ts';
+import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { writeTinyModel } from '../support/tiny-models.ts';
 
 interface Trained {
@@ -20,6 +20,10 @@ interface Trained {
   images: { train: number; held: number };
   unreadable: { path: string }[];
   unjudged: string[];
+  oneGroup: string[];
+  groups: { count: number; largest: number };
+  interval95: object | null;
+  duplicates: number;
   comparison: { better: boolean; reason: string; formerTop1?: number };
   report: string;
 }
@@ -28,6 +32,8 @@ describe('train --mode head', () => {
   let rig: Rig;
   let folders: Folders;
   let parent: Awaited<ReturnType<typeof writeTinyModel>>;
+  /** Images of each of the three classes; a sixth of them is held out. */
+  const each = thorough ? 12 : 6;
   const args = (...more: string[]) => [
     'train',
     folders.path,
@@ -40,8 +46,9 @@ describe('train --mode head', () => {
   beforeAll(async () => {
     rig = await Rig.open({ VISIONSCALE_WORKERS: '2' });
     folders = await openFolders();
-    await writeColours(folders, 12);
-    await folders.write('red/notes.txt', 'not an image');
+    await writeColours(folders, each);
+    await folders.write('red/cut.jpg', 'not an image');
+    await folders.write('red/notes.txt', 'no image by name');
     parent = await writeTinyModel('mean', {
       ...squeezeNetFiles(chanceSqueezeNet(10)),
       'labels.txt': 'a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n',
@@ -56,8 +63,12 @@ describe('train --mode head', () => {
   it('makes a model that is judged and reported, and leaves the active one alone', async () => {
     const made = await rig.json<Trained>(args('--out', 'report'));
     expect(made).toMatchObject({ model: 'colours', active: false, reused: false, unjudged: [] });
-    expect(made.images).toEqual({ train: 30, held: 6 });
-    expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/notes.txt')]);
+    // About a fifth of each class, in whole groups of like pictures.
+    expect(made.images.train + made.images.held).toBe(3 * each);
+    expect(made.images.held).toBeGreaterThanOrEqual((3 * each) / 6);
+    expect(made.images.held).toBeLessThanOrEqual(each);
+    expect(made.unreadable.map(({ path }) => path)).toEqual([join(folders.path, 'red/cut.jpg')]);
+    expect(made).toMatchObject({ passedOver: 1, passedOverKinds: { '.txt': 1 } });
     expect(made.top1).toBe(1);
     const html = await readFile(join(rig.dir, 'report', 'report.html'), 'utf8');
     expect(html).toContain('colours');
@@ -91,7 +102,7 @@ describe('train --mode head', () => {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as { image: string; category: string });
-      expect(rows).toHaveLength(36);
+      expect(rows).toHaveLength(3 * each);
       for (const { image, category } of rows) expect(image.startsWith(`${category}/`)).toBe(true);
     },
   );
@@ -103,7 +114,7 @@ describe('train --mode head', () => {
     expect(again.stdout).toContain('--retrain');
   });
 
-  it('says of a new version whether it is better, and never makes it active', async () => {
+  itThorough('says of a new version whether it is better, and never makes it active', async () => {
     const kept = await rig.json<Trained>(args('--retrain', '--classes', 'red,green,blue'));
     expect(kept).toMatchObject({ active: false, comparison: { better: false, formerTop1: 1 } });
     const active = await rig.json<{ name: string; version: string }>(['model', 'show']);
@@ -115,21 +126,64 @@ describe('train --mode head', () => {
     ]);
   });
 
-  it.each([
+  const refusals: [string[], number, RegExp][] = [
     [['--classes', 'red,violet'], 1, /no folder for the class "violet"/],
+    [['--val-split', '1'], 2, /between 0 and 1/],
     [['--classes', 'red'], 1, /one class only, "red"/],
     [['--val', 'absent'], 2, /no such file or directory: absent/],
-    [['--val-split', '1'], 2, /between 0 and 1/],
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
-  ])('refuses %j', async (more, code, message) => {
+    [['--group-by', '{object}/*'], 2, /fits none of the images\n.*called "000.png"/],
+    [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],
+  ];
+  const refuses = async (more: string[], code: number, message: RegExp) => {
     const refused = await rig.run([...args('--retrain'), ...more]);
     expect([refused.code, refused.stdout]).toEqual([code, '']);
     expect(refused.stderr).toMatch(message);
+  };
+  it.each(refusals.slice(0, 2))('refuses %j', refuses);
+  it.runIf(thorough).each(refusals.slice(2))(thoroughTitle('refuses %j'), refuses);
+
+  itThorough('holds back whole objects, by name or folder, and names a class that has one only', async () => {
+    await using objects = await openFolders();
+    for (const [colour, names] of [
+      ['red', ['o1-1', 'o1-2', 'o1-3', 'o2-1', 'o2-2', 'o2-3', 'o3-1', 'o3-2', 'o3-3']],
+      ['blue', ['o1/1', 'o1/2', 'o2/1', 'o2/2', 'o2/3', 'o2/4']],
+      ['green', ['o1-1', 'o1-2', 'o1-3', 'o1-4']],
+    ] as const) {
+      for (const [i, name] of names.entries())
+        await objects.write(`${colour}/${name}.png`, await colouredPng(colour, 10 * name.length + i));
+    }
+    const made = await rig.json<Trained>([
+      ...['train', objects.path, '--name', 'objects', '--from', parent.path, '--group-by', '{object}-*'],
+      ...['--out', 'objects'],
+    ]);
+    // Red: one object of three pictures; blue: the folder of two; green is one object.
+    expect(made).toMatchObject({
+      images: { train: 14, held: 5 },
+      groups: { count: 2, largest: 3 },
+      oneGroup: ['green'],
+      unjudged: ['green'],
+      interval95: null,
+    });
+    const html = await readFile(join(rig.dir, 'objects', 'report.html'), 'utf8');
+    expect(html).toContain('2 groups of similar pictures');
+    expect(html).not.toContain('95 % certain');
   });
 
-  it('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
+  itThorough('leaves out of the judgement what the training set has too', async () => {
+    await using val = await openFolders();
+    await writeColours(val, 3, '', 7000);
+    await val.write('red/copy.png', await readFile(join(folders.path, 'red', '000.png')));
+    const made = await rig.json<Trained & { verdict: { because: string[] } }>([
+      ...['train', folders.path, '--val', val.path, '--name', 'copies', '--from', parent.path],
+    ]);
+    expect(made).toMatchObject({ images: { train: 3 * each, held: 9 }, duplicates: 1 });
+    expect(made.verdict.because.join('\n')).toContain('Left out of it: 1 image of the hold-out');
+  });
+
+  itThorough('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
     expect((await rig.run(['train'])).code).toBe(2);
     const made = await rig.json<Trained & { classes: number }>(
       ['train', '--name', 'two', '--from', parent.path],
@@ -141,7 +195,7 @@ describe('train --mode head', () => {
     expect(made).toMatchObject({ model: 'two', classes: 2, active: false });
   });
 
-  it('is interrupted without a trace while there is nothing to keep', async () => {
+  itThorough('is interrupted without a trace while there is nothing to keep', async () => {
     const running = rig.start(['train', folders.path, '--name', 'cut', '--from', parent.path]);
     await running.said(/classes, \d+ images to learn from/);
     running.process.kill('SIGINT');

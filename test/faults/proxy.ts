@@ -18,8 +18,12 @@ export interface Proxy extends AsyncDisposable {
 
 const pieceBytes = 4096;
 
-/** Listens on a free port of `host`. What is thrown into it goes on to `to`; disposing hangs up. */
-export async function startProxy(host: string, to: { host: string; port: number }): Promise<Proxy> {
+/** Listens on a free port of `host`, or on the given one. What is thrown into it goes on to `to`; disposing hangs up. */
+export async function startProxy(
+  host: string,
+  to: { host: string; port: number } | { path: string },
+  onPort = 0,
+): Promise<Proxy> {
   const throttle: Throttle = { delayMs: 0, bytesPerSecond: Infinity };
   const open = new Set<Socket>();
   const server = createServer((client) => {
@@ -38,7 +42,7 @@ export async function startProxy(host: string, to: { host: string; port: number 
     client.pipe(upstream);
     upstream.pipe(slowed(throttle)).pipe(client);
   });
-  server.listen(0, host);
+  server.listen(onPort, host);
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
   return {

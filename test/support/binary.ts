@@ -41,6 +41,8 @@ export class Rig implements AsyncDisposable {
       ...Object.fromEntries(own),
       VISIONSCALE_DATA_DIR: join(dir, 'data'),
       VISIONSCALE_MODELS: join(dir, 'models'),
+      // A worker is a process that loads sharp and the engine: half a second of the processor each.
+      VISIONSCALE_WORKERS: '1',
       ...env,
     };
   }

@@ -1,29 +1,36 @@
-/** One embedded PostgreSQL for all tests of a file, in a temporary directory; gone when the file is done. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+/** One embedded PostgreSQL for all files of a run that need no more than "a PostgreSQL": each takes databases of its own in it. */
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll } from 'vitest';
-import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
+import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
 import { useEmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
 import type { EmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
 import { ensureBuilt } from './build.ts';
+import { databaseIn, variable } from './shared-run.ts';
 
-let running: Promise<{ dataDir: string; postgres: EmbeddedPostgres }> | undefined;
+let running: Promise<EmbeddedPostgres> | undefined;
 
-async function start() {
+/** Between two files nobody may be there; the end of the run stops it (`shared-run.ts`). */
+const lingerMs = 120_000;
+
+async function start(): Promise<EmbeddedPostgres> {
   await ensureBuilt();
-  const dataDir = await mkdtemp(join(tmpdir(), 'visionscale-test-'));
-  return { dataDir, postgres: await useEmbeddedPostgres({ dataDir, lingerMs: 0 }) };
+  const shared = process.env[variable];
+  if (shared === undefined) throw new Error(`${variable} is not set: see globalSetup in vitest.config.ts`);
+  const dataDir = databaseIn(shared);
+  const postgres = await useEmbeddedPostgres({ dataDir, lingerMs });
+  await withoutSync(filesIn(dataDir).data);
+  return postgres;
 }
 
-export async function embeddedServer(): Promise<EmbeddedPostgres> {
-  return (await (running ??= start())).postgres;
+/** Nothing of it has to outlive the machine: half the time of a database that is made is spent on waiting for the disk. */
+async function withoutSync(data: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  await appendFile(join(data, 'postgresql.conf'), '\nfsync = off\n');
+  const [pid] = (await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n');
+  process.kill(Number(pid), 'SIGHUP');
 }
 
-afterAll(async () => {
-  if (!running) return;
-  const { dataDir, postgres } = await running;
-  await postgres[Symbol.asyncDispose]();
-  await stopped(dataDir, 20_000);
-  await rm(dataDir, { recursive: true, force: true });
-});
+/** Nobody has to leave it: the keeper sees the end of this process. */
+export function embeddedServer(): Promise<EmbeddedPostgres> {
+  return (running ??= start());
+}

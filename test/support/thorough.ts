@@ -16,3 +16,6 @@ export function describeThorough(name: string, run: () => void): void {
 export function itThorough(name: string, run: () => void | Promise<void>, timeout?: number): void {
   it.runIf(thorough)(thoroughTitle(name), run, timeout);
 }
+
+/** How many random cases a property is held against: a tenth of `all` in a plain run. */
+export const numRuns = (all: number) => (thorough ? all : Math.ceil(all / 10));

@@ -20,14 +20,16 @@ describe('a walk', () => {
   });
   afterEach(() => all[Symbol.asyncDispose]());
 
-  async function walked(options?: WalkOptions) {
+  async function walked(options?: WalkOptions, filter = pathFilter()) {
     const files: string[] = [];
     const rejected: Record<string, string> = {};
-    for await (const found of walk(root, pathFilter(), signal, options)) {
+    const passedOver: string[] = [];
+    for await (const found of walk(root, filter, signal, options)) {
       if ('file' in found) files.push(found.file.relative);
+      else if ('passedOver' in found) passedOver.push(found.passedOver);
       else rejected[found.rejected.path.slice(root.length)] = found.rejected.reason;
     }
-    return { files, rejected };
+    return { files, rejected, ...(passedOver.length > 0 && { passedOver: passedOver.sort() }) };
   }
 
   it('passes over the links that lead out of the directory, and says so in one line', async () => {
@@ -76,6 +78,31 @@ describe('a walk', () => {
     expect(files.length).toBeLessThan(100);
     for (const place of ['/cats/root', '/cats/up', '/cats/above', '/dogs/back'])
       expect(rejected[place]).toBe('it is a symbolic link to a directory it lies in');
+  });
+
+  it('passes over what is no image by name, also behind links, but no directory for its name', async () => {
+    for (const name of ['data/cats/notes.txt', 'data/.git/x.jpg', 'data/photos.old/1.jpg', 'pool/a.csv'])
+      await all.write(name, name);
+    await symlink('cats/notes.txt', join(root, 'linked.txt'));
+    await symlink('nothing', join(root, 'broken.md'));
+    await symlink('photos.old', join(root, 'photos.new'));
+    await symlink('../pool/a.csv', join(root, 'out.csv'));
+    const files = ['cats/0.jpg', 'photos.new/1.jpg', 'photos.old/1.jpg'];
+    expect(await walked()).toEqual({
+      files,
+      rejected: {},
+      passedOver: ['.csv', '.git/', '.md', '.txt', '.txt'],
+    });
+    const strict = await walked({ strict: true });
+    expect(strict.passedOver).toBeUndefined();
+    expect(strict.rejected).toMatchObject({
+      '/cats/notes.txt': 'it is not an image by name',
+      '/.git': 'directories of this name are not entered',
+    });
+    // What nobody wants is not counted, and what somebody asks for by its extension is meant.
+    const { passedOver, ...rest } = await walked({}, pathFilter(['*.jpg'], ['.git']));
+    expect([rest.files, passedOver]).toEqual([files, undefined]);
+    expect((await walked({}, pathFilter(['cats/*.txt']))).files).toEqual(['cats/notes.txt']);
   });
 
   it('gives a training set of links its images', async () => {

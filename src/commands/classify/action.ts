@@ -12,6 +12,7 @@ export interface ClassifyFlags {
   include: string[];
   exclude: string[];
   followLinks?: boolean;
+  strict?: boolean;
   limit?: number;
   concurrency?: number;
   rate?: number;
@@ -63,6 +64,7 @@ async function classifyHere(context: Context, path: string, flags: ClassifyFlags
   say(
     `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}`,
   );
+  if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted');
   return signal.aborted || rejected > 0 ? 1 : 0;
 }

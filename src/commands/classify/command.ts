@@ -23,8 +23,9 @@ export function classifyCommand(): Command {
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080\n' +
             '  $ visionscale classify ./photographs --local --out labels.csv\n\n' +
             'With --json one line per image: in the order of the paths with --local, else as\n' +
-            'results arrive. Files that are not images are reported on stderr. A server uses\n' +
-            'its own model; the flags of models apply to --local.',
+            'results arrive. Broken images are reported on stderr, and how many files were\n' +
+            'passed over because they are no images by name. A server uses its own model; the\n' +
+            'flags of models apply to --local.',
         ),
       ['VISIONSCALE_SERVER', 'VISIONSCALE_TOKEN', ...modelSettings, 'VISIONSCALE_LOG_LEVEL'],
     ),

@@ -1,14 +1,15 @@
 /** What both ways of `classify` show: how far it is, each label as it comes with --json, else a table at the end. */
 import { once } from 'node:events';
+import { PassedOverCount, passedOverLine } from '../../lib/base/files/image-names.ts';
 import type { Rejection } from '../../lib/base/files/walk.ts';
 import { printableLines } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { type Column, table } from '../../lib/base/report/table.ts';
-import { type ClassifiedImage, countFiles } from '../../lib/local/classify/classify.ts';
+import { type ClassifiedImage, countFiles, type LeftOut } from '../../lib/local/classify/classify.ts';
 import { jsonText, rejectedLine } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
 
-type Heard<Row> = { kind: 'classified'; result: Row } | { kind: 'rejected'; rejection: Rejection };
+type Heard<Row> = { kind: 'classified'; result: Row } | LeftOut;
 
 export interface TableOptions<Row> {
   /** By default as they came. */
@@ -23,6 +24,7 @@ export class ShownLabels<Row extends ClassifiedImage> implements Disposable {
   readonly #began = performance.now();
   readonly #rows: Row[] = [];
   readonly #rejected: Rejection[] = [];
+  readonly #passedOver = new PassedOverCount();
   #classified = 0;
 
   constructor(context: Context, files: Parameters<typeof countFiles>[0]) {
@@ -44,11 +46,17 @@ export class ShownLabels<Row extends ClassifiedImage> implements Disposable {
     return this.#rejected.length;
   }
 
+  /** A line about what is no image by name; empty where there was nothing. */
+  get passedOver(): string {
+    return passedOverLine(this.#passedOver.result);
+  }
+
   get seconds(): number {
     return (performance.now() - this.#began) / 1000;
   }
 
   async hear(event: Heard<Row>): Promise<void> {
+    if (event.kind === 'passed over') return this.#passedOver.add(event.what);
     this.#progress.advance(1);
     if (event.kind === 'rejected') {
       this.#rejected.push(event.rejection);

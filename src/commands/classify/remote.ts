@@ -22,7 +22,16 @@ export default async function (
   const { include, exclude, limit, rate, out, again = false, concurrency = defaultConcurrency } = flags;
   await checkPaths([path]);
   const followLinks = flags.followLinks === true;
-  const files = { path, include, exclude, followLinks, signal, ...(limit !== undefined && { limit }) };
+  const strict = flags.strict === true;
+  const files = {
+    path,
+    include,
+    exclude,
+    followLinks,
+    strict,
+    signal,
+    ...(limit !== undefined && { limit }),
+  };
   await using client = new ServerClient({ server, token: config.remote.token, connections: concurrency });
   await using labels = out === undefined ? undefined : await LabelsFile.open(out, { server, again });
   using shown = new ShownLabels<RemoteImage>(context, files);
@@ -55,6 +64,7 @@ export default async function (
   say(
     `classified ${counted(classified, 'image')}${known} in ${seconds.toFixed(1)} s, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}`,
   );
+  if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted; run it again to go on');
   return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -26,9 +26,11 @@ import { atStart, consume, type Share } from '../../lib/pipeline/consume/consume
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
 import type { ConsumeEvent } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
+import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
 import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
+import { watchServers, watchTopic } from '../shared/servers.ts';
 import { consumeLog } from './log.ts';
 
 export interface ConsumeFlags {
@@ -52,7 +54,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const { service, signal, onNotice } = context;
   signal.addEventListener('abort', () => endWithin(drainMs), { once: true });
   const readyAtOnce = options.group === true;
-  await using supervisor = supervised(service, { signal, onNotice, readyAtOnce });
+  const servers = watchServers(context);
+  await using supervisor = supervised(service, { signal, onNotice, readyAtOnce, servers });
   const load = noLoad();
   let inUse: Classifier | null = null;
   let pool: Pool | null = null;
@@ -61,20 +64,25 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     classifier: () => inUse,
     oldestUnpublished: async () =>
       pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
+    servers,
     group: readyAtOnce,
   });
   await using tracing = await traced(context);
   let tellPresence: (event: ConsumeEvent) => void = () => undefined;
   const hearPresence = (event: ConsumeEvent) => tellPresence(event);
-  const tell = toAll(consumeLog(context), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
+  const tell = toAll(consumeLog(context, servers), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
     if (event.kind === 'giving up') endWithin(stuckMs);
+    if (event.kind === 'waiting') servers.look();
     tell(event);
   };
   const patiently = atStart(signal, report);
-  await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
+  await using database = await patiently(() =>
+    servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
+  );
   pool = database.pool;
+  using _database = servers.watch('database', askDatabase(database));
   const share = shareOf(options, config.partition);
   const owner = ownerName();
   await using presence = new Presence(
@@ -85,9 +93,12 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     },
   );
   tellPresence = (event) => presence.see(event);
-  await using topic = await patiently(() => openTopic(context, database));
+  servers.listen((event) => presence.seeServer(event));
+  await using topic = await patiently(() => servers.opening('topic', () => openTopic(context, database)));
+  using _topic = watchTopic(servers, topic, { existing: true });
   await using results = await openResultTopics(context, database, topic);
   await using store = await openStore(context, storePatience);
+  using _store = servers.watch('store', askStore(store, { listable: true }));
   await using buckets = await openBuckets(context, storePatience);
   const models = openModelStore(config.models);
   const published = { pool: database.pool, store };
@@ -188,7 +199,7 @@ async function showConsumer(
   if (context.config.metrics.port === undefined) return nobody;
   const { consumerMetrics } = await import('../../lib/observe/metrics/consumer.ts');
   const { consumerHealth } = await import('../../lib/observe/metrics/server.ts');
-  const { see, health } = consumerHealth(context.signal, group);
+  const { see, health } = consumerHealth(context.signal, group, sources.servers);
   return showMetrics(context, 'consume', health, ({ registry }) => {
     const count = consumerMetrics(registry, sources);
     return Promise.resolve((event) => {

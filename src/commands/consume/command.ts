@@ -16,16 +16,24 @@ import type { ConsumeFlags } from './action.ts';
 export function consumeCommand(): Command {
   const command = new Command('consume')
     .description(
-      'Classify images from one partition (default: the first free one; otherwise wait as standby)',
+      'Classify images: from every partition that nobody else owns, shared with consumers started the same way',
     )
     .addOption(
-      new Option('-p, --partition <n>', 'Partition to consume').argParser(wholeNumber).conflicts('group'),
+      new Option(
+        '-p, --partition <n>',
+        'Consume this partition only; wait as standby while another consumer owns it',
+      )
+        .argParser(wholeNumber)
+        .conflicts('group'),
     )
-    .option('--group', 'Share all partitions with the other --group consumers')
+    .option('--group', 'Let Kafka assign the partitions among the --group consumers')
     .option('--until-drained', 'Stop after the messages that were there at the start')
     .option('--skip-expired', 'Skip messages that the topic deleted before they were read')
     .addOption(whileStdin())
-    .addHelpText('after', '\nExample:\n  $ visionscale consume --partition 0 --model squeezenet1_1.onnx');
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale consume\n  $ visionscale consume --partition 0 --model squeezenet1_1',
+    );
   const settings = [...infrastructure, ...modelSettings, ...consumeSettings, ...metricsSettings];
   return offersModel(withSettings(command, settings)).action((options: ConsumeFlags, self: Command) =>
     run(self, () => import('./action.ts'), options),

@@ -1,6 +1,7 @@
 /** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
 import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
+import { noServers, type Servers } from '../../lib/pipeline/server-watch.ts';
 import type { Context } from '../shared/run.ts';
 
 /** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
@@ -8,7 +9,11 @@ const sayEvery = 5000;
 
 const published = { result: 'results', dead: 'dead letters' };
 
-export function consumeLog({ log, signal }: Context): (event: ConsumeEvent) => void {
+/** `servers`: who is away has lines of its own, and nothing that waits for them needs others. */
+export function consumeLog(
+  { log, signal }: Context,
+  servers: Servers = noServers,
+): (event: ConsumeEvent) => void {
   const counts = new Map<number, { predicted: number; said: number }>();
   const letters = new DeadLetterLog(log);
   /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
@@ -37,7 +42,9 @@ export function consumeLog({ log, signal }: Context): (event: ConsumeEvent) => v
         break;
       case 'waiting': {
         // Where every image is refused the reason names another one each time.
-        const isNews = performance.now() - (waits.get(partition)?.said ?? -Infinity) >= sayEvery;
+        const isNews =
+          (partition === null || servers.away.length === 0) &&
+          performance.now() - (waits.get(partition)?.said ?? -Infinity) >= sayEvery;
         log[isNews ? 'warn' : 'debug']({ partition }, `waiting: ${event.reason}`);
         if (isNews) waits.set(partition, { said: performance.now(), open: true });
         break;

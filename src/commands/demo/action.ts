@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
@@ -98,6 +99,7 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
         say(
           `uploaded ${counted(uploaded, 'image')}, ${skipped} were there already, ${counted(rejected.length, 'file')} rejected`,
         );
+        if (event.result.passedOver > 0) say(passedOverLine(event.result));
         break;
       }
       case 'produced':

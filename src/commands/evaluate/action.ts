@@ -1,5 +1,6 @@
 /** What `evaluate` does: judges, writes the report, and says the most important of it. */
 import { loadModel, openClassifier } from '../../compose.ts';
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
 import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
@@ -19,6 +20,7 @@ export interface EvaluateFlags {
   out: string;
   skipUnknown?: boolean;
   followLinks?: boolean;
+  strict?: boolean;
 }
 
 export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
@@ -31,12 +33,14 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
     open: (model) => openClassifier(context, model),
     skipUnknown: flags.skipUnknown === true,
     followLinks: flags.followLinks,
+    strict: flags.strict,
     limits: config.limits,
     signal,
     report: shown(context, bars),
   });
   bars.end();
   for (const rejection of evaluation.unreadable) say(rejectedLine(rejection));
+  if (evaluation.passedOver.passedOver > 0) say(passedOverLine(evaluation.passedOver));
   const { judgements, dataDigest, unreadable } = evaluation;
   const input: ReportInput = { judgements, dataDigest, unreadable, model: judgements[0].model };
   const files = await writeReport(flags.out, input);
@@ -60,6 +64,7 @@ function document(evaluation: Evaluation, input: ReportInput, files: ReportFiles
     verdict: verdict(input),
     dataDigest: evaluation.dataDigest,
     unreadable: evaluation.unreadable,
+    ...evaluation.passedOver,
     report: files.html,
     metrics: files.metrics,
     ...(second !== undefined && { compared: figures(second), comparison: paired(first, second) }),

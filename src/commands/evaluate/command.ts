@@ -1,6 +1,6 @@
 /** `visionscale evaluate` */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { followLinks } from '../shared/arguments.ts';
+import { followLinks, strict } from '../shared/arguments.ts';
 import { modelSettings, run, withSettings } from '../shared/run.ts';
 import type { EvaluateFlags } from './action.ts';
 
@@ -15,6 +15,7 @@ export function evaluateCommand(): Command {
     )
     .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
+    .option(...strict)
     .option('--skip-unknown', 'Skip folders that are not named as a label of the model')
     .addHelpText(
       'after',

@@ -17,6 +17,7 @@ export function modelCommand(): Command {
   const parts = [
     list(),
     show(),
+    labels(),
     pull(),
     add(),
     verify(),
@@ -49,6 +50,18 @@ function show(): Command {
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
     run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.show })), model),
+  );
+}
+
+function labels(): Command {
+  return withSettings(
+    new Command('labels')
+      .description('Print the labels of a model, one per line')
+      .argument('[model]', 'Name, name@version or digest (default: the active model)')
+      .addHelpText('after', '\nExample:\n  $ visionscale model labels squeezenet1_1'),
+    storeSettings,
+  ).action((model: string | undefined, _options, command: Command) =>
+    run(command, () => import('./inspect.ts').then((inspect) => ({ default: inspect.labels })), model),
   );
 }
 

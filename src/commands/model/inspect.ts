@@ -40,6 +40,13 @@ export async function show(context: Context, reference: string | undefined): Pro
   });
 }
 
+/** One a line, in the order of the outputs. */
+export async function labels(context: Context, reference: string | undefined): Promise<void> {
+  const { path } = await chosenEntry(openModelStore(context.config.models), reference);
+  const { info } = await loadModel(path);
+  context.print(info.labels, () => info.labels.map(printable).join('\n'));
+}
+
 export async function verify(context: Context, reference: string | undefined): Promise<void> {
   const store = openModelStore(context.config.models);
   const { path } = await chosenEntry(store, reference);

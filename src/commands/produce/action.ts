@@ -6,9 +6,11 @@ import { counted } from '../../lib/base/report/table.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { partitionWarning } from '../../lib/pipeline/init.ts';
 import { produce, type ProduceEvent, type ProduceResult } from '../../lib/pipeline/produce.ts';
+import { askDatabase, type Servers, type ServerWatch } from '../../lib/pipeline/server-watch.ts';
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
+import { waitNews, watchServers, watchTopic } from '../shared/servers.ts';
 
 export interface ProduceFlags {
   again?: boolean;
@@ -22,17 +24,25 @@ export default async function (context: Context, options: ProduceFlags): Promise
   const { signal, say, onNotice } = context;
   const follow = options.follow === true;
   try {
-    await using metrics = await showWaiting(context, 'produce', feedMetrics);
+    const servers = watchServers(context);
+    await using metrics = await showWaiting(context, 'produce', servers, (shown) =>
+      feedMetrics(shown, servers),
+    );
     const start = follow ? patientStart(context) : <T>(step: () => Promise<T>) => step();
-    await using database = await start(() => openDatabase(context));
-    await using topic = await start(() => openTopic(context, database));
-    using shown = follow ? followLog(context) : progressBar(context);
+    await using database = await start(() =>
+      servers.opening('database', () => openDatabase(context, 'ready', follow ? { queryTimeoutMs } : {})),
+    );
+    await using topic = await start(() => servers.opening('topic', () => openTopic(context, database)));
+    using _database = follow ? servers.watch('database', askDatabase(database)) : null;
+    using _topic = follow ? watchTopic(servers, topic, { existing: false }) : null;
+    using shown = follow ? followLog(context, servers) : progressBar(context);
     const result = await produce(
       {
         pool: database.pool,
         topic,
         report(event) {
           metrics.hear(event);
+          if (event.kind === 'waiting') servers.look();
           if (event.kind === 'topic') {
             if (event.created)
               onNotice(`created topic ${event.name} with ${counted(event.partitions, 'partition')}`);
@@ -63,6 +73,9 @@ export default async function (context: Context, options: ProduceFlags): Promise
   }
 }
 
+/** While it follows, a connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
+const queryTimeoutMs = 15_000;
+
 function summary(result: ProduceResult, interrupted: boolean): string {
   if (result.produced === 0 && !interrupted) {
     return result.images === 0
@@ -73,9 +86,9 @@ function summary(result: ProduceResult, interrupted: boolean): string {
   return `produced ${counted(result.produced, 'key')} to ${result.topic} (partitions ${result.partitions.join(', ')}) in ${result.seconds.toFixed(1)} s${left}`;
 }
 
-async function feedMetrics({ registry }: ProcessMetrics) {
+async function feedMetrics({ registry }: ProcessMetrics, servers: ServerWatch) {
   const { producerMetrics } = await import('../../lib/observe/metrics/senders.ts');
-  return producerMetrics(registry);
+  return producerMetrics(registry, servers);
 }
 
 interface ProduceLog extends Disposable {
@@ -111,8 +124,9 @@ function progressBar({ interactive, say }: Context): ProduceLog {
   };
 }
 
-/** A line a key only at debug. */
-function followLog({ log }: Context): ProduceLog {
+/** A line a key only at debug. `servers`: who is away has lines of its own. */
+function followLog({ log }: Context, servers: Servers): ProduceLog {
+  const isNews = waitNews(servers);
   let unsaid = 0;
   const say = () => {
     if (unsaid > 0) log.info({ produced: unsaid }, 'produced');
@@ -126,7 +140,7 @@ function followLog({ log }: Context): ProduceLog {
           log.info({ images: event.images }, event.resumed ? 'finishing a round' : 'opened a round');
           break;
         case 'waiting':
-          log.warn(`waiting: ${event.reason}`);
+          log[isNews(event.reason) ? 'warn' : 'debug'](`waiting: ${event.reason}`);
           break;
         case 'produced':
           unsaid += event.images;

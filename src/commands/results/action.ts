@@ -1,23 +1,43 @@
 /** What `results`, `results export` and `results accuracy` do. */
 import { stringify } from 'csv-stringify/sync';
+import type { Pool } from 'pg';
 import { openDatabase, openStore } from '../../compose.ts';
+import { pause } from '../../lib/base/flow/waiting.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import type { ExportEvent } from '../../lib/learning/export.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
-import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
+import { latestLetterOf } from '../../lib/systems/database/tables/dead-letters.ts';
+import { latestResults, type PredictionFilter } from '../../lib/systems/database/tables/predictions.ts';
+import { type Result, resultsAfter, streamEnd } from '../../lib/systems/database/tables/results.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
 
-export interface ResultsFlags {
+/** Where predictions come from. */
+export interface SourceFlags {
+  model?: string;
+  belt?: string;
+  consumer?: string;
+}
+
+function sourceFilter({ model, belt, consumer }: SourceFlags): SourceFlags {
+  return {
+    ...(model !== undefined && { model }),
+    ...(belt !== undefined && { belt }),
+    ...(consumer !== undefined && { consumer }),
+  };
+}
+
+export interface ResultsFlags extends SourceFlags {
   key?: string;
   category?: string;
   bin?: string;
   since?: string;
   limit: number;
   csv?: boolean;
+  follow?: boolean;
 }
 
 export async function list(context: Context, options: ResultsFlags): Promise<void> {
@@ -28,8 +48,13 @@ export async function list(context: Context, options: ResultsFlags): Promise<voi
     ...(options.category !== undefined && { category: options.category }),
     ...(options.bin !== undefined && { bin: options.bin }),
     ...timeRange(options),
+    ...sourceFilter(options),
   };
   await using database = await openDatabase(context);
+  if (options.follow) {
+    await follow(context, database.pool, filter);
+    return;
+  }
   const rows = await latestResults(database.pool, filter);
   if (options.csv) {
     const columns = [
@@ -53,32 +78,95 @@ export async function list(context: Context, options: ResultsFlags): Promise<voi
     );
     return;
   }
+  if (rows.length === 0) {
+    const { key } = options;
+    const why = key === undefined ? null : await whyNone(database.pool, filter.pipeline, key);
+    context.print(rows, () => why ?? 'no predictions found');
+    return;
+  }
   context.print(rows, () =>
-    rows.length === 0
-      ? 'no predictions found'
-      : table(
-          rows,
-          [
-            { title: 'time', value: (r) => r.time.toISOString(), drop: 1 },
-            { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
-            { title: 'category', value: (r) => r.category, cut: 'end' },
-            { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
-            { title: 'bin', value: (r) => r.bin },
-            {
-              title: 'why',
-              value: (r) => (r.binReason === 'mapped' ? '' : r.binReason),
-              style: () => 'warning',
-              drop: 2,
-            },
-            { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right', drop: 3 },
-            { title: 'host', value: (r) => r.hostname, drop: 4 },
-          ],
-          process.stdout.columns,
-        ),
+    table(
+      rows,
+      [
+        { title: 'time', value: (r) => r.time.toISOString(), drop: 1 },
+        { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
+        { title: 'category', value: (r) => r.category, cut: 'end' },
+        { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
+        { title: 'bin', value: (r) => r.bin },
+        {
+          title: 'why',
+          value: (r) => (r.binReason === 'mapped' ? '' : r.binReason),
+          style: () => 'warning',
+          drop: 2,
+        },
+        { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right', drop: 3 },
+        { title: 'host', value: (r) => r.hostname, drop: 4 },
+      ],
+      process.stdout.columns,
+    ),
   );
 }
 
-export interface ExportFlags {
+/** An image that became a dead letter has no prediction, and somebody wants to know why. */
+async function whyNone(pool: Pool, pipeline: string, key: string): Promise<string> {
+  const letter = await latestLetterOf(pool, pipeline, key);
+  if (letter === null) return `no predictions of ${printable(key)} found`;
+  const { id, state, code, message } = letter;
+  return printable(
+    `${key} has no prediction: it is dead letter ${id} (${state}, ${code}: ${message}). All about it: visionscale dead-letters show ${id}`,
+  );
+}
+
+/** How often new rows are looked for, in milliseconds, and how many at a time. */
+const followMs = 500;
+const followPage = 500;
+
+/** Every prediction from now on, a line each, until Ctrl-C; of --json a document a line. */
+async function follow(context: Context, pool: Pool, filter: PredictionFilter): Promise<void> {
+  const { json, signal } = context;
+  let place = await streamEnd(pool);
+  while (!signal.aborted) {
+    const { results, upTo } = await resultsAfter(pool, filter.pipeline, place, followPage);
+    place = upTo;
+    for (const { result } of results) {
+      if (!isMeant(result, filter)) continue;
+      process.stdout.write(`${json ? JSON.stringify(result) : printable(followLine(result))}\n`);
+    }
+    if (results.length < followPage) await pause(followMs, signal);
+  }
+}
+
+function isMeant(
+  { imageKey, category, bin, belt, hostname, model }: Result,
+  filter: PredictionFilter,
+): boolean {
+  const holds = (wanted: string | undefined, ...found: (string | null)[]) =>
+    wanted === undefined || found.includes(wanted);
+  return (
+    holds(filter.key, imageKey) &&
+    holds(filter.category, category) &&
+    holds(filter.bin, bin) &&
+    holds(filter.belt, belt) &&
+    holds(filter.consumer, hostname) &&
+    holds(filter.model, model.name, `${model.name}@${model.version}`)
+  );
+}
+
+function followLine({
+  processedAt,
+  imageKey,
+  category,
+  confidence,
+  bin,
+  binReason,
+  latencyMs,
+}: Result): string {
+  const where = bin === null ? '' : `  ${bin}${binReason === 'mapped' ? '' : ` (${binReason})`}`;
+  const took = latencyMs === null ? '' : `  ${latencyMs.toFixed(0)} ms`;
+  return `${processedAt}  ${imageKey}  ${category} ${confidence.toFixed(1)} %${where}${took}`;
+}
+
+export interface ExportFlags extends SourceFlags {
   below?: number;
   margin?: number;
   category?: string;
@@ -97,6 +185,7 @@ export async function exportUnsureImages(context: Context, dir: string, flags: E
     ...(margin !== undefined && { margin }),
     ...(category !== undefined && { category }),
     ...timeRange(flags),
+    ...sourceFilter(flags),
   };
   await using database = await openDatabase(context);
   await using store = await openStore(context);
@@ -122,14 +211,17 @@ export async function exportUnsureImages(context: Context, dir: string, flags: E
   return signal.aborted || result.skipped.length > 0 ? 1 : 0;
 }
 
-export interface AccuracyFlags {
+export interface AccuracyFlags extends SourceFlags {
   since?: string;
   until?: string;
 }
 
 export async function accuracy(context: Context, flags: AccuracyFlags): Promise<void> {
   await using database = await openDatabase(context);
-  const rows = await measuredAccuracy(database.pool, context.config.pipeline, timeRange(flags));
+  const rows = await measuredAccuracy(database.pool, context.config.pipeline, {
+    ...timeRange(flags),
+    ...sourceFilter(flags),
+  });
   const models = rows.filter(({ day }) => day === null);
   const days = rows.filter(({ day, images }) => day !== null && images > 0);
   const document = { models: models.map(withShares), days: days.map(withShares), note };

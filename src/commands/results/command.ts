@@ -6,7 +6,7 @@ import type { AccuracyFlags, ResultsFlags, ExportFlags } from './action.ts';
 
 export function resultsCommand(): Command {
   const parent = withSettings(
-    new Command('results')
+    fromSource(new Command('results'))
       .description('Show the latest predictions, export unsure ones, and measure accuracy')
       // What follows `export` is export's: both have --limit.
       .enablePositionalOptions()
@@ -16,6 +16,12 @@ export function resultsCommand(): Command {
       .option('--since <when>', 'Only since then: a time ago (15m, 2h, 7d) or a date')
       .option('-n, --limit <n>', 'Most rows', countAbove0, 20)
       .addOption(new Option('--csv', 'Print CSV with a header line').conflicts('json'))
+      .addOption(
+        new Option(
+          '-f, --follow',
+          'Print each new prediction as it is made, until Ctrl-C; with --json one document a line',
+        ).conflicts(['csv', 'since', 'limit']),
+      )
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale results --category "tabby, tabby cat" --csv > cats.csv\n' +
@@ -29,8 +35,16 @@ export function resultsCommand(): Command {
   return parent;
 }
 
+/** Where predictions come from. */
+function fromSource(command: Command): Command {
+  return command
+    .option('--model <name[@version]>', 'Only predictions of this model')
+    .option('--belt <name>', 'Only images from this belt')
+    .option('--consumer <host>', 'Only predictions made on this host');
+}
+
 function exportCommand(): Command {
-  const command = new Command('export')
+  const command = fromSource(new Command('export'))
     .description(
       'Export images that the model was unsure of, into folders by predicted label, for you to sort',
     )
@@ -64,7 +78,7 @@ function exportCommand(): Command {
 }
 
 function accuracyCommand(): Command {
-  const command = new Command('accuracy')
+  const command = fromSource(new Command('accuracy'))
     .description('Measure how many predictions of corrected images were right, by model and by day')
     .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
     .option('--until <when>', 'Only predicted before then')

@@ -8,12 +8,15 @@ import { tokenEntry } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
+import { serversHealth } from '../../lib/observe/metrics/server.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
 import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
+import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { showAtPort } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
+import { watchServers, watchTopic } from '../shared/servers.ts';
 
 export interface ServeFlags {
   newToken?: string;
@@ -37,20 +40,32 @@ export default async function (context: Context, { newToken: name }: ServeFlags)
 async function run(context: Context): Promise<void> {
   const { config, signal } = context;
   const patiently = patientStart(context);
-  await using database = await patiently(() => openDatabase(context, 'ready', { queryTimeoutMs }));
-  await using topic = await patiently(() => openTopic(context, database));
-  await using store = await openReadyStore(context, storePatience);
-  // As `produce` does.
-  await patiently(() => topic.create(config.topic.partitions));
-  await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
-  await using looking = openImagesApart(config.limits, context.onNotice);
+  const servers = watchServers(context);
   using metrics = new ProcessMetrics('serve');
   const load = noLoad();
-  const [count, log] = [serveMetrics(metrics.registry, load), serveLog(context)];
+  const [count, log] = [serveMetrics(metrics.registry, load, servers), serveLog(context)];
   // On a port of their own too, where the settings name one: `serve` itself may be open to others.
-  const health = () => ({ alive: true, ready: !signal.aborted, detail: 'serving' });
+  let listening = false;
+  const ofServers = serversHealth(signal, servers);
+  const health = () => {
+    const all = ofServers();
+    return all.ready && !listening ? { ...all, ready: false, detail: 'starting' } : all;
+  };
   await using _shown = await showAtPort(context, metrics, health);
+  await using database = await patiently(() =>
+    servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
+  );
+  using _database = servers.watch('database', askDatabase(database));
+  await using topic = await patiently(() => servers.opening('topic', () => openTopic(context, database)));
+  await using store = await openReadyStore(context, storePatience);
+  using _store = servers.watch('store', askStore(store, { listable: true }));
+  // As `produce` does.
+  await patiently(() => topic.create(config.topic.partitions));
+  using _topic = watchTopic(servers, topic, { existing: true });
+  await using producer = await patiently(() => topic.producer({ timeoutMs: sendTimeoutMs }));
+  await using looking = openImagesApart(config.limits, context.onNotice);
   const report = (event: ServeEvent) => {
+    if (event.kind === 'listening') listening = true;
     count(event);
     log(event);
   };

@@ -37,6 +37,12 @@ export const followLinks = [
   'Follow symbolic links that lead out of the directory (default: skip them)',
 ] as const;
 
+/** Likewise, and `watch`. */
+export const strict = [
+  '--strict',
+  'Reject files that are not images by name (.txt, .json, dot files) instead of passing over them',
+] as const;
+
 /** Which files of a directory. */
 export function fileFlags(command: Command): Command {
   return command
@@ -47,5 +53,6 @@ export function fileFlags(command: Command): Command {
       [],
     )
     .option('--exclude <glob>', 'Skip files that match; can be repeated', collect, [])
-    .option(...followLinks);
+    .option(...followLinks)
+    .option(...strict);
 }

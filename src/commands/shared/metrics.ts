@@ -1,6 +1,7 @@
 /** Shows a command's metrics while it runs, where the settings name a port; without one nothing of it is even loaded. */
 import type { ProcessMetrics, Role } from '../../lib/observe/metrics/metrics.ts';
 import type { Health } from '../../lib/observe/metrics/server.ts';
+import type { ServerWatch } from '../../lib/pipeline/server-watch.ts';
 import type { Context } from './run.ts';
 
 export interface Shown<Event> extends AsyncDisposable {
@@ -32,23 +33,30 @@ export async function showMetrics<Event>(
   };
 }
 
-/** Ready while it neither waits for something that is away nor is told to stop; any other event ends the wait. */
-export function showWaiting<Event extends { kind: string } | { kind: 'waiting'; reason: string }>(
+/** Ready while it waits neither for a server nor for a step that fails, and is not told to stop; any other event ends that wait. */
+export async function showWaiting<Event extends { kind: string } | { kind: 'waiting'; reason: string }>(
   context: Context,
   role: Role,
+  servers: ServerWatch,
   feed: MetricsFeed<Event>,
 ): Promise<Shown<Event>> {
+  if (context.config.metrics.port === undefined) return nothing;
+  const { serversHealth } = await import('../../lib/observe/metrics/server.ts');
   const { signal } = context;
   let waiting: string | null = null;
-  const health = (): Health => ({
-    alive: true,
-    ready: waiting === null && !signal.aborted,
-    detail: signal.aborted ? 'stopping' : waiting === null ? 'at work' : `waiting: ${waiting}`,
-  });
+  let begun = false;
+  const ofServers = serversHealth(signal, servers);
+  const health = (): Health => {
+    const all = ofServers();
+    if (!all.ready) return all;
+    if (waiting !== null) return { ...all, ready: false, detail: `waiting: ${waiting}` };
+    return begun ? all : { ...all, ready: false, detail: 'starting' };
+  };
   return showMetrics(context, role, health, async (metrics) => {
     const count = await feed(metrics);
     return (event) => {
       waiting = event.kind === 'waiting' && 'reason' in event ? event.reason : null;
+      begun ||= waiting === null;
       count(event);
     };
   });

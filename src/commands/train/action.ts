@@ -4,6 +4,7 @@ import { loadModel, openClassifier, openDatabase, openStore } from '../../compos
 import { UsageError } from '../../lib/base/errors.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { type CorrectedDataset, correctedExamples } from '../../lib/learning/corrections.ts';
+import { groupPattern } from '../../lib/learning/groups/names.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { NetworkTraining, TrainedNetwork } from '../../lib/learning/train/network/network.ts';
 import { train } from '../../lib/learning/train/train.ts';
@@ -17,11 +18,13 @@ import { document, summary } from './result.ts';
 export interface TrainFlags {
   val?: string;
   valSplit: number;
+  groupBy?: string;
   followLinks?: boolean;
   name?: string;
   from?: string;
   mode: TrainMode;
   inputSize?: number;
+  strict?: boolean;
   epochs?: number;
   batchSize?: number;
   seed: number;
@@ -59,6 +62,7 @@ export default async function (
     ...flags,
     dir,
     classes: config.classNames,
+    groupBy: flags.groupBy === undefined ? undefined : groupPattern(flags.groupBy),
     corrections: flags.fromCorrections ? () => corrections(context) : undefined,
     name: flags.name === undefined ? nameOf(dir ?? config.pipeline) : checkModelName(flags.name, 'name'),
     parent: async () => {

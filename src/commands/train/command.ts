@@ -1,7 +1,7 @@
 /** `visionscale train` */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { isInputSize } from '../../lib/models/onnx/squeezenet-layout.ts';
-import { countAbove0, followLinks, wholeNumber } from '../shared/arguments.ts';
+import { countAbove0, followLinks, strict, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
 import type { TrainFlags } from './action.ts';
 
@@ -16,11 +16,16 @@ export function trainCommand(): Command {
       new Option('--val <dir>', 'Folders of images to test with, not to learn from').conflicts('valSplit'),
     )
     .addOption(
-      new Option('--val-split <share>', 'Share of each class that is held back to test with')
+      new Option('--val-split <share>', 'Share of each class that is held back to test with, in whole groups')
         .argParser(part)
         .default(0.2),
     )
+    .option(
+      '--group-by <pattern>',
+      "Pictures that agree in {braces} belong together: '{object}_*.jpg' by name, '{day}/*' below the class folder",
+    )
     .option(...followLinks)
+    .option(...strict)
     .option('--name <name>', 'Name of the model (default: the name of the directory)')
     .option('--from <model>', 'SqueezeNet to start from (default: the active model)')
     .addOption(
@@ -55,6 +60,8 @@ export function trainCommand(): Command {
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
         '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
+        'Pictures that belong together are never on both sides of the test: folders below\n' +
+        'a class folder, names by --group-by, bursts, near-duplicates, and what looks\nalike.\n\n' +
         'The new model is not used until you say so: visionscale model use <model>.\n' +
         'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node,\nand hours.',
     );

@@ -1,9 +1,10 @@
 /** Shows how a training goes: a bar for each stage and epoch on a terminal, plain lines elsewhere. */
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, percent } from '../../lib/base/report/table.ts';
 import { countsOf } from '../../lib/learning/datasets/dataset.ts';
-import type { Sets } from '../../lib/learning/datasets/sets.ts';
 import { zooms } from '../../lib/learning/train/features/network.ts';
+import type { Sets } from '../../lib/learning/train/hold-out.ts';
 import type { TrainingEvent } from '../../lib/learning/train/train.ts';
 import type { Context } from '../shared/run.ts';
 import { StageBars } from '../shared/stage-bars.ts';
@@ -104,17 +105,25 @@ function nameOf(stage: string): string {
 /** Fewer images of a class than this teach little. */
 const few = 20;
 
-function setLines({ labels, train, held, unreadable, leftOut, unjudged }: Sets): string[] {
+function setLines(sets: Sets): string[] {
+  const { labels, train, held, unreadable, passedOver, leftOut, unjudged, oneGroup, groups, mixed } = sets;
   const lines = unreadable.map(({ path, reason }) => `rejected  ${path}: ${reason}`);
+  if (passedOver.passedOver > 0) lines.push(passedOverLine(passedOver));
   if (leftOut.length > 0) lines.push(`left out, for they are not among the classes: ${leftOut.join(', ')}`);
-  if (unjudged.length > 0) {
-    lines.push(`not judged, for the hold-out has no images of them: ${unjudged.join(', ')}`);
+  const absent = unjudged.filter((label) => !oneGroup.includes(label));
+  if (absent.length > 0) {
+    lines.push(`not judged, for the hold-out has no images of them: ${absent.join(', ')}`);
+  }
+  if (oneGroup.length > 0 && !mixed) {
+    lines.push(`not judged, for all their images belong together: ${oneGroup.join(', ')}`);
   }
   const counts = countsOf(train, labels.length);
   const small = labels.filter((_, i) => counts[i]! < few);
   if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
+  const together =
+    groups.largest > 1 ? `, in ${counted(groups.count, 'group')} of pictures that belong together` : '';
   lines.push(
-    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by`,
+    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by${together}`,
   );
   return lines;
 }

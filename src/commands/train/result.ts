@@ -2,7 +2,7 @@
 import { printable } from '../../lib/base/printable.ts';
 import { styled } from '../../lib/base/report/style.ts';
 import { counted, percent } from '../../lib/base/report/table.ts';
-import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
+import { accuracyInterval, verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
@@ -24,7 +24,7 @@ export function document(
     const { top1 = null, top5 = null } = entry.manifest?.metrics ?? {};
     return { top1, top5, ...shared, reused: true, path: entry.path };
   }
-  const { judgement, comparison, sets, duplicates, report, interrupted, input } = result;
+  const { judgement, comparison, sets, report, interrupted, input } = result;
   const { top1, top5, count } = judgement.metrics;
   return {
     top1,
@@ -36,12 +36,17 @@ export function document(
     seed,
     classes: sets.labels.length,
     images: { train: sets.train.length, held: count },
+    interval95: accuracyInterval(input, judgement) ?? null,
+    groups: sets.groups,
+    ungroupedTop1: input.holdOut?.ungroupedTop1 ?? null,
     comparison,
     verdict: verdict(input),
     unreadable: sets.unreadable,
+    ...sets.passedOver,
     unjudged: sets.unjudged,
     leftOut: sets.leftOut,
-    duplicates: duplicates.length,
+    oneGroup: sets.oneGroup,
+    duplicates: sets.duplicates.length,
     interrupted,
     report: report.html,
     metrics: report.metrics,
@@ -62,14 +67,14 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
       ...(isActive(entry, active) ? [] : [`Use it: visionscale model use ${label}`]),
     ].join('\n');
   }
-  const { judgement, comparison, duplicates, input, report } = result;
+  const { judgement, comparison, sets, input, report } = result;
   const { top1, top5, count } = judgement.metrics;
   const { grade, answer, because, next } = verdict(input);
-  const twins = `${counted(duplicates.length, 'image')} of the hold-out ${duplicates.length === 1 ? 'is' : 'are'} (nearly) in the training set too: the figures flatter.`;
+  const { groups } = sets;
+  const together = groups.largest > 1 ? ` in ${counted(groups.count, 'group')} of similar pictures` : '';
   return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')} that it did not learn from`,
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')}${together} that it did not learn from`,
     comparison.reason,
-    ...(duplicates.length > 0 ? [twins] : []),
     '',
     styled(gradeStyles[grade], printable(answer)),
     ...because.map(printable),

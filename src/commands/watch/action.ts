@@ -1,20 +1,24 @@
 /** What `watch` does: watches a folder until it is told to stop, and logs what it sends. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
+import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
+import { askDatabase, askStore, type Servers, type ServerWatch } from '../../lib/pipeline/server-watch.ts';
 import { watch, type WatchEvent } from '../../lib/pipeline/watch/watch.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import { jsonText } from '../shared/lines.ts';
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
+import { waitNews, watchServers, watchTopic } from '../shared/servers.ts';
 
 export interface WatchFlags {
   include: string[];
   exclude: string[];
+  strict?: boolean;
   prefix?: string;
   belt?: string;
   settle?: number;
@@ -28,18 +32,26 @@ export default async function (
   context: Context,
   given: string | undefined,
   options: WatchFlags,
-): Promise<void> {
+): Promise<number> {
   const { config, signal } = context;
   const dir = given ?? config.imageDir;
   if (dir === undefined)
     throw new UsageError('watch needs a folder', 'visionscale watch <dir>, or set IMG_DIR');
   const start = patientStart(context);
-  using log = watchLog(context);
-  await using metrics = await showWaiting(context, 'watch', feedMetrics);
+  const servers = watchServers(context);
+  using log = watchLog(context, servers);
+  await using metrics = await showWaiting(context, 'watch', servers, (shown) => feedMetrics(shown, servers));
   try {
-    await using database = await start(() => openDatabase(context));
-    await using topic = await start(() => openTopic(context, database));
+    await using database = await start(() =>
+      servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
+    );
+    using _database = servers.watch('database', askDatabase(database));
+    await using topic = await start(() => servers.opening('topic', () => openTopic(context, database)));
     await using store = await openReadyStore(context, storePatience);
+    // The watcher makes the topic.
+    using _topic = watchTopic(servers, topic, { existing: false });
+    // Who only puts objects need not be allowed to list them.
+    using _store = servers.watch('store', askStore(store, { listable: false }));
     await using looking = openImagesApart(config.limits, context.onNotice);
     const result = await watch(
       {
@@ -49,6 +61,7 @@ export default async function (
         images: imageTable(database.pool),
         check: (bytes) => looking.check(bytes),
         report(event) {
+          if (event.kind === 'waiting') servers.look();
           log.hear(event);
           metrics.hear(event);
         },
@@ -57,6 +70,7 @@ export default async function (
         dir,
         include: options.include,
         exclude: options.exclude,
+        strict: options.strict === true,
         settleMs: options.settle ?? 200,
         incompleteMs: options.incomplete ?? 10_000,
         pollMs: options.poll ?? null,
@@ -71,24 +85,30 @@ export default async function (
     );
     log[Symbol.dispose]();
     const { sent, skipped, rejected, bytes, seconds } = result;
+    const passedOver = result.passedOver > 0 ? `\n${passedOverLine(result)}` : '';
     context.print(
       result,
       () =>
-        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected`,
+        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
     );
+    return options.strict === true && rejected > 0 ? 1 : 0;
   } catch (error) {
     // Told to stop while something was away: what was not acknowledged is sent by the next run.
     if (!(signal.aborted && isRetryable(error))) throw error;
     context.log.info(`stopped while waiting: ${errorMessage(error)}`);
+    return 0;
   }
 }
+
+/** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */
+const queryTimeoutMs = 15_000;
 
 /** A fault is known, and logged, at the first failure: `watch` itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
 
-async function feedMetrics({ registry }: ProcessMetrics) {
+async function feedMetrics({ registry }: ProcessMetrics, servers: ServerWatch) {
   const { watchMetrics } = await import('../../lib/observe/metrics/senders.ts');
-  return watchMetrics(registry);
+  return watchMetrics(registry, servers);
 }
 
 interface WatchLog extends Disposable {
@@ -98,7 +118,9 @@ interface WatchLog extends Disposable {
 /** How often the log says how many images were sent, in milliseconds. */
 const sayEvery = 5000;
 
-function watchLog({ json, log }: Context): WatchLog {
+/** `servers`: who is away has lines of its own. */
+function watchLog({ json, log }: Context, servers: Servers): WatchLog {
+  const isNews = waitNews(servers);
   let sent = 0;
   const say = () => {
     if (sent > 0) log.info({ sent }, 'sent');
@@ -122,11 +144,14 @@ function watchLog({ json, log }: Context): WatchLog {
         case 'rejected':
           log.warn({ path: event.path }, `rejected: ${event.reason}`);
           break;
+        case 'passed over':
+          log.debug({ path: event.path }, 'passed over: it is not an image by name');
+          break;
         case 'deleted':
           log.debug({ path: event.path }, 'deleted');
           break;
         case 'waiting':
-          log.warn(`waiting: ${event.reason}`);
+          log[isNews(event.reason) ? 'warn' : 'debug'](`waiting: ${event.reason}`);
           break;
         case 'problem':
           log.error(event.reason);

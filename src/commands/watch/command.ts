@@ -1,7 +1,7 @@
 /** `visionscale watch` */
 import { Command, InvalidArgumentError } from 'commander';
 import { durationMs } from '../../lib/base/duration.ts';
-import { beltName, collect, countAbove0 } from '../shared/arguments.ts';
+import { beltName, collect, countAbove0, strict } from '../shared/arguments.ts';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
 import type { WatchFlags } from './action.ts';
 
@@ -24,6 +24,7 @@ export function watchCommand(): Command {
         collect,
         [],
       )
+      .option(...strict)
       .option('--prefix <folder>', 'Folder of the store to put the images into')
       .option('--belt <name>', 'Belt that the images come from; kept in the rows', beltName)
       .option('--settle <time>', 'How long a file must be unchanged (default: 200ms)', durationOf)

@@ -136,6 +136,7 @@ async function sortedFiles(
   const rejected: SortedResult['rejected'] = [];
   const twice = new Set<string>();
   for await (const one of walk(dir, pathFilter(), signal)) {
+    if ('passedOver' in one) continue; // exports have the names of images
     if ('rejected' in one) {
       rejected.push(one.rejected);
       continue;

@@ -5,6 +5,7 @@ import { BinTable, decideBin } from '../../../src/lib/systems/bins/decide.ts';
 import { globMatcher, isGlob } from '../../../src/lib/systems/bins/glob.ts';
 import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 import type { BinReason } from '../../../src/lib/systems/bins/rules.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 const rules = parseRules(`
 manual: by hand
@@ -157,7 +158,7 @@ describe('globs', () => {
         expect(matches(`${start}${middle}x`)).toBe(true);
         expect(matches(`${other}x`)).toBe(`${other}x`.startsWith(start));
       }),
-      { numRuns: 500 },
+      { numRuns: numRuns(500) },
     );
   });
 });

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { orderedGroups } from '../../../src/lib/base/flow/ordered-groups.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 /** fast-check's scheduler decides which piece of work settles next; some of it may fail, and the stop may come at any time. */
 const run = fc.record({
@@ -61,6 +62,6 @@ it('hands on 0, 1, 2, … without a gap, and never what is not finished', async 
       }
       if (fails) expect(taken.length).toBeLessThanOrEqual(failing);
     }),
-    { numRuns: 300 },
+    { numRuns: numRuns(300) },
   );
 });

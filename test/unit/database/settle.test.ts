@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import type { Outcome, Prediction } from '../../../src/lib/systems/database/record/outcome.ts';
 import { type KnownLetter, settle } from '../../../src/lib/systems/database/record/settle.ts';
 import { header, type TopicRecord } from '../../../src/lib/systems/message/record.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 function outcome(id: string, good: boolean, retry: number | null): Outcome {
   const headers: Record<string, string> = retry === null ? {} : { [header.retry]: `${retry}` };
@@ -160,7 +161,7 @@ describe('settle', () => {
           }
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: numRuns(1000) },
     );
   });
 });

@@ -89,6 +89,70 @@ describe('the verdict', () => {
     expect(because.join('\n')).toContain('without them the accuracy is 80.0 %');
   });
 
+  const holdOut = {
+    groups: { count: 40, largest: 9 },
+    isGiven: false,
+    isNamed: false,
+    mixed: false,
+    duplicatesLeftOut: false,
+    oneGroup: [],
+  };
+
+  it('tells no interval where pictures belong together, and grades by the number of groups', () => {
+    const judgement = judged(['a', 'b'], [500, 500], [495, 498]);
+    const { grade, because } = verdict(inputOf(judgement, { holdOut }));
+    // 99 % of 40 may be 87 %; of 1000 it may be 98.5 %.
+    expect(grade).toBe('nearly');
+    expect(because.join('\n')).toContain('40 groups of similar pictures (1000 images)');
+    expect(because.join('\n')).not.toMatch(/certain|between/);
+    const single = { ...holdOut, groups: { count: 1000, largest: 1 } };
+    const alone = verdict(inputOf(judgement, { holdOut: single }));
+    expect([alone.grade, alone.because.join('\n').includes('95 % certainty')]).toEqual(['yes', true]);
+  });
+
+  it('says why the same would look better with similar pictures on both sides, and what to photograph', () => {
+    const judgement = judged(['a', 'b'], [100, 100], [70, 70]);
+    const flattered = verdict(inputOf(judgement, { holdOut: { ...holdOut, ungroupedTop1: 0.96 } }));
+    expect(flattered.because.join('\n')).toMatch(/on both sides it would be 96\.0 %\. That flatters/);
+    expect(flattered.next[0]).toMatch(/more different objects of each class, on more occasions/);
+    const alike = verdict(inputOf(judgement, { holdOut: { ...holdOut, ungroupedTop1: 0.74 } }));
+    expect(alike.because.join('\n')).not.toContain('flatter');
+    const given = { ...holdOut, isGiven: true, ungroupedTop1: 0.96, crossValidatedTop1: 0.55 };
+    expect(verdict(inputOf(judgement, { holdOut: given })).because.join('\n')).toMatch(
+      /similar pictures kept together, 55\.0 % are right\. Where the hold-out/,
+    );
+  });
+
+  it('names classes that are one group, and says what nothing can be told of', () => {
+    const judgement = judged(['a', 'b'], [100, 100], [70, 70]);
+    const { because, next } = verdict(inputOf(judgement, { holdOut: { ...holdOut, oneGroup: ['c'] } }));
+    expect(because.join('\n')).toContain('Not judged, for all their pictures belong together: c.');
+    expect(next[0]).toContain('Photograph other objects of c');
+    const mixed = verdict(inputOf(judgement, { holdOut: { ...holdOut, mixed: true, oneGroup: ['a', 'b'] } }));
+    expect(mixed.grade).toBe('unknown');
+    expect(mixed.because[0]).toContain('says nothing about other pictures');
+    expect(mixed.because.join('\n')).not.toContain('Not judged');
+  });
+
+  it('does not grade what so few pictures of a class cannot tell', () => {
+    const judgement = judged(['a', 'b'], [30, 30], [30, 30]);
+    const counts = (train: number) => ['a', 'b'].map((label) => ({ label, train, held: 2 }));
+    const few = verdict(inputOf(judgement, { holdOut, counts: counts(3) }));
+    expect([few.grade, few.answer]).toEqual(['unknown', expect.stringContaining('5 images of a class')]);
+    expect(verdict(inputOf(judgement, { holdOut, counts: counts(40) })).grade).toBe('nearly');
+    const named = { ...holdOut, isNamed: true };
+    expect(verdict(inputOf(judgement, { holdOut: named, counts: counts(3) })).grade).toBe('nearly');
+  });
+
+  it('counts out copies that were left out', () => {
+    const judgement = judged(['a', 'b'], [50, 50], [40, 50]);
+    const duplicates = [{ train: 't.png', held: 'h.png', sameLabel: true }];
+    const left = { ...holdOut, isGiven: true, duplicatesLeftOut: true };
+    expect(verdict(inputOf(judgement, { duplicates, holdOut: left })).because.join('\n')).toContain(
+      'Left out of it: 1 image of the hold-out that is (nearly) in the training set too.',
+    );
+  });
+
   it('has no warning where classes are even and large', () => {
     expect(countWarnings(inputOf(judged(['a', 'b'], [60, 20], [60, 20])))).toEqual([]);
   });

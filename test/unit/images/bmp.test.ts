@@ -5,6 +5,7 @@ import { ImageError } from '../../../src/lib/base/errors.ts';
 import { decodeImage } from '../../../src/lib/models/images/decode.ts';
 import { decodeBmp } from '../../../src/lib/models/images/formats/bmp.ts';
 import { rejection, shortDigest } from '../../support/images.ts';
+import { numRuns } from '../../support/thorough.ts';
 import { bmpFiles } from './bmp-files.ts';
 
 const file = (title: string) => Buffer.from(bmpFiles.find((bmp) => bmp.title === title)!.base64, 'base64');
@@ -66,7 +67,7 @@ it('whatever the bytes say, the answer is pixels or an ImageError', async () => 
       const { data, width, height } = outcome as Awaited<ReturnType<typeof decodeImage>>;
       expect(data.length).toBe(width * height * 3);
     }),
-    { numRuns: 1000 },
+    { numRuns: numRuns(1000) },
   );
 });
 

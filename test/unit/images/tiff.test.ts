@@ -9,6 +9,7 @@ import { decodeCrop } from '../../../src/lib/models/images/prepare.ts';
 import { imagenetPreprocessing } from '../../../src/lib/models/images/preprocess.ts';
 import { sniffImage } from '../../../src/lib/models/images/sniff.ts';
 import { asSharp, pattern, rejection } from '../../support/images.ts';
+import { numRuns } from '../../support/thorough.ts';
 import { writeTiff, type TiffPicture } from '../../support/tiff.ts';
 
 const image = pattern(64, 48);
@@ -155,7 +156,7 @@ describe('damage', () => {
         const { data, width, height } = outcome as Awaited<ReturnType<typeof decodeImage>>;
         expect(data.length).toBe(width * height * 3);
       }),
-      { numRuns: 300 },
+      { numRuns: numRuns(300) },
     );
   });
 });

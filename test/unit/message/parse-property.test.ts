@@ -10,6 +10,7 @@ import type { MessageRules } from '../../../src/lib/systems/message/rules.ts';
 import { objectKeyFault } from '../../../src/lib/systems/objects/store.ts';
 import { fromKafkaHeaders, toKafkaHeaders } from '../../../src/lib/systems/topic/kafka/client.ts';
 import { checkHeaders } from '../../../src/lib/systems/topic/limits.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((array) => Buffer.from(array));
 const awkward = fc.constantFrom(
@@ -169,7 +170,7 @@ describe('parseMessage', () => {
         }
         expect(new Set(requests.map(({ id }) => id)).size).toBe(requests.length);
       }),
-      { numRuns: 1000 },
+      { numRuns: numRuns(1000) },
     );
     // What is not made is not tested.
     for (const what of ['requests', 'unreadable', 'ignored', 'a key', 'an image', 'a bucket', 'an event', 'bad_key', 'unreadable_message', 'bucket_not_allowed', 'outside_store']) expect([what, seen.get(what) ?? 0]).toEqual([what, expect.toSatisfy((n: number) => n > 0)]); // prettier-ignore
@@ -206,7 +207,7 @@ describe('parseMessage', () => {
           expect(parseMessage({ ...received, partition: 77, offset: 1 }, rules)).toEqual(expected);
         }
       }),
-      { numRuns: 400 },
+      { numRuns: numRuns(400) },
     );
   });
 });

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
+import { noServers } from '../../../src/lib/pipeline/server-watch.ts';
 import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
 
@@ -42,6 +43,7 @@ function setUp() {
   const hear = consumerMetrics(registry, {
     load,
     classifier: () => sources.inUse,
+    servers: noServers,
     oldestUnpublished: () => sources.oldest(),
   });
   const seen = async (...events: ConsumeEvent[]) => {

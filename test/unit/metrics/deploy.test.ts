@@ -8,6 +8,8 @@ import { ProcessMetrics } from '../../../src/lib/observe/metrics/metrics.ts';
 import { producerMetrics, watchMetrics } from '../../../src/lib/observe/metrics/senders.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
 
+import { noServers } from '../../../src/lib/pipeline/server-watch.ts';
+
 const file = (name: string) => readFileSync(new URL(`../../../${name}`, import.meta.url), 'utf8');
 
 function allMetrics(): Map<string, { type: string; labels: string[] }> {
@@ -16,10 +18,10 @@ function allMetrics(): Map<string, { type: string; labels: string[] }> {
   const registries = [process.registry, ...Array.from({ length: 4 }, () => new Registry())] as const;
   const load = { requests: 0, bytes: 0 };
   const oldestUnpublished = () => Promise.resolve(null);
-  consumerMetrics(registries[1]!, { load, classifier: () => null, oldestUnpublished });
-  producerMetrics(registries[2]!);
-  serveMetrics(registries[3]!, load);
-  watchMetrics(registries[4]!);
+  consumerMetrics(registries[1]!, { load, classifier: () => null, oldestUnpublished, servers: noServers });
+  producerMetrics(registries[2]!, noServers);
+  serveMetrics(registries[3]!, load, noServers);
+  watchMetrics(registries[4]!, noServers);
   const all = new Map<string, { type: string; labels: string[] }>();
   for (const metric of registries.flatMap((registry) => registry.getMetricsAsArray())) {
     const {

@@ -1,11 +1,13 @@
 /** Whether a consumer is alive and ready, as probes see it. */
 import { describe, expect, it } from 'vitest';
-import { consumerHealth } from '../../../src/lib/observe/metrics/server.ts';
+import { DatabaseError } from '../../../src/lib/base/errors.ts';
+import { consumerHealth, serversHealth } from '../../../src/lib/observe/metrics/server.ts';
+import { noServers, ServerWatch } from '../../../src/lib/pipeline/server-watch.ts';
 
 describe('the health of a consumer', () => {
   it('is ready while it consumes or stands by, and not while it waits, stalls or stops', () => {
     const stop = new AbortController();
-    const { see, health } = consumerHealth(stop.signal, false);
+    const { see, health } = consumerHealth(stop.signal, false, noServers);
     const ready = () => health().ready;
     expect(ready()).toBe(false);
     see({ kind: 'waiting', partition: null, reason: 'the database is away' });
@@ -29,7 +31,7 @@ describe('the health of a consumer', () => {
   });
 
   it('is ready without a partition where it is the member of a group', () => {
-    const { see, health } = consumerHealth(new AbortController().signal, true);
+    const { see, health } = consumerHealth(new AbortController().signal, true, noServers);
     expect(health().ready).toBe(true);
     see({ kind: 'waiting', partition: null, reason: 'the brokers are away' });
     expect(health().ready).toBe(false);
@@ -37,4 +39,53 @@ describe('the health of a consumer', () => {
     see({ kind: 'released', partition: 2 });
     expect(health().ready).toBe(true);
   });
+
+  it('is not ready while a server is away, idle or not, and says which and for how long', async () => {
+    const servers = new ServerWatch();
+    const { see, health } = consumerHealth(new AbortController().signal, false, servers);
+    see({ kind: 'standing by', partition: 1, holder: 'somebody' });
+    expect(health().ready).toBe(true);
+    await goAway(servers);
+    expect(health()).toMatchObject({ ready: false, alive: true });
+    expect(health().detail).toMatch(
+      /^waiting for the database for 0 s: refused; standing by for partition 1/,
+    );
+    see({ kind: 'waiting', partition: 1, reason: 'refused' });
+    await servers.opening('database', () => Promise.resolve());
+    // The step that waited need not say so itself.
+    expect(health()).toMatchObject({ ready: true });
+    expect(health().detail).toMatch(/^standing by for partition 1/);
+  });
+
+  it('of a standby is ready again when its claim is answered', () => {
+    const { see, health } = consumerHealth(new AbortController().signal, false, noServers);
+    see({ kind: 'standing by', partition: null, holder: 'somebody' });
+    see({ kind: 'waiting', partition: 1, reason: 'refused' });
+    expect(health().ready).toBe(false);
+    see({ kind: 'going on', partition: 1 });
+    expect(health().ready).toBe(true);
+  });
 });
+
+describe('the health of another role', () => {
+  it('is that of the servers it needs', async () => {
+    const stop = new AbortController();
+    const servers = new ServerWatch();
+    const health = serversHealth(stop.signal, servers);
+    expect(health()).toEqual({ alive: true, ready: true, detail: 'at work' });
+    await goAway(servers);
+    expect(health()).toEqual({
+      alive: true,
+      ready: false,
+      detail: 'waiting for the database for 0 s: refused',
+    });
+    await servers.opening('database', () => Promise.resolve());
+    stop.abort();
+    expect(health()).toMatchObject({ ready: false, detail: 'stopping: at work' });
+  });
+});
+
+async function goAway(servers: ServerWatch): Promise<void> {
+  const refused = () => Promise.reject(new DatabaseError('refused', { code: 'x', retryable: true }));
+  await servers.opening('database', refused).catch(() => undefined);
+}

@@ -4,6 +4,7 @@ import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import { ProcessMetrics, type Role } from '../../../src/lib/observe/metrics/metrics.ts';
 import { producerMetrics, watchMetrics } from '../../../src/lib/observe/metrics/senders.ts';
 import { serveMetrics } from '../../../src/lib/observe/metrics/serve.ts';
+import { type Away, noServers } from '../../../src/lib/pipeline/server-watch.ts';
 import { Exposition } from '../../support/exposition.ts';
 
 const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
@@ -11,18 +12,19 @@ const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
     const hear = consumerMetrics(registry, {
       load: { requests: 0, bytes: 0 },
       classifier: () => null,
+      servers: noServers,
       oldestUnpublished: () => Promise.resolve(null),
     });
     hear({ kind: 'retrying', partition: 0, stage: 'record', code: 'database_unavailable' });
   },
   produce({ registry }) {
-    const hear = producerMetrics(registry);
+    const hear = producerMetrics(registry, noServers);
     hear({ kind: 'pending', images: 5 });
     hear({ kind: 'waiting', reason: 'away', code: 'broker_unavailable' });
     hear({ kind: 'produced', images: 2 });
   },
   serve({ registry }) {
-    const hear = serveMetrics(registry, { requests: 2, bytes: 40_000 });
+    const hear = serveMetrics(registry, { requests: 2, bytes: 40_000 }, noServers);
     hear({ kind: 'accepted', id: 'h:1', way: 'store', bytes: 20_000, ms: 15 });
     hear({ kind: 'answered', method: 'POST', route: '/v1/images', status: 202, ms: 20 });
     hear({ kind: 'answered', method: 'BREW', route: 'unknown', status: 405, ms: 1 });
@@ -30,7 +32,7 @@ const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
     hear({ kind: 'failed', status: 503, code: 'database_unavailable', error: new Error('away') });
   },
   watch({ registry }) {
-    const hear = watchMetrics(registry);
+    const hear = watchMetrics(registry, noServers);
     hear({ kind: 'waiting', reason: 'away', code: 'unavailable' });
     const capturedAt = new Date(Date.now() - 250);
     hear({ kind: 'sent', path: 'a', key: 'a', bytes: 100, replaced: false, capturedAt });
@@ -96,6 +98,29 @@ describe.each(['consume', 'produce', 'serve', 'watch'] as const)('the metrics of
   });
 });
 
+describe('the servers that a process waits for', () => {
+  it.each(['consume', 'produce', 'serve', 'watch'] as const)(
+    'are there from the start (%s)',
+    async (role) => {
+      const exposition = await exposed(role);
+      for (const server of ['database', 'topic', 'store'])
+        expect(exposition.value('visionscale_waiting', { for: server }), server).toBe(0);
+    },
+  );
+
+  it('are 1 while they are away', async () => {
+    const metrics = new ProcessMetrics('watch');
+    opened.push(metrics);
+    const away: Away[] = [{ server: 'topic', reason: 'no broker', since: new Date() }];
+    watchMetrics(metrics.registry, { away, listen: () => undefined });
+    const value = async (server: string) =>
+      new Exposition((await metrics.render()).body).value('visionscale_waiting', { for: server });
+    expect([await value('database'), await value('topic')]).toEqual([0, 1]);
+    away.pop();
+    expect(await value('topic')).toBe(0);
+  });
+});
+
 describe('the metrics of a process', () => {
   it('show the delay of the event loop, without what Node’s own timer adds', async () => {
     const metrics = new ProcessMetrics('consume');
@@ -140,14 +165,12 @@ describe('the metrics of a process', () => {
     expect(exposition.value('visionscale_files_total', { outcome: 'skipped' })).toBe(0);
     expect(exposition.value('visionscale_files_total', { outcome: 'rejected' })).toBe(1);
     expect(exposition.value('visionscale_send_delay_seconds_sum')).toBeGreaterThanOrEqual(0.25);
-    expect(exposition.value('visionscale_waiting')).toBe(0);
   });
 
   it('know how a producer fares', async () => {
     const exposition = await exposed('produce');
     expect(exposition.value('visionscale_produced_total')).toBe(2);
     expect(exposition.value('visionscale_pending_images')).toBe(3);
-    expect(exposition.value('visionscale_waiting')).toBe(0);
     expect(
       exposition.value('visionscale_retries_total', { stage: 'produce', cause: 'broker_unavailable' }),
     ).toBe(1);

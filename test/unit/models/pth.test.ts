@@ -20,6 +20,7 @@ import {
   zip,
 } from '../../support/pth.ts';
 import { describeWith, testData } from '../../support/servers.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 const good = stateDict({ w: tensor({ key: '0', dims: [2, 3] }) });
 const six = floats([1, 2, 3, 4, 5, 6]);
@@ -335,7 +336,7 @@ describe('any bytes', () => {
         const data = pickle(Buffer.from(body));
         for (const bytes of [data, pth(data, { 0: six })]) expect(allowed).toContain(outcome(bytes));
       }),
-      { numRuns: 1000 },
+      { numRuns: numRuns(1000) },
     );
   });
 
@@ -350,7 +351,7 @@ describe('any bytes', () => {
         changed[at % changed.length] = value;
         expect(['read', ...allowed]).toContain(outcome(changed));
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 });

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diskDirectory, diskPath, readDiskName } from '../../../src/lib/systems/objects/file/disk-name.ts';
 import { checkKey, compareKeys, objectKeyFault, quoteKey } from '../../../src/lib/systems/objects/store.ts';
+import { numRuns } from '../../support/thorough.ts';
 
 const segment = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
@@ -37,7 +38,7 @@ describe('keys', () => {
       fc.property(text, text, (a, b) => {
         expect(Math.sign(compareKeys(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))));
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
     // UTF-16 has it the other way round.
     expect(compareKeys('\uff5e', '😀')).toBeLessThan(0);
@@ -85,7 +86,7 @@ describe('names on disk', () => {
           expect(name).not.toMatch(/^\.{0,2}$|[/\\]/);
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 
@@ -102,7 +103,7 @@ describe('names on disk', () => {
             .startsWith(`${diskDirectory(text).join('/')}/`),
         ).toBe(true);
       }),
-      { numRuns: 2000 },
+      { numRuns: numRuns(2000) },
     );
   });
 

@@ -8,6 +8,7 @@ import { type OnnxModel } from '../../../src/lib/models/onnx/graph.ts';
 import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, initializer, tensorToFloats } from '../../../src/lib/models/onnx/tensors.ts';
 import { describeWith, testData } from '../../support/servers.ts';
+import { numRuns } from '../../support/thorough.ts';
 import { tinyWeights } from '../../support/tiny-models.ts';
 
 function failure(run: () => unknown): VisionscaleError {
@@ -130,7 +131,7 @@ describe('ONNX files', () => {
         expect((error as VisionscaleError).code).toBe('model_invalid');
       }
     };
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), attempt), { numRuns: 2000 });
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), attempt), { numRuns: numRuns(2000) });
     const edits = fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 });
     fc.assert(
       fc.property(edits, (changes) => {
@@ -138,7 +139,7 @@ describe('ONNX files', () => {
         for (const [at, value] of changes) bytes[at] = value;
         attempt(bytes);
       }),
-      { numRuns: 3000 },
+      { numRuns: numRuns(3000) },
     );
   });
 });

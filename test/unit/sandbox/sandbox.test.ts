@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/base/sandbox/sandbox.ts';
 import { ensureBuilt } from '../../support/build.ts';
@@ -248,7 +248,7 @@ describe('a sandbox', () => {
       'npm_config_proxy',
     ];
     for (const name of secrets) vi.stubEnv(name, 'secret');
-    afterAll(() => void vi.unstubAllEnvs());
+    onTestFinished(() => void vi.unstubAllEnvs());
     await using sandbox = await open();
     const environment = (await sandbox.run({ do: 'environment' })) as Record<string, string>;
     expect(environment).toHaveProperty('PATH');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UsageError } from '../../../src/lib/base/errors.ts';
 import { readClassFolders } from '../../../src/lib/learning/datasets/dataset.ts';
-import { readSets } from '../../../src/lib/learning/datasets/sets.ts';
+import { readSets, withoutExamples } from '../../../src/lib/learning/datasets/sets.ts';
 import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { colouredPng, openFolders, writeColours, type Folders } from '../../support/class-folders.ts';
 import { rejection } from '../../support/images.ts';
@@ -47,17 +47,22 @@ describe('class folders', () => {
 
   it('list what cannot be read, and go on', async () => {
     await folders.write('red/notes.txt', 'no image');
+    await folders.write('red/.thumbs/0.png', 'no image');
     await folders.write('red/cut.png', (await colouredPng('red', 5)).subarray(0, 60));
     await symlink('/etc/hostname', join(folders.path, 'red/outside.png'));
-    const { examples, unreadable } = await read();
+    const { examples, unreadable, passedOver } = await read();
     expect(examples).toHaveLength(9);
+    expect(passedOver).toEqual({ passedOver: 2, passedOverKinds: { '.thumbs/': 1, '.txt': 1 } });
     expect(unreadable.map(({ path }) => path.slice(folders.path.length + 1)).sort()).toEqual([
       '', // the directory, for the link that leads out of it
       'red/cut.png',
-      'red/notes.txt',
     ]);
     expect(unreadable.at(-1)!.reason).toContain('red/outside.png');
     expect(unreadable.every(({ reason }) => reason.length > 5)).toBe(true);
+    const strict = await rejection(read({ strict: true }));
+    expect(strict).toMatchObject({ code: 'dataset_invalid' });
+    for (const line of ['red/notes.txt: it is not an image by name', 'red/cut.png: ', 'red/.thumbs: '])
+      expect((strict as Error).message).toContain(line);
   });
 
   it.each([
@@ -95,10 +100,10 @@ describe('class folders', () => {
     await using val = await openFolders();
     await writeColours(val, 2, '', 5000);
     await rm(join(val.path, 'green'), { recursive: true });
-    const options = { valSplit: 0.2, seed: 1, limits: defaultLimits, signal, onProgress: () => undefined };
+    const options = { limits: defaultLimits, signal, onProgress: () => undefined };
     const sets = await readSets({ dir: folders.path, val: val.path, ...options });
-    expect(sets.unjudged).toEqual(['green']);
-    expect([sets.train.length, sets.held.length]).toEqual([9, 4]);
+    expect(withoutExamples(sets.labels, sets.held!)).toEqual(['green']);
+    expect([sets.train.length, sets.held!.length]).toEqual([9, 4]);
     await rm(join(val.path, 'blue'), { recursive: true });
     const error = await rejection(readSets({ dir: folders.path, val: val.path, ...options }));
     expect((error as Error).message).toMatch(/images of one class only; it lacks "blue", "green"/);

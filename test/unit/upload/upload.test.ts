@@ -135,33 +135,43 @@ describe('upload', () => {
   it('rejects what is no image, with the reason, and goes on', async () => {
     await write({
       'a.jpg': 'image',
+      'notes.jpg': 'text',
       'notes.txt': 'text',
       'empty.jpg': '',
       'z.jpg': `image${'x'.repeat(1000)}`,
     });
     const result = await run();
-    expect(result).toMatchObject({ uploaded: 1, skipped: 0 });
+    expect(result).toMatchObject({ uploaded: 1, skipped: 0, passedOver: 1, passedOverKinds: { '.txt': 1 } });
     expect(rejections(result)).toEqual({
       'empty.jpg': 'it is not an image',
-      'notes.txt': 'it is not an image',
+      'notes.jpg': 'it is not an image',
       'z.jpg': 'it has 1005 bytes, more than the 1000 allowed',
     });
     expect(await stored()).toEqual(['a.jpg']);
     expect([...images.rows.keys()]).toEqual(['a.jpg']);
   });
 
-  it('takes odd names as they are, leaves litter, and rejects names that cannot be keys', async () => {
-    const good = [
-      '.hidden.jpg',
-      '.dot/x.jpg',
-      ' a b#1%20+&.jpg',
-      'ü/日本😀.jpg',
-      '-rf',
-      '._alone.jpg',
-      'back\\slash.jpg',
-    ];
+  it('passes over nothing that is named, nor anything where that is not wanted', async () => {
+    await write({ 'a.jpg': 'image 1', 'b.dat': 'image 2', '.c.jpg': 'image 3' });
+    const named = await run({ paths: [join(photos, 'b.dat'), join(photos, '.c.jpg')], dryRun: true });
+    expect(named).toMatchObject({ wouldUpload: 2, passedOver: 0 });
+    expect(await run({ include: ['*.{jpg,dat}'], dryRun: true })).toMatchObject({
+      wouldUpload: 2,
+      passedOverKinds: { '.*': 1 },
+    });
+    const strict = await run({ strict: true });
+    expect(strict).toMatchObject({ uploaded: 1, passedOver: 0 });
+    expect(rejections(strict)).toEqual({
+      '.c.jpg': 'it is not an image by name',
+      'b.dat': 'it is not an image by name',
+    });
+  });
+
+  it('takes odd names as they are, passes over litter, and rejects names that cannot be keys', async () => {
+    const good = [' a b#1%20+&.jpg', 'ü/日本😀.jpg', '-rf', 'back\\slash.jpg'];
     for (const name of good) await write({ [name]: `image ${name}` });
     await write({ '.DS_Store': 'x', 'Thumbs.db': 'x', 'sub/.DS_Store': 'x', '__MACOSX/x.jpg': 'image' });
+    await write({ '.hidden.jpg': 'image', '.dot/x.jpg': 'image' });
     await write({ 'twin.jpg': 'image', '._twin.jpg': 'x', 'new\nline.jpg': 'image' });
     const invalid = Buffer.concat([Buffer.from(photos), Buffer.from('/bad-\xff.jpg', 'latin1')]);
     await writeFile(invalid, 'image');
@@ -169,6 +179,14 @@ describe('upload', () => {
     expect(await stored()).toEqual(
       [...good, 'twin.jpg'].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
     );
+    expect(result.passedOverKinds).toEqual({
+      '.DS_Store': 2,
+      '.*': 1,
+      '._*': 1,
+      '.db': 1,
+      '.dot/': 1,
+      '__MACOSX/': 1,
+    });
     expect(rejections(result)).toEqual({
       'bad-\ufffd.jpg': 'its name is not valid UTF-8: rename it',
       'new\nline.jpg': 'its name cannot be a key: it holds a control character',
@@ -228,7 +246,7 @@ describe('upload', () => {
       'a.jpg',
       'a.png',
       'sub/b.jpg',
-      'sub/.c.jpg',
+      'sub/c.jpg',
       'sub/deep/d.jpg',
       'drafts/e.jpg',
       'drafts/sub/f.jpg',
@@ -242,22 +260,22 @@ describe('upload', () => {
     expect(await kept({ include: ['*.png'] })).toEqual(['a.png']);
     expect(await kept({ include: ['*.jpg'], exclude: ['drafts'] })).toEqual([
       'a.jpg',
-      'sub/.c.jpg',
       'sub/b.jpg',
+      'sub/c.jpg',
       'sub/deep/d.jpg',
     ]);
-    expect(await kept({ include: ['sub/*.jpg'] })).toEqual(['sub/.c.jpg', 'sub/b.jpg']);
+    expect(await kept({ include: ['sub/*.jpg'] })).toEqual(['sub/b.jpg', 'sub/c.jpg']);
     expect(await kept({ include: ['sub/', 'drafts/**'], exclude: ['**/deep/**', 'drafts/e.*'] })).toEqual([
       'drafts/sub/f.jpg',
-      'sub/.c.jpg',
       'sub/b.jpg',
+      'sub/c.jpg',
     ]);
     expect(await kept({ include: ['{a,b}.jpg'] })).toEqual(['a.jpg', 'sub/b.jpg']);
     await expect(run({ include: [''] })).rejects.toBeInstanceOf(UsageError);
   });
 
   it('writes nothing in a dry run, and says what it would do', async () => {
-    await write({ 'a.jpg': 'image 1', 'b.jpg': 'image 2', 'c.txt': 'text' });
+    await write({ 'a.jpg': 'image 1', 'b.jpg': 'image 2', 'c.jpg': 'text' });
     await run({ include: ['a.jpg'] });
     const result = await run({ dryRun: true });
     expect(result).toMatchObject({ uploaded: 0, wouldUpload: 1, skipped: 1, bytes: 0 });
@@ -432,7 +450,7 @@ describe('upload', () => {
   });
 
   it('gives every file found exactly one outcome', async () => {
-    await write({ 'a.jpg': 'image', 'b.txt': 'text', 'c/d.jpg': 'image', 'new\nline.jpg': 'image' });
+    await write({ 'a.jpg': 'image', 'b.jpg': 'text', 'c/d.jpg': 'image', 'new\nline.jpg': 'image' });
     await symlink('nothing', join(photos, 'broken'));
     await run({ include: ['a.jpg'] });
     events = [];

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UsageError } from '../errors.ts';
-import { isLitter } from './walk.ts';
+import { foreignKind } from './image-names.ts';
 
 /**
  * Names in byte order of what may stand for classes: directories, and symbolic links to them or to nothing. Throws a
@@ -13,11 +13,10 @@ export async function classFolders(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { withFileTypes: true }).catch((cause: NodeJS.ErrnoException) => {
     throw new UsageError(`${dir} cannot be read as a directory: ${cause.message}`);
   });
-  const names = new Set(entries.map(({ name }) => name));
   const folders: string[] = [];
   for (const entry of entries) {
     const { name } = entry;
-    if (name.startsWith('.') || isLitter(name, entry.isDirectory(), names)) continue;
+    if (name.startsWith('.') || foreignKind(name, true) !== undefined) continue;
     if (entry.isDirectory() || (entry.isSymbolicLink() && (await mayBeFolder(join(dir, name)))))
       folders.push(name);
   }

@@ -4,17 +4,20 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { basename, join, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { errorMessage, UsageError } from '../errors.ts';
+import { foreignKind, foreignReason } from './image-names.ts';
 
 export interface PathFilter {
   /** Whether the file at this path, relative to the given directory, is meant. */
   wants(relative: string): boolean;
   /** Whether a directory may hold such files. */
   enters(relative: string): boolean;
+  /** Whether somebody asked for the file by its extension: then it is meant, though it is no image by name. */
+  asks?(relative: string): boolean;
 }
 
 /**
  * Globs without a slash match names anywhere (`*.jpg`), those with one the whole relative path (`2026/**`); `drafts/`
- * is all that lies below. Leading dots are nothing special. An exclude that matches a directory leaves it out whole.
+ * is all that lies below. An exclude that matches a directory leaves it out whole.
  */
 export function pathFilter(include: readonly string[] = [], exclude: readonly string[] = []): PathFilter {
   const included = include.length === 0 ? () => true : matcher(include);
@@ -22,7 +25,13 @@ export function pathFilter(include: readonly string[] = [], exclude: readonly st
   return {
     wants: (relative) => included(relative) && !excluded(relative),
     enters: (relative) => !excluded(relative),
+    asks: matcher(include.filter(namesExtension)),
   };
+}
+
+/** `*.dat` and `*.{raw,dat}`, not `*.*`. */
+function namesExtension(glob: string): boolean {
+  return /\.(?!\*+$)[^/]+$/.test(glob);
 }
 
 function matcher(globs: readonly string[]): (path: string) => boolean {
@@ -31,16 +40,6 @@ function matcher(globs: readonly string[]): (path: string) => boolean {
     picomatch(glob.endsWith('/') ? `${glob}**` : glob, { dot: true, basename: !glob.includes('/') }),
   );
   return (path) => matchers.some((matches) => matches(path));
-}
-
-const litterFiles = new Set(['.DS_Store', 'Thumbs.db', 'ehthumbs.db', 'desktop.ini', 'Desktop.ini']);
-const litterDirectories = new Set(['__MACOSX', '.Spotlight-V100', '.Trashes', '.fseventsd', '@eaDir']);
-
-/** What operating systems put beside images. `siblings` are the names in the same directory. */
-export function isLitter(name: string, isDirectory: boolean, siblings: ReadonlySet<string>): boolean {
-  if (isDirectory) return litterDirectories.has(name);
-  // macOS keeps the attributes of `cat.jpg` in `._cat.jpg`; alone, such a file may be an image.
-  return litterFiles.has(name) || (name.startsWith('._') && siblings.has(name.slice(2)));
 }
 
 /** A file that is left out, and why. */
@@ -59,15 +58,17 @@ export interface FoundFile {
   bytes: number;
 }
 
-export type Found = { file: FoundFile } | { rejected: Rejection };
+export type Found = { file: FoundFile } | { rejected: Rejection } | { passedOver: string };
 
 export interface WalkOptions {
+  /** What is no image by name is rejected, not passed over. */
+  strict?: boolean | undefined;
   /** Whether links that lead out of the given directory are followed. Without a say they are not, and no flag is told of. */
   followLinks?: boolean | undefined;
 }
 
 /** Links that lead out of the given directory and are not followed. */
-interface PassedOver {
+interface LinksOut {
   count: number;
   first: string;
 }
@@ -82,7 +83,8 @@ interface Directory {
   /** Whether a link led here, or to a directory on the way. */
   linked: boolean;
   followLinks: boolean;
-  passedOver: PassedOver;
+  strict: boolean;
+  linksOut: LinksOut;
   /** Directories that were entered through a link behind a link: each once, for links among many would never end. */
   entered: Set<string>;
 }
@@ -97,7 +99,8 @@ interface Entry {
 }
 
 /**
- * Files in byte order of their relative paths. Symbolic links are followed within the given directory; links that go
+ * Files in byte order of their relative paths. What is no image by its name is passed over, by its kind (`foreignKind`),
+ * below the given directory; a given file is meant, whatever its name. Symbolic links are followed within the given directory; links that go
  * round in circles or to nothing, unreadable places and names that are not UTF-8 are rejected. Links that lead out of it
  * are rejected together, at the end, unless they are to be followed. Ends when aborted. Memory: the names of one
  * directory a level.
@@ -106,17 +109,17 @@ export async function* walk(
   given: string,
   filter: PathFilter,
   signal: AbortSignal,
-  { followLinks }: WalkOptions = {},
+  { followLinks, strict = false }: WalkOptions = {},
 ): AsyncGenerator<Found> {
   try {
     const real = await realpath(given);
     const found = await stat(real);
     if (found.isDirectory()) {
-      const passedOver: PassedOver = { count: 0, first: '' };
+      const linksOut: LinksOut = { count: 0, first: '' };
       const root = { shown: given, real, relative: '', trail: [real], linked: false };
-      const shared = { followLinks: followLinks === true, passedOver, entered: new Set<string>() };
+      const shared = { followLinks: followLinks === true, strict, linksOut, entered: new Set<string>() };
       yield* walkDirectory({ ...root, ...shared }, filter, signal);
-      if (passedOver.count > 0) yield reject(given, passedOverReason(passedOver, followLinks !== undefined));
+      if (linksOut.count > 0) yield reject(given, linksOutReason(linksOut, followLinks !== undefined));
       return;
     }
     const relative = basename(resolve(given));
@@ -140,15 +143,21 @@ async function* walkDirectory(
     yield reject(directory.shown, readFault(error));
     return;
   }
-  const names = new Set(dirents.map((dirent) => dirent.name.toString()));
   const entries: Entry[] = [];
   for (const dirent of dirents) {
     if (signal.aborted) return;
     const name = dirent.name.toString();
     const relative = directory.relative + name;
     // What nobody asked for is no reason to complain.
-    if (!filter.enters(relative) || isLitter(name, dirent.isDirectory(), names)) continue;
+    if (!filter.enters(relative)) continue;
     if (!dirent.isDirectory() && !dirent.isSymbolicLink() && !filter.wants(relative)) continue;
+    const kind = await foreignEntry(directory, name, dirent, filter);
+    if (kind !== undefined) {
+      if (!dirent.isDirectory() && !filter.wants(relative)) continue;
+      const { strict, shown } = directory;
+      yield strict ? reject(join(shown, name), foreignReason(kind)) : { passedOver: kind };
+      continue;
+    }
     if (!Buffer.from(name).equals(dirent.name)) {
       yield reject(join(directory.shown, name), 'its name is not valid UTF-8: rename it');
       continue;
@@ -175,6 +184,22 @@ async function* walkDirectory(
   }
 }
 
+/** Its kind, where it is no image by name and nobody asked for its extension. */
+async function foreignEntry(
+  directory: Directory,
+  name: string,
+  dirent: Dirent<Buffer>,
+  filter: PathFilter,
+): Promise<string | undefined> {
+  const kind = foreignKind(name, dirent.isDirectory());
+  if (kind === undefined || dirent.isDirectory() || name.startsWith('.')) return kind;
+  if (filter.asks?.(directory.relative + name) === true) return undefined;
+  if (!dirent.isSymbolicLink()) return kind;
+  // A directory may have any name.
+  const target = await stat(join(directory.real, name)).catch(() => undefined);
+  return target?.isDirectory() === true ? undefined : kind;
+}
+
 /** The entry with its symbolic link resolved, or why it is rejected; undefined where it is passed over. */
 async function readEntry(
   directory: Directory,
@@ -194,8 +219,8 @@ async function readEntry(
     }
     const root = directory.trail[0]!;
     if (!directory.followLinks && !isWithin(real, root)) {
-      const { passedOver } = directory;
-      if (passedOver.count++ === 0) passedOver.first = directory.relative + name;
+      const { linksOut } = directory;
+      if (linksOut.count++ === 0) linksOut.first = directory.relative + name;
       return undefined;
     }
     // Where a link leads above a directory that led here, the way down from there would come to it again.
@@ -216,7 +241,7 @@ function isWithin(path: string, directory: string): boolean {
   return path === directory || path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
-function passedOverReason({ count, first }: PassedOver, told: boolean): string {
+function linksOutReason({ count, first }: LinksOut, told: boolean): string {
   const many = count > 1;
   const links = many ? `${count} symbolic links lead` : 'a symbolic link leads';
   const which = `${many ? 'the first is ' : ''}${first}`;

@@ -27,7 +27,7 @@ export const consumeRows = [
     section: 'Consume',
     description: 'Partition to consume when --partition is not given',
     schema: (kinds) => kinds.wholeNumber(0, 999_999),
-    otherwise: 'the first free one',
+    otherwise: 'every partition that nobody owns',
     example: '0',
   },
   {

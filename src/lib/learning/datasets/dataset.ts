@@ -1,7 +1,9 @@
 /** Reads a training set from disk: one folder a class, every image checked by its content. */
 import { createHash } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { ImageError, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, className, inByteOrder, labelFault } from '../../base/files/class-folders.ts';
+import { type PassedOver, PassedOverCount } from '../../base/files/image-names.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import { checkPaths, type Found, type PathFilter, type Rejection, walk } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
@@ -16,6 +18,11 @@ export interface Example {
   label: number;
   /** Of the file's content: 64 hex digits. */
   sha256: string;
+  /** Its path below the folder of its class; undefined where there is no such folder. */
+  below?: string;
+  /** When the camera says that it was taken, and when the file was last written: milliseconds, to compare. */
+  taken?: number | undefined;
+  modified?: number | undefined;
 }
 
 export interface Dataset {
@@ -25,6 +32,8 @@ export interface Dataset {
   examples: Example[];
   /** Files that are left out because they cannot be read as images. */
   unreadable: Rejection[];
+  /** Files that are no images by name. */
+  passedOver?: PassedOver;
   /** Folders that were not chosen. */
   leftOut: string[];
 }
@@ -40,6 +49,8 @@ export interface DatasetOptions {
   elsewhere?: readonly string[] | undefined;
   /** Symbolic links that lead out of the directory are followed. */
   followLinks?: boolean | undefined;
+  /** What is no image by name is at fault too, and any such file or unreadable image is an error. */
+  strict?: boolean | undefined;
   limits?: ImageLimits;
   signal: AbortSignal;
   /** Told how many files were looked at. */
@@ -53,7 +64,7 @@ export interface DatasetOptions {
 export async function readClassFolders(dir: string, given: DatasetOptions): Promise<Dataset> {
   const classes = given.named ? given.classes : given.classes?.map((label) => label.normalize());
   const options = { ...given, classes };
-  const { signal, onProgress, limits = defaultLimits, followLinks = false } = options;
+  const { signal, onProgress, limits = defaultLimits, followLinks = false, strict = false } = options;
   await checkPaths([dir]);
   const folders = await namedFolders(dir, options);
   const { labels, leftOut } = chosenClasses(dir, folders, options);
@@ -61,14 +72,19 @@ export async function readClassFolders(dir: string, given: DatasetOptions): Prom
   const examples: Example[] = [];
   const unreadable: Rejection[] = [];
   await using looking = openImagesApart(limits);
-  const look = async (found: Found): Promise<Example | Rejection> => {
+  const passedOver = new PassedOverCount();
+  const look = async (found: Found): Promise<Example | Rejection | string> => {
+    if ('passedOver' in found) return found.passedOver;
     if ('rejected' in found) return found.rejected;
     const { file, path, relative } = found.file;
     try {
       const bytes = await readImageFile(file, limits.maxBytes);
       await looking.check(bytes);
       const sha256 = createHash('sha256').update(bytes).digest('hex');
-      return { path, label: index.get(relative.slice(0, relative.indexOf('/')))!, sha256 };
+      const slash = relative.indexOf('/');
+      const label = index.get(relative.slice(0, slash))!;
+      const modified = (await stat(file).catch(() => undefined))?.mtimeMs;
+      return { path, label, sha256, below: relative.slice(slash + 1), taken: takenAt(bytes), modified };
     } catch (error) {
       if (error instanceof ImageError) return { path, reason: error.message };
       throw error;
@@ -76,18 +92,33 @@ export async function readClassFolders(dir: string, given: DatasetOptions): Prom
   };
   const filter = onlyFolders((folder) => (index.get(folder) ?? -1) >= 0);
   const inFlight = 2 * usableCores() + 2;
-  const source = (stopped: AbortSignal) => walk(dir, filter, stopped, { followLinks });
+  const source = (stopped: AbortSignal) => walk(dir, filter, stopped, { followLinks, strict });
   let files = 0;
   for await (const group of orderedGroups(source, look, { inFlight, signal })) {
     for (const one of group) {
-      if ('sha256' in one) examples.push(one);
+      if (typeof one === 'string') passedOver.add(one);
+      else if ('sha256' in one) examples.push(one);
       else unreadable.push(one);
     }
     onProgress?.((files += group.length));
   }
   signal.throwIfAborted();
-  refuseEmpty(dir, labels, [...folders.values()], { labels, examples, unreadable, leftOut });
-  return { labels, examples, unreadable, leftOut };
+  const set = { labels, examples, unreadable, leftOut, passedOver: passedOver.result };
+  refuseEmpty(dir, labels, [...folders.values()], set);
+  if (strict && unreadable.length > 0) throw notStrict(dir, unreadable);
+  return set;
+}
+
+/** EXIF stands near the beginning of a file; of its times, which are text, any tells how far apart two pictures are. */
+const exifBytes = 64 * 1024;
+
+function takenAt(bytes: Uint8Array): number | undefined {
+  const start = Buffer.from(bytes.subarray(0, exifBytes)).toString('latin1');
+  const found = /(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d)\0/.exec(start);
+  if (found === null) return undefined;
+  const [, year, month, day, time] = found;
+  const at = Date.parse(`${year}-${month}-${day}T${time}Z`);
+  return Number.isNaN(at) ? undefined : at;
 }
 
 function onlyFolders(chosen: (folder: string) => boolean): PathFilter {
@@ -181,6 +212,16 @@ function refuseEmpty(
   throw invalidDataset(
     `${dir} has no readable image of the class${empty.length > 1 ? 'es' : ''} ${quotedList(empty)}`,
     ['Add images to it, remove the folder, or leave the class out with --classes.', ...some].join('\n'),
+  );
+}
+
+function notStrict(dir: string, rejected: readonly Rejection[]): VisionscaleError {
+  const lines = rejected.slice(0, 20).map(({ path, reason }) => `${path}: ${reason}`);
+  if (rejected.length > 20) lines.push(`and ${rejected.length - 20} more`);
+  const what = rejected.length === 1 ? 'a file' : `${rejected.length} files`;
+  return invalidDataset(
+    `${dir} has ${what} that cannot be used, and --strict allows none:\n  ${lines.join('\n  ')}`,
+    'Remove or repair them, or leave out --strict.',
   );
 }
 

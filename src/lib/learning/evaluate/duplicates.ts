@@ -35,14 +35,16 @@ export async function findDuplicates(
   options: DuplicateOptions,
 ): Promise<DuplicatePair[]> {
   const prints = await fingerprints([...train, ...held], options);
-  const index = new Map<number, number[]>();
-  for (let i = 0; i < train.length; i++) {
-    for (const band of bands(prints[i])) {
-      const same = index.get(band);
-      if (same) same.push(i);
-      else index.set(band, [i]);
-    }
-  }
+  return duplicatesAmong(train, held, prints);
+}
+
+/** As `findDuplicates`, with the prints of the training images and then of those held. */
+export function duplicatesAmong(
+  train: readonly LabelledImage[],
+  held: readonly LabelledImage[],
+  prints: readonly (Fingerprint | undefined)[],
+): DuplicatePair[] {
+  const index = indexOf(prints.slice(0, train.length));
   const pairs: DuplicatePair[] = [];
   held.forEach((image, at) => {
     const print = prints[train.length + at];
@@ -54,13 +56,30 @@ export async function findDuplicates(
   return pairs;
 }
 
-interface Fingerprint {
+/** Every two prints of (nearly) the same image, by their indexes, the smaller first. */
+export function* alikePairs(prints: readonly (Fingerprint | undefined)[]): Generator<[number, number]> {
+  const index = indexOf(prints);
+  for (const [i, print] of prints.entries()) {
+    if (print === undefined) continue;
+    for (const other of candidates(print, index)) {
+      if (other < i && isAlike(print, prints[other]!)) yield [other, i];
+    }
+  }
+}
+
+/** How far two images differ, in mean levels of 256. */
+export function levelsBetween(a: Fingerprint, b: Fingerprint): number {
+  return levelsApart(a.pixels, b.pixels);
+}
+
+export interface Fingerprint {
   /** 64 bits in four words of 16: two prints within three bits of each other have one of them in common. */
   words: readonly number[];
   pixels: Uint8Array;
 }
 
-async function fingerprints(
+/** Of every image, in their order; undefined for those that cannot be read. */
+export async function fingerprints(
   images: readonly LabelledImage[],
   { signal, onProgress, limits = defaultLimits }: DuplicateOptions,
 ): Promise<(Fingerprint | undefined)[]> {
@@ -100,22 +119,47 @@ function bands(print: Fingerprint | undefined): number[] {
   return print === undefined ? [] : print.words.map((word, i) => (i << 16) | word);
 }
 
-function nearestOf(
-  print: Fingerprint,
-  prints: readonly (Fingerprint | undefined)[],
-  index: ReadonlyMap<number, readonly number[]>,
-): number | undefined {
-  let nearest: number | undefined;
-  let least = mostLevels;
+type BandIndex = ReadonlyMap<number, readonly number[]>;
+
+/** Which prints have a word in common with another. */
+function indexOf(prints: readonly (Fingerprint | undefined)[]): BandIndex {
+  const index = new Map<number, number[]>();
+  for (const [i, print] of prints.entries()) {
+    for (const band of bands(print)) {
+      const same = index.get(band);
+      if (same) same.push(i);
+      else index.set(band, [i]);
+    }
+  }
+  return index;
+}
+
+function* candidates(print: Fingerprint, index: BandIndex): Generator<number> {
   let left = mostCandidates;
   for (const band of bands(print)) {
     for (const i of index.get(band) ?? []) {
-      if (left-- === 0) return nearest;
-      const other = prints[i]!;
-      if (bitsApart(print.words, other.words) > mostBits) continue;
-      const levels = levelsApart(print.pixels, other.pixels);
-      if (levels < least) [nearest, least] = [i, levels];
+      if (left-- === 0) return;
+      yield i;
     }
+  }
+}
+
+function isAlike(a: Fingerprint, b: Fingerprint): boolean {
+  return bitsApart(a.words, b.words) <= mostBits && levelsApart(a.pixels, b.pixels) < mostLevels;
+}
+
+function nearestOf(
+  print: Fingerprint,
+  prints: readonly (Fingerprint | undefined)[],
+  index: BandIndex,
+): number | undefined {
+  let nearest: number | undefined;
+  let least = mostLevels;
+  for (const i of candidates(print, index)) {
+    const other = prints[i]!;
+    if (bitsApart(print.words, other.words) > mostBits) continue;
+    const levels = levelsApart(print.pixels, other.pixels);
+    if (levels < least) [nearest, least] = [i, levels];
   }
   return nearest;
 }

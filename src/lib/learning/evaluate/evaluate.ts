@@ -1,6 +1,7 @@
 /** The verb `evaluate`: one model or two on the same labelled folders. */
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, folderName } from '../../base/files/class-folders.ts';
+import { type PassedOver, passedOverTogether } from '../../base/files/image-names.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
@@ -20,6 +21,8 @@ export interface EvaluateOptions {
   skipUnknown: boolean;
   /** Symbolic links that lead out of the directory are followed. */
   followLinks?: boolean | undefined;
+  /** A file that cannot be used is an error. */
+  strict?: boolean | undefined;
   limits: ImageLimits;
   signal: AbortSignal;
   report: (event: EvaluateEvent) => void;
@@ -38,6 +41,7 @@ export interface Evaluation {
   /** Of the images with their labels. */
   dataDigest: string;
   unreadable: Rejection[];
+  passedOver: PassedOver;
 }
 
 /** Throws a VisionscaleError `unknown_classes`, `dataset_invalid` or `interrupted`, a UsageError without `dir`. */
@@ -67,8 +71,8 @@ async function evaluateModels(options: EvaluateOptions): Promise<Evaluation> {
       await judge(classifier, set.labels, set.images, { signal, onProgress, maxBytes: limits.maxBytes }),
     );
   }
-  const { dataDigest: digest, unreadable } = set;
-  return { judgements: judgements as Evaluation['judgements'], dataDigest: digest, unreadable };
+  const { dataDigest: digest, unreadable, passedOver } = set;
+  return { judgements: judgements as Evaluation['judgements'], dataDigest: digest, unreadable, passedOver };
 }
 
 interface LabelledSet {
@@ -76,6 +80,7 @@ interface LabelledSet {
   images: LabelledImage[];
   dataDigest: string;
   unreadable: Rejection[];
+  passedOver: PassedOver;
 }
 
 async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
@@ -99,6 +104,7 @@ async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
     named: labelOf,
     partial: { ignore: unknown },
     followLinks: options.followLinks,
+    strict: options.strict,
     limits,
     signal,
     onProgress: (files) => report({ kind: 'reading', files }),
@@ -109,7 +115,8 @@ async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
   const labels = known.filter((label) => present.has(label));
   const index = new Map(labels.map((label, i) => [label, i]));
   const images = examples.map((e) => ({ ...e, label: index.get(found.labels[e.label]!)! }));
-  return { labels, images, dataDigest: dataDigest(labels, images), unreadable };
+  const passedOver = passedOverTogether([found.passedOver]);
+  return { labels, images, dataDigest: dataDigest(labels, images), unreadable, passedOver };
 }
 
 /** Holds the class folders of a directory against the labels that the models know. */

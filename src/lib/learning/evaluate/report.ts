@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
 import { compareJudgements } from './compare.ts';
 import { type Judgement, worstMistakes, type JudgedImage } from './judge.ts';
-import { wilson, confusedPairs } from './metrics.ts';
+import { confusedPairs } from './metrics.ts';
 import { classCounts, countWarnings } from './report/counts.ts';
 import type { ReportInput } from './report/input.ts';
 import { reportPage } from './report/page.ts';
-import { verdict } from './report/verdict.ts';
+import { accuracyInterval, verdict } from './report/verdict.ts';
 
 export interface ReportFiles {
   html: string;
@@ -30,7 +30,8 @@ const mostMistakes = 100;
 
 /** metrics.json: what the report says, for programs. Shares are of 1. */
 function metricsDocument(input: ReportInput): Record<string, unknown> {
-  const { judgements, model, parent, dataDigest, seed, history, duplicates, unreadable, created } = input;
+  const { judgements, model, parent, dataDigest, seed, history, duplicates, unreadable, created, holdOut } =
+    input;
   const [first, second] = judgements;
   const { grade, answer, because, next } = verdict(input);
   const failed = unreadable ?? first.unreadable;
@@ -42,16 +43,17 @@ function metricsDocument(input: ReportInput): Record<string, unknown> {
     ...(seed !== undefined && { seed }),
     verdict: { grade, answer, because, next },
     warnings: countWarnings(input),
-    ...judged(first),
+    ...judged(input, first),
+    ...(holdOut !== undefined && { holdOut }),
     counts: classCounts(input),
     ...(history !== undefined && { history }),
     ...(duplicates !== undefined && { duplicates }),
     unreadable: failed,
-    ...(second !== undefined && { compared: judged(second), comparison: comparison(first, second) }),
+    ...(second !== undefined && { compared: judged(input, second), comparison: comparison(first, second) }),
   };
 }
 
-function judged(judgement: Judgement): Record<string, unknown> {
+function judged(input: ReportInput, judgement: Judgement): Record<string, unknown> {
   const { model, labels, metrics, inferMs } = judgement;
   const { top1, top5, count, perClass, confusion } = metrics;
   const name = (answer: JudgedImage) => ({
@@ -65,7 +67,8 @@ function judged(judgement: Judgement): Record<string, unknown> {
     top1,
     top5,
     count,
-    interval95: wilson(Math.round(top1 * count), count),
+    // None where the images are not independent.
+    interval95: accuracyInterval(input, judgement) ?? null,
     inferMs,
     labels,
     perClass,

@@ -5,10 +5,12 @@ import type { ImageLimits } from '../../models/images/limits.ts';
 import { imagenetPreprocessing, type Preprocessing } from '../../models/images/preprocess.ts';
 import type { SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
 import type { SqueezeNetWeights } from '../../models/onnx/squeezenet.ts';
-import type { Sets } from '../datasets/sets.ts';
+import type { Example } from '../datasets/dataset.ts';
+import type { Row } from '../groups/likeness.ts';
 import type { EpochMetrics, TrainEvent } from './events.ts';
-import { zooms } from './features/network.ts';
-import { trainHead, type HeadEvent } from './head/head.ts';
+import { featureCount, zooms } from './features/network.ts';
+import { featuresOf, trainHead, viewsOfEach, type HeadEvent } from './head/head.ts';
+import type { Sets } from './hold-out.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
 
 export type TrainMode = 'head' | 'full' | 'scratch';
@@ -51,6 +53,26 @@ export interface Trained {
   /** For the manifest. */
   details: Record<string, unknown>;
   history?: EpochMetrics[];
+  /** As `TrainedHead` has it. */
+  ungroupedTop1?: number | undefined;
+  /** Of cross-validation that keeps similar images together. */
+  crossValidatedTop1?: number | undefined;
+}
+
+/** Features of images by which like ones are told, as the parent sees them. In mode `head` they are kept for training. */
+export async function describeImages(
+  options: ModeOptions,
+  examples: readonly Example[],
+  parent: Parent,
+): Promise<Row[]> {
+  const views = options.mode === 'head' ? viewsOfEach(examples.length) : 1;
+  const cacheDir = featureDirectory(options);
+  const { data } = await featuresOf({ ...options, train: examples, parent, cacheDir }, views);
+  return examples.map((_, i) => data.slice(i * views * featureCount, (i * views + 1) * featureCount));
+}
+
+function featureDirectory({ workDir }: ModeOptions): string {
+  return join(workDir, 'features');
 }
 
 /** `parent` is undefined in mode `scratch`; `checkpoints` is the directory of what an interrupted training leaves. */
@@ -67,14 +89,29 @@ export async function trainMode(
 }
 
 async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise<Trained> {
-  const { weights, preprocessing, chosen } = await trainHead({
+  const { weights, preprocessing, chosen, ungroupedTop1 } = await trainHead({
     ...options,
     ...sets,
     parent,
-    cacheDir: join(options.workDir, 'features'),
+    cacheDir: featureDirectory(options),
+    // Where images were described before they were divided, their features are on disk, and were told of.
+    ...(sets.isDescribed && {
+      views: viewsOfEach(sets.train.length + sets.held.length),
+      onEvent: (event) => {
+        if (event.kind !== 'features' && event.kind !== 'features-ready') options.onEvent(event);
+      },
+    }),
   });
   const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
-  return { weights, finalRelu: false, preprocessing, details: { crossValidation } };
+  const details = { crossValidation };
+  return {
+    weights,
+    finalRelu: false,
+    preprocessing,
+    details,
+    ungroupedTop1,
+    crossValidatedTop1: chosen.top1,
+  };
 }
 
 async function networkOf(

@@ -38,9 +38,12 @@ export async function compareWithFormer(
   if (former === undefined) return { better: true, reason: `It is the first version of ${entry.name}.` };
   if (former.digest === entry.digest)
     return { better: true, reason: `It is ${entryLabel(former)} again, bit for bit.` };
-  const formerTop1 =
-    knownTop1(former, candidate.heldOut) ?? (await judgeFormer(await loadModel(former.path)));
-  const figures = `${percent(candidate.top1)} of the hold-out right, ${entryLabel(former)} ${percent(formerTop1)}`;
+  const known = knownTop1(former, candidate.heldOut);
+  const formerTop1 = known ?? (await judgeFormer(await loadModel(former.path)));
+  // With another hold-out, some of these images were among those that it learned from.
+  const perhaps =
+    known === undefined && former.manifest?.training ? ', perhaps having learned from some' : '';
+  const figures = `${percent(candidate.top1)} of the hold-out right, ${entryLabel(former)} ${percent(formerTop1)}${perhaps}`;
   const better = candidate.top1 > formerTop1;
   return { better, formerTop1, reason: `It is ${better ? '' : 'not '}better: ${figures}.` };
 }

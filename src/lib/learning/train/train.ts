@@ -14,12 +14,13 @@ import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
 import { dataDigest, countsOf } from '../datasets/dataset.ts';
-import { readSets, type Sets } from '../datasets/sets.ts';
-import { findDuplicates } from '../evaluate/duplicates.ts';
+import { readSets } from '../datasets/sets.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
-import type { DuplicatePair, ReportInput } from '../evaluate/report/input.ts';
+import type { HoldOutNotes, ReportInput } from '../evaluate/report/input.ts';
 import { writeReport, type ReportFiles } from '../evaluate/report.ts';
-import { trainMode, type ModeEvent, type ModeOptions } from './modes.ts';
+import type { GroupOf } from '../groups/names.ts';
+import { holdOut, type Sets } from './hold-out.ts';
+import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
 import { compareWithFormer, formerVersion, type Comparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
@@ -28,11 +29,15 @@ export interface TrainOptions extends ModeOptions {
   /** Fetches corrected images to learn from as well. */
   corrections?: (() => Promise<CorrectedDataset>) | undefined;
   classes?: readonly string[] | undefined;
-  /** Directory of the hold-out; without it `valSplit` of each class is held back. */
+  /** Directory of the hold-out; without it `valSplit` of each class is held back, in whole groups. */
   val?: string | undefined;
   valSplit: number;
+  /** Which images belong together by their names; see `seriesOf` for what is found without it. */
+  groupBy?: GroupOf | undefined;
   /** Symbolic links that lead out of the directories are followed. */
   followLinks?: boolean | undefined;
+  /** A file that cannot be used is an error. */
+  strict?: boolean | undefined;
   /** What the model is called in the store. */
   name: string;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */
@@ -64,7 +69,6 @@ export type TrainResult =
       judgement: Judgement;
       comparison: Comparison;
       sets: Sets;
-      duplicates: DuplicatePair[];
       input: ReportInput;
       report: ReportFiles;
       /** Ctrl-C ended it: this is the best until then. */
@@ -102,25 +106,25 @@ function checkpoints({ workDir, name }: TrainOptions): string {
 }
 
 async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
-  const { mode, seed, limits, signal, onEvent, store, out } = options;
+  const { mode, seed, signal, onEvent, store, out } = options;
   // Whatever can fail is tried before any image is looked at.
   if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
   const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
   await makeWritableDirectory(out);
   const corrected = await options.corrections?.();
-  const sets = await readSets({
+  const found = await readSets({
     ...options,
     corrected,
     onProgress: (files) => onEvent({ kind: 'reading', files }),
   });
-  onEvent({ kind: 'sets', sets });
-  const total = sets.train.length + sets.held.length;
-  const duplicates = await findDuplicates(sets.train, sets.held, {
-    limits,
-    signal,
-    onProgress: (done) => onEvent({ kind: 'comparing', done, total }),
+  const sets = await holdOut(found, {
+    ...options,
+    pattern: options.groupBy,
+    describe: from && ((examples) => describeImages(options, examples, from)),
+    onProgress: (done, total) => onEvent({ kind: 'comparing', done, total }),
   });
+  onEvent({ kind: 'sets', sets });
   const digests = { data: dataDigest(sets.labels, sets.train), heldOut: dataDigest(sets.labels, sets.held) };
   const trained = await trainMode(options, sets, from, checkpoints(options));
   const interrupted = signal.aborted;
@@ -144,6 +148,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
       ...digests,
       seed,
       trainImages: sets.train.length,
+      heldOutGroups: sets.groups.count,
       interrupted,
       ...details,
       ...(corrected && { corrections: corrected.examples.length }),
@@ -167,7 +172,8 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     ...(parent && { parent: parent.info }),
     counts: sets.labels.map((label, i) => ({ label, train: trainCounts[i]!, held: heldCounts[i]! })),
     ...(history && { history }),
-    duplicates,
+    duplicates: sets.duplicates,
+    holdOut: holdOutNotes(sets, trained, options),
     dataDigest: digests.data,
     seed,
     unreadable: sets.unreadable,
@@ -180,11 +186,17 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     judgement: named,
     comparison,
     sets,
-    duplicates,
     input,
     report,
     interrupted,
   };
+}
+
+function holdOutNotes(sets: Sets, trained: Trained, { val }: TrainOptions): HoldOutNotes {
+  const { groups, isNamed, mixed, duplicatesLeftOut, oneGroup } = sets;
+  const { ungroupedTop1, crossValidatedTop1 } = trained;
+  const isGiven = val !== undefined;
+  return { groups, isGiven, isNamed, mixed, duplicatesLeftOut, oneGroup, ungroupedTop1, crossValidatedTop1 };
 }
 
 function inMemory(

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import { errorMessage, ImageError, isRetryable } from '../../base/errors.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
-import type { FoundFile, Rejection } from '../../base/files/walk.ts';
+import type { FoundFile } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { sniffImage } from '../../models/images/sniff.ts';
-import type { ClassifyOptions } from './classify.ts';
-import { filesOf } from './classify.ts';
+import type { ClassifyOptions, LeftOut } from './classify.ts';
+import { filesOf, leftOut } from './classify.ts';
 import type { LabelsFile, RemoteImage } from './labels-file.ts';
 import { type ServerClient, waitAsTold } from './server-client.ts';
 
@@ -31,7 +31,7 @@ export interface RemoteOptions extends ClassifyOptions {
 export type RemoteEvent =
   /** `before`: by an earlier run, as the labels file says. */
   | { kind: 'classified'; result: RemoteImage; before: boolean }
-  | { kind: 'rejected'; rejection: Rejection }
+  | LeftOut
   /** The server is away or busy; it is tried again. */
   | { kind: 'waiting'; reason: string };
 
@@ -83,8 +83,7 @@ export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions)
     );
 
   await forEachConcurrently(filesOf(options, signal), concurrency, async (found) => {
-    if ('file' in found) await classifyFile(found.file);
-    else await report({ kind: 'rejected', rejection: found.rejected });
+    await ('file' in found ? classifyFile(found.file) : report(leftOut(found)));
   });
 }
 

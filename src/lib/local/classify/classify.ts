@@ -21,6 +21,8 @@ export interface ClassifyOptions {
   exclude?: readonly string[];
   /** Symbolic links that lead out of the directory are followed. */
   followLinks?: boolean;
+  /** What is no image by name is rejected, not passed over. */
+  strict?: boolean;
   /** Most files to look at. */
   limit?: number;
   /** Largest file, in bytes. */
@@ -42,8 +44,13 @@ export interface ClassifiedImage {
   modelDigest: string;
 }
 
-export type ClassifyOutcome =
-  { kind: 'classified'; result: ClassifiedImage } | { kind: 'rejected'; rejection: Rejection };
+export type ClassifyOutcome = { kind: 'classified'; result: ClassifiedImage } | LeftOut;
+
+/** A file that is not classified. */
+export type LeftOut =
+  | { kind: 'rejected'; rejection: Rejection }
+  /** It is no image by name; `what` is its `foreignKind`. */
+  | { kind: 'passed over'; what: string };
 
 /** Attempts at an image whose worker thread dies. */
 const attempts = 3;
@@ -79,17 +86,21 @@ export async function* classify(
 
   const groups = orderedGroups(
     (stopped) => filesOf(options, stopped),
-    async (found): Promise<ClassifyOutcome> =>
-      'file' in found ? classifyFile(found.file) : { kind: 'rejected', rejection: found.rejected },
+    async (found): Promise<ClassifyOutcome> => ('file' in found ? classifyFile(found.file) : leftOut(found)),
     { inFlight: 2 * classifier.workers + 2, signal },
   );
   for await (const group of groups) yield* group;
 }
 
+export function leftOut(found: Exclude<Found, { file: FoundFile }>): LeftOut {
+  if ('rejected' in found) return { kind: 'rejected', rejection: found.rejected };
+  return { kind: 'passed over', what: found.passedOver };
+}
+
 /** How many files `classify` will look at; undefined when aborted. */
 export async function countFiles(options: Omit<ClassifyOptions, 'maxBytes'>): Promise<number | undefined> {
   let files = 0;
-  for await (const _ of filesOf(options, options.signal)) files++;
+  for await (const found of filesOf(options, options.signal)) if (!('passedOver' in found)) files++;
   return options.signal.aborted ? undefined : files;
 }
 
@@ -98,11 +109,11 @@ export async function* filesOf(
   options: Omit<ClassifyOptions, 'maxBytes'>,
   signal: AbortSignal,
 ): AsyncGenerator<Found> {
-  const { path, include, exclude, followLinks = false, limit = Infinity } = options;
+  const { path, include, exclude, followLinks = false, strict = false, limit = Infinity } = options;
   await checkPaths([path]);
   let files = 0;
-  for await (const found of walk(path, pathFilter(include, exclude), signal, { followLinks })) {
-    if (files++ >= limit) return;
+  for await (const found of walk(path, pathFilter(include, exclude), signal, { followLinks, strict })) {
+    if (!('passedOver' in found) && files++ >= limit) return;
     yield found;
   }
 }

@@ -1,5 +1,6 @@
 /** The verb `demo`: one producer and a consumer a partition as real processes, on the images of a directory, once. */
 import { VisionscaleError } from '../../base/errors.ts';
+import type { PassedOver } from '../../base/files/image-names.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/load.ts';
 import type { UploadResult } from '../../pipeline/upload/upload.ts';
@@ -38,7 +39,7 @@ export type DemoEvent =
   /** Every prediction beside what its image shows, where that is known. */
   | { kind: 'judged'; judged: Judged[] };
 
-export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'>, Partial<Accuracy> {
+export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'>, Partial<Accuracy>, PassedOver {
   images: number;
   imagesPerSecond: number;
   /** From the call to the first row. */
@@ -107,6 +108,7 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
     const ids = (await roundsOf(pool, keys)).map(({ key, round }) => producedRequestId(key, round));
     const [owner] = await readOwners(pool, options.pipeline, topic.name);
     const { firstPredictionAt, ...summary } = await summarize(pool, options.pipeline, ids);
+    const { rejected, passedOver, passedOverKinds } = uploaded;
     return {
       images: keys.length,
       ...summary,
@@ -115,7 +117,9 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
         firstPredictionAt === null ? null : (firstPredictionAt.getTime() - startedAt) / 1000,
       model: owner?.model ?? null,
       engine: owner?.engine ?? null,
-      rejected: uploaded.rejected,
+      rejected,
+      passedOver,
+      passedOverKinds,
       ...(deps.truth !== undefined && (await judged(deps, options, ids, deps.truth))),
     };
   } finally {

@@ -3,9 +3,10 @@ import { type Registry, Gauge } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/options.ts';
+import type { Servers } from '../../pipeline/server-watch.ts';
 import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
-import { consumerMeters, type ConsumerMeters, inFlightGauges } from './meters.ts';
+import { consumerMeters, type ConsumerMeters, inFlightGauges, waitingGauge } from './meters.ts';
 
 /** Most belts and bins that are told apart. */
 const mostBelts = 50;
@@ -134,6 +135,7 @@ export interface ConsumerSources {
   classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
   /** Age of the oldest message that no results topic has, in seconds; null: there is none, or nobody knows. */
   oldestUnpublished: () => Promise<number | null>;
+  servers: Servers;
 }
 
 /** How often the database is asked for the age of its outbox, at most, in milliseconds. */
@@ -143,6 +145,7 @@ function consumerState(registry: Registry, sources: ConsumerSources): void {
   const { load, classifier } = sources;
   const age = sampled(sources.oldestUnpublished, outboxEveryMs);
   inFlightGauges(registry, load);
+  waitingGauge(registry, sources.servers);
   new Gauge({
     name: 'visionscale_outbox_oldest_seconds',
     help: 'Age of the oldest message of the pipeline that no results topic has, as last asked; 0: there is none.',

@@ -1,6 +1,7 @@
 /** Counters, gauges and histograms with their names, units and meanings: those that several roles have, and those of a consumer. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
+import { serverNames, type Servers } from '../../pipeline/server-watch.ts';
 
 export function inFlightGauges(registry: Registry, load: Readonly<Load>): void {
   const registers = [registry];
@@ -50,12 +51,18 @@ export function retriesCounter(registry: Registry): Counter<'stage' | 'cause'> {
   });
 }
 
-/** Whether a process waits for something that is away. */
-export function waitingGauge(registry: Registry): Gauge {
-  return new Gauge({
+/** Which servers a process waits for: the same metric in every role. */
+export function waitingGauge(registry: Registry, servers: Servers): void {
+  new Gauge({
     name: 'visionscale_waiting',
-    help: '1 while something that is away is waited for.',
+    help: '1 while this server is away and waited for (a topic in the database counts as the database); else 0.',
+    labelNames: ['for'],
     registers: [registry],
+    collect() {
+      for (const name of serverNames) {
+        this.set({ for: name }, servers.away.some(({ server }) => server === name) ? 1 : 0);
+      }
+    },
   });
 }
 

@@ -1,10 +1,11 @@
 /** The metrics of `produce` and of `watch`, fed by what they report. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { ProduceEvent } from '../../pipeline/produce.ts';
+import type { Servers } from '../../pipeline/server-watch.ts';
 import type { WatchEvent } from '../../pipeline/watch/visit.ts';
 import { retriesCounter, waitBuckets, waitingGauge } from './meters.ts';
 
-export function producerMetrics(registry: Registry): (event: ProduceEvent) => void {
+export function producerMetrics(registry: Registry, servers: Servers): (event: ProduceEvent) => void {
   const registers = [registry];
   const produced = new Counter({
     name: 'visionscale_produced_total',
@@ -16,7 +17,7 @@ export function producerMetrics(registry: Registry): (event: ProduceEvent) => vo
     help: 'Images whose keys are still to be sent, as last counted.',
     registers,
   });
-  const waiting = waitingGauge(registry);
+  waitingGauge(registry, servers);
   const retries = retriesCounter(registry);
   let left = 0;
   return (event) => {
@@ -27,15 +28,11 @@ export function producerMetrics(registry: Registry): (event: ProduceEvent) => vo
       case 'produced':
         produced.inc(event.images);
         pending.set((left = Math.max(0, left - event.images)));
-        waiting.set(0);
         break;
       case 'waiting':
-        waiting.set(1);
         retries.inc({ stage: 'produce', cause: event.code });
         break;
       case 'following':
-        waiting.set(0);
-        break;
       case 'topic':
       case 'round':
         break;
@@ -43,7 +40,7 @@ export function producerMetrics(registry: Registry): (event: ProduceEvent) => vo
   };
 }
 
-export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
+export function watchMetrics(registry: Registry, servers: Servers): (event: WatchEvent) => void {
   const registers = [registry];
   const files = new Counter({
     name: 'visionscale_files_total',
@@ -63,7 +60,7 @@ export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
     buckets: waitBuckets,
     registers,
   });
-  const waiting = waitingGauge(registry);
+  waitingGauge(registry, servers);
   const retries = retriesCounter(registry);
   return (event) => {
     switch (event.kind) {
@@ -71,17 +68,16 @@ export function watchMetrics(registry: Registry): (event: WatchEvent) => void {
         files.inc({ outcome: 'sent' });
         bytes.inc(event.bytes);
         delay.observe(Math.max(0, Date.now() - event.capturedAt.getTime()) / 1000);
-        waiting.set(0);
         break;
       case 'skipped':
       case 'rejected':
         files.inc({ outcome: event.kind });
         break;
       case 'waiting':
-        waiting.set(1);
         retries.inc({ stage: 'watch', cause: event.code });
         break;
       case 'watching':
+      case 'passed over':
       case 'deleted':
       case 'problem':
         break;

@@ -2,15 +2,21 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { ServeEvent } from '../../pipeline/serve/context.ts';
-import { httpBuckets, inFlightGauges } from './meters.ts';
+import type { Servers } from '../../pipeline/server-watch.ts';
+import { httpBuckets, inFlightGauges, waitingGauge } from './meters.ts';
 
 /** Only methods that are well known are told apart: a sender may invent them. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 
 /** `load` is read when the metrics are. */
-export function serveMetrics(registry: Registry, load: Readonly<Load>): (event: ServeEvent) => void {
+export function serveMetrics(
+  registry: Registry,
+  load: Readonly<Load>,
+  servers: Servers,
+): (event: ServeEvent) => void {
   const registers = [registry];
   inFlightGauges(registry, load);
+  waitingGauge(registry, servers);
   const durations = new Histogram({
     name: 'visionscale_http_request_seconds',
     help: 'From the request to its answer, streams excepted, by route and status.',

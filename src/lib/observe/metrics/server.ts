@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
+import { awayLine, type Servers } from '../../pipeline/server-watch.ts';
 import { ConsumerStatus } from '../service-manager/consumer-status.ts';
 import type { Exposition } from './metrics.ts';
 
@@ -127,9 +128,21 @@ interface ConsumerHealth {
   health: () => Health;
 }
 
+/** Of a role that is ready for as long as the servers answer that it needs, and is not told to stop. */
+export function serversHealth(signal: AbortSignal, servers: Servers): () => Health {
+  return () => {
+    const away = awayLine(servers.away);
+    return {
+      alive: true,
+      ready: away === null && !signal.aborted,
+      detail: [...(signal.aborted ? ['stopping'] : []), away ?? 'at work'].join(': '),
+    };
+  };
+}
+
 /** `signal` tells the consumer to stop; `ready` is for the member of a group, which may be given nothing. */
-export function consumerHealth(signal: AbortSignal, ready: boolean): ConsumerHealth {
-  const status = new ConsumerStatus();
+export function consumerHealth(signal: AbortSignal, ready: boolean, servers: Servers): ConsumerHealth {
+  const status = new ConsumerStatus(servers);
   let stalled = false;
   return {
     see(event) {

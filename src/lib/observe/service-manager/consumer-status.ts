@@ -1,5 +1,6 @@
 /** One line on how a consumer fares, as `status` would say it, from what it reports. */
 import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
+import { awayLine, noServers, type Servers } from '../../pipeline/server-watch.ts';
 
 interface Owned {
   lag: number;
@@ -11,10 +12,19 @@ export class ConsumerStatus {
   readonly #owned = new Map<number, Owned>();
   /** What it does while it owns nothing. */
   #without: string | null = null;
-  #standingBy = false;
+  #standby: string | null = null;
   #waiting = false;
   #predicted = 0;
   #deadLettered = 0;
+  readonly #servers: Servers;
+
+  constructor(servers = noServers) {
+    this.#servers = servers;
+    servers.listen(() => {
+      // What waited while it owned nothing waited for a server.
+      if (this.#waiting && servers.away.length === 0) this.#resume();
+    });
+  }
 
   /** True where the state is another now; false for what only counts on, or says nothing of it. */
   see(event: ConsumeEvent): boolean {
@@ -33,24 +43,27 @@ export class ConsumerStatus {
     }
     if (event.kind === 'standing by') {
       const what = partition === null ? 'any partition' : `partition ${partition}`;
-      this.#without = `standing by for ${what}, owned by ${event.holder}`;
-      this.#standingBy = true;
-      this.#waiting = false;
+      this.#standby = `standing by for ${what}, owned by ${event.holder}`;
+      this.#resume();
     } else if (event.kind === 'owning') {
-      this.#without = null;
-      this.#waiting = false;
+      this.#standby = null;
+      this.#resume();
       this.#owned.set(event.partition, { lag: event.lag, waiting: null });
     } else if (event.kind === 'waiting' && event.partition === null) {
       this.#without = `waiting: ${event.reason}`;
       this.#waiting = true;
+    } else if (event.kind === 'going on' && event.partition === null) {
+      this.#without = null;
+      this.#waiting = false;
     } else if (event.kind === 'waiting' || event.kind === 'going on' || event.kind === 'stalled') {
       const waiting = event.kind === 'going on' ? null : event.reason;
       if (event.partition === null) return false;
       const owned = this.#owned.get(event.partition);
       if (owned) owned.waiting = waiting;
+      else if (waiting === null) this.#resume();
       else {
-        this.#without = waiting === null ? null : `partition ${partition}: waiting: ${waiting}`;
-        this.#waiting = waiting !== null;
+        this.#without = `partition ${partition}: waiting: ${waiting}`;
+        this.#waiting = true;
       }
     } else if (event.kind === 'lost' || event.kind === 'released') {
       return this.#owned.delete(event.partition);
@@ -60,10 +73,16 @@ export class ConsumerStatus {
     return true;
   }
 
+  #resume(): void {
+    this.#without = this.#standby;
+    this.#waiting = false;
+  }
+
   /** Whether it does its work or stands by for it, and waits for nothing; `idle` is what a consumer without a partition is. */
   isReady(idle: boolean): boolean {
+    if (this.#servers.away.length > 0) return false;
     if (this.#owned.size > 0) return [...this.#owned.values()].every(({ waiting }) => waiting === null);
-    return this.#waiting ? false : this.#standingBy || idle;
+    return this.#waiting ? false : this.#standby !== null || idle;
   }
 
   line(): string {
@@ -74,6 +93,9 @@ export class ConsumerStatus {
         return `partition ${partition}: ${state}, lag ${lag}`;
       });
     const doing = partitions.length > 0 ? partitions.join('; ') : (this.#without ?? 'no partition');
-    return `${doing}; ${this.#predicted} predictions, ${this.#deadLettered} dead letters`;
+    const away = awayLine(this.#servers.away);
+    const isTold = away !== null && this.#waiting && partitions.length === 0;
+    const states = [...(away === null ? [] : [away]), ...(isTold ? [] : [doing])];
+    return `${states.join('; ')}; ${this.#predicted} predictions, ${this.#deadLettered} dead letters`;
   }
 }

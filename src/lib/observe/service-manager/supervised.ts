@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { errorMessage } from '../../base/errors.ts';
 import type { ServiceSettings } from '../../config/environment.ts';
 import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
+import type { Servers } from '../../pipeline/server-watch.ts';
 import { ConsumerStatus } from './consumer-status.ts';
 
 export interface Supervised extends AsyncDisposable {
@@ -15,6 +16,7 @@ export interface SupervisedOptions {
   onNotice: (text: string) => void;
   /** Ready before it owns anything or stands by: a group's member may be given nothing. */
   readyAtOnce: boolean;
+  servers: Servers;
 }
 
 /** How often the counts are told where no watchdog sets the pace, in milliseconds. */
@@ -27,7 +29,7 @@ const tellEveryMs = 10_000;
 export function supervised(service: ServiceSettings | undefined, options: SupervisedOptions): Supervised {
   if (service === undefined) return { hear: () => undefined, [Symbol.asyncDispose]: () => Promise.resolve() };
   const notifier = new Notifier(service, options.onNotice);
-  const status = new ConsumerStatus();
+  const status = new ConsumerStatus(options.servers);
   const ping: Record<string, string> = service.watchdogMs === undefined ? {} : { WATCHDOG: '1' };
   let ready = false;
 

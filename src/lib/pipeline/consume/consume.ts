@@ -1,4 +1,4 @@
-/** The verb `consume`: owns one partition, or shares all with a group, and classifies what they bring. */
+/** The verb `consume`: owns one partition, or shares them with others, and classifies what they bring. */
 import {
   errorMessage,
   isRetryable,
@@ -10,17 +10,17 @@ import { ByteBudget, noLoad } from '../../base/flow/load.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { ActiveBins } from '../../systems/database/tables/bins.ts';
-import type { Holder, Lease } from '../../systems/database/tables/owners.ts';
-import type { Topic } from '../../systems/topic/topic.ts';
+import type { Lease } from '../../systems/database/tables/owners.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
 import { consumeAsGroup } from './group.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from './options.ts';
 import { Ends } from './partition/offsets.ts';
 import { claimPatiently, consumeUntilAway } from './partition/partition.ts';
+import { consumeShared } from './sharing.ts';
 
 export type { ConsumeEvent } from './options.ts';
 
-/** Which partitions: a fixed one, the first that nobody owns, or a share of all. */
+/** Which partitions: a fixed one, a fair share of those that nobody was told to consume, or what a Kafka group assigns. */
 export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };
 
 export interface ConsumeResult {
@@ -73,11 +73,10 @@ export async function consume(
     load: deps.load ?? noLoad(),
     crashGuard: new CrashGuard(deps.pool, options),
   };
-  const known = share.kind === 'partition' ? [share.partition] : [...Array(partitions).keys()];
-  const candidates = new Candidates(deps.topic, known, share.kind === 'any');
   try {
     if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);
-    else await consumeOne(counted, options, candidates);
+    else if (share.kind === 'any') await consumeShared(counted, options, partitions);
+    else await consumeOne(counted, options, share.partition);
   } catch (error) {
     // Asked to stop while something was away: what was not recorded comes again.
     if (!(options.signal.aborted && isRetryable(error))) throw error;
@@ -141,84 +140,40 @@ export function atStart(signal: AbortSignal, report: (event: ConsumeEvent) => vo
     });
 }
 
-// Owns one partition of several candidates at a time; stands by while others own them.
+// Owns one partition; stands by while somebody else does.
 
-/** How often a standby looks whether a lease has come free. */
+/** How often a standby looks whether the lease has come free. */
 const standbyMs = 250;
-/** And whether the topic has more partitions than before. */
-const growthMs = 2_500;
-
-/** The partitions that may be owned. */
-export class Candidates {
-  readonly #topic: Topic;
-  readonly #grow: boolean;
-  #partitions: number[];
-  #looked = performance.now();
-
-  /** `grow`: whatever partitions there are, later ones too. */
-  constructor(topic: Topic, partitions: number[], grow: boolean) {
-    this.#topic = topic;
-    this.#partitions = partitions;
-    this.#grow = grow;
-  }
-
-  async now(): Promise<number[]> {
-    if (this.#grow && performance.now() - this.#looked > growthMs) {
-      // While the topic is away there is none to own either.
-      const count = await this.#topic.partitions().catch(() => 0);
-      this.#looked = performance.now();
-      for (let next = this.#partitions.length; next < count; next++) this.#partitions.push(next);
-    }
-    return this.#partitions;
-  }
-}
 
 async function consumeOne(
   deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
-  candidates: Candidates,
+  partition: number,
 ): Promise<void> {
-  const ends = options.untilDrained
-    ? await Ends.at(deps.pool, deps.topic, options, await candidates.now())
-    : null;
+  const ends = options.untilDrained ? await Ends.at(deps.pool, deps.topic, options, [partition]) : null;
+  const until = ends?.of(partition) ?? null;
   while (!options.signal.aborted) {
-    const lease = await standBy(deps, options, candidates, ends);
+    const lease = await standBy(deps, options, partition, ends);
     if (lease === null) return;
-    const until = ends?.of(lease.partition) ?? null;
-    if ((await consumeUntilAway(deps, options, { lease, until })) === 'again') continue;
-    if (ends === null) return;
-    ends.reached(lease.partition);
+    if ((await consumeUntilAway(deps, options, { lease, until })) === 'ended') return;
   }
 }
 
-/** Waits for the first candidate that comes free; null when asked to stop, or when there are no candidates (left). */
+/** Waits until it comes free; null when asked to stop, or when its owner has drained it. */
 async function standBy(
   deps: ConsumeDeps & SharedByPartitions,
   options: ConsumeOptions,
-  all: Candidates,
+  partition: number,
   ends: Ends | null,
 ): Promise<Lease | null> {
   let told: string | undefined;
-  while (!options.signal.aborted) {
-    const candidates = ends === null ? await all.now() : ends.left;
-    if (candidates.length === 0) return null;
-    let holder: Holder | undefined;
-    for (const partition of candidates) {
-      const found = await claimPatiently(deps, options, partition, 'partition');
-      if (found.kind === 'granted') return found.lease;
-      if (ends !== null && (await ends.reachedByOwner(partition))) continue;
-      holder = found.holder;
-    }
-    if (holder === undefined) continue;
-    const name = `${holder.owner} on ${holder.hostname}`;
-    if (told !== name) {
-      told = name;
-      deps.report({
-        kind: 'standing by',
-        partition: candidates.length === 1 ? candidates[0]! : null,
-        holder: name,
-      });
-    }
+  while (!options.signal.aborted && ends?.left.length !== 0) {
+    const found = await claimPatiently(deps, options, partition, 'partition');
+    if (found.kind === 'granted') return found.lease;
+    if (ends !== null && (await ends.reachedByOwner(partition))) return null;
+    const holder = `${found.holder.owner} on ${found.holder.hostname}`;
+    if (told !== holder) deps.report({ kind: 'standing by', partition, holder });
+    told = holder;
     await pause(standbyMs, options.signal);
   }
   return null;

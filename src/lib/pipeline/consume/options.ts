@@ -72,7 +72,8 @@ export type ConsumeEvent =
     }
   /** Null: before it owns anything. */
   | { kind: 'waiting'; partition: number | null; reason: string }
-  | { kind: 'going on'; partition: number }
+  /** Null: what the consumer as a whole waited for is there. */
+  | { kind: 'going on'; partition: number | null }
   /** One attempt failed for a reason that may pass. */
   | { kind: 'retrying'; partition: number; stage: 'fetch' | 'classify' | 'record'; code: string }
   /** It has changed without anything recorded. */

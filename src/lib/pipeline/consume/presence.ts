@@ -8,6 +8,7 @@ import {
   leave,
 } from '../../systems/database/tables/consumers.ts';
 import { leaseMs } from '../../systems/database/tables/owners.ts';
+import type { ServerEvent, ServerName } from '../server-watch.ts';
 import type { ConsumeEvent } from './options.ts';
 
 export interface PresenceDeps {
@@ -24,6 +25,8 @@ export class Presence implements AsyncDisposable {
   readonly #recorded = new LastMinute();
   /** What it waits for: as a whole (null), and by the partitions it owns. */
   readonly #waits = new Map<number | null, string>();
+  /** Servers that are away, and why. */
+  readonly #away = new Map<ServerName, string>();
   readonly #owned = new Set<number>();
   #standingBy = false;
   #running: Promise<void> | undefined;
@@ -40,8 +43,10 @@ export class Presence implements AsyncDisposable {
     const before = this.#state();
     const { partition } = event;
     if (event.kind === 'recorded') this.#recorded.add(event.predicted + event.deadLettered);
-    if (event.kind === 'waiting') this.#waits.set(partition, event.reason);
-    if (event.kind === 'going on') this.#waits.delete(partition);
+    // Of a partition that it only asks for, it waits as a whole.
+    const waiter = partition !== null && this.#owned.has(partition) ? partition : null;
+    if (event.kind === 'waiting') this.#waits.set(waiter, event.reason);
+    if (event.kind === 'going on') this.#waits.delete(waiter);
     if (event.kind === 'standing by') {
       this.#standingBy = true;
       this.#waits.clear();
@@ -55,20 +60,30 @@ export class Presence implements AsyncDisposable {
     if (event.kind === 'lost' || event.kind === 'released') {
       this.#owned.delete(event.partition);
       this.#waits.delete(event.partition);
+      this.#standingBy = true;
     }
     if (this.#state() !== before) this.#tell();
   }
 
+  /** Also while there is nothing to do. */
+  seeServer(event: ServerEvent): void {
+    if (event.kind === 'away') this.#away.set(event.server, event.reason);
+    else this.#away.delete(event.server);
+    // What waited at the start waited for a server.
+    if (this.#away.size === 0) this.#waits.delete(null);
+    this.#tell();
+  }
+
   #state(): string {
     if (this.#deps.signal.aborted) return 'draining';
-    if (this.#waits.size > 0) return 'waiting';
+    if (this.#away.size + this.#waits.size > 0) return 'waiting';
     if (this.#owned.size > 0) return 'consuming';
     return this.#standingBy ? 'standing by' : 'starting';
   }
 
   #report(): ConsumerReport {
     const classifier = this.#deps.classifier();
-    const [detail = null] = this.#waits.values();
+    const [detail = null] = [...this.#away.values(), ...this.#waits.values()];
     return {
       state: this.#state(),
       detail,

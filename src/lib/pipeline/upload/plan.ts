@@ -16,6 +16,8 @@ export interface PlanOptions {
   filter: PathFilter;
   /** Symbolic links that lead out of a path are followed. */
   followLinks: boolean;
+  /** What is no image by name is rejected. */
+  strict: boolean;
   /** Empty, or what keys begin with, a slash at its end. */
   prefix: string;
   maxBytes: number;
@@ -23,6 +25,8 @@ export interface PlanOptions {
   lookup: (keys: readonly string[]) => Promise<KnownImage[]>;
   /** For every file, also those that are rejected. */
   onFound: (bytes: number) => void;
+  /** For what is no image by name, which is no file of the run. */
+  onPassedOver: (kind: string) => void;
   onRejected: (rejection: Rejection) => void;
 }
 
@@ -55,11 +59,15 @@ async function* compared(
 }
 
 async function* keyed(options: PlanOptions): AsyncGenerator<Omit<Candidate, 'knownSha256'>> {
-  const { paths, filter, followLinks, prefix, maxBytes, signal, onFound, onRejected } = options;
+  const { paths, filter, followLinks, strict, prefix, maxBytes, signal, onFound, onRejected } = options;
   // One directory gives no key twice; only several paths can, and only then are keys remembered.
   const taken = paths.length > 1 ? new Map<string, FoundFile>() : undefined;
   for (const path of paths) {
-    for await (const found of walk(path, filter, signal, { followLinks })) {
+    for await (const found of walk(path, filter, signal, { followLinks, strict })) {
+      if ('passedOver' in found) {
+        options.onPassedOver(found.passedOver);
+        continue;
+      }
       if ('rejected' in found) {
         onFound(0);
         onRejected(found.rejected);

@@ -13,6 +13,7 @@ import {
   VisionscaleError,
   UsageError,
 } from '../../base/errors.ts';
+import { type PassedOver, PassedOverCount } from '../../base/files/image-names.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import { checkPaths, pathFilter, type Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
@@ -34,6 +35,8 @@ export interface UploadOptions {
   exclude?: readonly string[];
   /** Symbolic links that lead out of a path are followed. */
   followLinks?: boolean;
+  /** What is no image by name is rejected, not passed over. */
+  strict?: boolean;
   /** A folder to put all keys in. */
   prefix?: string;
   /** Images at a time, each whole in memory; default 8. */
@@ -47,7 +50,7 @@ export interface UploadOptions {
   attempts?: number;
 }
 
-export interface UploadResult {
+export interface UploadResult extends PassedOver {
   uploaded: number;
   /** Of the uploaded: those whose key held another image before. */
   replaced: number;
@@ -69,11 +72,13 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
   const { store, images, check, report, signal } = deps;
   const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = Infinity } = options;
   const started = performance.now();
+  const passedOver = new PassedOverCount();
   const result: UploadResult = {
     uploaded: 0,
     replaced: 0,
     skipped: 0,
     rejected: [],
+    ...passedOver.result,
     bytes: 0,
     seconds: 0,
     interrupted: false,
@@ -134,6 +139,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     paths: await checkPaths(options.paths),
     filter: pathFilter(options.include, options.exclude),
     followLinks: options.followLinks === true,
+    strict: options.strict === true,
     prefix: keyPrefix(options.prefix ?? ''),
     maxBytes,
     signal: stop,
@@ -143,6 +149,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
       found.bytes += bytes;
       report({ kind: 'found', ...found, complete: false });
     },
+    onPassedOver: (kind) => passedOver.add(kind),
     onRejected: reject,
   });
   try {
@@ -150,6 +157,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
   } catch (error) {
     if (!(signal.aborted && isRetryable(error))) throw stopped(error, result.uploaded);
   }
+  Object.assign(result, passedOver.result);
   result.interrupted = signal.aborted;
   result.seconds = Math.round(performance.now() - started) / 1000;
   return result;

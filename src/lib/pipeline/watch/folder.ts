@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { relative, sep } from 'node:path';
 import { watch as chokidar } from 'chokidar';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
-import { isLitter, type PathFilter } from '../../base/files/walk.ts';
+import { foreignKind } from '../../base/files/image-names.ts';
+import type { PathFilter } from '../../base/files/walk.ts';
 
 export interface FolderOptions {
   /** A real path. */
@@ -12,6 +13,8 @@ export interface FolderOptions {
   /** Look every so many milliseconds instead of being told: for network drives, which tell nothing; null: be told. */
   pollMs: number | null;
   onFile: (path: string) => void;
+  /** A file that is no image by its name, once: its kind, as `foreignKind` says it. */
+  onForeign: (path: string, kind: string) => void;
   onGone: (path: string) => void;
   /** Everything that was there at the start has been told. */
   onReady: () => void;
@@ -24,8 +27,6 @@ export interface FolderOptions {
 /** How often it is looked whether the folder is still the same one, in milliseconds. */
 const guardMs = 2000;
 
-const noSiblings: ReadonlySet<string> = new Set();
-
 /** Symbolic links are not followed. */
 export function watchFolder(options: FolderOptions): AsyncDisposable {
   const { dir, filter, pollMs } = options;
@@ -37,15 +38,25 @@ export function watchFolder(options: FolderOptions): AsyncDisposable {
       const name = relativePath(dir, path);
       if (name === '') return false;
       const isDirectory = stats?.isDirectory() === true;
-      if (isLitter(name.slice(name.lastIndexOf('/') + 1), isDirectory, noSiblings)) return true;
+      if (isDirectory && foreignKind(lastPart(name), true) !== undefined) return true;
       if (!filter.enters(name)) return true;
       return stats !== undefined && !isDirectory && !filter.wants(name);
     },
     ...(pollMs !== null && { usePolling: true, interval: pollMs, binaryInterval: pollMs }),
   });
+  const foreign = (path: string): string | undefined => {
+    const name = relativePath(dir, path);
+    return filter.asks?.(name) === true ? undefined : foreignKind(lastPart(name), false);
+  };
   watcher
-    .on('add', options.onFile)
-    .on('change', options.onFile)
+    .on('add', (path) => {
+      const kind = foreign(path);
+      if (kind === undefined) options.onFile(path);
+      else options.onForeign(path, kind);
+    })
+    .on('change', (path) => {
+      if (foreign(path) === undefined) options.onFile(path);
+    })
     .on('unlink', options.onGone)
     .on('ready', options.onReady)
     .on('error', (error: unknown) => {
@@ -91,6 +102,10 @@ function tooMany(dir: string, cause: unknown): VisionscaleError {
     hint: 'Raise the limit (sysctl fs.inotify.max_user_watches), or look regularly instead: watch --poll 1s',
     cause,
   });
+}
+
+function lastPart(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
 }
 
 /** Below `dir`, with `/`; empty for `dir` itself. */

@@ -209,6 +209,8 @@ export type WatchEvent =
   | { kind: 'skipped'; path: string; key: string }
   /** Not an image, or never finished. It is looked at again when it changes. */
   | { kind: 'rejected'; path: string; reason: string }
+  /** No image by its name: of the kind `what`. */
+  | { kind: 'passed over'; path: string; what: string }
   | { kind: 'deleted'; path: string }
   /** Something is away; the step is tried again. */
   | { kind: 'waiting'; reason: string; code: string }

@@ -5,6 +5,7 @@
 import { realpath } from 'node:fs/promises';
 import type { Pool } from 'pg';
 import { errorMessage, faultCode, isRetryable, ObjectError, UsageError } from '../../base/errors.ts';
+import { foreignReason, type PassedOver, PassedOverCount } from '../../base/files/image-names.ts';
 import { pathFilter } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { retry } from '../../base/flow/retry.ts';
@@ -26,6 +27,8 @@ export interface WatchOptions {
   include?: readonly string[];
   /** Besides the names that stand for files not finished yet. */
   exclude?: readonly string[];
+  /** What is no image by name is rejected, not passed over. */
+  strict?: boolean;
   /** A folder to put all keys in. */
   prefix?: string;
   belt?: string;
@@ -46,7 +49,7 @@ export interface WatchOptions {
   signal: AbortSignal;
 }
 
-export interface WatchResult {
+export interface WatchResult extends PassedOver {
   sent: number;
   /** Of the sent: those whose key held another image before. */
   replaced: number;
@@ -69,17 +72,20 @@ export async function watch(deps: WatchDeps, options: WatchOptions): Promise<Wat
     throw new UsageError(`${options.dir} cannot be watched: ${errorMessage(error)}`);
   });
   const filter = pathFilter(options.include, [...unfinished, ...(options.exclude ?? [])]);
+  const passedOver = new PassedOverCount();
   const result: WatchResult = {
     sent: 0,
     replaced: 0,
     skipped: 0,
     rejected: 0,
+    ...passedOver.result,
     deleted: 0,
     bytes: 0,
     seconds: 0,
   };
   const tell = (event: WatchEvent) => {
-    count(result, event);
+    if (event.kind === 'passed over') passedOver.add(event.what);
+    else count(result, event);
     report(event);
   };
   let lost: Error | undefined;
@@ -108,6 +114,10 @@ export async function watch(deps: WatchDeps, options: WatchOptions): Promise<Wat
     filter,
     pollMs,
     onFile: (path) => list.touch(path),
+    onForeign(path, kind) {
+      if (options.strict === true) tell({ kind: 'rejected', path, reason: foreignReason(kind) });
+      else tell({ kind: 'passed over', path, what: kind });
+    },
     onGone: (path) => settled.forget(path),
     onReady: () => tell({ kind: 'watching', dir }),
     onProblem: (error) => tell({ kind: 'problem', reason: errorMessage(error) }),
@@ -134,11 +144,12 @@ export async function watch(deps: WatchDeps, options: WatchOptions): Promise<Wat
   }
   await folder[Symbol.asyncDispose]();
   if (lost !== undefined && !signal.aborted) throw lost;
+  Object.assign(result, passedOver.result);
   result.seconds = Math.round(performance.now() - began) / 1000;
   return result;
 }
 
-function count(result: WatchResult, event: WatchEvent): void {
+function count(result: WatchResult, event: Exclude<WatchEvent, { kind: 'passed over' }>): void {
   switch (event.kind) {
     case 'sent':
       result.sent++;

@@ -11,6 +11,7 @@ import { spread } from '../../../../src/lib/models/quantize/images.ts';
 import { quantize, type QuantizeEvent, type QuantizeOptions, needsReducedRange } from '../../../../src/lib/models/quantize/quantize.ts';
 import { convModel, randomNumbers, writeConvModel } from '../../../support/conv-model.ts';
 import { describeWith, testData } from '../../../support/servers.ts';
+import { itThorough } from '../../../support/thorough.ts';
 import { writeTinyModel } from '../../../support/tiny-models.ts';
 
 const common = { limits: defaultLimits, autoOrient: true };
@@ -79,17 +80,18 @@ describe('quantize', () => {
     for (const [i, score] of found[0]!.entries()) expect(found[1]![i]).toBeCloseTo(score, 2);
   });
 
-  it('passes over what is no image, and judges labels by folder', async () => {
+  itThorough('passes over what is no image, and judges labels by folder', async () => {
     const labelled = join(directory, 'labelled');
     await writeNoise(join(labelled, 'class 0'), 3, 11);
     await writeNoise(join(labelled, 'class 5'), 3, 12);
-    await writeFile(join(labelled, 'class 5', 'notes.txt'), 'no image');
+    await writeFile(join(labelled, 'class 5', 'notes.txt'), 'no image by name');
+    await writeFile(join(labelled, 'class 5', 'notes.jpg'), 'no image');
     const { made } = await attempt({ limit: 4, labelled });
     expect(made.labelled!.labelled!.images).toBe(6);
-    expect(made.rejected.map(({ path }) => path)).toEqual([join(labelled, 'class 5', 'notes.txt')]);
+    expect(made.rejected.map(({ path }) => path)).toEqual([join(labelled, 'class 5', 'notes.jpg')]);
   });
 
-  it('never judges on an image that calibrated', async () => {
+  itThorough('never judges on an image that calibrated', async () => {
     const labelled = join(directory, 'both');
     await writeNoise(join(labelled, 'class 1'), 8, 21);
     const { made } = await attempt({ images: labelled, labelled });

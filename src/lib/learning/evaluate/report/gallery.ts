@@ -54,7 +54,7 @@ function shortPath(path: string): string {
 }
 
 export async function duplicateSection(
-  { duplicates }: ReportInput,
+  { duplicates, holdOut }: ReportInput,
   thumbnails: Thumbnails,
 ): Promise<Html | undefined> {
   if (duplicates === undefined) return undefined;
@@ -81,8 +81,14 @@ export async function duplicateSection(
   const count = new Set(duplicates.map(({ held }) => held)).size;
   return html`<h2>The same image on both sides</h2>
     <p>
-      ${count} of the images judged on (nearly) show what an image of the training set shows: left in, they
-      make the accuracy look better than it is. Keep pictures of one series on one side.
+      ${count} of the images ${holdOut?.duplicatesLeftOut ? 'given to judge by' : 'judged on'} (nearly) show
+      what an image of the training set shows:
+      ${
+        holdOut?.duplicatesLeftOut
+          ? 'they are left out, for they would make the accuracy look better than it is.'
+          : 'left in, they make the accuracy look better than it is.'
+      }
+      Keep pictures of one series on one side.
     </p>
     <div class="gallery">${shown}</div>`;
 }

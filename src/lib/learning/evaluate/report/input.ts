@@ -33,6 +33,26 @@ export interface DuplicatePair {
   sameLabel: boolean;
 }
 
+/** How the images that judge were kept apart from those to learn from, and what the accuracy is worth therefore. */
+export interface HoldOutNotes {
+  /** Of pictures that belong together: how many there are to judge by, and how many images the largest has. */
+  groups: { count: number; largest: number };
+  /** A directory of its own; otherwise groups were held back. */
+  isGiven: boolean;
+  /** Folders or names tell what belongs together; otherwise it was told by likeness. */
+  isNamed: boolean;
+  /** Nothing could be kept on one side: pictures that belong together are on both. */
+  mixed: boolean;
+  /** The duplicates are not among the images judged. */
+  duplicatesLeftOut: boolean;
+  /** Classes that are not judged, because all their images belong together. */
+  oneGroup: readonly string[];
+  /** Share of 1 that is right of images dealt out singly, with similar ones on both sides. */
+  ungroupedTop1?: number | undefined;
+  /** Of cross-validation inside the training set, with similar images kept together. */
+  crossValidatedTop1?: number | undefined;
+}
+
 export interface ReportInput {
   /** One, or two models on the same images. */
   judgements: readonly [Judgement] | readonly [Judgement, Judgement];
@@ -41,6 +61,8 @@ export interface ReportInput {
   history?: readonly HistoryPoint[];
   /** Undefined where nobody looked. */
   duplicates?: readonly DuplicatePair[];
+  /** Of a training. */
+  holdOut?: HoldOutNotes;
   /** The model that was judged, or trained. */
   model: NamedModel;
   /** What it was trained from. */

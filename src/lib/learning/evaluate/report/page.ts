@@ -1,14 +1,14 @@
 /** report.html: one file with everything in it, safe to open whatever the images are called. */
 import { percent } from '../../../base/report/table.ts';
 import { worstMistakes } from '../judge.ts';
-import { confusedPairs, wilson } from '../metrics.ts';
+import { confusedPairs } from '../metrics.ts';
 import { learningCurves, heatMap, mostClasses } from './charts.ts';
 import { classTable, comparisonSection } from './comparison.ts';
 import { countWarnings, images } from './counts.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
 import { Html, html } from './html.ts';
 import type { ReportInput } from './input.ts';
-import { verdict } from './verdict.ts';
+import { accuracyInterval, verdict } from './verdict.ts';
 
 const mostPairs = 15;
 const mostUnreadable = 50;
@@ -201,17 +201,17 @@ function verdictCard(input: ReportInput): Html {
   </section>`;
 }
 
-function summaryTiles({ judgements }: ReportInput): Html {
+function summaryTiles(input: ReportInput): Html {
+  const { judgements, holdOut } = input;
   return html`${judgements.map((judgement) => {
     const { metrics, model, inferMs } = judgement;
     const { top1, top5, count } = metrics;
-    const { low, high } = wilson(Math.round(top1 * count), count);
+    const interval = accuracyInterval(input, judgement);
+    const sure = interval
+      ? `${percent(interval.low)} to ${percent(interval.high)}, 95 % certain`
+      : `${holdOut?.groups.count ?? 0} groups of similar pictures, no interval`;
     const tiles: [string, string, string][] = [
-      [
-        percent(top1),
-        'right at once (top-1)',
-        count > 0 ? `${percent(low)} to ${percent(high)}, 95 % certain` : '',
-      ],
+      [percent(top1), 'right at once (top-1)', count > 0 ? sure : ''],
       [percent(top5), 'among the first five (top-5)', ''],
       [String(worstMistakes(judgement).length), 'mistakes', `on ${count} images`],
       [`${inferMs.toFixed(1)} ms`, 'of inference an image', 'median, on this machine'],

@@ -1,5 +1,6 @@
 /** What the numbers mean, in plain words: is this good enough, and what is to be photographed next? Pure. */
 import { percent } from '../../../base/report/table.ts';
+import { median } from '../../../base/statistics.ts';
 import { worstMistakes, type Judgement } from '../judge.ts';
 import { wilson, type Interval, confusedPairs, type ClassMetrics } from '../metrics.ts';
 import { smallestClasses, images, list } from './counts.ts';
@@ -27,15 +28,106 @@ const wantedPrecision = 0.02;
 
 export function verdict(input: ReportInput): Verdict {
   const judgement = input.judgements[0];
-  const { metrics } = judgement;
-  const right = Math.round(metrics.top1 * metrics.count);
-  const interval = wilson(right, metrics.count);
+  const interval = accuracyInterval(input, judgement);
   const weak = weakClasses(judgement);
+  const unknown = unknownWorth(input);
+  const answer = unknown
+    ? { grade: 'unknown' as const, answer: unknown }
+    : grade(judgement, interval ?? independentInterval(input, judgement), weak);
+  const sure = interval === undefined ? groupsLine(input) : certainty(judgement, interval);
   return {
-    ...grade(judgement, interval, weak),
-    because: [...certainty(judgement, interval), ...limits(input, judgement, weak)],
-    next: nextSteps(input, judgement, weak),
+    ...answer,
+    because: [...sure, ...flatteryLines(input, judgement), ...limits(input, judgement, weak)],
+    next: [...occasionSteps(input, judgement), ...nextSteps(input, judgement, weak)].slice(0, mostSteps),
   };
+}
+
+/** Fewer pictures of a class can hardly be parted into occasions. */
+const leastToPart = 12;
+
+/** Why the accuracy says nothing about other pictures; undefined where it does. */
+function unknownWorth({ holdOut, counts, judgements: [{ metrics }] }: ReportInput): string | undefined {
+  if (holdOut === undefined || metrics.count === 0) return undefined;
+  if (holdOut.mixed) return 'Nobody can tell: all pictures of a class belong together.';
+  if (holdOut.isGiven || holdOut.isNamed || counts === undefined || counts.length === 0) return undefined;
+  const typical = median(counts.map(({ train, held }) => train + held));
+  if (typical >= leastToPart) return undefined;
+  return (
+    `Too early to say: ${percent(metrics.top1)} of ${images(metrics.count)} are right, but ${images(typical)} of a class ` +
+    'are too few to tell occasions apart. On other occasions it may be far less.'
+  );
+}
+
+/** The 95 % interval of the accuracy; undefined where the images are not independent, so that there is none. */
+export function accuracyInterval({ holdOut }: ReportInput, { metrics }: Judgement): Interval | undefined {
+  if (holdOut !== undefined && (holdOut.groups.largest > 1 || holdOut.mixed)) return undefined;
+  return wilson(Math.round(metrics.top1 * metrics.count), metrics.count);
+}
+
+/** To grade by, not to tell: as if each group were one picture. */
+function independentInterval({ holdOut }: ReportInput, { metrics }: Judgement): Interval {
+  const count = Math.min(metrics.count, holdOut?.groups.count ?? metrics.count);
+  return wilson(Math.round(metrics.top1 * count), count);
+}
+
+function groupsLine({ holdOut, judgements }: ReportInput): string[] {
+  if (holdOut === undefined) return [];
+  const { count } = judgements[0].metrics;
+  if (holdOut.mixed) {
+    return [
+      'Pictures that belong together had to be on both sides: the accuracy says nothing about other pictures.',
+    ];
+  }
+  const apart = holdOut.isGiven ? '' : ', none of which has pictures in the training set';
+  return [
+    `This rests on ${groups(holdOut.groups.count)} of similar pictures (${images(count)})${apart}. ` +
+      'Pictures of one group are not independent, so no interval can be told.',
+  ];
+}
+
+/** Points of difference from which on it is to be explained. */
+const muchApart = 0.05;
+
+/** Where similar pictures on both sides would make, or make, the accuracy look better. */
+function flatteryLines({ holdOut }: ReportInput, { metrics: { top1 } }: Judgement): string[] {
+  if (holdOut === undefined || holdOut.mixed) return [];
+  const { isGiven, ungroupedTop1, crossValidatedTop1 } = holdOut;
+  if (!isGiven && ungroupedTop1 !== undefined && ungroupedTop1 - top1 > muchApart) {
+    return [
+      `With similar pictures on both sides it would be ${percent(ungroupedTop1)}. That flatters: the model then meets ` +
+        'pictures of series that it has learned. Objects and occasions that it has not seen are recognised as told here.',
+    ];
+  }
+  if (isGiven && crossValidatedTop1 !== undefined && top1 - crossValidatedTop1 > muchApart) {
+    return [
+      `Inside the training set, with similar pictures kept together, ${percent(crossValidatedTop1)} are right. ` +
+        'Where the hold-out is from the same objects and occasions as the training set, its accuracy flatters.',
+    ];
+  }
+  return [];
+}
+
+function occasionSteps(input: ReportInput, judgement: Judgement): string[] {
+  const { holdOut } = input;
+  if (holdOut === undefined) return [];
+  const alike = holdOut.oneGroup;
+  const steps =
+    alike.length > 0
+      ? [
+          `Photograph other objects of ${list(alike)}, on other occasions: all their pictures belong together.`,
+        ]
+      : [];
+  if (flatteryLines(input, judgement).length > 0) {
+    steps.push(
+      'Photograph more different objects of each class, on more occasions (days, places, light): more pictures of the same ' +
+        'ones teach little.',
+    );
+  }
+  return steps;
+}
+
+function groups(count: number): string {
+  return count === 1 ? '1 group' : `${count} groups`;
 }
 
 function grade(
@@ -97,7 +189,14 @@ function limits(input: ReportInput, judgement: Judgement, weak: readonly ClassMe
     );
   }
   const copies = new Set((input.duplicates ?? []).map(({ held }) => held));
-  if (copies.size > 0) {
+  if (input.holdOut?.oneGroup.length && !input.holdOut.mixed) {
+    lines.push(`Not judged, for all their pictures belong together: ${list(input.holdOut.oneGroup)}.`);
+  }
+  if (copies.size > 0 && input.holdOut?.duplicatesLeftOut) {
+    lines.push(
+      `Left out of it: ${images(copies.size)} of the hold-out that ${copies.size === 1 ? 'is' : 'are'} (nearly) in the training set too.`,
+    );
+  } else if (copies.size > 0) {
     const rest = judgement.answers.filter(({ path }) => !copies.has(path));
     const right = rest.filter(({ truth, top }) => top[0]?.label === truth).length;
     lines.push(

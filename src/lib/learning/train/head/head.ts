@@ -10,8 +10,8 @@ import { openExtractor, type Extractor } from '../features/extractor.ts';
 import { openFeatureCache, computeFeatures, type Features } from '../features/features.ts';
 import { featureCount, featureNetwork, zoomed, zooms } from '../features/network.ts';
 import { crossValidate, viewsOf, type CrossValidation } from './cross-validate.ts';
-import type { Head } from './fit.ts';
-import { openFitters } from './fitters.ts';
+import type { Head, ViewedFeatures } from './fit.ts';
+import { openFitters, type Fitters } from './fitters.ts';
 
 export interface HeadTraining {
   labels: readonly string[];
@@ -25,6 +25,8 @@ export interface HeadTraining {
   autoOrient: boolean;
   /** Directory of the features on disk. */
   cacheDir: string;
+  /** Of each image; default: as many as there is room for. */
+  views?: number | undefined;
   signal: AbortSignal;
   onEvent: (event: HeadEvent) => void;
   onNotice: (text: string) => void;
@@ -45,16 +47,23 @@ export interface TrainedHead {
   head: Head;
   chosen: CrossValidation['chosen'];
   tried: CrossValidation['tried'];
+  /** Share of 1 that is right where images are dealt out singly, so that similar ones are on both sides. */
+  ungroupedTop1?: number;
 }
 
 /** Features take 1 GiB at the most: beyond 65,000 images there is one zoom, beyond 260,000 no mirror image. */
 const maxRows = 2 ** 28 / featureCount;
 
+/** How many views of each of so many images there is room for. */
+export function viewsOfEach(images: number): number {
+  const room = maxRows / images;
+  return room >= 2 * zooms.length ? 2 * zooms.length : room >= 2 ? 2 : 1;
+}
+
 /** Throws the signal's reason when aborted before there is a head; what the engines and the images throw. */
 export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   const { labels, train, parent, signal, onEvent } = options;
-  const room = maxRows / train.length;
-  const views = room >= 2 * zooms.length ? 2 * zooms.length : room >= 2 ? 2 : 1;
+  const views = options.views ?? viewsOfEach(train.length);
   const features = await featuresOf(options, views);
   const set = {
     data: features.data,
@@ -83,11 +92,43 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
     maxIterations: 200,
   });
   onEvent({ kind: 'chosen', trial: chosen, tried, seconds: (performance.now() - began) / 1000 });
+  const ungroupedTop1 = await judgeUngrouped(set, chosen, train, fitters, signal);
   const preprocessing = zoomed(parent.preprocessing, chosen.zoom);
-  return { weights: withHead(parent.weights, head), preprocessing, head, chosen, tried };
+  const made = { weights: withHead(parent.weights, head), preprocessing, head, chosen, tried };
+  return { ...made, ...(ungroupedTop1 !== undefined && { ungroupedTop1 }) };
 }
 
-async function featuresOf(options: HeadTraining, views: number): Promise<Features> {
+/** Fewer images tell nothing. */
+const leastUngrouped = 50;
+
+/** What accuracy would be told if similar images were on both sides: a fifth of the images, each drawn for itself. */
+async function judgeUngrouped(
+  set: ViewedFeatures,
+  chosen: CrossValidation['chosen'],
+  train: readonly Example[],
+  fitters: Fitters,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (train.length < leastUngrouped || signal.aborted) return undefined;
+  // A digest's order is as good as chance.
+  const order = [...train.keys()].sort((a, b) => (train[a]!.sha256 < train[b]!.sha256 ? -1 : 1));
+  const size = Math.floor(train.length / 5);
+  const images = Int32Array.from(order.slice(size)).sort();
+  const { fitness } = await fitters.fit({
+    set,
+    images,
+    held: Int32Array.from(order.slice(0, size)).sort(),
+    views: [viewsOf(chosen)[0]!],
+    penalty: chosen.penalty,
+    start: undefined,
+    leastGain: 1e-3,
+    maxIterations: 60,
+  });
+  return signal.aborted ? undefined : fitness?.top1;
+}
+
+/** Throws as `trainHead` does. */
+export async function featuresOf(options: Omit<HeadTraining, 'labels'>, views: number): Promise<Features> {
   const { parent, train, cacheDir, signal, limits, onEvent } = options;
   const { preprocessing } = parent;
   const weights = featureNetwork(parent.weights, preprocessing.crop);

@@ -186,10 +186,15 @@ export async function claimPatiently(
 ): Promise<Exclude<Claim, { kind: 'conflict' }>> {
   const id = { pipeline: options.pipeline, topic: deps.topic.name, partition };
   const claimant = { owner: options.owner, hostname: options.hostname, mode };
+  let waited = false;
   const found = await retry(() => claim(deps.pool, id, claimant), {
     signal: options.signal,
-    onWait: (error) => deps.report({ kind: 'waiting', partition, reason: errorMessage(error) }),
+    onWait(error) {
+      waited = true;
+      deps.report({ kind: 'waiting', partition, reason: errorMessage(error) });
+    },
   });
+  if (waited) deps.report({ kind: 'going on', partition });
   if (found.kind === 'conflict') throw modeConflict(found.holder, options.pipeline, deps.topic.name);
   return found;
 }

@@ -1,6 +1,6 @@
 /** The table consumers: every consumer process that lives, whether or not it owns a partition. */
 import type { Pool } from 'pg';
-import { leaseMs } from './owners.ts';
+import { leaseMs, type OwnerMode } from './owners.ts';
 
 export type ShareKind = 'partition' | 'any' | 'group';
 
@@ -71,4 +71,34 @@ export async function readConsumers(pool: Pool, pipeline: string, topic: string)
     [pipeline, topic],
   );
   return rows;
+}
+
+export interface OwnersAndSharers {
+  /** The partitions that have a living owner. */
+  owners: { partition: number; owner: string; hostname: string; mode: OwnerMode }[];
+  /**
+   * The consumers that share what nobody was told to consume, the longest-lived first: those that own something or stand by
+   * for it. Who is still starting, or waits before it can, takes nothing from the others.
+   */
+  sharers: string[];
+}
+
+export async function readOwnersAndSharers(
+  pool: Pool,
+  pipeline: string,
+  topic: string,
+): Promise<OwnersAndSharers> {
+  const { rows } = await pool.query<OwnersAndSharers>(
+    `with live as (
+       select partition, owner, hostname, mode from owners
+       where pipeline = $1 and topic = $2 and owner is not null and expires_at > clock_timestamp()
+     )
+     select
+       (select coalesce(json_agg(live order by partition), '[]') from live) as owners,
+       (select coalesce(json_agg(owner order by started_at, owner), '[]') from consumers c
+        where pipeline = $1 and topic = $2 and share = 'any' and expires_at > clock_timestamp() and state <> 'draining'
+          and (state = 'standing by' or exists (select from live where live.owner = c.owner))) as sharers`,
+    [pipeline, topic],
+  );
+  return rows[0]!;
 }

@@ -1,5 +1,6 @@
 /** The table corrections: what images really are, and how often the predictions said so. */
 import type { Pool } from 'pg';
+import { fromSource, type SourceFilter, sourceValues } from './predictions.ts';
 
 export interface Correction {
   imageKey: string;
@@ -113,14 +114,15 @@ export interface AccuracyRow {
 export async function measuredAccuracy(
   pool: Pool,
   pipeline: string,
-  { since, until }: { since?: Date; until?: Date } = {},
+  { since, until, ...source }: SourceFilter & { since?: Date; until?: Date } = {},
 ): Promise<AccuracyRow[]> {
   const { rows } = await pool.query<AccuracyRow>(
     `with predictions as (
        select image_key, category, top, model, model_version, model_digest, time, id,
          to_char(time at time zone 'UTC', 'YYYY-MM-DD') as day
        from prediction_results
-       where pipeline = $1 and ($2::timestamptz is null or time >= $2) and ($3::timestamptz is null or time < $3)),
+       where pipeline = $1 and ($2::timestamptz is null or time >= $2) and ($3::timestamptz is null or time < $3)
+         and ${fromSource(4)}),
      judged as (
        select p.*, c.label from predictions p
        join corrections c on c.pipeline = $1 and c.image_key = p.image_key
@@ -145,7 +147,7 @@ export async function measuredAccuracy(
      from totals t left join counted c on c.model_digest = t.model_digest and c.day is not distinct from t.day
      group by t.model, t.model_version, t.model_digest, t.day, t.predicted, t.last
      order by t.day nulls first, t.last desc`,
-    [pipeline, since ?? null, until ?? null],
+    [pipeline, since ?? null, until ?? null, ...sourceValues(source)],
   );
   return rows;
 }

@@ -104,6 +104,20 @@ export async function letterPage(
   return rows;
 }
 
+/** The latest letter of an image; null where it has none. */
+export async function latestLetterOf(
+  pool: Pool,
+  pipeline: string,
+  imageKey: string,
+): Promise<Pick<LetterRow, 'id' | 'state' | 'code' | 'message'> | null> {
+  const { rows } = await pool.query<LetterRow>(
+    `select id, state, code, message from dead_letters where pipeline = $1 and image_key = $2
+     order by last_at desc, id desc limit 1`,
+    [pipeline, imageKey],
+  );
+  return rows[0] ?? null;
+}
+
 export async function readLetter(pool: Pool, pipeline: string, id: number): Promise<FullLetter | null> {
   const { rows } = await pool.query<FullLetter>(
     `select ${columns}, message_key as key, headers, message_value as value from dead_letters

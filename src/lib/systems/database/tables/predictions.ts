@@ -2,7 +2,27 @@
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
 
-export interface PredictionFilter {
+/** Where predictions come from; all that is given has to hold. */
+export interface SourceFilter {
+  /** `name` or `name@version`. */
+  model?: string;
+  belt?: string;
+  /** The consumer's host. */
+  consumer?: string;
+}
+
+/** The condition on three parameters that begin at this number. */
+export function fromSource(first: number): string {
+  const [model, belt, consumer] = [first, first + 1, first + 2].map((n) => `$${n}::text`);
+  return `(${model} is null or ${model} in (model, model || '@' || model_version))
+    and (${belt} is null or belt = ${belt}) and (${consumer} is null or hostname = ${consumer})`;
+}
+
+export function sourceValues({ model, belt, consumer }: SourceFilter): (string | null)[] {
+  return [model ?? null, belt ?? null, consumer ?? null];
+}
+
+export interface PredictionFilter extends SourceFilter {
   pipeline: string;
   key?: string;
   category?: string;
@@ -40,6 +60,7 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
      from prediction_results
      where pipeline = $1 and ($2::text is null or image_key = $2) and ($3::text is null or category = $3)
        and ($4::timestamptz is null or time >= $4) and ($6::text is null or bin = $6)
+       and ${fromSource(7)}
      order by time desc, id desc limit $5`,
     [
       filter.pipeline,
@@ -48,13 +69,14 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
       filter.since ?? null,
       filter.limit,
       filter.bin ?? null,
+      ...sourceValues(filter),
     ],
   );
   return rows;
 }
 
 /** Predictions that deserve a look: what the model was unsure of, and nobody has corrected yet. */
-export interface UnsureFilter {
+export interface UnsureFilter extends SourceFilter {
   pipeline: string;
   /** Percent: less confident than this. */
   below?: number;
@@ -85,7 +107,7 @@ export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promi
      from (select *, confidence - coalesce((top->1->>'confidence')::float8, 0) as margin from prediction_results) p
      where pipeline = $1 and ($2::float8 is null or confidence < $2) and ($3::float8 is null or margin < $3)
        and ($4::text is null or category = $4) and ($5::timestamptz is null or time >= $5)
-       and ($6::timestamptz is null or time < $6)
+       and ($6::timestamptz is null or time < $6) and ${fromSource(8)}
        and not exists (select 1 from prediction_results later where later.image_key = p.image_key
          and later.pipeline = p.pipeline and (later.time, later.id) > (p.time, p.id))
        and not exists (select 1 from image_info i where i.image_key = p.image_key and i.uploaded_at > p.time)
@@ -101,6 +123,7 @@ export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promi
       filter.since ?? null,
       filter.until ?? null,
       filter.limit,
+      ...sourceValues(filter),
     ],
   );
   return rows;
