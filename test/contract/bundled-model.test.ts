@@ -10,7 +10,7 @@ import { bundledModels, partsModelDirectory } from '../../src/lib/models/store/e
 import { thorough } from '../support/thorough.ts';
 
 /** Drawing one takes longer than naming it. */
-const parts = thorough ? 200 : 40;
+const parts = thorough ? 200 : 20;
 
 describe('the bundled model', () => {
   it('is whole, small, and says what it knows', async () => {

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { plainJpeg } from '../support/images.ts';
+import { itThorough } from '../support/thorough.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -51,7 +52,7 @@ describe('a .env', () => {
     expect(stderr).toContain('127.0.0.1:8/other');
   });
 
-  it('runs nothing in child processes', { timeout: 240_000 }, async () => {
+  itThorough('runs nothing in child processes', async () => {
     await writeFile(
       join(rig.dir, 'evil.cjs'),
       `require('fs').writeFileSync(${JSON.stringify(join(rig.dir, 'ran'))}, '')`,

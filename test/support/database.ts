@@ -7,6 +7,7 @@ import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import type { DatabaseSettings } from '../../src/lib/systems/database/open.ts';
 import { embeddedServer } from './embedded-server.ts';
 import { address } from './servers.ts';
+import { templateName } from './shared-run.ts';
 
 export interface TestDatabase extends AsyncDisposable {
   pool: pg.Pool;
@@ -22,24 +23,23 @@ async function server(): Promise<Pick<TestDatabase, 'kind' | 'connection'>> {
   return { kind: 'embedded', connection: { ...connection, ssl: false } };
 }
 
-/** On the server of the run, one that is migrated, to be copied: a tenth of the work of migrating another. */
+/** One that is migrated, to be copied: a tenth of the work of migrating another. */
 let template: Promise<string> | undefined;
 
 async function makeTemplate(onServer: pg.ClientConfig): Promise<string> {
-  const database = 'visionscale_template';
+  const database = templateName();
   const client = new pg.Client(onServer);
   await client.connect();
   try {
     await client.query('select pg_advisory_lock(1)'); // other files may be at it
-    const made = `${database}_made`;
     const { rowCount } = await client.query('select from pg_database where datname = $1', [database]);
     if (rowCount === 0) {
-      const connection = { ...resolveConnection(onServer), database: made };
+      const connection = { ...resolveConnection(onServer), database: `${database}_new` };
       await createDatabaseIfMissing(connection);
       const opened = await openDatabase({ kind: 'server', connection });
       await migrate(opened.pool);
       await opened[Symbol.asyncDispose]();
-      await client.query(`ALTER DATABASE ${made} RENAME TO ${database}`);
+      await client.query(`ALTER DATABASE ${database}_new RENAME TO ${database}`);
     }
   } finally {
     await client.end();
@@ -58,20 +58,17 @@ async function copyTemplate(onServer: pg.ClientConfig, database: string): Promis
   }
 }
 
-/** Disposing ends the pool and, on a server that outlives the run, drops the database. Unmigrated where `migrated` is false. */
+/** Disposing ends the pool and drops the database. Unmigrated where `migrated` is false. */
 export async function testDatabase({ migrated = true } = {}): Promise<TestDatabase> {
   const { kind, connection: onServer } = await server();
   const database = `visionscale_test_${randomBytes(6).toString('hex')}`;
   const connection = { ...resolveConnection(onServer), database };
-  const copied = migrated && kind === 'embedded';
-  if (copied) await copyTemplate(onServer, database);
+  if (migrated) await copyTemplate(onServer, database);
   else await createDatabaseIfMissing(connection);
   const opened = await openDatabase({ kind: 'server', connection });
-  if (migrated && !copied) await migrate(opened.pool);
 
   const dispose = async () => {
     await opened[Symbol.asyncDispose]();
-    if (kind === 'embedded') return; // gone with the run; dropping it takes as long as making it
     const client = new pg.Client(onServer);
     await client.connect();
     await client.query(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(database)} WITH (FORCE)`);

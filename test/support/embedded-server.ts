@@ -5,7 +5,7 @@ import { filesIn } from '../../src/lib/systems/database/embedded/files.ts';
 import { useEmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
 import type { EmbeddedPostgres } from '../../src/lib/systems/database/embedded/keeper/use.ts';
 import { ensureBuilt } from './build.ts';
-import { databaseIn, variable } from './shared-run.ts';
+import { sharedDataDir } from './shared-run.ts';
 
 let running: Promise<EmbeddedPostgres> | undefined;
 
@@ -14,9 +14,7 @@ const lingerMs = 120_000;
 
 async function start(): Promise<EmbeddedPostgres> {
   await ensureBuilt();
-  const shared = process.env[variable];
-  if (shared === undefined) throw new Error(`${variable} is not set: see globalSetup in vitest.config.ts`);
-  const dataDir = databaseIn(shared);
+  const dataDir = sharedDataDir();
   const postgres = await useEmbeddedPostgres({ dataDir, lingerMs });
   await withoutSync(filesIn(dataDir).data);
   return postgres;

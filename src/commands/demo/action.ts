@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as compose from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
+import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
@@ -35,6 +36,7 @@ export default async function (context: Context, dir: string | undefined): Promi
 async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   // Before anything is started: a demo without a usable model ends here, with what to do.
   if (dir !== undefined) await checkPaths([dir]);
+  else await requireWritableFile(pageOf(given));
   const context = dir === undefined ? await withPartsModel(given) : given;
   const { config, signal, say } = context;
   await ensureModel(context);
@@ -143,12 +145,8 @@ async function draw({ config, interactive, say, signal }: Context): Promise<Draw
 }
 
 /** Returns the path of the page. */
-async function showParts(
-  { config }: Context,
-  result: DemoResult,
-  judged: readonly Judged[],
-): Promise<string> {
-  const file = join(config.dataDir, `${demoParts.prefix}.html`);
+async function showParts(context: Context, result: DemoResult, judged: readonly Judged[]): Promise<string> {
+  const file = pageOf(context);
   const { right = 0, images, accuracy = 0, imagesPerSecond } = result;
   await writeGallery(file, {
     title: `${right} of ${images} parts named right`,
@@ -158,6 +156,10 @@ async function showParts(
     judged,
   });
   return file;
+}
+
+function pageOf({ config }: Context): string {
+  return join(config.dataDir, `${demoParts.prefix}.html`);
 }
 
 /** What the model's manifest says that it is limited to. */

@@ -1,6 +1,7 @@
 /** What `evaluate` does: judges, writes the report, and says the most important of it. */
 import { loadModel, openClassifier } from '../../compose.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
+import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
 import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
@@ -25,6 +26,8 @@ export interface EvaluateFlags {
 
 export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
   const { config, signal, say } = context;
+  // What cannot be written is told before anything is judged.
+  await makeWritableDirectory(flags.out);
   const models = await chosenModels(context, flags.compare);
   using bars = new StageBars(context);
   const evaluation = await evaluate({

@@ -21,6 +21,7 @@ export interface QuantizeFlags {
 export default async function (context: Context, reference: string, flags: QuantizeFlags): Promise<number> {
   const { config, say, signal } = context;
   const store = openModelStore(config.models);
+  await store.prepare(0);
   const parent = await loadModel((await store.resolve(reference)).path);
   const { name: parentName, version: parentVersion, digest, labels } = parent.info;
   using bars = new StageBars(context);

@@ -8,7 +8,7 @@ export const modelCodes = {
   device_unavailable:
     'The `--device` is not there, or cannot run this model. Install its driver, or use `--device cpu`.',
   disk_full:
-    'The disk of the model store is full; nothing was installed. Make room, or name another with `--models`.',
+    'The disk of the model store, of an export or of a training is full, or has too little room. Make room, or name a place on another disk.',
   download_failed:
     'A download failed. Behind a proxy set `HTTPS_PROXY`; or fetch the file elsewhere and use `--from`.',
   download_too_large:

@@ -1,11 +1,12 @@
 /** Corrected images as examples to train with: fetched from the object store into a cache, each content once. */
 import { createHash } from 'node:crypto';
-import { mkdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { ImageError, isRetryable, ObjectError, VisionscaleError } from '../base/errors.ts';
 import { inByteOrder, labelFault } from '../base/files/class-folders.ts';
 import { replaceFile } from '../base/files/disk.ts';
+import { makeDirectory, makeWritableDirectory } from '../base/files/make-directory.ts';
 import { forEachConcurrently } from '../base/flow/for-each.ts';
 import { retry } from '../base/flow/retry.ts';
 import { type ImagesApart, openImagesApart } from '../models/images/apart.ts';
@@ -48,7 +49,7 @@ export async function correctedExamples(
   const found = new Map<string, { path: string; label: string; key: string }>();
   const contested = new Set<string>();
   let done = 0;
-  await mkdir(cacheDir, { recursive: true });
+  await makeWritableDirectory(cacheDir);
   await using looking = openImagesApart(deps.limits);
   await forEachConcurrently(corrections(pool, pipeline, signal), concurrency, async (correction) => {
     const { imageKey: key } = correction;
@@ -119,7 +120,7 @@ async function cached(
     const digest = createHash('sha256').update(body).digest('hex');
     if (sha256 !== null && digest !== sha256) return replaced;
     await looking.check(body);
-    await mkdir(join(cacheDir, digest.slice(0, 2)), { recursive: true });
+    await makeDirectory(join(cacheDir, digest.slice(0, 2)));
     await replaceFile(pathOf(digest), body);
     return { path: pathOf(digest), sha256: digest };
   } catch (error) {

@@ -1,11 +1,12 @@
 /** The verb `results export`: images the model was unsure of into class folders, ready to be sorted by a person. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, writeFile } from 'node:fs/promises';
+import { open, readdir, writeFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool } from 'pg';
 import { ImageError, isRetryable, ObjectError, UsageError, VisionscaleError } from '../base/errors.ts';
 import { folderName } from '../base/files/class-folders.ts';
 import { explainedDiskError } from '../base/files/disk.ts';
+import { makeDirectory, makeWritableDirectory } from '../base/files/make-directory.ts';
 import { forEachConcurrently } from '../base/flow/for-each.ts';
 import { retry } from '../base/flow/retry.ts';
 import type { ImageLimits } from '../models/images/limits.ts';
@@ -55,13 +56,17 @@ export async function exportUnsure(
 ): Promise<ExportResult> {
   const { pool, signal, report } = deps;
   await requireEmpty(dir);
+  const made = await makeWritableDirectory(dir);
   const rows = await unsurePredictions(pool, filter);
   report({ kind: 'selected', images: rows.length });
   const result: ExportResult = { exported: 0, dir, folders: {}, skipped: [] };
-  if (rows.length === 0) return result;
+  if (rows.length === 0) {
+    for (const directory of made.toReversed()) await rmdir(directory).catch(() => undefined);
+    return result;
+  }
   try {
     const folders = foldersOf(rows);
-    for (const folder of new Set(folders.values())) await mkdir(join(dir, folder), { recursive: true });
+    for (const folder of new Set(folders.values())) await makeDirectory(join(dir, folder));
     await using index = await open(join(dir, indexName), 'wx');
     await index.appendFile(indexHead({ pipeline: filter.pipeline, created: new Date(), folders }));
     let lines = Promise.resolve();

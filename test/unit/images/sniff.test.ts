@@ -53,6 +53,11 @@ describe('refused', () => {
     expect((error as ImageError).hint).toMatch(hint);
   });
 
+  it('HEIC, with what converts it in the reason itself', async () => {
+    const { message } = (await rejection(sniffImage(ftyp('heic')))) as ImageError;
+    for (const tool of ['heif-convert', 'sips -s format jpeg', 'magick']) expect(message).toContain(tool);
+  });
+
   it('AVIF as sharp writes it', async () => {
     const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .avif()

@@ -1,26 +1,75 @@
-/** Makes directories that people name, and finds out before any work is done whether they can be written. */
-import { access, constants, mkdir, stat } from 'node:fs/promises';
+/** Makes directories that people name, and finds out before any work is done whether what is to be written there can be. */
+import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errorMessage, UsageError } from '../errors.ts';
+import { errorMessage, UsageError, VisionscaleError } from '../errors.ts';
 
 /**
- * The directory, with those above it, exists and can be written. Throws a UsageError that names it. Level by level, because
- * Node's own recursive mkdir never ends below /proc.
+ * The directory with those above it; returns those that were not there, outermost first. Level by level, because Node's own
+ * recursive mkdir never ends below /proc. Throws errors of the system.
  */
-export async function makeWritableDirectory(path: string): Promise<void> {
-  try {
-    for (const directory of await missingLevels(resolve(path))) {
-      await mkdir(directory).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error; // another process was as quick
-      });
+export async function makeDirectory(path: string, mode?: number): Promise<string[]> {
+  const made: string[] = [];
+  for (const directory of await missingLevels(resolve(path))) {
+    try {
+      await mkdir(directory, mode);
+      made.push(directory);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') continue; // another process was as quick
+      // Its parent is there: a file system such as /proc's, which says so in this way.
+      const parent = dirname(directory);
+      if (code === 'ENOENT' && (await isDirectory(parent)))
+        throw systemError('EPERM', `no directory can be made in ${parent}`);
+      throw error;
     }
+  }
+  return made;
+}
+
+/** The directory, with those above it, exists and can be written; returns what was made. Throws a UsageError that names it. */
+export async function makeWritableDirectory(path: string): Promise<string[]> {
+  try {
+    const made = await makeDirectory(path);
     await access(path, constants.W_OK | constants.X_OK);
+    return made;
   } catch (error) {
     throw new UsageError(
       `nothing can be written to ${path}: ${errorMessage(error)}`,
       'Name a directory that this user may write to.',
     );
   }
+}
+
+/** The file can be made, or replaced where it is there; its directory is made. Throws a UsageError that names it. */
+export async function requireWritableFile(path: string): Promise<void> {
+  await makeWritableDirectory(dirname(resolve(path)));
+  try {
+    if (!(await stat(path)).isFile()) throw new Error('it is not a file');
+    await access(path, constants.W_OK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw new UsageError(
+      `${path} cannot be written: ${errorMessage(error)}`,
+      'Name a file that this user may write.',
+    );
+  }
+}
+
+/** Free bytes on the disk of a directory for this user; undefined where the file system does not say. */
+export async function freeBytes(directory: string): Promise<number | undefined> {
+  const found = await statfs(directory).catch(() => undefined);
+  return found === undefined || found.blocks === 0 ? undefined : found.bavail * found.bsize;
+}
+
+/** Throws a VisionscaleError `disk_full` where the disk is known to have less room than will be needed for `what`. */
+export async function requireRoom(directory: string, bytes: number, what: string): Promise<void> {
+  const free = await freeBytes(directory);
+  if (free === undefined || free >= bytes) return;
+  const mebibytes = (count: number) => `${Math.ceil(count / 2 ** 20)} MB`;
+  throw new VisionscaleError(
+    `the disk of ${directory} has ${mebibytes(free)} left, and ${what} needs ${mebibytes(bytes)}`,
+    { code: 'disk_full', hint: 'Make room there, or name a directory on another disk. Nothing was begun.' },
+  );
 }
 
 /** Outermost first. */
@@ -34,6 +83,17 @@ async function missingLevels(path: string): Promise<string[]> {
       missing.unshift(at);
       continue;
     }
-    throw new Error(`${at} is not a directory`);
+    throw systemError('ENOTDIR', `${at} is not a directory`);
   }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function systemError(code: string, message: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code, syscall: 'mkdir' });
 }

@@ -1,7 +1,7 @@
 /** Writes what a judgement comes to: report.html for people, metrics.json for programs. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
+import { makeWritableDirectory } from '../../base/files/make-directory.ts';
 import { compareJudgements } from './compare.ts';
 import { type Judgement, worstMistakes, type JudgedImage } from './judge.ts';
 import { confusedPairs } from './metrics.ts';
@@ -19,7 +19,7 @@ export interface ReportFiles {
 export async function writeReport(dir: string, input: ReportInput): Promise<ReportFiles> {
   const dated = { ...input, created: input.created ?? new Date().toISOString() };
   const files = { html: join(dir, 'report.html'), metrics: join(dir, 'metrics.json') };
-  await mkdir(dir, { recursive: true });
+  await makeWritableDirectory(dir);
   await replaceFile(files.html, await reportPage(dated));
   await replaceFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
   return files;

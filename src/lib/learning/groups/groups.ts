@@ -13,7 +13,7 @@ function groupCount(images: number): number {
 /**
  * The group of each example. Series that the user named are groups as they are; the others of a class are put together by
  * likeness, for photographs of one occasion resemble each other. `rowOf` describes an image. Measured on grocery
- * photographs (docs/training.md): with whole groups held back, the accuracy in another shop is told to within some 4 points;
+ * photographs (docs/training.md): with whole groups held back, the accuracy in other places is told to within some 4 points;
  * dealing out every image alone flatters by 25.
  */
 export function groupsOf(

@@ -2,7 +2,7 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
-import { makeWritableDirectory } from '../../base/files/make-directory.ts';
+import { freeBytes, makeWritableDirectory, requireRoom } from '../../base/files/make-directory.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { inSharedMemory } from '../../models/format/model-files.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
@@ -14,11 +14,12 @@ import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
 import { dataDigest, countsOf } from '../datasets/dataset.ts';
-import { readSets } from '../datasets/sets.ts';
+import { type FoundSets, readSets } from '../datasets/sets.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
 import type { HoldOutNotes, ReportInput } from '../evaluate/report/input.ts';
 import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import type { GroupOf } from '../groups/names.ts';
+import { featureBytes } from './features/network.ts';
 import { holdOut, type Sets } from './hold-out.ts';
 import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
 import { compareWithFormer, formerVersion, type Comparison } from './promote.ts';
@@ -105,19 +106,30 @@ function checkpoints({ workDir, name }: TrainOptions): string {
   return join(workDir, name);
 }
 
+/** Of the largest SqueezeNet 1.1 (1000 classes, 1.25 million numbers), and of a report with its pictures. */
+const modelBytes = 8 * 2 ** 20;
+const reportBytes = 4 * 2 ** 20;
+/** The network, its best state and what the optimizer keeps, and once more while the file is replaced. */
+const checkpointBytes = 64 * 2 ** 20;
+
 async function trainAnew(options: TrainOptions, former: ModelEntry | undefined): Promise<TrainResult> {
   const { mode, seed, signal, onEvent, store, out } = options;
   // Whatever can fail is tried before any image is looked at.
+  await makeWritableDirectory(out);
+  await makeWritableDirectory(options.workDir);
+  await store.prepare(modelBytes);
+  await requireRoom(out, reportBytes, 'the report');
+  if (mode !== 'head') await requireRoom(options.workDir, checkpointBytes, 'a checkpoint of the training');
   if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
   const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
-  await makeWritableDirectory(out);
   const corrected = await options.corrections?.();
   const found = await readSets({
     ...options,
     corrected,
     onProgress: (files) => onEvent({ kind: 'reading', files }),
   });
+  if (mode === 'head') await tellFewRoom(options, found);
   const sets = await holdOut(found, {
     ...options,
     pattern: options.groupBy,
@@ -197,6 +209,18 @@ function holdOutNotes(sets: Sets, trained: Trained, { val }: TrainOptions): Hold
   const { ungroupedTop1, crossValidatedTop1 } = trained;
   const isGiven = val !== undefined;
   return { groups, isGiven, isNamed, mixed, duplicatesLeftOut, oneGroup, ungroupedTop1, crossValidatedTop1 };
+}
+
+/** Features that the disk does not take are computed again the next time: no reason to stop. */
+async function tellFewRoom({ workDir, onNotice }: TrainOptions, { train }: FoundSets): Promise<void> {
+  const needed = train.length * featureBytes;
+  const free = await freeBytes(workDir);
+  if (free === undefined || free >= needed) return;
+  const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
+  onNotice(
+    `the disk of ${workDir} has ${mebibytes(free)} left, the features of ${train.length} images take up to ${mebibytes(needed)}: ` +
+      'those that do not fit are computed again at the next training',
+  );
 }
 
 function inMemory(

@@ -1,8 +1,9 @@
 /** The images of a benchmark: those of a folder, or drawn ones where none is given. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { ImageError, UsageError } from '../../base/errors.ts';
+import { makeDirectory } from '../../base/files/make-directory.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import { pathFilter, walk } from '../../base/files/walk.ts';
 import { openImagesApart } from '../../models/images/apart.ts';
@@ -61,7 +62,7 @@ const drawnCount = 48;
 
 /** Draws JPEGs of 500×375 into `directory`, the same ones every time. */
 export async function drawImages(directory: string): Promise<BenchImages> {
-  await mkdir(directory, { recursive: true });
+  await makeDirectory(directory);
   const all: BenchImage[] = [];
   for (let n = 0; n < drawnCount; n++) {
     const name = `drawn-${String(n).padStart(2, '0')}.jpg`;

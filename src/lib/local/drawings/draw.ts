@@ -1,7 +1,8 @@
 /** Draws pictures of parts into class folders, the layout that `train` reads: `<directory>/red gear/0001.jpg`. */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { makeWritableDirectory } from '../../base/files/make-directory.ts';
 import { between, chance, openRandom, shuffled, type Random } from './random.ts';
 import { drawScene, pictureSide } from './scene.ts';
 import { kinds, labelOf, type Kind } from './shapes.ts';
@@ -23,7 +24,7 @@ const concurrency = 4;
 export async function drawParts(directory: string, options: DrawOptions): Promise<void> {
   const { count, seed, signal, onPicture } = options;
   const shown = Array.from({ length: Math.min(count, kinds.length) }, (_, index) => kindOf(seed, index));
-  await Promise.all(shown.map((kind) => mkdir(join(directory, labelOf(kind)), { recursive: true })));
+  for (const kind of shown) await makeWritableDirectory(join(directory, labelOf(kind)));
   let next = 0;
   const work = async (): Promise<void> => {
     while (next < count && signal?.aborted !== true) {

@@ -1,6 +1,7 @@
 /** Which `up` runs on a data directory: one at a time, and what it tells the commands of other terminals. */
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeDirectory } from '../../base/files/make-directory.ts';
 import { giveToOwnerOfParent, unusable, writePrivate } from '../../systems/database/embedded/files.ts';
 import { findHolder, isElsewhere, isGone, takeLock } from '../../systems/database/embedded/keeper/lock.ts';
 
@@ -42,7 +43,7 @@ export async function takePlace(dataDir: string): Promise<Place | null> {
   const { root, state } = filesOf(dataDir);
   let lock;
   try {
-    await mkdir(root, { recursive: true, mode: 0o700 });
+    await makeDirectory(root, 0o700);
     await giveToOwnerOfParent(root);
     lock = await takeLock(root, { at: 0, token: '' }, lockName);
     if (lock !== null) await rm(state, { force: true });

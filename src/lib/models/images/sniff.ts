@@ -22,10 +22,14 @@ const accepted = new Map<string, ImageFormat>([
 ]);
 
 const convert = 'Convert it to JPEG or PNG.';
+/** Part of the reason itself, which is all that lists of rejected files show. */
+const convertHeic =
+  'convert it to JPEG, with heif-convert a.heic a.jpg, on macOS with sips -s format jpeg a.heic --out a.jpg, ' +
+  'or with ImageMagick: magick a.heic a.jpg';
 const hints = new Map<string, string>([
   [
     'image/heic',
-    'Convert it to JPEG, or let the phone take JPEGs: on an iPhone Settings > Camera > Formats > "Most Compatible".',
+    'A phone can take JPEGs: on an iPhone Settings > Camera > Formats > "Most Compatible".',
   ],
   ['image/avif', 'Convert it to JPEG, PNG or WebP.'],
   ['image/svg+xml', 'A drawing has no pixels: export it as PNG.'],
@@ -50,8 +54,10 @@ export async function sniffImage(bytes: Uint8Array): Promise<SniffedImage> {
   if (format !== undefined) return { format, contentType: `image/${format}` };
   const mime = looksLikeSvg(bytes) ? 'image/svg+xml' : found;
   if (mime?.startsWith('image/')) {
-    const hint = hints.get(mime.replace(/^image\/(heic|heif)(-sequence)?$/, 'image/heic')) ?? convert;
-    throw new ImageError(`${mime.slice('image/'.length)} images are not supported`, {
+    const kind = mime.replace(/^image\/(heic|heif)(-sequence)?$/, 'image/heic');
+    const hint = hints.get(kind) ?? convert;
+    const how = kind === 'image/heic' ? `: ${convertHeic}` : '';
+    throw new ImageError(`${mime.slice('image/'.length)} images are not supported${how}`, {
       code: 'unsupported_format',
       hint: `${hint} Supported: JPEG, PNG, WebP, GIF, TIFF, BMP.`,
     });

@@ -1,10 +1,11 @@
 /** Downloads one file: resumed where it was cut off, and taken only with the right checksum. */
 import { createHash } from 'node:crypto';
-import { mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dispatcher, EnvHttpProxyAgent, fetch, type Response } from 'undici';
 import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError } from '../../base/files/disk.ts';
+import { makeDirectory } from '../../base/files/make-directory.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { isRunning } from '../store/processes.ts';
 import { checksumMismatch, downloadFailed, downloadTooLarge, shownUrl } from './download-errors.ts';
@@ -46,7 +47,7 @@ const attempts = 8;
 export async function download(options: DownloadOptions): Promise<Uint8Array> {
   const { directory, signal, sha256, report } = options;
   try {
-    await mkdir(directory, { recursive: true });
+    await makeDirectory(directory);
     const part = await openPartFile(directory, options.url);
     try {
       await using agent = openAgent(options.proxy, options.timeoutMs ?? 30_000);

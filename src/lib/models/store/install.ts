@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, syncDirectory, writeSynced } from '../../base/files/disk.ts';
+import { makeDirectory } from '../../base/files/make-directory.ts';
 import { parseManifest, type Manifest } from '../format/manifest.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import { entryLabel, readEntry, type ModelEntry, checkModelName } from './entry.ts';
@@ -37,7 +38,7 @@ export async function installModel(store: string, model: NewModel): Promise<Mode
   if (existing !== undefined) return existing;
   const directory = join(store, `.installing-${process.pid}-${randomBytes(4).toString('hex')}`);
   try {
-    await mkdir(join(store, name), { recursive: true });
+    await makeDirectory(join(store, name));
     await sweep(store);
     await mkdir(directory);
     await writeSynced(join(directory, 'model.onnx'), model.weights);

@@ -1,9 +1,10 @@
 /** The models of this user, a directory each (`<store>/<name>/<version>/`), and those that come with the package. */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, replaceFile } from '../../base/files/disk.ts';
+import { makeDirectory, requireRoom } from '../../base/files/make-directory.ts';
 import { bundledDirectory, bundledModels, entryLabel, readEntry, type ModelEntry, isModelName, parseReference } from './entry.ts';
 import { installModel, sweep, type NewModel } from './install.ts';
 
@@ -21,6 +22,8 @@ export interface ModelStore {
   resolve(reference: string): Promise<ResolvedModel>;
   /** Like `resolve`, for a model of the store only. */
   find(reference: string): Promise<ModelEntry>;
+  /** Throws where nothing of `bytes` can be installed: for what works long before it installs. */
+  prepare(bytes: number): Promise<void>;
   install(model: NewModel): Promise<ModelEntry>;
   remove(entry: ModelEntry): Promise<void>;
   /** Makes it the active one. What it must be for that is the caller's to check. */
@@ -93,6 +96,16 @@ class DirectoryStore implements ModelStore {
       return oneWithDigest(entries, `sha256:${name}`);
     }
     return parsed.kind === 'digest' ? oneWithDigest(entries, parsed.prefix) : undefined;
+  }
+
+  async prepare(bytes: number): Promise<void> {
+    try {
+      await makeDirectory(this.directory);
+      await access(this.directory, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw explainedDiskError(error, this.directory);
+    }
+    await requireRoom(this.directory, bytes, 'a model');
   }
 
   install(model: NewModel): Promise<ModelEntry> {

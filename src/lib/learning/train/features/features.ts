@@ -1,8 +1,9 @@
 /** The features of a set of images in one matrix: computed, and kept on disk by what they were computed from. */
 import { createHash, randomBytes } from 'node:crypto';
-import { realpath, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { realpath, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageError, VisionscaleError } from '../../../base/errors.ts';
+import { makeDirectory } from '../../../base/files/make-directory.ts';
 import { readImageFile } from '../../../base/files/read-file.ts';
 import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
@@ -128,7 +129,7 @@ export function openFeatureCache(root: string, key: CacheKey): FeatureCache {
       const next = `${target}.${randomBytes(4).toString('hex')}`;
       const bytes = Buffer.from(features.buffer, features.byteOffset, features.byteLength);
       try {
-        await mkdir(join(directory, sha256.slice(0, 2)), { recursive: true });
+        await makeDirectory(join(directory, sha256.slice(0, 2)));
         await writeFile(next, Buffer.concat([checksum(bytes), bytes]), { flag: 'wx' });
         await rename(next, target);
       } catch {

@@ -32,6 +32,9 @@ export function featureNetwork(parent: SqueezeNetWeights, inputSize: number): Ui
  */
 export const zooms: readonly number[] = [1, 1.125, 1.25, 1.4];
 
+/** What the features of an image take on the disk, at most. */
+export const featureBytes = 2 * zooms.length * featureCount * Float32Array.BYTES_PER_ELEMENT + 32;
+
 /** Row of a zoom (its index) among the features of an image. */
 export function viewOf(zoom: number, isMirrored: boolean): number {
   return 2 * zoom + (isMirrored ? 1 : 0);

@@ -146,8 +146,8 @@ interface Fold {
 /**
  * Photographs come in series. Dealt out at random, an image is judged by a head that has learned from its neighbours: on
  * grocery photographs 95 of 100 are then right and every choice looks equally good, while of photographs of other places
- * 69 are. With a group of like images for each fold 60 to 64 are, and what is better here is better there. Of very few
- * images there may be fewer folds than asked for, or none.
+ * 69 are. With groups of like images kept together 67 are, and what is better here is better there. Of very few images
+ * there may be fewer folds than asked for, or none.
  */
 export function likenessFolds(set: ViewedFeatures, among: Int32Array, count: number): Fold[] {
   const { features, views } = set;

@@ -1,7 +1,7 @@
 /** Trains all layers of SqueezeNet, from a parent's weights or from scratch; keeps the best epoch's. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../../base/errors.ts';
+import { makeWritableDirectory } from '../../../base/files/make-directory.ts';
 import type { SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
 import type { EpochMetrics } from '../events.ts';
 import { readCheckpoint, writeCheckpoint, type Checkpoint } from './checkpoint.ts';
@@ -51,7 +51,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
   const recipe = { ...(options.mode === 'full' ? fineTuning : fromScratch), ...options.recipe };
   checkOptions(options);
   const tf = await loadForTraining();
-  await mkdir(workDir, { recursive: true });
+  await makeWritableDirectory(workDir);
 
   const layout = parameterLayout(labels.length);
   const fingerprint = fingerprintOf(options, recipe);

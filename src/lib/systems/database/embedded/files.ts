@@ -1,9 +1,10 @@
 /** Where things lie below `<dataDir>/postgres`, how files are made there, and the keeper's log. */
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, chownSync, renameSync, statSync } from 'node:fs';
-import { chown, lstat, mkdir, open, rename, stat } from 'node:fs/promises';
+import { chown, lstat, open, rename, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { DatabaseError, errorMessage } from '../../../base/errors.ts';
+import { makeDirectory } from '../../../base/files/make-directory.ts';
 
 export interface Files {
   dataDir: string;
@@ -41,32 +42,12 @@ export function filesIn(dataDir: string): Files {
 /** Makes `<dataDir>/postgres`, for its owner alone. Throws DatabaseError `data_dir_unusable`. */
 export async function makeRoot({ dataDir, root }: Files): Promise<void> {
   try {
-    await makeDirectory(dataDir);
-    await makeDirectory(root);
+    await makeDirectory(dataDir, 0o700);
+    await makeDirectory(root, 0o700);
     await giveToOwnerOfParent(root);
   } catch (error) {
     throw unusable(dataDir, error);
   }
-}
-
-/** With its parents. Node's own `recursive` goes round for ever where a file system answers ENOENT below what exists. */
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { mode: 0o700 });
-  } catch (error) {
-    if (errorCode(error) === 'EEXIST' && (await stat(path)).isDirectory()) return;
-    const parent = dirname(path);
-    if (errorCode(error) !== 'ENOENT' || (await exists(parent))) throw error;
-    await makeDirectory(parent);
-    await makeDirectory(path);
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Replaces a file atomically, readable by its owner alone. */

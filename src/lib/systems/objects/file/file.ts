@@ -4,6 +4,7 @@ import { constants, type Stats } from 'node:fs';
 import { access, lstat, mkdir, open, readdir, realpath, rename, rm, stat, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { makeDirectory } from '../../../base/files/make-directory.ts';
 import {
   checkKey,
   badKey,
@@ -43,11 +44,9 @@ class FileStore implements ObjectStore {
 
   async create(): Promise<{ created: boolean }> {
     return this.#guard(async () => {
-      const first = await mkdir(this.#dir, { recursive: true, mode: 0o700 });
-      if (first === undefined) return { created: false };
-      for (let made = this.#dir; made !== dirname(first); made = dirname(made))
-        await syncDirectory(dirname(made));
-      return { created: true };
+      const made = await makeDirectory(this.#dir, 0o700);
+      for (const directory of made) await syncDirectory(dirname(directory));
+      return { created: made.length > 0 };
     });
   }
 
