@@ -61,7 +61,7 @@ export function trainCommand(): Command {
         '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
         'Pictures that belong together are never on both sides of the test: folders below\n' +
-        'a class folder, names by --group-by, bursts, near-duplicates, and what looks alike.\n\n' +
+        'a class folder, names by --group-by, bursts, near-duplicates, and what looks\nalike.\n\n' +
         'The new model is not used until you say so: visionscale model use <model>.\n' +
         'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node,\nand hours.',
     );

@@ -120,7 +120,8 @@ function setLines(sets: Sets): string[] {
   const counts = countsOf(train, labels.length);
   const small = labels.filter((_, i) => counts[i]! < few);
   if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
-  const together = groups.largest > 1 ? `, in ${groups.count} groups of pictures that belong together` : '';
+  const together =
+    groups.largest > 1 ? `, in ${counted(groups.count, 'group')} of pictures that belong together` : '';
   lines.push(
     `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by${together}`,
   );
