@@ -107,7 +107,7 @@ describe('serve', { timeout }, () => {
       const name = `${n % 2 ? 'below/' : ''}${colors[n % 3]!} ${n} é.png`;
       writeFileSync(join(dir, name), await colorImage(colors[n % 3]!, 1000 + n));
     }
-    writeFileSync(join(dir, 'notes.txt'), 'no image');
+    writeFileSync(join(dir, 'notes.jpg'), 'no image');
     const env = { VISIONSCALE_SERVER: url, IMG_DIR: 'images' };
     const args = ['classify', '--out', 'labels.csv', '--json'];
     const first = rig.start([...args, '--rate', '40', '--concurrency', '2'], env);
@@ -122,7 +122,7 @@ describe('serve', { timeout }, () => {
     expect(second.stderr).toMatch(
       /classified 40 images, [1-9]\d* of them before.* rejected 1 file; labels in/,
     );
-    expect(second.stderr).toMatch(/rejected .*notes\.txt: the content is not an image/);
+    expect(second.stderr).toMatch(/rejected .*notes\.jpg: the content is not an image/);
     expect(second.code).toBe(1);
     const lines = second.stdout
       .trimEnd()
