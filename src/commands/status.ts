@@ -20,11 +20,11 @@ export function statusCommand(): Command {
       .description(
         'Show consumers, partitions and servers on one page: what waits and why, and what to do first',
       )
-      .option('--watch', 'Show it again every second, until Ctrl-C')
+      .option('-w, --watch', 'Show it again every second, until Ctrl-C')
       .option('--exit-zero', 'Exit with 0 whatever the page says')
       .addHelpText(
         'after',
-        '\nExit code 1 if a partition with messages has no live consumer, or if something is away or stuck.\n' +
+        '\nExit code 1 if a partition with messages has no live consumer, or if something is\naway or stuck.\n' +
           '\nExample:\n  $ visionscale status --watch',
       ),
     infrastructure,

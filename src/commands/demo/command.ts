@@ -14,8 +14,8 @@ export function demoCommand(): Command {
           'after',
           '\nExample:\n  $ visionscale demo ./photographs --model squeezenet1_1.onnx\n\n' +
             'Everything is embedded (PostgreSQL, the topic and the images live in the data\n' +
-            'directory), except what the settings name (Kafka, a database, a bucket). If another\n' +
-            'demo or up runs in the data directory, it uses demo-2 in it (demo-3, …).',
+            'directory), except what the settings name (Kafka, a database, a bucket). If\n' +
+            'another demo or up runs in the data directory, it uses demo-2 in it (demo-3, …).',
         ),
       [...infrastructure, ...modelSettings, 'VISIONSCALE_PARTITIONS'],
     ),

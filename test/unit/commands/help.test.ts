@@ -33,7 +33,7 @@ it('lists common options only with --help-all, below the own ones', () => {
   const [short, full] = [help(['status', '--help'], 80), help(['status', '--help-all'], 80)];
   expect(short).toContain('\nCommon options: see visionscale status --help-all\n');
   expect(short).not.toContain('--brokers');
-  expect(full).toMatch(/\nOptions:\n {2}--json [^]*\nCommon options:\n[^]* --brokers /);
+  expect(full).toMatch(/\nOptions:\n[^]* --json [^]*\nCommon options:\n[^]* --brokers /);
 });
 
 it('begins every description with a capital', () => {

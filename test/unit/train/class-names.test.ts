@@ -44,8 +44,8 @@ describe('the folders of classes', () => {
       await val.write(join(name, '1.png'), await colouredPng('blue', ++seed));
     const options = { valSplit: 0.2, seed: 1, limits: defaultLimits, signal, onProgress: () => undefined };
     const sets = await readSets({ dir: folders.path, val: val.path, ...options });
-    expect(sets).toMatchObject({ labels: ['Birnen', composed], unjudged: [] });
-    expect(sets.held).toHaveLength(2);
+    expect(sets).toMatchObject({ labels: ['Birnen', composed] });
+    expect(sets.held!.map(({ label }) => label).sort()).toEqual([0, 1]);
     expect(matchFolders([apart, composed], sets.labels).unknown).toEqual([]);
   });
 
