@@ -52,10 +52,17 @@ export async function openDatabase(
   }
 }
 
-export async function openTopic(options: ComposeOptions, database: Database): Promise<Topic> {
+/** `database`: asked for where the topic is in it. */
+export async function openTopic(
+  options: ComposeOptions,
+  database: Database | (() => Promise<Database>),
+): Promise<Topic> {
   const { openTopic: open } = await import('./lib/systems/topic/open.ts');
   const { topic } = options.config;
-  if (topic.kind === 'embedded') return open({ kind: 'embedded', pool: database.pool, name: topic.name });
+  if (topic.kind === 'embedded') {
+    const { pool } = typeof database === 'function' ? await database() : database;
+    return open({ kind: 'embedded', pool, name: topic.name });
+  }
   return open({ ...topic, onNotice: options.onNotice });
 }
 

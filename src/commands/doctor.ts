@@ -29,7 +29,7 @@ async function examine(context: Context): Promise<number> {
   const [{ doctor, Opened }, packages, { resultsCheck }, servers] = await heavy();
   await using opened = new Opened();
   const database = opened.once(() => compose.openDatabase(context, 'any'));
-  const topic = opened.once(async () => compose.openTopic(context, await database()));
+  const topic = opened.once(() => compose.openTopic(context, database));
   const results = opened.once(
     async () => (await compose.openResultTopics(context, await database(), await topic()))!,
   );
@@ -43,6 +43,7 @@ async function examine(context: Context): Promise<number> {
       ...servers.databaseChecks(database),
       servers.topicCheck(topic, config.topic.partitions),
       ...(config.resultsTopic ? [resultsCheck({ topic, results, database }, config.pipeline)] : []),
+      servers.consumersCheck(database, topic, config.pipeline),
       servers.storeCheck(store, config.limits.maxBytes),
       servers.modelCheck(() => compose.openClassifier(context), config.model !== undefined),
     ],
@@ -60,6 +61,7 @@ async function examine(context: Context): Promise<number> {
 function lines({ name, state, detail, hint }: CheckResult): string[] {
   const mark = {
     ok: styled('ok', 'ok     '),
+    note: 'note   ',
     warning: styled('warning', 'warning'),
     failed: styled('error', 'FAILED '),
   }[state];

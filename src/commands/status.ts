@@ -24,7 +24,7 @@ export function statusCommand(): Command {
       .option('--exit-zero', 'Exit with 0 whatever the page says')
       .addHelpText(
         'after',
-        '\nExit code 1 if a partition with messages has no live consumer, or if something is\naway or stuck.\n' +
+        '\nExit code 1 if a partition with messages has no live consumer, or if something\nis away or stuck.\n' +
           '\nExample:\n  $ visionscale status --watch',
       ),
     infrastructure,

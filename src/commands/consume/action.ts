@@ -65,6 +65,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     oldestUnpublished: async () =>
       pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
     servers,
+    lagKnown: () =>
+      !servers.away.some(({ server }) => server === (config.topic.kind === 'kafka' ? 'topic' : 'database')),
     group: readyAtOnce,
   });
   await using tracing = await traced(context);

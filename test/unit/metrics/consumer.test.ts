@@ -39,11 +39,13 @@ function setUp() {
   const sources = {
     inUse: null as { model: typeof model; engine: 'onnx' } | null,
     oldest: () => Promise.resolve<number | null>(null),
+    lagKnown: true,
   };
   const hear = consumerMetrics(registry, {
     load,
     classifier: () => sources.inUse,
     servers: noServers,
+    lagKnown: () => sources.lagKnown,
     oldestUnpublished: () => sources.oldest(),
   });
   const seen = async (...events: ConsumeEvent[]) => {
@@ -123,6 +125,29 @@ describe('the metrics of a consumer', () => {
     expect(belts).toHaveLength(51);
     expect(metrics.value('visionscale_belts_total', { belt: 'belt "7"\n\\' })).toBe(1);
     expect(metrics.value('visionscale_belts_total', { belt: 'other' })).toBe(450);
+  });
+
+  it('shows no lag while it cannot be known, and the last one known when it can', async () => {
+    const { seen, sources } = setUp();
+    const lag = (metrics: Exposition) => metrics.value('visionscale_lag_messages', { partition: '0' });
+    expect(lag(await seen())).toBeNull();
+    expect(lag(await seen({ kind: 'owning', partition: 0, epoch: 1, from: 0, lag: 9 }))).toBe(9);
+    sources.lagKnown = false;
+    expect(lag(await seen())).toBeNull();
+    sources.lagKnown = true;
+    expect(lag(await seen())).toBe(9);
+  });
+
+  it('shows whose lease it has, and the age of its last prediction once there is one', async () => {
+    const { seen } = setUp();
+    const age = 'visionscale_last_prediction_age_seconds';
+    const lease = (metrics: Exposition) => metrics.value('visionscale_lease', { partition: '1' });
+    const first = await seen({ kind: 'owning', partition: 1, epoch: 1, from: 0, lag: 9 }, recorded());
+    expect([lease(first), first.value(age)]).toEqual([1, null]);
+    const later = await seen(recorded({ predicted: 1 }), { kind: 'lost', partition: 1, epoch: 1 });
+    expect(lease(later)).toBe(0);
+    expect(later.value(age)).toBeGreaterThanOrEqual(0);
+    expect(later.value(age)).toBeLessThan(5);
   });
 
   it('shows the lag of what is owned here, and nothing of what is not', async () => {

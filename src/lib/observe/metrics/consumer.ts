@@ -16,7 +16,9 @@ const mostBins = 200;
 export function consumerMetrics(registry: Registry, sources: ConsumerSources): (event: ConsumeEvent) => void {
   const meters = consumerMeters(registry);
   consumerState(registry, sources);
-  const { requests, lag, unpublished } = meters;
+  const { requests, lease, unpublished } = meters;
+  const lag = lagGauge(registry, sources.lagKnown);
+  const predicted = lastPredictionAge(registry);
   for (const outcome of ['predicted', 'dead_lettered', 'ignored']) requests.inc({ outcome }, 0);
   const seeRow = rowCounter(meters);
 
@@ -33,15 +35,20 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
     switch (event.kind) {
       case 'recorded':
         recorded(event);
-        lag.set({ partition: event.partition }, Math.max(0, event.lag));
+        if (event.predicted > 0) predicted.now();
+        lag.set(event.partition, event.lag);
         break;
       case 'owning':
+        lease.set({ partition: event.partition }, 1);
+        lag.set(event.partition, event.lag);
+        break;
       case 'lag':
-        lag.set({ partition: event.partition }, Math.max(0, event.lag));
+        lag.set(event.partition, event.lag);
         break;
       case 'lost':
       case 'released':
-        lag.remove({ partition: event.partition });
+        lag.delete(event.partition);
+        lease.set({ partition: event.partition }, 0);
         for (const what of outboxKinds) unpublished.remove({ partition: event.partition, what });
         break;
       case 'dead letter':
@@ -76,6 +83,39 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
         break;
     }
   };
+}
+
+/** By partition; what cannot be known now is not shown, rather than shown as it was. */
+function lagGauge(registry: Registry, isKnown: () => boolean): Map<number, number> {
+  const lags = new Map<number, number>();
+  new Gauge({
+    name: 'visionscale_lag_messages',
+    help: 'Messages not yet recorded, of the partitions owned here; absent while the topic cannot be asked.',
+    labelNames: ['partition'],
+    registers: [registry],
+    collect() {
+      this.reset();
+      if (!isKnown()) return;
+      for (const [partition, lag] of lags) this.set({ partition }, Math.max(0, lag));
+    },
+  });
+  return lags;
+}
+
+function lastPredictionAge(registry: Registry): { now(): void } {
+  let last: number | undefined;
+  new Gauge({
+    name: 'visionscale_last_prediction_age_seconds',
+    help: 'Since this process wrote its last new row; absent before the first.',
+    registers: [registry],
+    collect() {
+      // A gauge without labels would be 0 from the start.
+      this.reset();
+      if (last === undefined) this.remove();
+      else this.set((performance.now() - last) / 1000);
+    },
+  });
+  return { now: () => (last = performance.now()) };
 }
 
 /** What the work on one image took, whether or not its row was there already. */
@@ -136,6 +176,8 @@ export interface ConsumerSources {
   /** Age of the oldest message that no results topic has, in seconds; null: there is none, or nobody knows. */
   oldestUnpublished: () => Promise<number | null>;
   servers: Servers;
+  /** False while the topic is away. */
+  lagKnown: () => boolean;
 }
 
 /** How often the database is asked for the age of its outbox, at most, in milliseconds. */

@@ -138,9 +138,9 @@ export function consumerMeters(registry: Registry) {
       buckets: waitBuckets,
       registers,
     }),
-    lag: new Gauge({
-      name: 'visionscale_lag_messages',
-      help: 'Messages not yet recorded, of the partitions owned here.',
+    lease: new Gauge({
+      name: 'visionscale_lease',
+      help: '1 while this process owns the partition, 0 after it has lost it or given it back.',
       labelNames: ['partition'],
       registers,
     }),

@@ -1,7 +1,7 @@
 /** The verb `doctor`: every dependency, server, permission, clock and model, each with ok or what to do. */
 import { VisionscaleError, errorMessage } from '../../base/errors.ts';
 
-export type CheckState = 'ok' | 'warning' | 'failed';
+export type CheckState = 'ok' | 'note' | 'warning' | 'failed';
 
 export interface CheckResult {
   name: string;
@@ -17,6 +17,8 @@ export interface Check {
   run: () => Promise<string | { warning: string; hint?: string }>;
   /** A failed check that is not needed with these settings is a warning. */
   needed: boolean;
+  /** What is good to have: where it fails and is not needed, that is a note. */
+  optional?: boolean;
 }
 
 export interface DoctorResult {
@@ -47,7 +49,7 @@ async function runCheck(check: Check, told: Set<unknown>): Promise<CheckResult> 
     const hint = found.hint === undefined ? {} : { hint: found.hint };
     return { name: check.name, state: 'warning', detail: found.warning, ...hint };
   } catch (error) {
-    const state = check.needed ? 'failed' : 'warning';
+    const state = check.needed ? 'failed' : check.optional ? 'note' : 'warning';
     if (told.has(error)) return { name: check.name, state, detail: 'not checked: see above' };
     told.add(error);
     const hint = error instanceof VisionscaleError && error.hint !== undefined ? { hint: error.hint } : {};

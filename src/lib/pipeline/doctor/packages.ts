@@ -85,6 +85,7 @@ export function packageCheck(wanted: OptionalPackage, needed: boolean): Check {
   return {
     name: wanted.name,
     needed,
+    optional: true,
     run: async () => {
       try {
         wanted.prepare?.();

@@ -59,9 +59,12 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
   };
 }
 
-/** Kafka adds partitions to a topic and takes none away. */
-function remedy(results: { name: string; partitions: number }, { kind }: Topic, wanted: number): string {
-  return kind === 'kafka' && results.partitions < wanted
-    ? `Add partitions: kafka-topics --bootstrap-server … --alter --topic ${results.name} --partitions ${wanted}`
-    : 'Delete it, and visionscale init creates it again.';
+/** Partitions can be added while the topic is in use, and never taken away; a topic that is read by others is not to be deleted. */
+function remedy(results: { name: string; partitions: number }, source: Topic, wanted: number): string {
+  const alter = (name: string, partitions: number) =>
+    `Add partitions: kafka-topics --bootstrap-server … --alter --topic ${name} --partitions ${partitions}`;
+  if (source.kind === 'kafka') {
+    return results.partitions < wanted ? alter(results.name, wanted) : alter(source.name, results.partitions);
+  }
+  return 'Nothing is lost, and results of one key stay in order; only readers that expect the same number are affected.';
 }

@@ -6,6 +6,8 @@ import type { Classifier } from '../../models/classifier/classifier.ts';
 import { pendingMigrations } from '../../systems/database/migrate.ts';
 import type { Database } from '../../systems/database/open.ts';
 import { grants, requireFit, schemaOf, type Session, sessionOf } from '../../systems/database/session.ts';
+import { readActiveModel } from '../../systems/database/tables/models.ts';
+import { readOwners } from '../../systems/database/tables/owners.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import type { Check } from './doctor.ts';
@@ -161,6 +163,46 @@ export function topicCheck(open: () => Promise<Topic>, wanted: number): Check {
         };
       }
       return `${what}: ${partitions} partitions`;
+    },
+  };
+}
+
+/** Whether every partition has a consumer, and all of them run the pipeline's model. */
+export function consumersCheck(
+  openDatabase: () => Promise<Database>,
+  openTopic: () => Promise<Topic>,
+  pipeline: string,
+): Check {
+  return {
+    name: 'consumers',
+    needed: false,
+    run: async () => {
+      const [{ pool }, topic] = await Promise.all([openDatabase(), openTopic()]);
+      const [owners, partitions, active] = await Promise.all([
+        readOwners(pool, pipeline, topic.name),
+        topic.partitions(),
+        readActiveModel(pool, pipeline),
+      ]);
+      const live = owners.filter(({ owner, live }) => owner !== null && live);
+      const owned = new Set(live.map(({ partition }) => partition));
+      const free = [...Array(partitions).keys()].filter((partition) => !owned.has(partition));
+      if (free.length > 0) {
+        return {
+          warning: `no consumer owns ${free.length === 1 ? 'partition' : 'partitions'} ${free.join(', ')}`,
+          hint: 'visionscale consume takes all that nobody owns.',
+        };
+      }
+      const others = live.filter(({ modelDigest }) => active !== null && modelDigest !== active.digest);
+      if (active !== null && others.length > 0) {
+        const names = others.map(
+          ({ partition, owner, model }) => `${owner} (partition ${partition}): ${model}`,
+        );
+        return {
+          warning: `the pipeline's model is ${active.name} ${active.version}, another one runs on ${names.join(', ')}`,
+          hint: 'A switch takes a moment. A consumer that was started with --model keeps that one; the log of others says why.',
+        };
+      }
+      return `${new Set(live.map(({ owner }) => owner)).size} own ${owned.size} partitions`;
     },
   };
 }
