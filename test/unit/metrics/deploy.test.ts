@@ -18,7 +18,13 @@ function allMetrics(): Map<string, { type: string; labels: string[] }> {
   const registries = [process.registry, ...Array.from({ length: 4 }, () => new Registry())] as const;
   const load = { requests: 0, bytes: 0 };
   const oldestUnpublished = () => Promise.resolve(null);
-  consumerMetrics(registries[1]!, { load, classifier: () => null, oldestUnpublished, servers: noServers, lagKnown: () => true });
+  consumerMetrics(registries[1]!, {
+    load,
+    classifier: () => null,
+    oldestUnpublished,
+    servers: noServers,
+    lagKnown: () => true,
+  });
   producerMetrics(registries[2]!, noServers);
   serveMetrics(registries[3]!, load, noServers);
   watchMetrics(registries[4]!, noServers);

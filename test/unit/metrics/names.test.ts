@@ -13,7 +13,7 @@ const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
       load: { requests: 0, bytes: 0 },
       classifier: () => null,
       servers: noServers,
-    lagKnown: () => true,
+      lagKnown: () => true,
       oldestUnpublished: () => Promise.resolve(null),
     });
     hear({ kind: 'retrying', partition: 0, stage: 'record', code: 'database_unavailable' });
