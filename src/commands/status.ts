@@ -4,6 +4,8 @@ import { openDatabase, openStore, openTopic } from '../compose.ts';
 import { DatabaseError, errorMessage, isRetryable, VisionscaleError } from '../lib/base/errors.ts';
 import { pause } from '../lib/base/flow/waiting.ts';
 import type { Status } from '../lib/pipeline/status.ts';
+import { printableLines } from '../lib/base/printable.ts';
+import { shownOn } from '../lib/base/report/style.ts';
 import type { Database } from '../lib/systems/database/open.ts';
 import type { ObjectStore } from '../lib/systems/objects/store.ts';
 import type { Topic } from '../lib/systems/topic/topic.ts';
@@ -76,7 +78,9 @@ async function showStatus(context: Context, options: StatusFlags): Promise<numbe
 
 /** From the top, each line over the one that stood there: nothing flickers. */
 function redraw(page: string): void {
-  const lines = page.split('\n').map((line) => `${line}\x1b[K`);
+  const lines = shownOn(process.stdout, printableLines(page))
+    .split('\n')
+    .map((line) => `${line}\x1b[K`);
   process.stdout.write(`\x1b[H${lines.join('\n')}\n\x1b[J`);
 }
 

@@ -1,8 +1,18 @@
 /** The page that `status` shows: servers, consumers, partitions, counts, and in its last line what to do first. */
 import { ageText } from '../base/report/age.ts';
-import { fittingTable, wrapped } from '../base/report/fit.ts';
+import { type Style, styled } from '../base/report/style.ts';
+import { table, wrapped } from '../base/report/table.ts';
 import { shortOwner } from './status-verdict.ts';
 import type { PartitionStatus, ServerState, Status } from './status.ts';
+
+/** Of states of consumers and partitions; what is not here is as it should be, or nobody's fault. */
+const styles: Partial<Record<string, Style>> = {
+  consuming: 'ok',
+  waiting: 'warning',
+  draining: 'warning',
+  stalled: 'error',
+  expired: 'error',
+};
 
 /** In lines of at most `width` where words allow it. */
 export function statusPage(status: Status, width: number): string {
@@ -15,7 +25,7 @@ export function statusPage(status: Status, width: number): string {
     ...partitions(status, width),
     ...[...notes(status)].map((line) => `\n${wrap(line)}`),
     '',
-    wrap(status.verdict.text),
+    styled(status.verdict.ok ? 'ok' : 'error', wrap(status.verdict.text)),
   ].join('\n');
 }
 
@@ -73,11 +83,11 @@ function consumers(status: Status, width: number): string {
   const age = (time: Date) => ageText(now - time.getTime());
   if (status.consumers.length === 0) return 'no consumer runs';
   const found = status.consumers;
-  return fittingTable(
+  return table(
     found,
     [
-      { title: 'consumer', value: ({ owner }) => shortOwner(owner), least: 14 },
-      { title: 'state', value: ({ state }) => state },
+      { title: 'consumer', value: ({ owner }) => shortOwner(owner), cut: 'end' },
+      { title: 'state', value: ({ state }) => state, style: ({ state }) => styles[state] },
       { title: 'since', value: ({ since }) => age(since), drop: 1 },
       { title: 'up', value: ({ startedAt }) => age(startedAt), drop: 3 },
       { title: 'heard', value: ({ heardAt }) => age(heardAt), drop: 2 },
@@ -85,7 +95,7 @@ function consumers(status: Status, width: number): string {
         title: 'model',
         value: ({ model, modelDigest }) =>
           model === null ? null : `${model} ${modelDigest?.slice(7, 15) ?? ''}`,
-        least: 12,
+        cut: 'end',
       },
       { title: 'engine', value: ({ engine }) => engine, drop: 4 },
       { title: 'images/min', value: ({ imagesLastMinute }) => imagesLastMinute, align: 'right' },
@@ -96,14 +106,14 @@ function consumers(status: Status, width: number): string {
 
 function partitions(status: Status, width: number): string[] {
   const now = status.time.getTime();
-  const head = fittingTable(
+  const head = table(
     status.partitions,
     [
       { title: 'partition', value: (p) => p.partition, align: 'right' },
       { title: 'lag', value: (p) => p.lag, align: 'right' },
-      { title: 'state', value: (p) => p.state },
+      { title: 'state', value: (p) => p.state, style: (p) => styles[p.state] },
       { title: 'since', value: (p) => (p.since === null ? null : ageText(now - p.since.getTime())), drop: 1 },
-      { title: 'owner', value: (p) => (p.owner === null ? null : shortOwner(p.owner)), least: 14 },
+      { title: 'owner', value: (p) => (p.owner === null ? null : shortOwner(p.owner)), cut: 'end' },
     ],
     width,
   );

@@ -1,4 +1,5 @@
 /** What `status` says in its last line: that all is well, or the first thing to do. */
+import { counted } from '../base/report/table.ts';
 import type { ConsumerRow } from '../systems/database/tables/consumers.ts';
 import type { PartitionStatus, Status } from './status.ts';
 
@@ -51,10 +52,10 @@ export function verdict(status: Omit<Status, 'verdict'>): Verdict {
     return well(`${status.images - status.produced} images were not sent yet: visionscale produce`);
   }
   if (status.deadLetters > 0) {
-    return well(`${count(status.deadLetters, 'dead letter')} to look at: visionscale dead-letters list`);
+    return well(`${counted(status.deadLetters, 'dead letter')} to look at: visionscale dead-letters list`);
   }
   const lag = partitions.reduce((sum, one) => sum + (one.lag ?? 0), 0);
-  if (lag > 0) return well(`All well: ${count(lag, 'message')} left, and every partition has a consumer.`);
+  if (lag > 0) return well(`All well: ${counted(lag, 'message')} left, and every partition has a consumer.`);
   if (consumers.length === 0) {
     return well('All well: every message is answered. No consumer runs: visionscale consume');
   }
@@ -72,7 +73,7 @@ function withoutOwner(alone: readonly PartitionStatus[], consumers: readonly Con
   const lag = alone.reduce((sum, one) => sum + (one.lag ?? 0), 0);
   const numbers = alone.map(({ partition }) => partition).join(', ');
   const which = alone.length === 1 ? `Partition ${numbers} has` : `Partitions ${numbers} have`;
-  const what = known ? count(lag, 'message') : 'an unknown number of messages';
+  const what = known ? counted(lag, 'message') : 'an unknown number of messages';
   const able = consumers.find(
     ({ share, partition, state }) =>
       state !== 'consuming' &&
@@ -102,10 +103,6 @@ export function shortOwner(owner: string): string {
   if (!parts) return owner;
   const [, host, pid] = parts;
   return `${/^[\d.]+$/.test(host!) ? host! : host!.split('.', 1)[0]!}:${pid}`;
-}
-
-function count(n: number, what: string): string {
-  return `${n} ${what}${n === 1 ? '' : 's'}`;
 }
 
 function sentence(text: string): string {

@@ -1,6 +1,7 @@
 /** The page of `status`: its last line, and that it fits a terminal. */
 import { describe, expect, it } from 'vitest';
-import { fittingTable, wrapped } from '../../../src/lib/base/report/fit.ts';
+import { unmarked } from '../../../src/lib/base/report/style.ts';
+import { wrapped } from '../../../src/lib/base/report/table.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
 import { shortOwner, verdict } from '../../../src/lib/pipeline/status-verdict.ts';
 import type { PartitionStatus, Status } from '../../../src/lib/pipeline/status.ts';
@@ -188,7 +189,7 @@ describe('the page of status', () => {
   });
 
   it.each([80, 100, 200])('fits %i columns and breaks no word', (width) => {
-    const page = statusPage(bad, width);
+    const page = unmarked(statusPage(bad, width));
     for (const line of page.split('\n')) expect(line.length, line).toBeLessThanOrEqual(width);
     for (const word of ['1234567', 'ECONNREFUSED', 'standing by', 'not_found 2'])
       expect(page).toContain(word);
@@ -200,7 +201,7 @@ describe('the page of status', () => {
   });
 
   it('says when the last prediction was, and since when', () => {
-    const page = statusPage(found(), 120);
+    const page = unmarked(statusPage(found(), 120));
     expect(page).toContain('the last prediction was 3 s ago');
     expect(page).toMatch(/belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +120/);
     expect(page).toContain('database ok, topic ok, object store ok');
@@ -208,18 +209,6 @@ describe('the page of status', () => {
 });
 
 describe('fitting', () => {
-  it('drops columns by their order, and then cuts', () => {
-    const rows = [{ a: 'one two', b: 'b'.repeat(10), c: 'c'.repeat(30) }];
-    const columns = [
-      { title: 'a', value: (row: (typeof rows)[0]) => row.a },
-      { title: 'b', value: (row: (typeof rows)[0]) => row.b, drop: 1 },
-      { title: 'c', value: (row: (typeof rows)[0]) => row.c, least: 5 },
-    ];
-    expect(fittingTable(rows, columns, 100)).toContain('bbb');
-    const narrow = fittingTable(rows, columns, 20).split('\n');
-    expect(narrow[1]).toBe(`one two  ${'c'.repeat(10)}…`);
-  });
-
   it('wraps at spaces only', () => {
     expect(wrapped('one two three', 7, '  ')).toBe('one two\n  three');
     expect(wrapped('averylongword b', 5)).toBe('averylongword\nb');

@@ -1,4 +1,4 @@
-/** Plain aligned tables, shares and counts for people. */
+/** Plain aligned tables, wrapped sentences, shares and counts for people. */
 import { printable } from '../printable.ts';
 import { type Style, styled } from './style.ts';
 
@@ -82,6 +82,19 @@ function cutTo(text: string, size: number, where: 'end' | 'middle' = 'end'): str
   if (where === 'end') return `${text.slice(0, size - 1).trimEnd()}…`;
   const tail = Math.ceil((size - 1) / 2);
   return `${text.slice(0, size - 1 - tail)}…${text.slice(-tail)}`;
+}
+
+/** Breaks at spaces only; later lines begin with `indent`. */
+export function wrapped(text: string, width: number, indent = ''): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line.trim() !== '' && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line = line === '' && lines.length === 0 ? word : `${line} ${word}`;
+  }
+  return [...lines, line].join('\n');
 }
 
 /** `94.2 %`; of a share of 1; `–` where nothing is known. */
