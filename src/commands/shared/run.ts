@@ -142,7 +142,7 @@ export function runHere<Arguments extends unknown[]>(
 }
 
 async function openContext(command: Command, signal: AbortSignal): Promise<Context> {
-  const [{ passedOverLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
+  const [{ notTakenLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
     import('../../lib/config/env-file.ts'),
     import('../../lib/config/load.ts'),
     import('../../lib/config/log.ts'),
@@ -167,7 +167,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   // A child has it all from its parent, which has said so.
   if (file !== null && command.opts<{ whileStdin?: boolean }>().whileStdin !== true) {
     log.info({ file: file.path, settings: fromFile }, `settings are taken from ${file.path}`);
-    const line = passedOverLine(file);
+    const line = notTakenLine(file);
     if (line !== undefined) (isService ? (text: string) => log.warn(text) : say)(line);
   }
   return {

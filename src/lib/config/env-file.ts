@@ -65,7 +65,7 @@ export function putInForce(values: Environment, env: Record<string, string | und
 }
 
 /** One line for a person; undefined where everything was taken. */
-export function passedOverLine({ path, passedOver }: EnvFile): string | undefined {
+export function notTakenLine({ path, passedOver }: EnvFile): string | undefined {
   if (passedOver.length === 0) return undefined;
   const named = passedOver.slice(0, mostFaults).map((name) => {
     const advice = adviceOn(name);

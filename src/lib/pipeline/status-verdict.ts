@@ -3,7 +3,7 @@ import { counted } from '../base/report/table.ts';
 import type { ConsumerRow } from '../systems/database/tables/consumers.ts';
 import type { PartitionStatus, Status } from './status.ts';
 
-export interface Verdict {
+export interface StatusVerdict {
   /** False where something is away, or a partition with messages has no live owner: exit code 1. */
   ok: boolean;
   /** One sentence. */
@@ -13,10 +13,10 @@ export interface Verdict {
 /** How long results may wait for their topic before it is worth a word, in seconds. */
 const longUnpublished = 60;
 
-export function verdict(status: Omit<Status, 'verdict'>): Verdict {
+export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   const { servers, problems, partitions, consumers, model, unpublished, refused } = status;
-  const bad = (text: string): Verdict => ({ ok: false, text });
-  const well = (text: string): Verdict => ({ ok: true, text });
+  const bad = (text: string): StatusVerdict => ({ ok: false, text });
+  const well = (text: string): StatusVerdict => ({ ok: true, text });
   if (servers.topic.reason !== null) {
     return bad(`The topic cannot be asked, and what waits there is not known: ${servers.topic.reason}`);
   }

@@ -13,7 +13,7 @@ import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/d
 import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
-import { type Verdict, verdict } from './status-verdict.ts';
+import { type StatusVerdict, statusVerdict } from './status-verdict.ts';
 
 export interface PartitionStatus {
   partition: number;
@@ -74,7 +74,7 @@ export interface Status {
   time: Date;
   lastPrediction: Date | null;
   lastPredictionAgeSeconds: number | null;
-  verdict: Verdict;
+  verdict: StatusVerdict;
 }
 
 export interface ServerState {
@@ -182,7 +182,7 @@ export async function status(
     lastPredictionAgeSeconds:
       times.last === null ? null : Math.max(0, (times.now.getTime() - times.last.getTime()) / 1000),
   };
-  return { ...found, verdict: verdict(found) };
+  return { ...found, verdict: statusVerdict(found) };
 }
 
 /** It never rejects, and answers in time. */

@@ -7,7 +7,7 @@ import { UsageError } from '../../../src/lib/base/errors.ts';
 import {
   mayBeInEnvFile,
   parseEnvFile,
-  passedOverLine,
+  notTakenLine,
   putInForce,
   readEnvFile,
 } from '../../../src/lib/config/env-file.ts';
@@ -269,10 +269,10 @@ describe('what a .env may set', () => {
       await written('NODE_OPTIONS=--require=./geheim.js\nDATABASE_ULR=geheim\nPATH=x\nPGHOST=h\n'),
     );
     expect(file?.values).toEqual({ PGHOST: 'h' });
-    expect(passedOverLine(file!)).toBe(
+    expect(notTakenLine(file!)).toBe(
       `passed over in ${file!.path}: NODE_OPTIONS, DATABASE_ULR (did you mean DATABASE_URL?), PATH; only settings of visionscale are taken from there`,
     );
-    expect(passedOverLine({ ...file!, passedOver: [] })).toBeUndefined();
+    expect(notTakenLine({ ...file!, passedOver: [] })).toBeUndefined();
   });
 
   it.each(['PGPASSWORD', 'DATABASE_URL', 'VISIONSCALE_TOKEN', 'KAFKA_CONF_sasl_password'])(

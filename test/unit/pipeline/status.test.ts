@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { unmarked } from '../../../src/lib/base/report/style.ts';
 import { wrapped } from '../../../src/lib/base/report/table.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
-import { shortOwner, verdict } from '../../../src/lib/pipeline/status-verdict.ts';
+import { shortOwner, statusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
 import type { PartitionStatus, Status } from '../../../src/lib/pipeline/status.ts';
 import type { ConsumerRow } from '../../../src/lib/systems/database/tables/consumers.ts';
 
@@ -70,7 +70,7 @@ function found(given: Partial<Status> = {}): Status {
     ...{ time: now, lastPrediction: before(3), lastPredictionAgeSeconds: 3 },
     ...given,
   };
-  return { ...base, verdict: verdict(base) };
+  return { ...base, verdict: statusVerdict(base) };
 }
 
 const free = { owner: null, hostname: null, state: 'free', model: null, modelDigest: null, engine: null };

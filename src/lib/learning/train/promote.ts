@@ -13,7 +13,7 @@ export async function formerVersion(store: ModelStore, name: string): Promise<Mo
   return own.find(({ version }) => active?.name === name && active.version === version) ?? own[0];
 }
 
-export interface Comparison {
+export interface VersionComparison {
   better: boolean;
   /** A sentence. */
   reason: string;
@@ -21,7 +21,7 @@ export interface Comparison {
   formerTop1?: number;
 }
 
-export interface Candidate {
+interface Candidate {
   entry: ModelEntry;
   top1: number;
   /** Digest of the hold-out that gave `top1`. */
@@ -33,7 +33,7 @@ export async function compareWithFormer(
   candidate: Candidate,
   former: ModelEntry | undefined,
   judgeFormer: (model: LoadedModel) => Promise<number>,
-): Promise<Comparison> {
+): Promise<VersionComparison> {
   const { entry } = candidate;
   if (former === undefined) return { better: true, reason: `It is the first version of ${entry.name}.` };
   if (former.digest === entry.digest)

@@ -22,7 +22,7 @@ import type { GroupOf } from '../groups/names.ts';
 import { featureBytes } from './features/network.ts';
 import { holdOut, type Sets } from './hold-out.ts';
 import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
-import { compareWithFormer, formerVersion, type Comparison } from './promote.ts';
+import { compareWithFormer, formerVersion, type VersionComparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
   /** May be absent where there are corrections. */
@@ -68,7 +68,7 @@ export type TrainResult =
       kind: 'trained';
       entry: ModelEntry;
       judgement: Judgement;
-      comparison: Comparison;
+      comparison: VersionComparison;
       sets: Sets;
       input: ReportInput;
       report: ReportFiles;
