@@ -40,7 +40,7 @@ describe('a .env', () => {
     expect(stderr).toContain('127.0.0.1:9/db');
     const named = stderr.split('\n').filter((line) => line.includes('settings are taken from'));
     expect(named.map((line) => JSON.parse(line) as unknown)).toMatchObject([
-      { level: 30, file: join(rig.dir, '.env'), settings: ['DATABASE_URL'] },
+      { level: 'info', role: 'status', file: join(rig.dir, '.env'), settings: ['DATABASE_URL'] },
     ]);
     expect(stderr).toMatch(/^passed over in .*NODE_OPTIONS, DATABASE_ULR \(did you mean DATABASE_URL\?\)/m);
     expect(stderr).not.toContain('geheim');

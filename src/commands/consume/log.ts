@@ -11,7 +11,7 @@ const published = { result: 'results', dead: 'dead letters' };
 
 /** `servers`: who is away has lines of its own, and nothing that waits for them needs others. */
 export function consumeLog(
-  { log, signal }: Context,
+  { log, stoppedBy }: Context,
   servers: Servers = noServers,
 ): (event: ConsumeEvent) => void {
   const counts = new Map<number, { predicted: number; said: number }>();
@@ -126,7 +126,7 @@ export function consumeLog(
         break;
       case 'released':
         letters.flush();
-        log.info({ partition }, signal.aborted ? 'stopped, partition released' : 'partition released');
+        log.info({ partition }, `${stopped(stoppedBy())}partition released`);
         break;
     }
   };
@@ -175,4 +175,8 @@ class DeadLetterLog {
     this.flush();
     this.#timer = more ? setTimeout(() => this.#tellAgain(), sayEvery).unref() : undefined;
   }
+}
+
+function stopped(by: string | null): string {
+  return by === null ? '' : `stopped by ${by}, `;
 }

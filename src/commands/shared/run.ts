@@ -1,4 +1,5 @@
 /** What every command has in common: settings, signals, output, and how it ends. */
+import { hostname } from 'node:os';
 import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../../compose.ts';
@@ -9,7 +10,7 @@ import { sourceStack } from '../../lib/base/source-stack.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
-import { common } from './help.ts';
+import { common, pathOf } from './help.ts';
 import { jsonText, tellJsonError } from './lines.ts';
 
 export interface Context extends ComposeOptions {
@@ -23,8 +24,10 @@ export interface Context extends ComposeOptions {
   /** Whether a person is watching stderr. */
   interactive: boolean;
   log: Logger;
-  /** Aborts at the first SIGINT or SIGTERM. */
+  /** Aborts at the first SIGINT or SIGTERM, or when its parent has gone. */
   signal: AbortSignal;
+  /** What aborted it; null before. */
+  stoppedBy: () => string | null;
   /** A plain line for the person who waits, on stderr. Services log instead. */
   say: (text: string) => void;
   /** The result: the JSON document with --json, else the text. */
@@ -109,12 +112,9 @@ export async function run<Arguments extends unknown[]>(
   load: () => Promise<Action<Arguments>>,
   ...args: Arguments
 ): Promise<void> {
-  const interruption = new AbortController();
+  const interruption = new Interruption();
   const onSignal = (name: NodeJS.Signals) => {
-    if (!interruption.signal.aborted) {
-      interruption.abort();
-      return;
-    }
+    if (interruption.stop(name)) return;
     // The second one means now: by the signal's own way, since exit handlers would run into inference threads.
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     process.kill(process.pid, name);
@@ -122,7 +122,7 @@ export async function run<Arguments extends unknown[]>(
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
   if (command.opts<{ whileStdin?: boolean }>().whileStdin) stopWithStdin(interruption);
   try {
-    const [context, action] = await Promise.all([openContext(command, interruption.signal), load()]);
+    const [context, action] = await Promise.all([openContext(command, interruption), load()]);
     process.exitCode = (await action.default(context, ...args)) ?? 0;
   } catch (error) {
     tellError(error, command.opts<{ json?: boolean }>().json === true);
@@ -141,7 +141,7 @@ export function runHere<Arguments extends unknown[]>(
   return run(command, () => Promise.resolve({ default: action }), ...args);
 }
 
-async function openContext(command: Command, signal: AbortSignal): Promise<Context> {
+async function openContext(command: Command, { signal, stoppedBy }: Interruption): Promise<Context> {
   const [{ notTakenLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
     import('../../lib/config/env-file.ts'),
     import('../../lib/config/load.ts'),
@@ -157,7 +157,12 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
   const env = { ...process.env, ...settingsFromFlags(command) };
   const config = loadConfig(env);
   const interactive = process.stderr.isTTY === true;
-  const log = await openLog(config.logLevel, interactive);
+  const source = {
+    role: pathOf(command).split(' ').slice(1).join(' '),
+    host: hostname(),
+    pipeline: config.pipeline,
+  };
+  const log = await openLog(config.logLevel, interactive, source);
   const json = command.opts<{ json?: boolean }>().json === true;
   const say = (text: string) =>
     void process.stderr.write(`${shownOn(process.stderr, printableLines(text))}\n`);
@@ -179,6 +184,7 @@ async function openContext(command: Command, signal: AbortSignal): Promise<Conte
     interactive,
     log,
     signal,
+    stoppedBy,
     onNotice: isService ? (text) => log.info(text) : say,
     say,
     print: (document, text) =>
@@ -208,9 +214,27 @@ function exitCode(error: unknown): number {
   return error.code === 'interrupted' ? 130 : 1;
 }
 
+/** That a command is told to stop, once, and by what. */
+class Interruption {
+  readonly #controller = new AbortController();
+  readonly signal = this.#controller.signal;
+  #by: string | null = null;
+
+  /** False where it was told before. */
+  stop(by: string): boolean {
+    if (this.#by !== null) return false;
+    this.#by = by;
+    this.#controller.abort();
+    return true;
+  }
+
+  readonly stoppedBy = (): string | null => this.#by;
+}
+
 /** Aborts when whoever holds the other end of standard input is gone, however it ended. */
-function stopWithStdin(interruption: AbortController): void {
-  process.stdin.on('end', () => interruption.abort()).on('error', () => interruption.abort());
+function stopWithStdin(interruption: Interruption): void {
+  const stop = () => void interruption.stop('the end of standard input');
+  process.stdin.on('end', stop).on('error', stop);
   process.stdin.resume();
   process.stdin.unref?.();
 }

@@ -3,8 +3,16 @@ import { pino, type Logger } from 'pino';
 import { printableJson, printableLines } from '../base/printable.ts';
 import type { LogLevel } from './config.ts';
 
+/** Who writes the lines: in each of them for machines, which collect those of many hosts. */
+export interface LogSource {
+  /** The command. */
+  role: string;
+  host: string;
+  pipeline: string;
+}
+
 /** Synchronous, so that nothing said is lost when the process ends. What comes from outside cannot steer a terminal. */
-export async function openLog(level: LogLevel, interactive: boolean): Promise<Logger> {
+export async function openLog(level: LogLevel, interactive: boolean, source: LogSource): Promise<Logger> {
   if (interactive) {
     const { PinoPretty } = await import('pino-pretty');
     return pino(
@@ -15,7 +23,9 @@ export async function openLog(level: LogLevel, interactive: boolean): Promise<Lo
   return pino(
     {
       level,
-      base: null,
+      base: source,
+      // Words, for people and collectors read them; pino's own are numbers.
+      formatters: { level: (label) => ({ level: label }) },
       timestamp: pino.stdTimeFunctions.isoTime,
       hooks: { streamWrite: printableJson },
     },

@@ -14,7 +14,7 @@ interface Line {
 function setUp(level: 'info' | 'debug') {
   const lines: Line[] = [];
   const log = pino({ level, base: null }, { write: (text: string) => lines.push(JSON.parse(text) as Line) });
-  return { hear: consumeLog({ log, signal: new AbortController().signal } as Context), lines };
+  return { hear: consumeLog({ log, stoppedBy: () => null } as unknown as Context), lines };
 }
 
 function letter(offset: number, code = 'not_found'): ConsumeEvent {
