@@ -34,7 +34,7 @@ export default async function (
     );
   }
   if (flags.local === true) {
-    const only = (['out', 'again', 'rate', 'concurrency'] as const).find((name) => flags[name] !== undefined);
+    const only = (['rate', 'concurrency'] as const).find((name) => flags[name] !== undefined);
     if (only !== undefined) throw new UsageError(`--${only} goes with --server, not with --local`);
     return classifyHere(context, path, flags);
   }
@@ -51,18 +51,28 @@ export default async function (
 /** In the order of the paths. */
 async function classifyHere(context: Context, path: string, flags: ClassifyFlags): Promise<number> {
   const { config, say, signal } = context;
+  const { out, again = false } = flags;
+  if (again && out === undefined)
+    throw new UsageError('with --local, --again is for --out: it replaces the file');
   await checkPaths([path]);
+  const { requireNewFile, writeLabels } = await import('../../lib/local/classify/labels-file.ts');
+  if (out !== undefined) await requireNewFile(out, again);
   const { ensureModel } = await import('../../lib/models/pull/offer.ts');
   await ensureModel(context);
   const options = { ...flags, path, maxBytes: config.limits.maxBytes, signal };
   await using classifier = await openClassifier(context);
   using shown = new ShownLabels<ClassifiedImage>(context, options);
-  for await (const outcome of classify(classifier, options)) await shown.hear(outcome);
+  const rows: ClassifiedImage[] = [];
+  for await (const outcome of classify(classifier, options)) {
+    if (out !== undefined && outcome.kind === 'classified') rows.push(outcome.result);
+    await shown.hear(outcome);
+  }
   await shown.end();
+  if (out !== undefined) await writeLabels(out, rows);
   const { classified, rejected, seconds } = shown;
   const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
   say(
-    `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}`,
+    `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}`,
   );
   if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted');

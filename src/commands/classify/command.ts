@@ -16,8 +16,14 @@ export function classifyCommand(): Command {
         .option('-n, --limit <n>', 'Most files to classify', countAbove0)
         .option('--concurrency <n>', 'Images sent at a time (default: 8)', countAbove0)
         .option('--rate <n>', 'Most images per second', positive)
-        .option('-o, --out <file>', 'Also write the labels to this CSV file; a second run continues it')
-        .option('--again', 'Classify again what the server has classified before')
+        .option(
+          '-o, --out <file>',
+          'Also write the labels to this CSV file; with --server a second run continues it',
+        )
+        .option(
+          '--again',
+          'Classify again what the server has classified before; with --local replace the file of --out',
+        )
         .addHelpText(
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080\n' +

@@ -4,6 +4,7 @@ import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
 import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
 import { replaceFile } from '../../base/files/disk.ts';
+import { requireWritableFile } from '../../base/files/make-directory.ts';
 import type { ClassifiedImage } from './classify.ts';
 
 export interface LabelsOptions {
@@ -103,6 +104,19 @@ const choose = 'Choose another file, remove this one and its .state, or begin an
 /** A name that a spreadsheet would take for a formula is escaped. */
 function csv(rows: readonly RemoteImage[], header: boolean): string {
   return stringify([...rows], { header, columns, escape_formulas: true });
+}
+
+/** Tried before any image is looked at. Throws a UsageError where it is there already, or cannot be written. */
+export async function requireNewFile(path: string, again: boolean): Promise<void> {
+  await requireWritableFile(path);
+  if (!again && (await read(path)) !== null)
+    throw new UsageError(`${path} is there already`, 'Choose another file, or replace it with --again.');
+}
+
+/** The labels of `classify --local`, in one step: a server's columns without those that only a server knows. */
+export async function writeLabels(path: string, rows: readonly ClassifiedImage[]): Promise<void> {
+  const own = columns.filter((column) => column !== 'bin' && column !== 'id');
+  await replaceFile(path, stringify([...rows], { header: true, columns: own, escape_formulas: true }));
 }
 
 async function readState(path: string): Promise<{ head: Head; done: Map<string, Done> } | null> {
