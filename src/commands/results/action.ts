@@ -5,12 +5,16 @@ import { openDatabase, openStore } from '../../compose.ts';
 import { pause } from '../../lib/base/flow/waiting.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
-import { counted, table } from '../../lib/base/report/table.ts';
+import { type Column, counted, table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import type { ExportEvent } from '../../lib/learning/export.ts';
 import { type AccuracyRow, measuredAccuracy } from '../../lib/systems/database/tables/corrections.ts';
 import { latestLetterOf } from '../../lib/systems/database/tables/dead-letters.ts';
-import { latestResults, type PredictionFilter } from '../../lib/systems/database/tables/predictions.ts';
+import {
+  latestResults,
+  type PredictionFilter,
+  type ResultRow,
+} from '../../lib/systems/database/tables/predictions.ts';
 import { type Result, resultsAfter, streamEnd } from '../../lib/systems/database/tables/results.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
@@ -84,6 +88,16 @@ export async function list(context: Context, options: ResultsFlags): Promise<voi
     context.print(rows, () => why ?? 'no predictions found');
     return;
   }
+  const sorted = rows.some(({ bin }) => bin !== null);
+  const bins: Column<ResultRow>[] = [
+    { title: 'bin', value: (r) => r.bin },
+    {
+      title: 'why',
+      value: (r) => (r.binReason === 'mapped' ? '' : r.binReason),
+      style: () => 'warning',
+      drop: 2,
+    },
+  ];
   context.print(rows, () =>
     table(
       rows,
@@ -92,13 +106,7 @@ export async function list(context: Context, options: ResultsFlags): Promise<voi
         { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
         { title: 'category', value: (r) => r.category, cut: 'end' },
         { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
-        { title: 'bin', value: (r) => r.bin },
-        {
-          title: 'why',
-          value: (r) => (r.binReason === 'mapped' ? '' : r.binReason),
-          style: () => 'warning',
-          drop: 2,
-        },
+        ...(sorted ? bins : []),
         { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right', drop: 3 },
         { title: 'host', value: (r) => r.hostname, drop: 4 },
       ],

@@ -105,6 +105,7 @@ function consumers(status: Status, width: number): string {
 }
 
 function partitions(status: Status, width: number): string[] {
+  if (status.partitions.length === 0) return ['no partitions'];
   const now = status.time.getTime();
   const head = table(
     status.partitions,

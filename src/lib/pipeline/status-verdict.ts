@@ -20,6 +20,7 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   if (servers.topic.reason !== null) {
     return bad(`The topic cannot be asked, and what waits there is not known: ${servers.topic.reason}`);
   }
+  if (partitions.length === 0) return bad('Nothing is set up here yet: visionscale init');
   if (servers.store?.reason) {
     return bad(`The object store is away, and consumers wait for it: ${servers.store.reason}`);
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
+import { counted } from '../../base/report/table.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { pendingMigrations } from '../../systems/database/migrate.ts';
 import type { Database } from '../../systems/database/open.ts';
@@ -277,7 +278,7 @@ export function modelCheck(open: () => Promise<Classifier>, given: boolean): Che
     run: async () => {
       await using classifier = await open();
       const { model, engine, workers } = classifier;
-      return `${model.name} ${model.version}, ${model.labels.length} categories, engine ${engine}, ${workers} workers`;
+      return `${model.name} ${model.version}, ${model.labels.length} categories, engine ${engine}, ${counted(workers, 'worker')}`;
     },
   };
 }
