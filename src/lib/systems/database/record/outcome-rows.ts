@@ -103,7 +103,8 @@ export async function insertLetters(
 ): Promise<number> {
   let inserted = 0;
   for (const some of byBytes(letters)) {
-    const rows = some.map((letter) => ({
+    const rows = some.map((letter, n) => ({
+      n,
       request_id: letter.requestId,
       image_key: letter.imageKey,
       partition: letter.record.partition,
@@ -123,10 +124,12 @@ export async function insertLetters(
            message_value, headers, stage, code, message, hostname, belt, traceparent)
          select $2, request_id, image_key, $3, partition, "offset", decode(message_key, 'base64'),
            decode(message_value, 'base64'), headers, stage, code, message, $4, belt, traceparent
-         from json_to_recordset($1::json) as r (request_id text, image_key text, partition int, "offset" int8,
+         from json_to_recordset($1::json) as r (n int, request_id text, image_key text, partition int, "offset" int8,
            message_key text, message_value text, headers jsonb, stage text, code text, message text, belt text,
            traceparent text)
          where not exists (select from prediction_results p where p.pipeline = $2 and p.request_id = r.request_id)
+         -- The plan may join in any order; ids, and with them the outbox, follow the messages.
+         order by n
          on conflict (pipeline, request_id) do nothing
          returning id, pipeline, request_id, image_key, topic, partition, "offset", stage, code, message, hostname,
            belt, traceparent, first_at
