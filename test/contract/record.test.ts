@@ -1,6 +1,7 @@
 /** The recording transaction: whose lease is over writes nothing, however late it finds out. */
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { Prediction } from '../../src/lib/systems/database/record/outcome.ts';
+import { insertLetters } from '../../src/lib/systems/database/record/outcome-rows.ts';
+import type { DeadLetter, Prediction } from '../../src/lib/systems/database/record/outcome.ts';
 import { OwnershipLostError, record } from '../../src/lib/systems/database/record/record.ts';
 import { claim, type Lease, skipGap } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
@@ -51,6 +52,39 @@ async function setUp() {
   });
   return { pool, put, state };
 }
+
+describe('dead letters', () => {
+  it('are numbered in the order of their messages, whatever plan the database chooses', async () => {
+    const { pool } = await setUp();
+    const letters = [...Array(200).keys()].map((offset): DeadLetter => {
+      const { record: message, request } = prediction(offset);
+      const why = { stage: 'fetch', code: 'not_found', message: 'gone' } as const;
+      return {
+        kind: 'dead letter',
+        record: message,
+        ...why,
+        requestId: request.id,
+        imageKey: 'k',
+        belt: null,
+        traceparent: null,
+      };
+    });
+    const client = await pool.connect();
+    try {
+      await client.query('set enable_nestloop = off; set enable_mergejoin = off');
+      await insertLetters(client, { ...id, hostname: 'h', publish: true }, letters);
+      for (const query of [
+        'select "offset"::int as n from dead_letters order by id',
+        `select (payload->>'offset')::int as n from outbox order by id`,
+      ]) {
+        const { rows } = await client.query<{ n: number }>(query);
+        expect(rows.map(({ n }) => n)).toEqual([...Array(200).keys()]);
+      }
+    } finally {
+      client.release(true);
+    }
+  });
+});
 
 describe('record', () => {
   it('refuses an owner whose lease another one has taken, and writes nothing for it', async () => {
