@@ -87,7 +87,7 @@ describe('what opens a model', () => {
   it('add and verify name the crash and live', async () => {
     await using model = await crashing();
     const adding = addModel(openModelStore(join(dir, 'models')), model.path, {});
-    for (const error of [await rejection(adding), await rejection(verifyModel(model.path))]) {
+    for (const error of [await rejection(adding), await rejection(loadModel(model.path).then(verifyModel))]) {
       expect(error).toMatchObject({ code: 'model_invalid', message: 'the test inference failed (SIGFPE)' });
     }
     expect(await readdir(dir)).not.toContain('models');

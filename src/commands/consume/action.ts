@@ -88,14 +88,13 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const share = shareOf(options, config.partition);
   const owner = ownerName();
   await using presence = new Presence(
-    { pool: database.pool, classifier: () => inUse, signal },
+    { pool: database.pool, classifier: () => inUse, signal, servers },
     {
       ...{ owner, hostname: hostname(), pipeline: config.pipeline, topic: config.topic.name },
       ...{ share: share.kind, partition: share.kind === 'partition' ? share.partition : null },
     },
   );
   tellPresence = (event) => presence.see(event);
-  servers.listen((event) => presence.seeServer(event));
   await using topic = await patiently(() => servers.opening('topic', () => openTopic(context, database)));
   using _topic = watchTopic(servers, topic, { existing: true });
   await using results = await openResultTopics(context, database, topic);

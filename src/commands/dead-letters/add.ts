@@ -4,10 +4,9 @@ import { openDatabase, openTopic } from '../../compose.ts';
 import { accountName } from '../../lib/base/account.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { printable, readable } from '../../lib/base/printable.ts';
-import { ask } from '../../lib/base/report/ask.ts';
+import { ask, canAsk } from '../../lib/base/report/ask.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { type Added, addDeadLetter, type FoundMessage } from '../../lib/pipeline/dead-letters/add.ts';
-import { canAsk } from '../shared/confirm.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface AddLetterFlags {

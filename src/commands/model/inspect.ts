@@ -50,7 +50,7 @@ export async function labels(context: Context, reference: string | undefined): P
 export async function verify(context: Context, reference: string | undefined): Promise<void> {
   const store = openModelStore(context.config.models);
   const { path } = await chosenEntry(store, reference);
-  const verified = await verifyModel(path);
+  const verified = await verifyModel(await loadModel(path));
   const { name, version, digest, classes, engine, milliseconds } = verified;
   if (verified.warning !== undefined) context.say(verified.warning);
   context.print(

@@ -1,10 +1,9 @@
 /** What `model pull` does: gets the ImageNet model and, where none is active, makes it the active one. */
 import { UsageError } from '../../lib/base/errors.ts';
-import { ask } from '../../lib/base/report/ask.ts';
+import { ask, canAsk } from '../../lib/base/report/ask.ts';
 import { pullShown, type ShownPull } from '../../lib/models/pull/pull-shown.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore, type ModelStore } from '../../lib/models/store/store.ts';
-import { canAsk } from '../shared/confirm.ts';
 import type { Context } from '../shared/run.ts';
 
 export interface PullFlags {

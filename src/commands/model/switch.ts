@@ -43,10 +43,9 @@ export async function switchModel(
   { force = false }: SwitchFlags,
 ): Promise<number> {
   await using database = hasPipeline(context) ? await openDatabase(context) : null;
-  const { path } = entry;
-  await verifyModel(path);
+  const model = await loadModel(entry.path);
+  await verifyModel(model);
   if (!force) requireAgreement(entry);
-  const model = await loadModel(path);
   const after: Side = { ...model.info, top1: model.manifest?.metrics?.top1 ?? null };
   const before =
     (database && (await pipelineSide(database.pool, context.config.pipeline))) ?? (await localSide(models));

@@ -1,14 +1,9 @@
 /** What destroys or surprises asks the person at the terminal first; where nobody can be asked, it wants --yes. */
 import { UsageError } from '../../lib/base/errors.ts';
-import { ask } from '../../lib/base/report/ask.ts';
+import { ask, canAsk } from '../../lib/base/report/ask.ts';
 import type { Context } from './run.ts';
 
 type Asking = Pick<Context, 'yes' | 'json' | 'interactive' | 'signal'>;
-
-/** Whether there is somebody who can answer. */
-export function canAsk({ json, interactive }: Omit<Asking, 'yes' | 'signal'>): boolean {
-  return !json && interactive && process.stdin.isTTY === true;
-}
 
 /**
  * Whether it may go on: --yes was given, or the person agreed. Throws a UsageError where nobody can be asked; `what` says

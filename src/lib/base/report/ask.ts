@@ -2,6 +2,11 @@
 import { createInterface } from 'node:readline/promises';
 import { printableLines } from '../printable.ts';
 
+/** Whether there is somebody who can answer; `interactive`: a person is watching stderr. */
+export function canAsk({ json, interactive }: { json: boolean; interactive: boolean }): boolean {
+  return !json && interactive && process.stdin.isTTY === true;
+}
+
 /** Enter alone means `fallback`; the end of input, or Ctrl-C, means no. */
 export async function ask(question: string, fallback: boolean, signal: AbortSignal): Promise<boolean> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });

@@ -1,5 +1,5 @@
 /** Offers the ImageNet model to a person whose command wants a model and has none. Nothing downloads unasked. */
-import { ask } from '../../base/report/ask.ts';
+import { ask, canAsk } from '../../base/report/ask.ts';
 import { noModel } from '../store/chosen.ts';
 import { entryLabel } from '../store/entry.ts';
 import { openModelStore } from '../store/store.ts';
@@ -36,7 +36,3 @@ export async function ensureModel(context: OfferContext): Promise<void> {
 }
 
 const question = 'No model is there. Download SqueezeNet ImageNet, 5 MB?';
-
-function canAsk({ json, interactive }: OfferContext): boolean {
-  return !json && interactive && process.stdin.isTTY === true;
-}

@@ -2,7 +2,7 @@
 import type { ModelOutput } from '../../base/classification.ts';
 import { VisionscaleError } from '../../base/errors.ts';
 import { percent } from '../../base/report/table.ts';
-import { loadModel } from '../format/model.ts';
+import type { LoadedModel } from '../format/model.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
 import { entryLabel, type ModelEntry } from './entry.ts';
@@ -16,9 +16,8 @@ export interface VerifyResult extends Omit<InferenceCheck, 'answers'> {
   warning?: string;
 }
 
-/** The digest, the files, the graph and a test inference. Throws a VisionscaleError that says what is wrong. */
-export async function verifyModel(path: string): Promise<VerifyResult> {
-  const model = await loadModel(path);
+/** The graph and a test inference; loading has checked digest and files. Throws a VisionscaleError that says what is wrong. */
+export async function verifyModel(model: LoadedModel): Promise<VerifyResult> {
   const graph = checkGraph(model.weights).model;
   const { answers, ...check } = await checkInference(model.weights, model.preprocessing.crop);
   const { name, version, digest, labels } = model.info;

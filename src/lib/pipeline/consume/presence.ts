@@ -8,7 +8,7 @@ import {
   leave,
 } from '../../systems/database/tables/consumers.ts';
 import { leaseMs } from '../../systems/database/tables/owners.ts';
-import type { ServerEvent, ServerName } from '../server-watch.ts';
+import type { Servers } from '../server-watch.ts';
 import type { ConsumeEvent } from './options.ts';
 
 export interface PresenceDeps {
@@ -16,6 +16,7 @@ export interface PresenceDeps {
   /** Null before it is open. */
   classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
   signal: AbortSignal;
+  servers: Servers;
 }
 
 export class Presence implements AsyncDisposable {
@@ -25,8 +26,6 @@ export class Presence implements AsyncDisposable {
   readonly #recorded = new LastMinute();
   /** What it waits for: as a whole (null), and by the partitions it owns. */
   readonly #waits = new Map<number | null, string>();
-  /** Servers that are away, and why. */
-  readonly #away = new Map<ServerName, string>();
   readonly #owned = new Set<number>();
   #standingBy = false;
   #running: Promise<void> | undefined;
@@ -36,6 +35,11 @@ export class Presence implements AsyncDisposable {
     this.#deps = deps;
     this.#id = id;
     this.#timer = setInterval(() => this.#tell(), leaseMs / 4);
+    deps.servers.listen(() => {
+      // What waited at the start waited for a server.
+      if (deps.servers.away.length === 0) this.#waits.delete(null);
+      this.#tell();
+    });
     this.#tell();
   }
 
@@ -65,25 +69,16 @@ export class Presence implements AsyncDisposable {
     if (this.#state() !== before) this.#tell();
   }
 
-  /** Also while there is nothing to do. */
-  seeServer(event: ServerEvent): void {
-    if (event.kind === 'away') this.#away.set(event.server, event.reason);
-    else this.#away.delete(event.server);
-    // What waited at the start waited for a server.
-    if (this.#away.size === 0) this.#waits.delete(null);
-    this.#tell();
-  }
-
   #state(): string {
     if (this.#deps.signal.aborted) return 'draining';
-    if (this.#away.size + this.#waits.size > 0) return 'waiting';
+    if (this.#deps.servers.away.length + this.#waits.size > 0) return 'waiting';
     if (this.#owned.size > 0) return 'consuming';
     return this.#standingBy ? 'standing by' : 'starting';
   }
 
   #report(): ConsumerReport {
     const classifier = this.#deps.classifier();
-    const [detail = null] = [...this.#away.values(), ...this.#waits.values()];
+    const [detail = null] = [...this.#deps.servers.away.map(({ reason }) => reason), ...this.#waits.values()];
     return {
       state: this.#state(),
       detail,

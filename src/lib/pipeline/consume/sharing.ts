@@ -113,11 +113,11 @@ export async function consumeShared(
       if (ends !== null && candidates.length === 0) break;
       const seen = await look();
       const grouped = seen.owners.find(({ mode }) => mode === 'group');
-      // Refused, as whoever is told a partition is.
-      if (grouped !== undefined) await claimPatiently(deps, options, grouped.partition, 'partition');
       const { release, claim } = balance(candidates, seen, options.owner);
+      // Beside a group even what nobody can have is asked for: whoever is told a partition is refused in the same way.
+      const asked = grouped === undefined ? claim : [grouped.partition];
       for (const partition of release) tasks.get(partition)?.stop.abort();
-      for (const partition of claim) {
+      for (const partition of asked) {
         if (tasks.has(partition)) continue;
         const found = await claimPatiently(deps, { ...options, signal: finished }, partition, 'partition');
         if (found.kind === 'granted') tasks.set(partition, start(found.lease));
