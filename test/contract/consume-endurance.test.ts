@@ -7,7 +7,7 @@ import { listing, S3Stub, s3Fault, type StubAnswer } from '../support/s3-stub.ts
 import { itThorough } from '../support/thorough.ts';
 
 describe('an object that is not there', () => {
-  it('is waited for a little, for a message can outrun it, and is a dead letter then', async () => {
+  itThorough('is waited for a little, for a message can outrun it, and is a dead letter then', async () => {
     const { state, run, outcomes, events } = await setUp(['late', 'never', 'there']);
     let asked = 0;
     state.storeFault = (key) =>
@@ -51,7 +51,7 @@ describe('what may pass', () => {
     expect(await outcomes()).toEqual({ a: null, b: null, c: null, d: null });
   });
 
-  it('never gives up a belt for want of rights, though other images can be had', async () => {
+  itThorough('never gives up a belt for want of rights, though other images can be had', async () => {
     const { state, run, outcomes, seen, events } = await setUp(['a', 'x1', 'b', 'x2', 'c']);
     state.storeFault = (key) => (key.startsWith('x') ? fault('access_denied') : null);
     const running = run({ giveUpAfterMs: 100 });
@@ -148,7 +148,7 @@ describe('a consumer that does not get on', () => {
     expect(rows).toEqual([{ owner: null }]);
   });
 
-  it('has not stalled while an image takes its time, however long', async () => {
+  itThorough('has not stalled while an image takes its time, however long', async () => {
     const { state, run, events, outcomes } = await setUp(['a', 'slow', 'c']);
     state.classify = async (key) => {
       for (let ms = 0; key === 'slow' && ms < 3500; ms += 50) {
@@ -161,7 +161,7 @@ describe('a consumer that does not get on', () => {
     expect(await outcomes()).toEqual({ a: null, slow: null, c: null });
   });
 
-  it('is followed by one that is careful, for what hung may hang again', async () => {
+  itThorough('is followed by one that is careful, for what hung may hang again', async () => {
     const { pool, state, run, events, outcomes } = await setUp(['a', 'hangs', 'c']);
     state.classify = (key) => (key === 'hangs' ? new Promise(() => undefined) : Promise.resolve());
     await expect(run({ stallTimeoutMs: 1000 })).rejects.toMatchObject({ code: 'stalled' });
@@ -173,22 +173,28 @@ describe('a consumer that does not get on', () => {
     expect((await pool.query('select 1 from suspects')).rowCount).toBe(0);
   });
 
-  it('ends soon when it is told to, whatever hangs: that image is delivered again', async () => {
-    const { pool, state, run, events, outcomes, seen, stop } = await setUp(['a', 'hangs', 'c']);
-    state.classify = (key, signal) =>
-      key !== 'hangs'
-        ? Promise.resolve()
-        : new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason as Error)));
-    const running = run({ untilDrained: false });
-    await seen((event) => event.kind === 'recorded');
-    stop.abort();
-    await running;
-    expect(await outcomes()).toEqual({ a: null });
-    expect((await pool.query('select owner, state from owners')).rows).toEqual([
-      { owner: null, state: 'released' },
-    ]);
-    expect(events.map((event) => event.kind)).not.toContain('stalled');
-  }, 60_000);
+  itThorough(
+    'ends soon when it is told to, whatever hangs: that image is delivered again',
+    async () => {
+      const { pool, state, run, events, outcomes, seen, stop } = await setUp(['a', 'hangs', 'c']);
+      state.classify = (key, signal) =>
+        key !== 'hangs'
+          ? Promise.resolve()
+          : new Promise((_, reject) =>
+              signal?.addEventListener('abort', () => reject(signal.reason as Error)),
+            );
+      const running = run({ untilDrained: false });
+      await seen((event) => event.kind === 'recorded');
+      stop.abort();
+      await running;
+      expect(await outcomes()).toEqual({ a: null });
+      expect((await pool.query('select owner, state from owners')).rows).toEqual([
+        { owner: null, state: 'released' },
+      ]);
+      expect(events.map((event) => event.kind)).not.toContain('stalled');
+    },
+    60_000,
+  );
 
   itThorough(
     'is one that still answers the images of a single message, however long that takes',

@@ -6,6 +6,7 @@ import { retryDeadLetters } from '../../src/lib/pipeline/dead-letters/dead-lette
 import { header, type OutgoingRecord } from '../../src/lib/systems/message/record.ts';
 import type { MessageRules } from '../../src/lib/systems/message/rules.ts';
 import { setUp } from '../support/fake-consumer.ts';
+import { thorough } from '../support/thorough.ts';
 
 const rules: MessageRules = { store: { bucket: 'own', prefix: '' }, buckets: [], eventKeys: 'auto' };
 
@@ -67,40 +68,44 @@ const event = (...keys: string[]) => ({
 const named = (key: string, id: string) => ({ value: Buffer.from(key), headers: { [header.requestId]: id } });
 
 describe('a message that its consumer is stuck with', () => {
-  it.each([
-    ['an image that never ends', 0],
+  const stuck = [
     ['the last of many', 40],
-  ])('is passed over where it is %s, and what follows goes on', async (_, before) => {
-    const keys = Array.from({ length: before }, (_, n) => `${n}`);
-    const { run, add, state, seen, stop, letters, predicted, position, audited, retryAll } = await stream([
+    ['an image that never ends', 0],
+  ] as const;
+  it.each(thorough ? stuck : stuck.slice(0, 1))(
+    'is passed over where it is %s, and what follows goes on',
+    async (_, before) => {
+      const keys = Array.from({ length: before }, (_, n) => `${n}`);
+      const { run, add, state, seen, stop, letters, predicted, position, audited, retryAll } = await stream([
         ...keys, named('stuck', 'h:1'), 'after',
       ]); // prettier-ignore
-    state.classify = (key) => (key === 'stuck' ? new Promise(() => undefined) : Promise.resolve());
-    const running = run({ untilDrained: false });
-    await seen((e) => e.kind === 'owning' || e.kind === 'recorded');
-    const added = await add(before, { reason: 'it hangs' });
-    expect(added).toMatchObject({ requestId: 'h:1', isNew: true, letter: 1 });
-    await seen(
-      (e) =>
-        e.kind === 'recorded' &&
-        e.outcomes.some((o) => o.kind === 'prediction' && o.request.imageKey === 'after'),
-    );
-    stop.abort();
-    await running;
-    expect(await letters()).toEqual([
-      {
-        code: 'moved_by_hand',
-        message: 'moved by ann on host: it hangs',
-        state: 'open',
-        id: 'h:1',
-        key: 'stuck',
-      },
-    ]);
-    expect(await predicted()).toEqual([...keys, 'after']);
-    expect(await position()).toMatchObject({ next: before + 2, predicted: before + 1 });
-    expect(await audited()).toMatchObject({ ok: true, missing: 0, doubled: 0, orphaned: 0 });
-    expect(await retryAll()).toMatchObject({ retried: 1 });
-  });
+      state.classify = (key) => (key === 'stuck' ? new Promise(() => undefined) : Promise.resolve());
+      const running = run({ untilDrained: false });
+      await seen((e) => e.kind === 'owning' || e.kind === 'recorded');
+      const added = await add(before, { reason: 'it hangs' });
+      expect(added).toMatchObject({ requestId: 'h:1', isNew: true, letter: 1 });
+      await seen(
+        (e) =>
+          e.kind === 'recorded' &&
+          e.outcomes.some((o) => o.kind === 'prediction' && o.request.imageKey === 'after'),
+      );
+      stop.abort();
+      await running;
+      expect(await letters()).toEqual([
+        {
+          code: 'moved_by_hand',
+          message: 'moved by ann on host: it hangs',
+          state: 'open',
+          id: 'h:1',
+          key: 'stuck',
+        },
+      ]);
+      expect(await predicted()).toEqual([...keys, 'after']);
+      expect(await position()).toMatchObject({ next: before + 2, predicted: before + 1 });
+      expect(await audited()).toMatchObject({ ok: true, missing: 0, doubled: 0, orphaned: 0 });
+      expect(await retryAll()).toMatchObject({ retried: 1 });
+    },
+  );
 
   it('is passed over where the database does not take it', async () => {
     const { run, pool, add, seen, letters, predicted, events } = await stream(['a', 'odd', 'b']);

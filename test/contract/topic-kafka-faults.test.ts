@@ -8,6 +8,7 @@ import { openKafkaTopic } from '../../src/lib/systems/topic/kafka/topic.ts';
 import type { RefusedError } from '../../src/lib/systems/topic/limits.ts';
 import { describeRdkafka, mockCluster } from '../support/mock-kafka.ts';
 import { describeWith } from '../support/servers.ts';
+import { itThorough } from '../support/thorough.ts';
 import { Held, record, take } from './topic.ts';
 
 const fresh = () => `test.${randomBytes(6).toString('hex')}`;
@@ -38,7 +39,7 @@ async function freePort(): Promise<number> {
 }
 
 describeRdkafka('a Kafka topic', () => {
-  it('says which brokers cannot be reached, and that a retry may help', async () => {
+  itThorough('says which brokers cannot be reached, and that a retry may help', async () => {
     const brokers = `127.0.0.1:${await freePort()}`;
     const properties = { 'sasl.username': 'u', 'sasl.password': 'geheim' };
     const error: unknown = await openKafkaTopic({ brokers, name: 't', properties }).catch(

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OutgoingRecord, TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import type { GroupHandler, Reader, Topic } from '../../src/lib/systems/topic/topic.ts';
+import type { itThorough } from '../support/thorough.ts';
 
 export interface TopicUnderTest extends AsyncDisposable {
   /** Opens the topic of this name, as another process would; created already where `create` cannot be asked. */
@@ -78,7 +79,12 @@ export class Held implements GroupHandler {
   }
 }
 
-export function describeTopic(title: string, start: () => Promise<TopicUnderTest>): void {
+/** `itSettles` runs the test that waits for groups to settle: `itThorough` where that takes long. */
+export function describeTopic(
+  title: string,
+  start: () => Promise<TopicUnderTest>,
+  itSettles: typeof itThorough = it,
+): void {
   describe(title, () => {
     let under: TopicUnderTest;
     beforeAll(async () => {
@@ -301,9 +307,8 @@ export function describeTopic(title: string, start: () => Promise<TopicUnderTest
       await expect(take(reader, 1)).rejects.toMatchObject({ code: 'offset_out_of_range', retryable: false });
     });
 
-    it(
+    itSettles(
       'shares partitions in a group: two members split them, the last takes all',
-      { timeout: 90_000 },
       async () => {
         await using t = await fresh();
         const all = under.partitions;
@@ -350,6 +355,7 @@ export function describeTopic(title: string, start: () => Promise<TopicUnderTest
         await b[Symbol.asyncDispose]();
         expect(second.partitions.size).toBe(0);
       },
+      90_000,
     );
 
     it('ends a membership whose handler fails', { timeout: 60_000 }, async () => {

@@ -92,7 +92,7 @@ describe('bench', () => {
     expect([text.code, text.stdout]).toEqual([0, expect.stringMatching(/decode to input, fast +\d/)]);
   });
 
-  it('says what it needs', async () => {
+  itThorough('says what it needs', async () => {
     await using rig = await benchRig();
     for (const [args, message] of [
       [['bench', '--stages', 'decode,encode'], /--stages.*end-to-end/],

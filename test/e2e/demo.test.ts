@@ -65,7 +65,7 @@ describe('demo', () => {
     await nothingLeft(rig.dir);
   });
 
-  it('runs twice at once in one data directory, and each reports its own images', async () => {
+  itThorough('runs twice at once in one data directory, and each reports its own images', async () => {
     await using rig = await demoRig();
     await writeImages(join(rig.dir, 'others'), 12);
     const first = rig.start(['demo', 'images', '--json']);

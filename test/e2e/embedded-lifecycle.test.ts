@@ -63,7 +63,7 @@ describe('the embedded PostgreSQL', () => {
     expect(await drafts()).toEqual([]);
   });
 
-  it('is started once by four processes at the same instant', async () => {
+  itThorough('is started once by four processes at the same instant', async () => {
     const four = [start(), start(), start(), start()];
     const connections = await Promise.all(four.map(({ ready }) => ready));
     expect(new Set(connections.map(({ host, port }) => `${host}:${port}`)).size).toBe(1);

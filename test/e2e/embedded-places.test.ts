@@ -111,7 +111,7 @@ describe('a data directory', () => {
     expect(log).not.toContain(await readFile(files.password, 'utf8'));
   });
 
-  it('is worked on by a role that owns its database and is no superuser', async () => {
+  itThorough('is worked on by a role that owns its database and is no superuser', async () => {
     const guest = startGuest({ dataDir: join(temporary, 'plain role'), lingerMs: 0 });
     const asked = `select current_user::text as me, rolsuper as super, pg_get_userbyid(datdba)::text as owner,
       array(select rolname::text from pg_roles where rolsuper) as supers

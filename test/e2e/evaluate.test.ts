@@ -70,7 +70,7 @@ describe('evaluate', () => {
     expect(strict.stderr).toContain('labelled/blue/text.jpg: the content is not an image');
   });
 
-  it('judges a single folder, and names unknown ones with what was meant', async () => {
+  itThorough('judges a single folder, and names unknown ones with what was meant', async () => {
     for (const [folder, n] of [
       ['gren', 1],
       ['zebra', 2],

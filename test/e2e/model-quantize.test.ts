@@ -73,7 +73,7 @@ describe('model quantize', () => {
     expect(forced.code, forced.stderr).toBe(0);
   });
 
-  it('says what is wrong', async () => {
+  itThorough('says what is wrong', async () => {
     const nothing = await rig.run(['model', 'quantize', 'conv', '--images', 'absent']);
     expect([nothing.code, nothing.stdout]).toEqual([2, '']);
     expect(nothing.stderr).toContain('no such file or directory: absent');

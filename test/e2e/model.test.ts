@@ -126,7 +126,7 @@ describe('a model of one’s own', () => {
   it.each(refusals.slice(0, 2))('model %j is refused', refuses);
   it.runIf(thorough).each(refusals.slice(2))(thoroughTitle('model %j is refused'), refuses);
 
-  it('has help with an example for every command', async () => {
+  itThorough('has help with an example for every command', async () => {
     const { stdout } = await rig.run(['model', '--help']);
     const commands = [...stdout.matchAll(/^ {2}([a-z]\w*) {2}/gm)]
       .map((match) => match[1]!)

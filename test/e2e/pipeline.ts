@@ -8,7 +8,7 @@ import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
-import { thorough } from '../support/thorough.ts';
+import { itThorough, thorough } from '../support/thorough.ts';
 
 interface Uploaded {
   uploaded: number;
@@ -231,7 +231,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect(length).toBe(3);
     });
 
-    it('hands a partition to the standby when its owner is told to stop', async () => {
+    itThorough('hands a partition to the standby when its owner is told to stop', async () => {
       const owner = rig.start(['consume', '--partition', '0'], { VISIONSCALE_LOG_LEVEL: 'info' });
       await owner.said(/consuming/);
       const standby = rig.start(['consume', '--partition', '0']);
@@ -243,56 +243,64 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect((await standby.ended).code).toBe(0);
     });
 
-    it('shares what nobody was told to consume, and takes over from one that was killed', async () => {
-      const owned = async () => {
-        const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
-        const live = partitions.filter(({ state }) => state === 'consuming').map(({ owner }) => owner!);
-        return [...new Set(live)].map((owner) => live.filter((o) => o === owner).length).sort();
-      };
-      const until = async (shares: number[]) => {
-        while (JSON.stringify(await owned()) !== JSON.stringify(shares));
-      };
-      const first = rig.start(['consume']);
-      await until([3]);
-      const second = rig.start(['consume']);
-      await until([1, 2]);
-      const following = rig.start(['results', '--follow', '--category', 'red', '--json']);
-      expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
-      first.process.kill('SIGKILL');
-      await first.ended;
-      await until([3]);
-      while ((await rig.json<StatusDocument>(['status', '--exit-zero'])).partitions.some((p) => p.lag > 0));
-      second.process.kill('SIGTERM');
-      expect((await second.ended).code).toBe(0);
-      following.process.kill('SIGINT');
-      const followed = await following.ended;
-      const found = followed.stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { category: string });
-      expect([followed.code, found.map(({ category }) => category)]).toEqual([
-        0,
-        Array(images / 3).fill('red'),
-      ]);
-      expect(await rows()).toHaveLength(3 * images + 2);
-    }, 120_000);
+    itThorough(
+      'shares what nobody was told to consume, and takes over from one that was killed',
+      async () => {
+        const owned = async () => {
+          const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
+          const live = partitions.filter(({ state }) => state === 'consuming').map(({ owner }) => owner!);
+          return [...new Set(live)].map((owner) => live.filter((o) => o === owner).length).sort();
+        };
+        const until = async (shares: number[]) => {
+          while (JSON.stringify(await owned()) !== JSON.stringify(shares));
+        };
+        const first = rig.start(['consume']);
+        await until([3]);
+        const second = rig.start(['consume']);
+        await until([1, 2]);
+        const following = rig.start(['results', '--follow', '--category', 'red', '--json']);
+        expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
+        first.process.kill('SIGKILL');
+        await first.ended;
+        await until([3]);
+        while ((await rig.json<StatusDocument>(['status', '--exit-zero'])).partitions.some((p) => p.lag > 0));
+        second.process.kill('SIGTERM');
+        expect((await second.ended).code).toBe(0);
+        following.process.kill('SIGINT');
+        const followed = await following.ended;
+        const found = followed.stdout
+          .trim()
+          .split('\n')
+          .map((line) => JSON.parse(line) as { category: string });
+        expect([followed.code, found.map(({ category }) => category)]).toEqual([
+          0,
+          Array(images / 3).fill('red'),
+        ]);
+        expect(await rows()).toHaveLength(3 * images + 2);
+      },
+      120_000,
+    );
 
-    it('shares the partitions of a group, and refuses --partition beside it', async () => {
-      const members = [rig.start(['consume', '--group']), rig.start(['consume', '--group'])];
-      await Promise.all(members.map((member) => member.said(/consuming/)));
-      const refused = await rig.run(['consume', '--partition', '1']);
-      expect(refused.code).toBe(1);
-      expect(refused.stderr).toMatch(/is consumed with --group by .* on /);
-      expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
-      const drained = async () => {
-        const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
-        return partitions.every((p) => p.lag === 0);
-      };
-      while (!(await drained()));
-      for (const member of members) member.process.kill('SIGTERM');
-      const results = await Promise.all(members.map((member) => member.ended));
-      expect(results.map((r) => r.code)).toEqual([0, 0]);
-      expect(await rows()).toHaveLength(4 * images + 2);
-    }, 120_000);
+    itThorough(
+      'shares the partitions of a group, and refuses --partition beside it',
+      async () => {
+        const members = [rig.start(['consume', '--group']), rig.start(['consume', '--group'])];
+        await Promise.all(members.map((member) => member.said(/consuming/)));
+        const refused = await rig.run(['consume', '--partition', '1']);
+        expect(refused.code).toBe(1);
+        expect(refused.stderr).toMatch(/is consumed with --group by .* on /);
+        expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
+        const drained = async () => {
+          const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
+          return partitions.every((p) => p.lag === 0);
+        };
+        while (!(await drained()));
+        for (const member of members) member.process.kill('SIGTERM');
+        const results = await Promise.all(members.map((member) => member.ended));
+        expect(results.map((r) => r.code)).toEqual([0, 0]);
+        expect(await rows()).toHaveLength(4 * images + 2);
+      },
+      120_000,
+    );
   });
 }

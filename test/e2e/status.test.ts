@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { until } from '../support/guest.ts';
+import { itThorough } from '../support/thorough.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -32,7 +33,7 @@ describe('status', () => {
     expect(await rig.run(['status', '--exit-zero'])).toMatchObject({ code: 0, stdout: found.stdout });
   });
 
-  it('shows a consumer that waits for its store before it owns anything', async () => {
+  itThorough('shows a consumer that waits for its store before it owns anything', async () => {
     const away = {
       VISIONSCALE_STORE: 's3://imgs',
       AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
@@ -80,7 +81,7 @@ describe('status', () => {
     );
   });
 
-  it('does not fail where the topic is away', async () => {
+  itThorough('does not fail where the topic is away', async () => {
     const found = await rig.run(['status'], { KAFKA_BROKERS: '127.0.0.1:9' });
     expect(found.code).toBe(1);
     expect(found.stdout).toMatch(/database ok, object store ok\ntopic AWAY: /);

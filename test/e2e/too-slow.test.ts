@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
@@ -41,20 +41,24 @@ async function produced(rig: Rig): Promise<void> {
 }
 
 describe('an image that takes too long', () => {
-  it('is a dead letter, and everything else a row', async () => {
-    const rig = await openRig(20, '500ms');
-    {
-      await using _ = rig;
-      await produced(rig);
-      const ended = await rig.run(['consume', '--partition', '0', '--until-drained', '--json']);
-      expect(ended).toMatchObject({ code: 0 });
-      expect(JSON.parse(ended.stdout)).toMatchObject({ predicted: 20, deadLettered: 1 });
-      const letters = await rig.run(['dead-letters', 'list', '--json']);
-      expect(letters.stdout).toMatch(/"stage":"classify","code":"too_slow"/);
-      expect(letters.stdout).toContain('more than 0.5 s of work');
-    }
-    await nothingLeft(rig.dir);
-  }, 300_000);
+  itThorough(
+    'is a dead letter, and everything else a row',
+    async () => {
+      const rig = await openRig(20, '500ms');
+      {
+        await using _ = rig;
+        await produced(rig);
+        const ended = await rig.run(['consume', '--partition', '0', '--until-drained', '--json']);
+        expect(ended).toMatchObject({ code: 0 });
+        expect(JSON.parse(ended.stdout)).toMatchObject({ predicted: 20, deadLettered: 1 });
+        const letters = await rig.run(['dead-letters', 'list', '--json']);
+        expect(letters.stdout).toMatch(/"stage":"classify","code":"too_slow"/);
+        expect(letters.stdout).toContain('more than 0.5 s of work');
+      }
+      await nothingLeft(rig.dir);
+    },
+    300_000,
+  );
 
   itThorough(
     'does not keep a consumer from ending at a signal',

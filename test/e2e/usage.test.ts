@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { describeRdkafka } from '../support/mock-kafka.ts';
+import { itThorough } from '../support/thorough.ts';
 
 describe('usage', () => {
   let rig: Rig;
@@ -10,7 +11,7 @@ describe('usage', () => {
   });
   afterAll(() => rig[Symbol.asyncDispose]());
 
-  it('shows help with an example for every command', async () => {
+  itThorough('shows help with an example for every command', async () => {
     const help = await rig.run(['--help']);
     expect(help.code).toBe(0);
     for (const heading of ['Start here', 'Run', 'Look', 'Models', 'Mend'])

@@ -7,6 +7,7 @@ import { type Database, openDatabase } from '../../src/lib/systems/database/open
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { itThorough } from '../support/thorough.ts';
 
 let rig: Rig;
 let database: Database;
@@ -91,28 +92,31 @@ it('makes one row of each image, killed or not', async () => {
   expect(await rig.json(['audit'])).toMatchObject({ ok: true, images: 16, toProduce: 0, predictions: 16 });
 });
 
-it('classifies what other systems send: an image itself, an envelope; and counts what asks for nothing', async () => {
-  const topic = await openEmbeddedTopic({ pool: database.pool, name: 'visionscale.images' });
-  const producer = await topic.producer();
-  await producer.send([
-    { key: Buffer.from('inline/red.png'), value: await colorImage('red', 99), headers: {} },
-    { key: null, value: Buffer.from('{"Service":"S3","Event":"s3:TestEvent"}'), headers: {} },
-    {
-      key: null,
-      value: Buffer.from(JSON.stringify({ visionscale: 1, imageKey: 'blue 2.png', belt: 'by envelope' })),
-      headers: {},
-    },
-  ]);
-  await producer[Symbol.asyncDispose]();
-  await topic[Symbol.asyncDispose]();
-  const inline = async () => (await rows()).find(({ key }) => key === 'inline/red.png');
-  while ((await rows()).every(({ requests }) => requests === 1))
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  expect(await inline()).toMatchObject({ category: 'red', requests: 1 });
-  expect(await rows()).toContainEqual({ key: 'blue 2.png', category: 'blue', belt: 'north', requests: 2 });
-  expect(await rig.json(['status'])).toMatchObject({ predictions: 18, ignored: 1, deadLetters: 0 });
-  expect(await rig.json(['audit'])).toMatchObject({ ok: true, predictions: 18 });
-});
+itThorough(
+  'classifies what other systems send: an image itself, an envelope; and counts what asks for nothing',
+  async () => {
+    const topic = await openEmbeddedTopic({ pool: database.pool, name: 'visionscale.images' });
+    const producer = await topic.producer();
+    await producer.send([
+      { key: Buffer.from('inline/red.png'), value: await colorImage('red', 99), headers: {} },
+      { key: null, value: Buffer.from('{"Service":"S3","Event":"s3:TestEvent"}'), headers: {} },
+      {
+        key: null,
+        value: Buffer.from(JSON.stringify({ visionscale: 1, imageKey: 'blue 2.png', belt: 'by envelope' })),
+        headers: {},
+      },
+    ]);
+    await producer[Symbol.asyncDispose]();
+    await topic[Symbol.asyncDispose]();
+    const inline = async () => (await rows()).find(({ key }) => key === 'inline/red.png');
+    while ((await rows()).every(({ requests }) => requests === 1))
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(await inline()).toMatchObject({ category: 'red', requests: 1 });
+    expect(await rows()).toContainEqual({ key: 'blue 2.png', category: 'blue', belt: 'north', requests: 2 });
+    expect(await rig.json(['status'])).toMatchObject({ predictions: 18, ignored: 1, deadLetters: 0 });
+    expect(await rig.json(['audit'])).toMatchObject({ ok: true, predictions: 18 });
+  },
+);
 
 it('sends the keys of rows as they are inserted, until it is told to stop', async () => {
   const follower = rig.start(['produce', '--follow', '--json']);

@@ -36,7 +36,11 @@ export default async function setUp(): Promise<() => Promise<void>> {
     }
     const dataDir = sharedDataDir();
     const keeper = await findHolder(filesIn(dataDir).root).catch(() => null);
-    if (keeper) process.kill(keeper.pid, 'SIGTERM');
+    try {
+      if (keeper) process.kill(keeper.pid, 'SIGTERM');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it ends by itself, too
+    }
     await stopped(dataDir, 20_000);
     await rm(directory, { recursive: true, force: true });
   };

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, it } from 'vitest';
 import { ensureBuilt } from '../support/build.ts';
 import { processesOf } from '../support/processes.ts';
+import { itThorough } from '../support/thorough.ts';
 
 beforeAll(ensureBuilt, 120_000);
 
@@ -20,12 +21,16 @@ it('ends a process that nothing else could end any more', async () => {
   expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
 }, 60_000);
 
-it('ends a process whose exit waits for native code', async () => {
-  const child = ending(
-    "(await import('node:crypto')).pbkdf2('a', 'b', 2 ** 31 - 1, 64, 'sha512', () => {}); setTimeout(() => process.exit(), 100);",
-  );
-  expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
-}, 60_000);
+itThorough(
+  'ends a process whose exit waits for native code',
+  async () => {
+    const child = ending(
+      "(await import('node:crypto')).pbkdf2('a', 'b', 2 ** 31 - 1, 64, 'sha512', () => {}); setTimeout(() => process.exit(), 100);",
+    );
+    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL']);
+  },
+  60_000,
+);
 
 it('leaves one that ends by itself, and nothing behind', async () => {
   const child = ending('process.exitCode = 7;');

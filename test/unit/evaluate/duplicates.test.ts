@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findDuplicates } from '../../../src/lib/learning/evaluate/duplicates.ts';
+import { itThorough } from '../../support/thorough.ts';
 
 let dir: string;
 beforeAll(() => (dir = mkdtempSync(join(tmpdir(), 'visionscale duplicates '))));
@@ -73,7 +74,7 @@ describe('findDuplicates', () => {
     expect(progress).toBe(train.length + held.length);
   });
 
-  it('tells plain images of other colours apart', async () => {
+  itThorough('tells plain images of other colours apart', async () => {
     const plain = (background: string) =>
       sharp({ create: { width: 50, height: 40, channels: 3, background } }).png();
     const train = [await put('red.png', plain('#c00000'))];

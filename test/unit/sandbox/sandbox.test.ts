@@ -10,6 +10,7 @@ import { VisionscaleError } from '../../../src/lib/base/errors.ts';
 import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/base/sandbox/sandbox.ts';
 import { ensureBuilt } from '../../support/build.ts';
 import { childrenOf } from '../../support/processes.ts';
+import { itThorough } from '../../support/thorough.ts';
 
 interface Echo {
   value: unknown;
@@ -75,13 +76,17 @@ describe('a sandbox', () => {
     60_000,
   );
 
-  it('counts neither what a task waits for its turn nor what it waits for otherwise', async () => {
-    await using sandbox = await open();
-    const waiting = sandbox.run({ do: 'sleep', ms: 1000 });
-    const many = Array.from({ length: 8 }, () => sandbox.run({ do: 'compute', ms: 100 }));
-    await Promise.all([waiting, ...many]);
-    expect(notices).toEqual([]);
-  }, 60_000);
+  itThorough(
+    'counts neither what a task waits for its turn nor what it waits for otherwise',
+    async () => {
+      await using sandbox = await open();
+      const waiting = sandbox.run({ do: 'sleep', ms: 1000 });
+      const many = Array.from({ length: 8 }, () => sandbox.run({ do: 'compute', ms: 100 }));
+      await Promise.all([waiting, ...many]);
+      expect(notices).toEqual([]);
+    },
+    60_000,
+  );
 
   it('does what was sent ahead behind a slow task elsewhere, once a process is free', async () => {
     await using sandbox = await open({ processes: 2, limitMs: 600_000 });
@@ -96,38 +101,46 @@ describe('a sandbox', () => {
     await expect(slow).rejects.toThrow();
   }, 60_000);
 
-  it('does a slow task that was sent ahead once, though another process is free', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'visionscale-sandbox-'));
-    try {
-      await using sandbox = await open({ processes: 2, limitMs: 600_000 });
-      const before = [50, 50].map((ms) => sandbox.run({ do: 'sleep', ms }));
-      const path = join(dir, 'begun');
-      await Promise.all([...before, sandbox.run({ do: 'compute, noted', path, ms: 1500 })]);
-      expect(readFileSync(path, 'utf8')).toMatch(/^\d+\n$/);
-    } finally {
-      rmSync(dir, { recursive: true });
-    }
-  }, 60_000);
+  itThorough(
+    'does a slow task that was sent ahead once, though another process is free',
+    async () => {
+      const dir = mkdtempSync(join(tmpdir(), 'visionscale-sandbox-'));
+      try {
+        await using sandbox = await open({ processes: 2, limitMs: 600_000 });
+        const before = [50, 50].map((ms) => sandbox.run({ do: 'sleep', ms }));
+        const path = join(dir, 'begun');
+        await Promise.all([...before, sandbox.run({ do: 'compute, noted', path, ms: 1500 })]);
+        expect(readFileSync(path, 'utf8')).toMatch(/^\d+\n$/);
+      } finally {
+        rmSync(dir, { recursive: true });
+      }
+    },
+    60_000,
+  );
 
-  it('blames a crash on the task that was being done, not on the one behind it', async () => {
-    await using sandbox = await open();
-    const answers = await Promise.allSettled([
-      sandbox.run({ do: 'crash' }),
-      echo(sandbox, 1),
-      sandbox.run({ do: 'hang' }),
-      echo(sandbox, 2),
-      sandbox.run({ do: 'throw', message: 'a bug' }),
-      echo(sandbox, 3),
-    ]);
-    expect(answers.map(({ status }) => status)).toEqual([
-      'rejected',
-      'fulfilled',
-      'rejected',
-      'fulfilled',
-      'rejected',
-      'fulfilled',
-    ]);
-  }, 60_000);
+  itThorough(
+    'blames a crash on the task that was being done, not on the one behind it',
+    async () => {
+      await using sandbox = await open();
+      const answers = await Promise.allSettled([
+        sandbox.run({ do: 'crash' }),
+        echo(sandbox, 1),
+        sandbox.run({ do: 'hang' }),
+        echo(sandbox, 2),
+        sandbox.run({ do: 'throw', message: 'a bug' }),
+        echo(sandbox, 3),
+      ]);
+      expect(answers.map(({ status }) => status)).toEqual([
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+    },
+    60_000,
+  );
 
   it('tells the death of a process apart from an overrun, and replaces it', async () => {
     await using sandbox = await open({ hint: 'Do this.' });
@@ -232,12 +245,16 @@ describe('a sandbox', () => {
     await Promise.all([hanging, waiting]);
   }, 60_000);
 
-  it('is waited for where nothing else keeps the process alive', async () => {
-    const script = fileURLToPath(new URL('../../support/sandbox-alone.mjs', import.meta.url));
-    const alone = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const ended = once(alone, 'exit') as Promise<[number | null, string | null]>;
-    expect([await text(alone.stdout), ...(await ended)]).toEqual(['closed', 0, null]);
-  }, 60_000);
+  itThorough(
+    'is waited for where nothing else keeps the process alive',
+    async () => {
+      const script = fileURLToPath(new URL('../../support/sandbox-alone.mjs', import.meta.url));
+      const alone = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const ended = once(alone, 'exit') as Promise<[number | null, string | null]>;
+      expect([await text(alone.stdout), ...(await ended)]).toEqual(['closed', 0, null]);
+    },
+    60_000,
+  );
 
   it('has nothing secret in its environment', async () => {
     const secrets = [

@@ -9,6 +9,7 @@ import { matchFolders } from '../../../src/lib/learning/evaluate/evaluate.ts';
 import { defaultLimits } from '../../../src/lib/models/images/limits.ts';
 import { colouredPng, openFolders, type Folders } from '../../support/class-folders.ts';
 import { rejection } from '../../support/images.ts';
+import { itThorough } from '../../support/thorough.ts';
 
 const { signal } = new AbortController();
 const [composed, apart] = ['Äpfel'.normalize('NFC'), 'Äpfel'.normalize('NFD')];
@@ -37,7 +38,7 @@ describe('the folders of classes', () => {
     expect(examples.map(({ label }) => label).sort()).toEqual([0, 0, 1, 1]);
   });
 
-  it('of a hold-out are the same classes in another form, and the model knows both', async () => {
+  itThorough('of a hold-out are the same classes in another form, and the model knows both', async () => {
     await write(composed, 'Birnen');
     await using val = await openFolders();
     for (const name of [apart, 'Birnen'])
@@ -77,7 +78,7 @@ describe('the folders of classes', () => {
     expect(looked).toBe(0);
   });
 
-  it('may be of any letters, differ by case, and be what an export writes', async () => {
+  itThorough('may be of any letters, differ by case, and be what an export writes', async () => {
     const long = 'x'.repeat(180);
     const names = ['Nut', 'nut', '🔩', 'sieben Äpfel', 'a%2Fb', '%2Enet', '50 %25', '100%', '5%20off', long];
     await write(...names);

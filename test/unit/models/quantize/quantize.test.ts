@@ -69,7 +69,7 @@ describe('quantize', () => {
     expect(operators).toContain('QuantizeLinear');
   });
 
-  it('makes a model that WebAssembly computes, too', async () => {
+  itThorough('makes a model that WebAssembly computes, too', async () => {
     const { made } = await attempt({ limit: 6 });
     const input = randomNumbers(3)(3 * 32 * 32);
     const found: Float32Array[] = [];
