@@ -59,11 +59,13 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const load = noLoad();
   let inUse: Classifier | null = null;
   let pool: Pool | null = null;
+  let modelProblem: string | null = null;
   await using metrics = await showConsumer(context, {
     load,
     classifier: () => inUse,
     oldestUnpublished: async () =>
-      pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
+      pool === null ? null : ((await oldestInOutbox(pool, config.pipeline, config.topic.name)) ?? 0),
+    modelProblem: () => modelProblem,
     servers,
     lagKnown: () =>
       !servers.away.some(({ server }) => server === (config.topic.kind === 'kafka' ? 'topic' : 'database')),
@@ -109,7 +111,6 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   if (chosen === null) await ensureModel(context);
   await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
   inUse = classifier;
-  let modelProblem: string | null = null;
   const stopFollowing = new AbortController();
   const following = pinned
     ? Promise.resolve()

@@ -59,6 +59,7 @@ export function consumeLog(
         log.debug({ partition, stage: event.stage, code: event.code }, 'retrying');
         break;
       case 'lag':
+      case 'partitions':
       case 'giving up':
         break;
       case 'commit failed':

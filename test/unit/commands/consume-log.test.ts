@@ -56,7 +56,16 @@ describe('the log of consume', () => {
     const { hear, lines } = setUp('debug');
     for (let n = 0; n < 3; n++) hear(letter(n));
     const row = { requestId: 'r', belt: null, bin: null, binReason: null, latencyMs: 5 };
-    const counts = { predicted: 2, deadLettered: 0, ignored: 0, lag: 0, outcomes: [], began: 0, ended: 1 };
+    const counts = {
+      predicted: 2,
+      deadLettered: 0,
+      ignored: 0,
+      lag: 0,
+      oldest: null,
+      outcomes: [],
+      began: 0,
+      ended: 1,
+    };
     hear({ kind: 'recorded', partition: 0, ...counts, predictions: [row, row] });
     expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
       [40, 'dead letter: no 0'],

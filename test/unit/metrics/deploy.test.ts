@@ -24,6 +24,7 @@ function allMetrics(): Map<string, { type: string; labels: string[] }> {
     oldestUnpublished,
     servers: noServers,
     lagKnown: () => true,
+    modelProblem: () => null,
   });
   producerMetrics(registries[2]!, noServers);
   serveMetrics(registries[3]!, load, noServers);
