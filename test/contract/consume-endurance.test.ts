@@ -77,6 +77,27 @@ describe('what may pass', () => {
   });
 });
 
+describe('the oldest message that is not recorded', () => {
+  it('is told while it waits, by its timestamp, and no more when all is recorded', async () => {
+    const { pool, state, run, seen, events } = await setUp(['a', 'b', 'c']);
+    await pool.query(`update topic_records set timestamp_ms = timestamp_ms - 60000 where "offset" = 0`);
+    const { rows } = await pool.query<{ ms: string }>(
+      'select timestamp_ms as ms from topic_records order by "offset"',
+    );
+    const [first, second] = rows.map(({ ms }) => Number(ms));
+    state.storeFault = () => fault('unavailable');
+    const running = run();
+    const oldest = (at: number) =>
+      seen((event) => (event.kind === 'lag' || event.kind === 'recorded') && event.oldest === at);
+    await oldest(first!);
+    state.storeFault = (key) => (key === 'a' ? null : fault('unavailable'));
+    await oldest(second!);
+    state.storeFault = () => null;
+    await running;
+    expect(events.findLast((event) => event.kind === 'recorded')).toMatchObject({ lag: 0, oldest: null });
+  });
+});
+
 describe('an offset', () => {
   it('is committed to the topic only when its outcome is recorded', async () => {
     const { pool, topic, state, run, seen, stop } = await setUp(['a', 'b', 'c']);

@@ -78,8 +78,15 @@ describe('the metrics of consume', () => {
     }
     // Rows say milliseconds; what is shown is seconds.
     expect(metrics.value('visionscale_latency_seconds_sum')).toBeCloseTo(latencyMs / 1000, 3);
-    for (const partition of ['0', '1', '2'])
+    for (const partition of ['0', '1', '2']) {
       expect(metrics.value('visionscale_lag_messages', { partition }), partition).toBe(0);
+      expect(metrics.value('visionscale_oldest_unanswered_seconds', { partition }), partition).toBe(0);
+      expect(metrics.value('visionscale_lease', { partition }), partition).toBe(1);
+      expect(metrics.value('visionscale_partition_state', { partition, state: 'consuming' })).toBe(1);
+    }
+    expect(metrics.value('visionscale_partitions')).toBe(3);
+    expect(metrics.value('visionscale_bins_version')).toBe(0);
+    expect(metrics.value('visionscale_crashes_total', { what: 'worker' })).toBe(0);
     expect(metrics.value('visionscale_model_info', { name: 'colors' })).toBe(1);
     expect(metrics.value('visionscale_in_flight_requests')).toBe(0);
     expect(metrics.value('visionscale_in_flight_bytes')).toBe(0);

@@ -7,6 +7,7 @@ import { LabelsFile } from '../../lib/local/classify/labels-file.ts';
 import { ServerClient } from '../../lib/local/classify/server-client.ts';
 import { compareKeys } from '../../lib/systems/objects/store.ts';
 import type { Context } from '../shared/run.ts';
+import { linesFor, Waiting } from '../shared/service-log.ts';
 import type { ClassifyFlags } from './action.ts';
 import { ShownLabels } from './labels.ts';
 
@@ -36,12 +37,10 @@ export default async function (
   await using labels = out === undefined ? undefined : await LabelsFile.open(out, { server, again });
   using shown = new ShownLabels<RemoteImage>(context, files);
   let before = 0;
-  let told: string | undefined;
+  using waiting = new Waiting(linesFor(say));
   const report = (event: RemoteEvent): Promise<void> | void => {
-    if (event.kind === 'waiting') {
-      if (told !== (told = event.reason)) say(`waiting: ${event.reason}`);
-      return;
-    }
+    if (event.kind === 'waiting') return waiting.for(event.reason);
+    waiting.over();
     if (event.kind === 'classified' && event.before) before++;
     return shown.hear(event);
   };

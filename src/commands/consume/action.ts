@@ -56,23 +56,32 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const readyAtOnce = options.group === true;
   const servers = watchServers(context);
   await using supervisor = supervised(service, { signal, onNotice, readyAtOnce, servers });
+  const lagKnown = () =>
+    !servers.away.some(({ server }) => server === (config.topic.kind === 'kafka' ? 'topic' : 'database'));
   const load = noLoad();
   let inUse: Classifier | null = null;
   let pool: Pool | null = null;
+  let modelProblem: string | null = null;
   await using metrics = await showConsumer(context, {
     load,
     classifier: () => inUse,
     oldestUnpublished: async () =>
-      pool === null ? null : oldestInOutbox(pool, config.pipeline, config.topic.name),
+      pool === null ? null : ((await oldestInOutbox(pool, config.pipeline, config.topic.name)) ?? 0),
+    modelProblem: () => modelProblem,
     servers,
-    lagKnown: () =>
-      !servers.away.some(({ server }) => server === (config.topic.kind === 'kafka' ? 'topic' : 'database')),
+    lagKnown,
     group: readyAtOnce,
   });
   await using tracing = await traced(context);
   let tellPresence: (event: ConsumeEvent) => void = () => undefined;
   const hearPresence = (event: ConsumeEvent) => tellPresence(event);
-  const tell = toAll(consumeLog(context, servers), supervisor.hear, metrics.hear, tracing.hear, hearPresence);
+  const tell = toAll(
+    consumeLog(context, { servers, lagKnown }),
+    supervisor.hear,
+    metrics.hear,
+    tracing.hear,
+    hearPresence,
+  );
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
     if (event.kind === 'giving up') endWithin(stuckMs);
@@ -109,7 +118,6 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   if (chosen === null) await ensureModel(context);
   await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
   inUse = classifier;
-  let modelProblem: string | null = null;
   const stopFollowing = new AbortController();
   const following = pinned
     ? Promise.resolve()

@@ -1,23 +1,42 @@
-/** What `consume` logs: what happens to its partitions, and now and then how far they have come; a message only at debug. */
+/** What `consume` logs: what happens to its partitions, and every minute how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
 import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
 import { noServers, type Servers } from '../../lib/pipeline/server-watch.ts';
 import type { Context } from '../shared/run.ts';
+import { ServiceProgress, Waiting } from '../shared/service-log.ts';
 
-/** How often the log says how far a partition has come, or what it waits for, in milliseconds. */
+/** How often dead letters are counted in a line, in milliseconds. */
 const sayEvery = 5000;
 
 const published = { result: 'results', dead: 'dead letters' };
 
-/** `servers`: who is away has lines of its own, and nothing that waits for them needs others. */
+export interface ConsumeLogOptions {
+  servers: Servers;
+  /** False while the topic is away. */
+  lagKnown: () => boolean;
+}
+
 export function consumeLog(
-  { log, stoppedBy }: Context,
-  servers: Servers = noServers,
+  context: Context,
+  { servers, lagKnown }: ConsumeLogOptions = { servers: noServers, lagKnown: () => true },
 ): (event: ConsumeEvent) => void {
-  const counts = new Map<number, { predicted: number; said: number }>();
+  const { log, stoppedBy } = context;
+  const lags = new Map<number, number>();
+  const progress = new ServiceProgress(context, 'image', {
+    word: 'lag',
+    count: () => (lagKnown() ? [...lags.values()].reduce((sum, lag) => sum + lag, 0) : null),
+  });
   const letters = new DeadLetterLog(log);
-  /** When the log last said what a partition waits for, and whether it has not said since that it goes on. */
-  const waits = new Map<number | null, { said: number; open: boolean }>();
+  const waits = new Map<string, Waiting>();
+  const waitOf = (partition: number | null, what?: 'result' | 'dead'): Waiting => {
+    const id = `${partition} ${what}`;
+    const words = (lasted: string) =>
+      `${published[what!]} are waiting to be published${lasted}, recording continues`;
+    const wait =
+      waits.get(id) ?? new Waiting(log.child({ partition }), what === undefined ? { servers } : { words });
+    waits.set(id, wait);
+    return wait;
+  };
   return (event) => {
     const { partition } = event;
     switch (event.kind) {
@@ -25,40 +44,30 @@ export function consumeLog(
         log.info({ partition, holder: event.holder }, 'standing by: another consumer owns the partition');
         break;
       case 'owning':
+        lags.set(event.partition, event.lag);
         log.info({ partition, epoch: event.epoch, from: event.from, lag: event.lag }, 'consuming');
         break;
-      case 'recorded': {
-        const count = counts.get(event.partition) ?? { predicted: 0, said: performance.now() };
-        counts.set(event.partition, count);
-        count.predicted += event.predicted;
+      case 'recorded':
+        lags.set(event.partition, event.lag);
+        progress.add(event.predicted + event.deadLettered);
         if (log.isLevelEnabled('debug')) logRows(log, event);
-        if (performance.now() - count.said < sayEvery) break;
-        count.said = performance.now();
-        log.info({ partition, predicted: count.predicted, lag: event.lag }, 'progress');
         break;
-      }
       case 'dead letter':
         letters.hear(event);
         break;
-      case 'waiting': {
-        // Where every image is refused the reason names another one each time.
-        const isNews =
-          (partition === null || servers.away.length === 0) &&
-          performance.now() - (waits.get(partition)?.said ?? -Infinity) >= sayEvery;
-        log[isNews ? 'warn' : 'debug']({ partition }, `waiting: ${event.reason}`);
-        if (isNews) waits.set(partition, { said: performance.now(), open: true });
+      case 'waiting':
+        waitOf(partition).for(event.reason, { opening: partition === null });
         break;
-      }
-      case 'going on': {
-        const told = waits.get(partition);
-        log[told?.open ? 'info' : 'debug']({ partition }, 'resumed');
-        if (told) told.open = false;
+      case 'going on':
+        waitOf(partition).over();
         break;
-      }
       case 'retrying':
         log.debug({ partition, stage: event.stage, code: event.code }, 'retrying');
         break;
       case 'lag':
+        if (lags.has(event.partition)) lags.set(event.partition, event.lag);
+        break;
+      case 'partitions':
       case 'giving up':
         break;
       case 'commit failed':
@@ -82,12 +91,10 @@ export function consumeLog(
           );
           break;
         }
-        log.warn(
-          { partition },
-          `${published[event.what]} are waiting to be published, recording continues: ${event.reason}`,
-        );
+        waitOf(partition, event.what).for(event.reason);
         break;
       case 'publishing again':
+        waitOf(partition, event.what)[Symbol.dispose]();
         log.info({ partition }, `${published[event.what]} are published again`);
         break;
       case 'another topic':
@@ -119,17 +126,24 @@ export function consumeLog(
         else log.error({ partition }, event.reason);
         break;
       case 'lost':
+        forget(event.partition);
         log.warn(
           { partition, epoch: event.epoch },
           'the partition has another owner now; nothing more is recorded for it here',
         );
         break;
       case 'released':
+        forget(event.partition);
         letters.flush();
         log.info({ partition }, `${stopped(stoppedBy())}partition released`);
         break;
     }
   };
+
+  function forget(partition: number): void {
+    lags.delete(partition);
+    for (const what of [undefined, 'result', 'dead']) waits.get(`${partition} ${what}`)?.[Symbol.dispose]();
+  }
 }
 
 function logRows(

@@ -2,14 +2,17 @@
 import { Progress } from '../../lib/base/report/progress.ts';
 import type { DeadLetterEvent } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import type { Context } from '../shared/run.ts';
+import { linesFor, Waiting } from '../shared/service-log.ts';
 
 export function letterProgress(
   { interactive, say }: Context,
   label: string,
 ): Disposable & { report: (event: DeadLetterEvent) => void } {
+  const waiting = new Waiting(linesFor(say));
   const progress = new Progress({ label, unit: 'dead letters', interactive, line: say });
   return {
     report(event) {
+      if (event.kind !== 'waiting') waiting.over();
       switch (event.kind) {
         case 'selected':
           progress.expect(event.letters);
@@ -24,10 +27,13 @@ export function letterProgress(
           say(`dead letter ${event.id} cannot be sent: ${event.reason}`);
           break;
         case 'waiting':
-          say(`waiting: ${event.reason}`);
+          waiting.for(event.reason);
           break;
       }
     },
-    [Symbol.dispose]: () => progress[Symbol.dispose](),
+    [Symbol.dispose]() {
+      waiting[Symbol.dispose]();
+      progress[Symbol.dispose]();
+    },
   };
 }

@@ -10,7 +10,8 @@ import { askDatabase, type Servers, type ServerWatch } from '../../lib/pipeline/
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { waitNews, watchServers, watchTopic } from '../shared/servers.ts';
+import { watchServers, watchTopic } from '../shared/servers.ts';
+import { linesFor, ServiceProgress, Waiting } from '../shared/service-log.ts';
 
 export interface ProduceFlags {
   again?: boolean;
@@ -95,13 +96,12 @@ interface ProduceLog extends Disposable {
   hear(event: ProduceEvent): void;
 }
 
-/** How often the log says how many keys were sent, in milliseconds. */
-const sayEvery = 5000;
-
 function progressBar({ interactive, say }: Context): ProduceLog {
+  const waiting = new Waiting(linesFor(say));
   const progress = new Progress({ label: 'produce', unit: 'keys', interactive, line: say });
   return {
     hear(event) {
+      if (event.kind !== 'waiting') waiting.over();
       switch (event.kind) {
         case 'round':
           say(`${event.resumed ? 'finishing' : 'opened'} a round of ${counted(event.images, 'image')}`);
@@ -110,7 +110,7 @@ function progressBar({ interactive, say }: Context): ProduceLog {
           progress.expect(event.images);
           break;
         case 'waiting':
-          say(`waiting: ${event.reason}`);
+          waiting.for(event.reason);
           break;
         case 'produced':
           progress.advance(event.images);
@@ -120,44 +120,47 @@ function progressBar({ interactive, say }: Context): ProduceLog {
           break;
       }
     },
-    [Symbol.dispose]: () => progress[Symbol.dispose](),
+    [Symbol.dispose]() {
+      waiting[Symbol.dispose]();
+      progress[Symbol.dispose]();
+    },
   };
 }
 
-/** A line a key only at debug. `servers`: who is away has lines of its own. */
-function followLog({ log }: Context, servers: Servers): ProduceLog {
-  const isNews = waitNews(servers);
-  let unsaid = 0;
-  const say = () => {
-    if (unsaid > 0) log.info({ produced: unsaid }, 'produced');
-    unsaid = 0;
-  };
-  const timer = setInterval(say, sayEvery).unref();
+/** A line a key only at debug. */
+function followLog(context: Context, servers: Servers): ProduceLog {
+  const { log } = context;
+  const waiting = new Waiting(log, { servers });
+  let left: number | null = null;
+  const progress = new ServiceProgress(context, 'key', { word: 'left', count: () => left });
   return {
     hear(event) {
+      if (event.kind !== 'waiting') waiting.over();
       switch (event.kind) {
         case 'round':
           log.info({ images: event.images }, event.resumed ? 'finishing a round' : 'opened a round');
           break;
         case 'waiting':
-          log[isNews(event.reason) ? 'warn' : 'debug'](`waiting: ${event.reason}`);
+          waiting.for(event.reason);
           break;
         case 'produced':
-          unsaid += event.images;
+          progress.add(event.images);
+          left = Math.max(0, (left ?? 0) - event.images);
           log.debug({ images: event.images }, 'produced');
           break;
         case 'following':
-          say();
           log.info('following: keys of images that are inserted are sent');
           break;
-        case 'topic':
         case 'pending':
+          left = event.images;
+          break;
+        case 'topic':
           break;
       }
     },
     [Symbol.dispose]() {
-      clearInterval(timer);
-      say();
+      waiting[Symbol.dispose]();
+      progress[Symbol.dispose]();
     },
   };
 }

@@ -17,6 +17,7 @@ import { showAtPort } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { watchServers, watchTopic } from '../shared/servers.ts';
+import { ServiceProgress } from '../shared/service-log.ts';
 
 export interface ServeFlags {
   newToken?: string;
@@ -106,7 +107,9 @@ function printToken(context: Context, name: string): void {
 /** The same fault is told again after this, in milliseconds. */
 const tellAgainMs = 5000;
 
-function serveLog({ log }: Context): (event: ServeEvent) => void {
+function serveLog(context: Context): (event: ServeEvent) => void {
+  const { log } = context;
+  const progress = new ServiceProgress(context, 'image');
   const faults = new Map<string, { at: number; more: number }>();
   return (event) => {
     switch (event.kind) {
@@ -119,6 +122,7 @@ function serveLog({ log }: Context): (event: ServeEvent) => void {
         }
         break;
       case 'accepted': {
+        progress.add(1);
         const { id, way, bytes, ms } = event;
         log.debug({ id, way, bytes, ms: Math.round(ms) }, 'accepted');
         break;

@@ -6,6 +6,7 @@ import type { Database } from '../../lib/systems/database/open.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
 import type { ObjectStore } from '../../lib/systems/objects/store.ts';
 import type { Context } from './run.ts';
+import { Waiting } from './service-log.ts';
 
 /** `onKey` hears each key that is in the store. */
 export function uploader(
@@ -15,6 +16,7 @@ export function uploader(
   looking: ImagesApart,
   onKey: (key: string) => void = () => undefined,
 ): UploadDeps {
+  const waiting = new Waiting(log);
   return {
     store,
     images: imageTable(database.pool),
@@ -22,7 +24,8 @@ export function uploader(
     signal,
     report(event) {
       if (event.kind === 'uploaded' || event.kind === 'skipped') onKey(event.key);
-      if (event.kind === 'waiting') log.warn(`waiting: ${errorMessage(event.error)}`);
+      if (event.kind === 'waiting') waiting.for(errorMessage(event.error));
+      else if (event.kind === 'uploaded' || event.kind === 'skipped') waiting.over();
     },
   };
 }

@@ -13,7 +13,8 @@ import { jsonText } from '../shared/lines.ts';
 import { showWaiting } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
-import { waitNews, watchServers, watchTopic } from '../shared/servers.ts';
+import { watchServers, watchTopic } from '../shared/servers.ts';
+import { ServiceProgress, Waiting } from '../shared/service-log.ts';
 
 export interface WatchFlags {
   include: string[];
@@ -115,27 +116,20 @@ interface WatchLog extends Disposable {
   hear(event: WatchEvent): void;
 }
 
-/** How often the log says how many images were sent, in milliseconds. */
-const sayEvery = 5000;
-
-/** `servers`: who is away has lines of its own. */
-function watchLog({ json, log }: Context, servers: Servers): WatchLog {
-  const isNews = waitNews(servers);
-  let sent = 0;
-  const say = () => {
-    if (sent > 0) log.info({ sent }, 'sent');
-    sent = 0;
-  };
-  const timer = setInterval(say, sayEvery).unref();
+function watchLog(context: Context, servers: Servers): WatchLog {
+  const { json, log } = context;
+  const waiting = new Waiting(log, { servers });
+  const progress = new ServiceProgress(context, 'image');
   return {
     hear(event) {
       if (json) process.stdout.write(`${jsonText(event)}\n`);
+      if (event.kind !== 'waiting') waiting.over();
       switch (event.kind) {
         case 'watching':
           log.info({ dir: event.dir }, 'watching');
           break;
         case 'sent':
-          sent++;
+          progress.add(1);
           log.debug({ imageKey: event.key, bytes: event.bytes, replaced: event.replaced }, 'sent');
           break;
         case 'skipped':
@@ -151,7 +145,7 @@ function watchLog({ json, log }: Context, servers: Servers): WatchLog {
           log.debug({ path: event.path }, 'deleted');
           break;
         case 'waiting':
-          log[isNews(event.reason) ? 'warn' : 'debug'](`waiting: ${event.reason}`);
+          waiting.for(event.reason);
           break;
         case 'problem':
           log.error(event.reason);
@@ -159,8 +153,8 @@ function watchLog({ json, log }: Context, servers: Servers): WatchLog {
       }
     },
     [Symbol.dispose]() {
-      clearInterval(timer);
-      say();
+      waiting[Symbol.dispose]();
+      progress[Symbol.dispose]();
     },
   };
 }

@@ -5,7 +5,7 @@ import type { Reader } from '../../../src/lib/systems/topic/topic.ts';
 
 /** Hands out these offsets once; a stretch that ends early leaves the rest. */
 function reader(offsets: number[]): Reader {
-  const left = offsets.map((offset) => ({ offset }) as TopicRecord);
+  const left = offsets.map((offset) => ({ offset, timestamp: 1000 + offset }) as TopicRecord);
   return {
     async *records() {
       await Promise.resolve();
@@ -31,6 +31,16 @@ describe('Source', () => {
     expect(await offsets(source.upTo(7, signal))).toEqual([5, 6]);
     expect(await offsets(source.upTo(null, signal))).toEqual([9]);
     expect(source.taken).toBe(10);
+  });
+
+  it('knows the oldest that is not recorded, also one that was read too far', async () => {
+    const source = new RecordSource(reader([0, 1, 5]), 0);
+    expect(source.oldestFrom(0)).toBeNull();
+    await offsets(source.upTo(3, signal));
+    expect(source.oldestFrom(0)).toBe(1000);
+    expect(source.oldestFrom(1)).toBe(1001);
+    expect(source.oldestFrom(2)).toBe(1005);
+    expect(source.oldestFrom(6)).toBeNull();
   });
 
   it('does not wait for the record behind the end', async () => {

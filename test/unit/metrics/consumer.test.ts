@@ -3,7 +3,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
-import { noServers } from '../../../src/lib/pipeline/server-watch.ts';
+import { noServers, type Servers } from '../../../src/lib/pipeline/server-watch.ts';
 import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
 
@@ -28,7 +28,7 @@ function row(row: Partial<NewPrediction> = {}): NewPrediction {
 }
 
 function recorded(event: Partial<RecordedEvent> = {}): RecordedEvent {
-  const counts = { predicted: 0, deadLettered: 0, ignored: 0, lag: 0 };
+  const counts = { predicted: 0, deadLettered: 0, ignored: 0, lag: 0, oldest: null };
   const times = { began: 1_000_140, ended: 1_000_143 };
   return { kind: 'recorded', partition: 1, ...counts, outcomes: [], predictions: [], ...times, ...event };
 }
@@ -40,12 +40,20 @@ function setUp() {
     inUse: null as { model: typeof model; engine: 'onnx' } | null,
     oldest: () => Promise.resolve<number | null>(null),
     lagKnown: true,
+    modelProblem: null as string | null,
+    servers: { ...noServers } as { away: Servers['away'] },
   };
   const hear = consumerMetrics(registry, {
     load,
     classifier: () => sources.inUse,
-    servers: noServers,
+    servers: {
+      ...noServers,
+      get away() {
+        return sources.servers.away;
+      },
+    },
     lagKnown: () => sources.lagKnown,
+    modelProblem: () => sources.modelProblem,
     oldestUnpublished: () => sources.oldest(),
   });
   const seen = async (...events: ConsumeEvent[]) => {
@@ -159,7 +167,12 @@ describe('the metrics of a consumer', () => {
       { kind: 'owning', partition: 2, epoch: 1, from: 0, lag: 3 },
     );
     expect([lag(owning, '0'), lag(owning, '2')]).toEqual([9, 3]);
-    const later = await seen(recorded({ partition: 0, lag: 8 }), { kind: 'lag', partition: 2, lag: 40 });
+    const later = await seen(recorded({ partition: 0, lag: 8 }), {
+      kind: 'lag',
+      partition: 2,
+      lag: 40,
+      oldest: null,
+    });
     expect([lag(later, '0'), lag(later, '2')]).toEqual([8, 40]);
     const gone = await seen(
       { kind: 'lost', partition: 0, epoch: 1 },
@@ -167,6 +180,76 @@ describe('the metrics of a consumer', () => {
       { kind: 'released', partition: 2 },
     );
     expect([lag(gone, '0'), lag(gone, '2')]).toEqual([null, null]);
+  });
+
+  it('shows the age of the oldest unanswered message: 0 where there is none, nothing where nobody knows', async () => {
+    const { seen, sources } = setUp();
+    const age = (metrics: Exposition) =>
+      metrics.value('visionscale_oldest_unanswered_seconds', { partition: '0' });
+    // Nobody owns it; 9 wait and none was read yet.
+    expect(age(await seen())).toBeNull();
+    expect(age(await seen({ kind: 'owning', partition: 0, epoch: 1, from: 0, lag: 9 }))).toBeNull();
+    const sent = Date.now() - 70_000;
+    const waiting = age(await seen({ kind: 'lag', partition: 0, lag: 9, oldest: sent }))!;
+    expect(waiting).toBeGreaterThanOrEqual(70);
+    expect(waiting).toBeLessThan(75);
+    // What it holds stays known while the topic is away; that there is no more does not.
+    sources.lagKnown = false;
+    expect(age(await seen())).toBeGreaterThanOrEqual(70);
+    expect(age(await seen(recorded({ partition: 0, predicted: 9 })))).toBeNull();
+    sources.lagKnown = true;
+    expect(age(await seen())).toBe(0);
+    // Another host's clock may be ahead.
+    expect(age(await seen({ kind: 'lag', partition: 0, lag: 1, oldest: Date.now() + 60_000 }))).toBe(0);
+    expect(age(await seen({ kind: 'released', partition: 0 }))).toBeNull();
+  });
+
+  it('shows in which state each partition is, and that of an idle one while a server is away', async () => {
+    const { seen, sources } = setUp();
+    const state = (metrics: Exposition) =>
+      ['consuming', 'waiting', 'stalled'].filter(
+        (one) => metrics.value('visionscale_partition_state', { partition: '0', state: one }) === 1,
+      );
+    expect(state(await seen())).toEqual([]);
+    const owning: ConsumeEvent = { kind: 'owning', partition: 0, epoch: 1, from: 0, lag: 0 };
+    expect(state(await seen(owning))).toEqual(['consuming']);
+    expect(state(await seen({ kind: 'waiting', partition: 0, reason: 'denied' }))).toEqual(['waiting']);
+    expect(state(await seen({ kind: 'going on', partition: 0 }))).toEqual(['consuming']);
+    expect(state(await seen({ kind: 'stalled', partition: 0, reason: 'nobody knows' }))).toEqual(['stalled']);
+    expect(state(await seen({ kind: 'stalled', partition: 0, reason: null }))).toEqual(['consuming']);
+    sources.servers.away = [{ server: 'store', reason: 'refused', since: new Date() }];
+    expect(state(await seen())).toEqual(['waiting']);
+    expect(state(await seen({ kind: 'lost', partition: 0, epoch: 1 }))).toEqual([]);
+  });
+
+  it('knows neither bins nor partitions before it has seen them', async () => {
+    const { seen, sources } = setUp();
+    const [bins, partitions] = ['visionscale_bins_version', 'visionscale_partitions'];
+    const first = await seen();
+    expect([first.value(bins), first.value(partitions)]).toEqual([null, null]);
+    const later = await seen(
+      { kind: 'partitions', partition: null, partitions: 3 },
+      recorded({ predicted: 1, predictions: [row()] }),
+    );
+    expect([later.value(bins), later.value(partitions)]).toEqual([0, 3]);
+    expect((await seen({ kind: 'bins', partition: null, version: 7 })).value(bins)).toBe(7);
+    expect((await seen({ kind: 'bins', partition: null, version: null })).value(bins)).toBe(0);
+    expect((await seen()).value('visionscale_model_refused')).toBe(0);
+    sources.modelProblem = 'it does not open';
+    expect((await seen()).value('visionscale_model_refused')).toBe(1);
+  });
+
+  it('counts consumers that did not release what they owned, and shows what a standby does not own', async () => {
+    const { seen } = setUp();
+    const crashes = (metrics: Exposition) =>
+      ['consumer', 'worker'].map((what) => metrics.value('visionscale_crashes_total', { what }));
+    expect(crashes(await seen())).toEqual([0, 0]);
+    const metrics = await seen(
+      { kind: 'careful', partition: 1, messages: 4 },
+      { kind: 'standing by', partition: 2, holder: 'a:1' },
+    );
+    expect(crashes(metrics)).toEqual([1, 0]);
+    expect(metrics.value('visionscale_lease', { partition: '2' })).toBe(0);
   });
 
   it('counts retries and dead letters by cause', async () => {
@@ -194,7 +277,7 @@ describe('the metrics of a consumer', () => {
     );
     expect(asked.value('visionscale_published_total', { what: 'result' })).toBe(5);
     expect(asked.value('visionscale_unpublished', { partition: '0', what: 'dead' })).toBe(1);
-    expect(asked.value('visionscale_outbox_oldest_seconds')).toBe(0);
+    expect(asked.value('visionscale_outbox_oldest_seconds')).toBeNull();
     answer(42);
     await new Promise(setImmediate);
     expect((await seen()).value('visionscale_outbox_oldest_seconds')).toBe(42);

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { buildProgram } from '../../../src/cli.ts';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import { ProcessMetrics } from '../../../src/lib/observe/metrics/metrics.ts';
 import { producerMetrics, watchMetrics } from '../../../src/lib/observe/metrics/senders.ts';
@@ -24,6 +25,7 @@ function allMetrics(): Map<string, { type: string; labels: string[] }> {
     oldestUnpublished,
     servers: noServers,
     lagKnown: () => true,
+    modelProblem: () => null,
   });
   producerMetrics(registries[2]!, noServers);
   serveMetrics(registries[3]!, load, noServers);
@@ -83,21 +85,60 @@ describe('docs/monitoring.md', () => {
   });
 });
 
+interface Rule {
+  alert: string;
+  expr: string;
+  annotations: Record<'summary' | 'description' | 'command', string>;
+}
+
+const rules = (
+  parse(file('deploy/prometheus/visionscale-alerts.yml')) as { groups: { rules: Rule[] }[] }
+).groups.flatMap((group) => group.rules);
+const names = rules.map(({ alert }) => alert);
+
+describe('docs/troubleshooting.md', () => {
+  it('names the alert of each symptom, or says why there is none', () => {
+    const rows = file('docs/troubleshooting.md')
+      .split(/\n\n/)
+      .filter((block) => /^\| Symptom /.test(block))
+      .flatMap((table) => table.trim().split('\n').slice(2));
+    expect(rows.length).toBeGreaterThan(15);
+    for (const row of rows) {
+      const last = row.split(' | ').at(-1)!.replace(/\|$/, '').trim();
+      const alerts = [...last.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+      if (alerts.length === 0) expect(last, row).toMatch(/^none: \w+/);
+      for (const name of alerts) expect(names, row).toContain(name);
+    }
+  });
+});
+
 describe('deploy', () => {
-  it('has alert rules about metrics that there are', () => {
-    const { groups } = parse(file('deploy/prometheus/visionscale-alerts.yml')) as {
-      groups: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[];
-    };
-    const rules = groups.flatMap((group) => group.rules);
-    expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
+  it('has alert rules about metrics that there are, which say what they mean and which command to run', () => {
+    expect(new Set(names).size).toBe(names.length);
+    const commands = buildProgram().commands;
     for (const { alert, expr, annotations } of rules) {
       expect(alert).toMatch(/^Visionscale[A-Z]\w+$/);
-      expect(annotations.summary).not.toBe('');
       check(expr);
+      expect(Object.keys(annotations).toSorted(), alert).toEqual(['command', 'description', 'summary']);
+      expect(annotations.summary, alert).not.toBe('');
+      expect(annotations.description, alert).toMatch(/\.$/);
+      const [program, verb, part] = annotations.command.split(' ');
+      if (program === 'journalctl') continue;
+      expect(program, alert).toBe('visionscale');
+      const command = commands.find((one) => one.name() === verb);
+      expect(command, annotations.command).toBeDefined();
+      if (command!.commands.length > 0) expect(command!.commands.map((one) => one.name())).toContain(part);
     }
-    const all = rules.map(({ expr }) => expr).join('\n');
-    for (const what of ['lag_messages', 'outbox_oldest_seconds', 'dead_lettered', 'deadline_misses_total'])
-      expect(all).toContain(what);
+  });
+
+  it('plays for each alert what makes it fire', () => {
+    const { tests } = parse(file('deploy/prometheus/visionscale-alerts.test.yml')) as {
+      tests: { promql_expr_test: { exp_samples: { labels: string }[] }[] }[];
+    };
+    const fired = tests
+      .flatMap((test) => test.promql_expr_test)
+      .flatMap(({ exp_samples }) => exp_samples.map(({ labels }) => /"(\w+)"/.exec(labels)![1]!));
+    expect([...new Set(fired)].toSorted()).toEqual(names.toSorted());
   });
 
   it('has a scrape configuration that names the rules', () => {

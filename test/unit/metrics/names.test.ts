@@ -14,6 +14,7 @@ const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
       classifier: () => null,
       servers: noServers,
       lagKnown: () => true,
+      modelProblem: () => null,
       oldestUnpublished: () => Promise.resolve(null),
     });
     hear({ kind: 'retrying', partition: 0, stage: 'record', code: 'database_unavailable' });

@@ -7,7 +7,12 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { VisionscaleError } from '../../../src/lib/base/errors.ts';
-import { openSandbox, type Sandbox, type SandboxOptions } from '../../../src/lib/base/sandbox/sandbox.ts';
+import {
+  openSandbox,
+  type Sandbox,
+  sandboxCrashes,
+  type SandboxOptions,
+} from '../../../src/lib/base/sandbox/sandbox.ts';
 import { ensureBuilt } from '../../support/build.ts';
 import { childrenOf } from '../../support/processes.ts';
 import { itThorough } from '../../support/thorough.ts';
@@ -144,6 +149,7 @@ describe('a sandbox', () => {
 
   it('tells the death of a process apart from an overrun, and replaces it', async () => {
     await using sandbox = await open({ hint: 'Do this.' });
+    const before = sandboxCrashes();
     await expect(sandbox.run({ do: 'crash' })).rejects.toMatchObject({
       code: 'worker_crashed',
       retryable: true,
@@ -155,6 +161,9 @@ describe('a sandbox', () => {
       message: 'a child ended: a bug',
     });
     expect((await echo(sandbox, 1)).value).toBe(1);
+    // What was ended for taking too long did not crash.
+    await sandbox.run({ do: 'hang' }).catch(() => undefined);
+    expect(sandboxCrashes() - before).toBe(2);
   }, 60_000);
 
   it('lets go of a task at its signal, and does the next', async () => {

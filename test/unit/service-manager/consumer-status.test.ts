@@ -11,6 +11,7 @@ function recorded(
     kind: 'recorded',
     partition,
     ignored: 0,
+    oldest: null,
     outcomes: [],
     predictions: [],
     began: 0,
@@ -30,7 +31,7 @@ describe('the status line of a consumer', () => {
     expect(status.see({ kind: 'owning', partition: 1, epoch: 2, from: 5, lag: 9 })).toBe(true);
     expect(status.line()).toBe('partition 1: consuming, lag 9; 0 predictions, 0 dead letters');
     expect(status.see(recorded(1, { predicted: 3, deadLettered: 1, lag: 6 }))).toBe(false);
-    expect(status.see({ kind: 'lag', partition: 1, lag: 5 })).toBe(false);
+    expect(status.see({ kind: 'lag', partition: 1, lag: 5, oldest: 1 })).toBe(false);
     expect(status.line()).toBe('partition 1: consuming, lag 5; 3 predictions, 1 dead letters');
     expect(status.see({ kind: 'waiting', partition: 1, reason: 'access denied' })).toBe(true);
     expect(status.line()).toContain('partition 1: waiting: access denied, lag 5');

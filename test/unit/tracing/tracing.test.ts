@@ -80,7 +80,7 @@ const letter: Outcome = {
 };
 
 function recording(...outcomes: Outcome[]): RecordedEvent {
-  const counts = { predicted: 1, deadLettered: 0, ignored: 0, lag: 0, predictions: [] };
+  const counts = { predicted: 1, deadLettered: 0, ignored: 0, lag: 0, oldest: null, predictions: [] };
   const times = { began: 1_700_000_000_121, ended: 1_700_000_000_125.25 };
   return { kind: 'recorded', partition: 2, outcomes, ...counts, ...times };
 }

@@ -41,6 +41,13 @@ export interface Sandbox<Task, Reply> extends AsyncDisposable {
   run(task: Task, bytes?: Uint8Array, signal?: AbortSignal): Promise<Reply>;
 }
 
+let crashes = 0;
+
+/** Tasks of all sandboxes so far whose process died of them, or for no known reason, in this process; what was ended for taking too long is no crash. */
+export function sandboxCrashes(): number {
+  return crashes;
+}
+
 interface Job {
   task: unknown;
   bytes: Uint8Array | undefined;
@@ -174,7 +181,10 @@ class Pool {
         if (!this.#hands.some(({ jobs }) => jobs.includes(job))) this.#offer(job);
       } else if (error instanceof VisionscaleError) job.reject(error);
       else if (error instanceof Overrun) job.reject(this.#options.overrun(this.#options.limitMs));
-      else job.reject(this.#died(error));
+      else {
+        if (!this.#closing.signal.aborted) crashes++;
+        job.reject(this.#died(error));
+      }
     } finally {
       clearTimeout(timer);
     }

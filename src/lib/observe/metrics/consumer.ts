@@ -6,7 +6,7 @@ import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/options
 import type { Servers } from '../../pipeline/server-watch.ts';
 import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
-import { consumerMeters, type ConsumerMeters, inFlightGauges, waitingGauge } from './meters.ts';
+import { consumerMeters, type ConsumerMeters, inFlightGauges, knownGauge, waitingGauge } from './meters.ts';
 
 /** Most belts and bins that are told apart. */
 const mostBelts = 50;
@@ -16,10 +16,19 @@ const mostBins = 200;
 export function consumerMetrics(registry: Registry, sources: ConsumerSources): (event: ConsumeEvent) => void {
   const meters = consumerMeters(registry);
   consumerState(registry, sources);
-  const { requests, lease, unpublished } = meters;
-  const lag = lagGauge(registry, sources.lagKnown);
-  const predicted = lastPredictionAge(registry);
+  const { requests, lease, unpublished, crashes } = meters;
+  const owned = new Map<number, Owned>();
+  partitionGauges(registry, owned, sources);
+  let lastPrediction: number | null = null;
+  let partitions: number | null = null;
+  let binsVersion: number | null = null;
+  knownGauges(registry, {
+    lastPrediction: () => lastPrediction,
+    partitions: () => partitions,
+    binsVersion: () => binsVersion,
+  });
   for (const outcome of ['predicted', 'dead_lettered', 'ignored']) requests.inc({ outcome }, 0);
+  crashes.inc({ what: 'consumer' }, 0);
   const seeRow = rowCounter(meters);
 
   const recorded = (event: RecordedEvent) => {
@@ -35,19 +44,38 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
     switch (event.kind) {
       case 'recorded':
         recorded(event);
-        if (event.predicted > 0) predicted.now();
-        lag.set(event.partition, event.lag);
+        if (event.predicted > 0) lastPrediction = performance.now();
+        // Rules in force would have been told with the first row.
+        if (event.predictions.length > 0) binsVersion ??= 0;
+        stand(event.partition, event);
         break;
       case 'owning':
         lease.set({ partition: event.partition }, 1);
-        lag.set(event.partition, event.lag);
+        owned.set(event.partition, { lag: event.lag, oldest: null, state: 'consuming' });
         break;
       case 'lag':
-        lag.set(event.partition, event.lag);
+        stand(event.partition, event);
+        break;
+      case 'waiting':
+      case 'going on':
+        if (event.partition !== null)
+          stand(event.partition, { state: event.kind === 'waiting' ? 'waiting' : 'consuming' });
+        break;
+      case 'stalled':
+        stand(event.partition, { state: event.reason === null ? 'consuming' : 'stalled' });
+        break;
+      case 'careful':
+        crashes.inc({ what: 'consumer' });
+        break;
+      case 'partitions':
+        partitions = event.partitions;
+        break;
+      case 'standing by':
+        if (event.partition !== null) lease.set({ partition: event.partition }, 0);
         break;
       case 'lost':
       case 'released':
-        lag.delete(event.partition);
+        owned.delete(event.partition);
         lease.set({ partition: event.partition }, 0);
         for (const what of outboxKinds) unpublished.remove({ partition: event.partition, what });
         break;
@@ -58,7 +86,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
         meters.retries.inc({ stage: event.stage, cause: event.code });
         break;
       case 'bins':
-        meters.binsVersion.set(event.version ?? 0);
+        binsVersion = event.version ?? 0;
         break;
       case 'published':
         meters.published.inc({ what: event.what }, event.messages);
@@ -70,52 +98,109 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
       case 'publishing again':
         unpublished.set({ partition: event.partition, what: event.what }, 0);
         break;
-      case 'standing by':
-      case 'waiting':
-      case 'going on':
       case 'commit failed':
       case 'another topic':
       case 'skipped expired':
       case 'passed over':
-      case 'careful':
-      case 'stalled':
       case 'giving up':
         break;
     }
   };
+
+  function stand(partition: number, { lag, oldest, state }: Partial<Owned>): void {
+    const known = owned.get(partition);
+    if (known === undefined) return;
+    known.lag = lag ?? known.lag;
+    if (oldest !== undefined) known.oldest = oldest;
+    known.state = state ?? known.state;
+  }
 }
 
-/** By partition; what cannot be known now is not shown, rather than shown as it was. */
-function lagGauge(registry: Registry, isKnown: () => boolean): Map<number, number> {
-  const lags = new Map<number, number>();
+/** How a partition that this process owns stands. */
+interface Owned {
+  lag: number;
+  /** Timestamp of the oldest message in hand; null: there is none, or it has none. */
+  oldest: number | null;
+  state: (typeof partitionStates)[number];
+}
+
+const partitionStates = ['consuming', 'waiting', 'stalled'] as const;
+
+/** What cannot be known now is not shown, rather than shown as it was. */
+function partitionGauges(
+  registry: Registry,
+  owned: ReadonlyMap<number, Owned>,
+  { lagKnown, servers }: ConsumerSources,
+): void {
+  const registers = [registry];
   new Gauge({
     name: 'visionscale_lag_messages',
     help: 'Messages not yet recorded, of the partitions owned here; absent while the topic cannot be asked.',
     labelNames: ['partition'],
-    registers: [registry],
+    registers,
     collect() {
       this.reset();
-      if (!isKnown()) return;
-      for (const [partition, lag] of lags) this.set({ partition }, Math.max(0, lag));
+      if (!lagKnown()) return;
+      for (const [partition, { lag }] of owned) this.set({ partition }, Math.max(0, lag));
     },
   });
-  return lags;
+  new Gauge({
+    name: 'visionscale_oldest_unanswered_seconds',
+    help: 'Age, by its timestamp, of the oldest message not yet recorded, of the partitions owned here; 0: there is none; absent while that is not known.',
+    labelNames: ['partition'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [partition, { lag, oldest }] of owned) {
+        if (oldest !== null) this.set({ partition }, seconds(Date.now() - oldest));
+        else if (lagKnown() && lag <= 0) this.set({ partition }, 0);
+      }
+    },
+  });
+  new Gauge({
+    name: 'visionscale_partition_state',
+    help: 'Of the partitions owned here: 1 for the state of each (consuming, waiting, stalled), 0 for the others.',
+    labelNames: ['partition', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [partition, { state }] of owned) {
+        // An idle one waits for nothing of its own, but its process may wait for a server.
+        const now = state === 'consuming' && servers.away.length > 0 ? 'waiting' : state;
+        for (const one of partitionStates) this.set({ partition, state: one }, one === now ? 1 : 0);
+      }
+    },
+  });
 }
 
-function lastPredictionAge(registry: Registry): { now(): void } {
-  let last: number | undefined;
-  new Gauge({
-    name: 'visionscale_last_prediction_age_seconds',
-    help: 'Since this process wrote its last new row; absent before the first.',
-    registers: [registry],
-    collect() {
-      // A gauge without labels would be 0 from the start.
-      this.reset();
-      if (last === undefined) this.remove();
-      else this.set((performance.now() - last) / 1000);
+function knownGauges(
+  registry: Registry,
+  read: Record<'lastPrediction' | 'partitions' | 'binsVersion', () => number | null>,
+): void {
+  knownGauge(
+    registry,
+    {
+      name: 'visionscale_last_prediction_age_seconds',
+      help: 'Since this process wrote its last new row; absent before the first.',
     },
-  });
-  return { now: () => (last = performance.now()) };
+    () => {
+      const last = read.lastPrediction();
+      return last === null ? null : (performance.now() - last) / 1000;
+    },
+  );
+  knownGauge(
+    registry,
+    { name: 'visionscale_partitions', help: 'Partitions of the topic; absent before it could be asked.' },
+    read.partitions,
+  );
+  knownGauge(
+    registry,
+    {
+      name: 'visionscale_bins_version',
+      help: 'Version of the bins that sort; 0: none; absent before the first message.',
+    },
+    read.binsVersion,
+  );
 }
 
 /** What the work on one image took, whether or not its row was there already. */
@@ -173,9 +258,11 @@ export interface ConsumerSources {
   load: Readonly<Load>;
   /** Null before it is open. */
   classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
-  /** Age of the oldest message that no results topic has, in seconds; null: there is none, or nobody knows. */
+  /** Age of the oldest message that no results topic has, in seconds, 0 where there is none; null: nobody knows. */
   oldestUnpublished: () => Promise<number | null>;
   servers: Servers;
+  /** Why the active model is not the one in use; null: it is, or the settings name another. */
+  modelProblem: () => string | null;
   /** False while the topic is away. */
   lagKnown: () => boolean;
 }
@@ -188,12 +275,20 @@ function consumerState(registry: Registry, sources: ConsumerSources): void {
   const age = sampled(sources.oldestUnpublished, outboxEveryMs);
   inFlightGauges(registry, load);
   waitingGauge(registry, sources.servers);
+  knownGauge(
+    registry,
+    {
+      name: 'visionscale_outbox_oldest_seconds',
+      help: 'Age of the oldest message of the pipeline that no results topic has, as last asked; 0: there is none; absent while the database cannot be asked.',
+    },
+    () => age.latest(),
+  );
   new Gauge({
-    name: 'visionscale_outbox_oldest_seconds',
-    help: 'Age of the oldest message of the pipeline that no results topic has, as last asked; 0: there is none.',
+    name: 'visionscale_model_refused',
+    help: 'What `model use` made active cannot be used here, and the former model goes on: 1, else 0.',
     registers: [registry],
     collect() {
-      this.set(age.latest() ?? 0);
+      this.set(sources.modelProblem() === null ? 0 : 1);
     },
   });
   new Gauge({

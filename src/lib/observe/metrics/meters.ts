@@ -1,6 +1,7 @@
 /** Counters, gauges and histograms with their names, units and meanings: those that several roles have, and those of a consumer. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
+import { sandboxCrashes } from '../../base/sandbox/sandbox.ts';
 import { serverNames, type Servers } from '../../pipeline/server-watch.ts';
 
 export function inFlightGauges(registry: Registry, load: Readonly<Load>): void {
@@ -48,6 +49,40 @@ export function retriesCounter(registry: Registry): Counter<'stage' | 'cause'> {
     help: 'Attempts that failed for a reason that may pass, by stage and cause.',
     labelNames: ['stage', 'cause'],
     registers: [registry],
+  });
+}
+
+/** Processes that died at work: the same metric in every role that looks at images. */
+export function crashesCounter(registry: Registry): Counter<'what'> {
+  let counted = sandboxCrashes();
+  return new Counter({
+    name: 'visionscale_crashes_total',
+    help: 'Crashes. worker: a process died while it decoded or classified an image; consumer: a partition was taken over from one that did not release it while messages waited.',
+    labelNames: ['what'],
+    registers: [registry],
+    collect() {
+      const now = sandboxCrashes();
+      this.inc({ what: 'worker' }, now - counted);
+      counted = now;
+    },
+  });
+}
+
+/** A gauge without labels that is absent while its value is not known: prom-client would show 0 from the start. */
+export function knownGauge(
+  registry: Registry,
+  { name, help }: { name: string; help: string },
+  value: () => number | null,
+): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      const known = value();
+      if (known === null) this.remove();
+      else this.set(known);
+    },
   });
 }
 
@@ -150,10 +185,6 @@ export function consumerMeters(registry: Registry) {
       labelNames: ['partition', 'what'],
       registers,
     }),
-    binsVersion: new Gauge({
-      name: 'visionscale_bins_version',
-      help: 'Version of the bins that sort; 0: none.',
-      registers,
-    }),
+    crashes: crashesCounter(registry),
   };
 }

@@ -1,9 +1,9 @@
 /** The metrics of `produce` and of `watch`, fed by what they report. */
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ProduceEvent } from '../../pipeline/produce.ts';
 import type { Servers } from '../../pipeline/server-watch.ts';
 import type { WatchEvent } from '../../pipeline/watch/visit.ts';
-import { retriesCounter, waitBuckets, waitingGauge } from './meters.ts';
+import { crashesCounter, knownGauge, retriesCounter, waitBuckets, waitingGauge } from './meters.ts';
 
 export function producerMetrics(registry: Registry, servers: Servers): (event: ProduceEvent) => void {
   const registers = [registry];
@@ -12,22 +12,25 @@ export function producerMetrics(registry: Registry, servers: Servers): (event: P
     help: 'Keys that the topic has acknowledged and the database has marked.',
     registers,
   });
-  const pending = new Gauge({
-    name: 'visionscale_pending_images',
-    help: 'Images whose keys are still to be sent, as last counted.',
-    registers,
-  });
   waitingGauge(registry, servers);
   const retries = retriesCounter(registry);
-  let left = 0;
+  let left: number | null = null;
+  knownGauge(
+    registry,
+    {
+      name: 'visionscale_pending_images',
+      help: 'Images whose keys are still to be sent, as last counted; absent before.',
+    },
+    () => left,
+  );
   return (event) => {
     switch (event.kind) {
       case 'pending':
-        pending.set((left = event.images));
+        left = event.images;
         break;
       case 'produced':
         produced.inc(event.images);
-        pending.set((left = Math.max(0, left - event.images)));
+        left = Math.max(0, (left ?? 0) - event.images);
         break;
       case 'waiting':
         retries.inc({ stage: 'produce', cause: event.code });
@@ -61,6 +64,7 @@ export function watchMetrics(registry: Registry, servers: Servers): (event: Watc
     registers,
   });
   waitingGauge(registry, servers);
+  crashesCounter(registry);
   const retries = retriesCounter(registry);
   return (event) => {
     switch (event.kind) {

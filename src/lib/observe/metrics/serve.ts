@@ -3,7 +3,7 @@ import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { ServeEvent } from '../../pipeline/serve/context.ts';
 import type { Servers } from '../../pipeline/server-watch.ts';
-import { httpBuckets, inFlightGauges, waitingGauge } from './meters.ts';
+import { crashesCounter, httpBuckets, inFlightGauges, waitingGauge } from './meters.ts';
 
 /** Only methods that are well known are told apart: a sender may invent them. */
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
@@ -17,6 +17,7 @@ export function serveMetrics(
   const registers = [registry];
   inFlightGauges(registry, load);
   waitingGauge(registry, servers);
+  crashesCounter(registry);
   const durations = new Histogram({
     name: 'visionscale_http_request_seconds',
     help: 'From the request to its answer, streams excepted, by route and status.',

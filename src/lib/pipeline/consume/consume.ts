@@ -60,6 +60,7 @@ export async function consume(
   }
   const count = new Count();
   const report = (event: ConsumeEvent) => deps.report(count.see(event));
+  report({ kind: 'partitions', partition: null, partitions });
   const tellBins = (version: number | null) => report({ kind: 'bins', partition: null, version });
   const counted = {
     ...deps,

@@ -76,9 +76,11 @@ export type ConsumeEvent =
   | { kind: 'going on'; partition: number | null }
   /** One attempt failed for a reason that may pass. */
   | { kind: 'retrying'; partition: number; stage: 'fetch' | 'classify' | 'record'; code: string }
-  /** It has changed without anything recorded. */
-  | { kind: 'lag'; partition: number; lag: number }
+  /** One of them has changed without anything recorded. */
+  | { kind: 'lag'; partition: number; lag: number; oldest: number | null }
   | { kind: 'commit failed'; partition: number; reason: string }
+  /** How many the topic has: at the start, and when it has gained some. */
+  | { kind: 'partitions'; partition: null; partitions: number }
   /** Other rules sort from now on; null: there are none any more. */
   | { kind: 'bins'; partition: null; version: number | null }
   | PublishEvent
@@ -106,6 +108,8 @@ export interface RecordedEvent {
   /** What asked for nothing: test and delete events. */
   ignored: number;
   lag: number;
+  /** When the oldest message that was taken and is not recorded came into the topic, in milliseconds since the epoch; null: there is none, or its topic does not say. */
+  oldest: number | null;
   /** What was worked on, whether it was new or its row was there already. */
   outcomes: readonly Outcome[];
   /** The new rows. */

@@ -53,7 +53,9 @@ export async function consumeShared(
   partitions: number,
 ): Promise<void> {
   const { pool, topic } = deps;
-  const known = new KnownPartitions(topic, partitions);
+  const known = new KnownPartitions(topic, partitions, (count) =>
+    deps.report({ kind: 'partitions', partition: null, partitions: count }),
+  );
   const ends = options.untilDrained ? await Ends.at(pool, topic, options, await known.now()) : null;
   const tasks = new Map<number, Task>();
   const over = new AbortController();
@@ -137,18 +139,21 @@ export async function consumeShared(
 /** The partitions there are: those that the topic gains later, too. */
 class KnownPartitions {
   readonly #topic: Topic;
+  readonly #onMore: (count: number) => void;
   #count: number;
   #looked = performance.now();
 
-  constructor(topic: Topic, count: number) {
+  constructor(topic: Topic, count: number, onMore: (count: number) => void) {
     this.#topic = topic;
     this.#count = count;
+    this.#onMore = onMore;
   }
 
   async now(): Promise<number[]> {
     if (performance.now() - this.#looked > growthMs) {
       // While the topic is away there is none to own either.
-      this.#count = Math.max(this.#count, await this.#topic.partitions().catch(() => 0));
+      const count = await this.#topic.partitions().catch(() => 0);
+      if (count > this.#count) this.#onMore((this.#count = count));
       this.#looked = performance.now();
     }
     return [...Array(this.#count).keys()];

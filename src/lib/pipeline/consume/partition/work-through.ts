@@ -106,11 +106,12 @@ export async function workThrough(
     report({ kind: 'commit failed', partition, reason }),
   );
 
-  let toldLag = work.end - work.from;
+  let told = { lag: work.end - work.from, oldest: null as number | null };
+  const backlog = () => ({ lag: watchdog.end - next, oldest: source.oldestFrom(next) });
   const tellLag = () => {
-    const lag = watchdog.end - next;
-    if (lag !== toldLag) report({ kind: 'lag', partition, lag });
-    toldLag = lag;
+    const { lag, oldest } = backlog();
+    if (lag !== told.lag || oldest !== told.oldest) report({ kind: 'lag', partition, lag, oldest });
+    told = { lag, oldest };
   };
 
   const through = async ({ until, inFlight, guard }: Stretch): Promise<void> => {
@@ -143,9 +144,8 @@ export async function workThrough(
         report({ kind: 'dead letter', partition, offset: record.offset, imageKey, code, message });
       const outcomes = group.flatMap((answered) => answered.outcomes);
       const times = { began, ended: epochMs() };
-      const lag = watchdog.end - next;
-      report({ kind: 'recorded', partition, ...recorded, lag, outcomes, ...times });
-      toldLag = lag;
+      told = backlog();
+      report({ kind: 'recorded', partition, ...recorded, ...told, outcomes, ...times });
     }
   };
 
@@ -219,6 +219,7 @@ function* stretches(
 /** A partition's records in stretches: what one stretch read too far is where the next one begins. */
 export class RecordSource {
   readonly #reader: Reader;
+  readonly #unrecorded: Pick<TopicRecord, 'offset' | 'timestamp'>[] = [];
   #ahead: TopicRecord | undefined;
   #taken: number;
 
@@ -230,6 +231,13 @@ export class RecordSource {
   /** One past the last record that was handed out or read too far. */
   get taken(): number {
     return this.#taken;
+  }
+
+  /** The timestamp of the first record from this offset on that was taken, and forgets those before; null where there is none, or it has none. */
+  oldestFrom(offset: number): number | null {
+    while (this.#unrecorded[0] !== undefined && this.#unrecorded[0].offset < offset) this.#unrecorded.shift();
+    const [oldest] = this.#unrecorded;
+    return oldest === undefined || oldest.timestamp <= 0 ? null : oldest.timestamp;
   }
 
   /** The records before offset `end` (null: all, for ever). Ends without an error when `signal` aborts. */
@@ -244,6 +252,7 @@ export class RecordSource {
     }
     for await (const record of this.#reader.records(signal)) {
       this.#taken = record.offset + 1;
+      this.#unrecorded.push({ offset: record.offset, timestamp: record.timestamp });
       if (!isBefore(record.offset)) {
         this.#ahead = record;
         return;
