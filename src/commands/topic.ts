@@ -22,7 +22,7 @@ interface GrowFlags {
 function growCommand(): Command {
   const command = new Command('grow')
     .description('Add partitions to the topic, and to the topics of its results')
-    .requiredOption('-p, --partitions <n>', 'How many there are to be', countAbove0)
+    .requiredOption('--partitions <n>', 'How many there are to be', countAbove0)
     .option('-y, --yes', 'Do not ask for confirmation')
     .addHelpText(
       'after',
