@@ -18,6 +18,7 @@ import { resultsCommand } from './commands/results/command.ts';
 import { serveCommand } from './commands/serve/command.ts';
 import { withHelp } from './commands/shared/help.ts';
 import { statusCommand } from './commands/status.ts';
+import { topicCommand } from './commands/topic.ts';
 import { trainCommand } from './commands/train/command.ts';
 import { upCommand } from './commands/up/command.ts';
 import { uploadCommand } from './commands/upload.ts';
@@ -50,6 +51,6 @@ function groups(): Record<string, Command[]> {
     Run: [uploadCommand(), produceCommand(), watchCommand(), consumeCommand(), serveCommand(), binsCommand()],
     Look: [statusCommand(), resultsCommand(), auditCommand(), benchCommand()],
     Models: [modelCommand(), trainCommand(), evaluateCommand(), correctCommand()],
-    Mend: [doctorCommand(), deadLettersCommand()],
+    Mend: [doctorCommand(), deadLettersCommand(), topicCommand()],
   };
 }

@@ -17,6 +17,8 @@ export interface TopicUnderTest extends AsyncDisposable {
   readAhead: number;
   /** Partitions of the topics of this suite. */
   partitions: number;
+  /** Whether partitions can be added: librdkafka's mock cluster adds none. */
+  grows: boolean;
   /** Longest time until a group has settled after a member came or left, ms. */
   settleMs: number;
 }
@@ -117,6 +119,12 @@ export function describeTopic(
         if (partitionForKey(Buffer.from(`key-${n}`), under.partitions) === partition) keys.push(`key-${n}`);
       }
       return keys;
+    }
+
+    /** A key that goes to this one of `count` partitions. */
+    function keyIn(partition: number, count: number): string {
+      for (let n = 0; ; n++)
+        if (partitionForKey(Buffer.from(`key-${n}`), count) === partition) return `key-${n}`;
     }
 
     it('keeps the order of a partition and places keys as Kafka does', async () => {
@@ -356,6 +364,37 @@ export function describeTopic(
         expect(second.partitions.size).toBe(0);
       },
       90_000,
+    );
+
+    it(
+      'gains partitions while it is in use: whoever sends and the members of a group find them',
+      { timeout: 60_000 },
+      async ({ skip }) => {
+        if (!under.grows) skip('no partitions can be added here');
+        await using t = await fresh();
+        const { partitions } = under;
+        const held = new Held();
+        await using _member = await t.topic.join('group', 'host:1', held);
+        await held.until(({ size }) => size === partitions);
+
+        const [a, b] = await Promise.all([t.topic.grow(partitions + 1), t.topic.grow(partitions + 2)]);
+        expect([a.partitions >= partitions + 1, b.partitions]).toEqual([true, partitions + 2]);
+        const same = { before: partitions + 2, partitions: partitions + 2 };
+        expect(await t.topic.grow(partitions + 2)).toEqual(same);
+        expect(await t.topic.grow(1)).toEqual(same);
+        expect(await t.topic.partitions()).toBe(partitions + 2);
+
+        // The producer was opened before.
+        const key = keyIn(partitions + 1, partitions + 2);
+        const place = async () => (await t.producer.send([record(key, 'new')]))[0]?.partition;
+        await expect.poll(place, { timeout: 30_000 }).toBe(partitions + 1);
+        await using reader = await t.topic.reader({ partition: partitions + 1, from: 0, group: 'group' });
+        expect((await take(reader, 1))[0]).toMatchObject({ offset: 0 });
+        await held.until(({ size }) => size === partitions + 2);
+
+        await using missing = await under.open(`test.${randomBytes(6).toString('hex')}`);
+        await expect(missing.grow(9)).rejects.toMatchObject({ code: 'topic_missing' });
+      },
     );
 
     it('ends a membership whose handler fails', { timeout: 60_000 }, async () => {

@@ -75,8 +75,32 @@ describe('dead-letters', () => {
   });
 
   it('lists, shows and counts what failed, and why', async () => {
+    const following = ['--json', '--code=not_found'].map((flag) =>
+      rig.start(['dead-letters', 'list', '--follow', flag]),
+    );
+    const looking = `select count(distinct pid)::int as n from pg_stat_activity
+      where query like 'with shown as%from dead_letters%' and pid <> pg_backend_pid()`;
+    await expect
+      .poll(async () => (await database.pool.query<{ n: number }>(looking)).rows[0]?.n, { timeout: 20_000 })
+      .toBe(following.length);
     expect(await consume()).toEqual({ predicted: 0, deadLettered: 3 });
     const all = await list();
+    const followed = await Promise.all(
+      following.map(async (follower, n) => {
+        await follower.printed(n === 0 ? 3 : 2);
+        follower.process.kill('SIGINT');
+        const { code, stdout } = await follower.ended;
+        return { code, lines: stdout.trim().split('\n') };
+      }),
+    );
+    expect(followed.map(({ code }) => code)).toEqual([0, 0]);
+    expect(followed[0]!.lines.map((line) => JSON.parse(line) as Letter)).toEqual(all.toReversed());
+    expect(followed[1]!.lines).toEqual(
+      ['late', 'never'].map(
+        (name) =>
+          expect.stringMatching(new RegExp(`Z  dead letter \\d+  not_found  ${name}\\.png  `)) as string,
+      ),
+    );
     expect(all).toHaveLength(3);
     expect(await list('--limit', '2')).toEqual(all.slice(0, 2));
     expect(await list('--code', 'not_found', '--since', '1h')).toHaveLength(2);

@@ -302,5 +302,43 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       },
       120_000,
     );
+
+    itThorough(
+      'gains partitions, also where results are published, and running consumers take them',
+      async () => {
+        const consumer = rig.start(['consume']);
+        await consumer.said(/consuming/);
+        const grow = (partitions: number, ...more: string[]) =>
+          rig.run(['topic', 'grow', '--partitions', `${partitions}`, ...more]);
+        const unasked = await grow(5);
+        expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringMatching(/for good, .* --yes/s)]);
+        for (const [partitions, why] of [
+          [3, 'has 3 partitions already'],
+          [2, 'has 3 partitions: it cannot have 2'],
+        ] as const) {
+          const refused = await grow(partitions, '--yes');
+          expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(why)]);
+        }
+        expect(await topic.partitions()).toBe(3);
+        const grown = { before: 3, partitions: 5 };
+        expect(await rig.json(['topic', 'grow', '--partitions', '5', '--yes'])).toEqual({
+          topics: ['', '.results', '.dead'].map((suffix) => ({ name: `${topic.name}${suffix}`, ...grown })),
+          added: [3, 4],
+          consumers: { sharing: 1, fixed: 0 },
+        });
+        expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
+        const busy = async () => {
+          const { partitions } = await rig.json<StatusDocument>(['status', '--exit-zero']);
+          return partitions.length < 5 || partitions.some((p) => p.lag > 0 || p.state !== 'consuming');
+        };
+        while (await busy());
+        expect((await topic.bounds(3)).end + (await topic.bounds(4)).end).toBeGreaterThan(0);
+        expect(await rows()).toHaveLength(5 * images + 2);
+        consumer.process.kill('SIGTERM');
+        expect((await consumer.ended).code).toBe(0);
+        expect(await rig.json(['audit'])).toMatchObject({ ok: true, missing: 0, doubled: 0 });
+      },
+      120_000,
+    );
   });
 }

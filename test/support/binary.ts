@@ -5,6 +5,7 @@ import { mkdtempSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.ts';
 
@@ -22,6 +23,8 @@ export interface Running {
   ended: Promise<Ended>;
   /** Resolves when stderr has matched. */
   said(pattern: RegExp): Promise<void>;
+  /** Resolves when stdout has so many lines. */
+  printed(lines: number): Promise<void>;
 }
 
 /** A directory with nothing in it, and the binary run there; disposing kills what is left and removes the directory. */
@@ -66,20 +69,23 @@ export class Rig implements AsyncDisposable {
       this.#running.delete(running);
       return { code, signal, stdout, stderr };
     });
+    const until = (stream: Readable, holds: () => boolean, what: string) =>
+      new Promise<void>((resolve, reject) => {
+        const look = () => {
+          if (!holds()) return;
+          stream.off('data', look);
+          resolve();
+        };
+        stream.on('data', look);
+        void ended.then(() => reject(new Error(`ended without ${what}:\n${stderr}`)));
+        look();
+      });
     const running: Running = {
       process: child,
       ended,
-      said: (pattern) =>
-        new Promise((resolve, reject) => {
-          const look = () => {
-            if (!pattern.test(stderr)) return;
-            child.stderr.off('data', look);
-            resolve();
-          };
-          child.stderr.on('data', look);
-          void ended.then(() => reject(new Error(`ended without saying ${pattern}:\n${stderr}`)));
-          look();
-        }),
+      said: (pattern) => until(child.stderr, () => pattern.test(stderr), `saying ${pattern}`),
+      printed: (lines) =>
+        until(child.stdout, () => stdout.split('\n').length > lines, `printing ${lines} lines`),
     };
     this.#running.add(running);
     return running;

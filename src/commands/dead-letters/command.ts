@@ -23,7 +23,16 @@ function list(): Command {
   const command = filters(new Command('list').description('List dead letters, latest first'))
     .addOption(new Option('--state <state>', 'Only in this state').choices(states).default('open'))
     .option('-n, --limit <n>', 'Most dead letters', countAbove0, 20)
-    .addHelpText('after', '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h');
+    .addOption(
+      new Option(
+        '-f, --follow',
+        'Print each new dead letter as it is made, until Ctrl-C; with --json one document a line',
+      ).conflicts(['state', 'since', 'until', 'limit']),
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale dead-letters list --code not_found --since 1h\n  $ visionscale dead-letters list --follow',
+    );
   return withSettings(command, infrastructure).action((ids: number[], options: ListFlags, command: Command) =>
     run(command, () => import('./list.ts'), ids, options),
   );

@@ -1,12 +1,16 @@
-/** What `dead-letters list` does: prints letters page by page, however many there are. */
+/** What `dead-letters list` does: prints letters page by page, however many there are, or with --follow each new one. */
 import { openDatabase } from '../../compose.ts';
+import { UsageError } from '../../lib/base/errors.ts';
 import { shownOn, type Style } from '../../lib/base/report/style.ts';
 import { type Column, table } from '../../lib/base/report/table.ts';
 import {
   letterPage,
   type LetterRow,
+  lettersAfter,
   type LetterState,
+  type Selection,
 } from '../../lib/systems/database/tables/dead-letters.ts';
+import { follow } from '../shared/follow.ts';
 import { jsonText } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
 import { letterSelection, requireCode, type SelectionFlags } from './selection.ts';
@@ -14,6 +18,7 @@ import { letterSelection, requireCode, type SelectionFlags } from './selection.t
 export interface ListFlags extends SelectionFlags {
   state: LetterState | 'all';
   limit: number;
+  follow?: boolean;
 }
 
 /** Letters in memory at a time. */
@@ -23,6 +28,7 @@ const reasonLength = 100;
 
 export default async function (context: Context, ids: number[], options: ListFlags): Promise<void> {
   const selection = letterSelection(context.config.pipeline, ids, options);
+  if (options.follow) return followLetters(context, selection);
   if (options.state !== 'all') selection.state = options.state;
   await using database = await openDatabase(context);
   await requireCode(database.pool, selection);
@@ -40,6 +46,24 @@ export default async function (context: Context, ids: number[], options: ListFla
   }
   if (context.json) await write(listed === 0 ? '[]\n' : ']\n');
   else if (listed === 0) await write('no dead letters found\n');
+}
+
+/** Each letter once, when it is new: what fails again after a retry is no news. */
+async function followLetters(context: Context, selection: Selection): Promise<void> {
+  if (selection.ids !== undefined) throw new UsageError('--follow shows new dead letters: it takes no ids');
+  await using database = await openDatabase(context);
+  await follow<LetterRow>(context, database.pool, {
+    after: (place, limit) => lettersAfter(database.pool, selection, place, limit),
+    shown: ({ place: _, ...letter }) => ({
+      document: letter,
+      line: followLine(letter),
+    }),
+  });
+}
+
+function followLine({ id, lastAt, code, imageKey, message, topic, partition, offset }: LetterRow): string {
+  const what = imageKey ?? `message ${topic}/${partition}/${offset}`;
+  return `${lastAt.toISOString()}  dead letter ${id}  ${code}  ${what}  ${shortened(message)}`;
 }
 
 const styles: Record<LetterState, Style | undefined> = { open: 'error', resolved: 'ok', dropped: 'warning' };

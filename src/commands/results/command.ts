@@ -2,7 +2,10 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
-import type { AccuracyFlags, ResultsFlags, ExportFlags } from './action.ts';
+import type { AccuracyFlags } from './accuracy.ts';
+import type { ExportFlags } from './export.ts';
+import type { ResultsFlags } from './list.ts';
+import { fromSource } from './source.ts';
 
 export function resultsCommand(): Command {
   const parent = withSettings(
@@ -28,19 +31,9 @@ export function resultsCommand(): Command {
           '  $ visionscale results export --below 60 --limit 500 ./to-sort',
       ),
     infrastructure,
-  ).action((options: ResultsFlags, command: Command) =>
-    run(command, () => import('./action.ts').then((action) => ({ default: action.list })), options),
-  );
+  ).action((options: ResultsFlags, command: Command) => run(command, () => import('./list.ts'), options));
   for (const part of [exportCommand(), accuracyCommand()]) parent.addCommand(part.exitOverride());
   return parent;
-}
-
-/** Where predictions come from. */
-function fromSource(command: Command): Command {
-  return command
-    .option('--model <name[@version]>', 'Only predictions of this model')
-    .option('--belt <name>', 'Only images from this belt')
-    .option('--consumer <host>', 'Only predictions made on this host');
 }
 
 function exportCommand(): Command {
@@ -68,12 +61,7 @@ function exportCommand(): Command {
         'the next export continues.',
     );
   return withSettings(command, infrastructure).action((dir: string, options: ExportFlags, command: Command) =>
-    run(
-      command,
-      () => import('./action.ts').then((action) => ({ default: action.exportUnsureImages })),
-      dir,
-      options,
-    ),
+    run(command, () => import('./export.ts'), dir, options),
   );
 }
 
@@ -84,7 +72,7 @@ function accuracyCommand(): Command {
     .option('--until <when>', 'Only predicted before then')
     .addHelpText('after', '\nExample:\n  $ visionscale results accuracy --since 30d');
   return withSettings(command, infrastructure).action((options: AccuracyFlags, command: Command) =>
-    run(command, () => import('./action.ts').then((action) => ({ default: action.accuracy })), options),
+    run(command, () => import('./accuracy.ts'), options),
   );
 }
 

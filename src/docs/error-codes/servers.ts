@@ -87,6 +87,8 @@ export const topicCodes = {
   node_rdkafka_missing: 'The package node-rdkafka is missing or does not load. Install it as printed.',
   offset_out_of_range:
     'Messages expired unread, or the topic was created anew. Consumers find their place again.',
+  not_more_partitions:
+    'The topic has that many partitions already, or more. A topic only gains partitions: ask for more than it has.',
   partition_missing: 'The topic has no such partition. Choose one that exists.',
   producer_closed: 'The producer was closed while it was sending. Run the command again.',
   producer_fatal: 'Kafka gave up the idempotent producer. A new one is opened, and it is tried again.',

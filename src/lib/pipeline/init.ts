@@ -64,7 +64,9 @@ export function partitionWarning(
   wanted: number,
 ): string[] {
   if (state.created || state.partitions === wanted) return [];
-  return [
-    `topic ${name} exists with ${state.partitions} partitions, the settings say ${wanted}; run a consumer for each of the ${state.partitions}`,
-  ];
+  const remedy =
+    state.partitions < wanted
+      ? `visionscale topic grow --partitions ${wanted} adds the others`
+      : `run a consumer for each of the ${state.partitions}`;
+  return [`topic ${name} exists with ${state.partitions} partitions, the settings say ${wanted}; ${remedy}`];
 }

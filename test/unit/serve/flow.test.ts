@@ -8,11 +8,10 @@ import { Places } from '../../../src/lib/pipeline/serve/admission/senders.ts';
 import { eventStream, Feed, rowPlace, Waiters } from '../../../src/lib/pipeline/serve/listeners.ts';
 import type {
   RequestOutcome,
-  ResultPlace,
   Result,
   StreamedResult,
-  StreamPage,
 } from '../../../src/lib/systems/database/tables/results.ts';
+import type { StreamPage, StreamPlace } from '../../../src/lib/systems/database/tables/stream.ts';
 import { plainJpeg, rejection } from '../../support/images.ts';
 
 describe('receiving an image', () => {
@@ -291,12 +290,12 @@ class Table {
       this.rows.push({ place: { tx: '10', row }, result: result(`${row}`) });
     }
   }
-  end = (): Promise<ResultPlace> => Promise.resolve({ tx: '10', row: this.rows.length });
-  after = async ({ row }: ResultPlace, limit: number): Promise<StreamPage> => {
+  end = (): Promise<StreamPlace> => Promise.resolve({ tx: '10', row: this.rows.length });
+  after = async ({ row }: StreamPlace, limit: number): Promise<StreamPage<{ result: Result }>> => {
     this.queries++;
-    const results = this.rows.slice(row, row + limit);
+    const rows = this.rows.slice(row, row + limit);
     await setImmediate();
-    return { results, upTo: { tx: '10', row: row + results.length } };
+    return { rows, upTo: { tx: '10', row: row + rows.length } };
   };
 }
 

@@ -37,7 +37,9 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       if (other !== undefined) {
         return {
           warning: `${other.name}: ${other.partitions} partitions, ${topic.name} has ${wanted}`,
-          hint: `Results are spread differently from the source topic. ${remedy(other, topic, wanted)}`,
+          hint:
+            'Results are spread differently from the source topic. Add partitions: ' +
+            `visionscale topic grow --partitions ${Math.max(wanted, ...states.map(({ partitions }) => partitions))}`,
         };
       }
       if (refused.results + refused.deadLetters > 0) {
@@ -57,14 +59,4 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       return `${states.map(({ name }) => name).join(', ')}; ${unpublished}`;
     },
   };
-}
-
-/** Partitions can be added while the topic is in use, and never taken away; a topic that is read by others is not to be deleted. */
-function remedy(results: { name: string; partitions: number }, source: Topic, wanted: number): string {
-  const alter = (name: string, partitions: number) =>
-    `Add partitions: kafka-topics --bootstrap-server … --alter --topic ${name} --partitions ${partitions}`;
-  if (source.kind === 'kafka') {
-    return results.partitions < wanted ? alter(results.name, wanted) : alter(source.name, results.partitions);
-  }
-  return 'Nothing is lost, and results of one key stay in order; only readers that expect the same number are affected.';
 }

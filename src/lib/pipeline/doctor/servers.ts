@@ -160,7 +160,10 @@ export function topicCheck(open: () => Promise<Topic>, wanted: number): Check {
       if (partitions !== wanted) {
         return {
           warning: `${what}: ${partitions} partitions, the settings say ${wanted}`,
-          hint: `Run a consumer for each of the ${partitions}, or set VISIONSCALE_PARTITIONS=${partitions}.`,
+          hint:
+            partitions < wanted
+              ? `Add the others: visionscale topic grow --partitions ${wanted}. Or set VISIONSCALE_PARTITIONS=${partitions}.`
+              : `Run a consumer for each of the ${partitions}, or set VISIONSCALE_PARTITIONS=${partitions}.`,
         };
       }
       return `${what}: ${partitions} partitions`;

@@ -2,13 +2,8 @@
 import { once } from 'node:events';
 import { PassThrough, type Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  isAfter,
-  type RequestOutcome,
-  type ResultPlace,
-  type StreamedResult,
-  type StreamPage,
-} from '../../systems/database/tables/results.ts';
+import type { RequestOutcome, Result, StreamedResult } from '../../systems/database/tables/results.ts';
+import { isAfter, type StreamPage, type StreamPlace } from '../../systems/database/tables/stream.ts';
 
 interface WaitersOptions {
   find: (ids: readonly string[]) => Promise<RequestOutcome[]>;
@@ -87,9 +82,9 @@ export class Waiters {
 
 interface FeedSource {
   /** Behind everything there is. */
-  end(): Promise<ResultPlace>;
+  end(): Promise<StreamPlace>;
   /** At most `limit` results. */
-  after(place: ResultPlace, limit: number): Promise<StreamPage>;
+  after(place: StreamPlace, limit: number): Promise<StreamPage<{ result: Result }>>;
 }
 
 /** Takes results; resolves when it can take more. */
@@ -107,9 +102,9 @@ export class Feed {
   readonly #source: FeedSource;
   readonly #pollMs: number;
   readonly #pageSize: number;
-  readonly #live = new Set<{ take: Take; from: ResultPlace }>();
+  readonly #live = new Set<{ take: Take; from: StreamPlace }>();
   /** Everything up to here was handed to all who are live; null while nobody is. */
-  #place: ResultPlace | null = null;
+  #place: StreamPlace | null = null;
   #polling = false;
 
   constructor(source: FeedSource, { pollMs = 40, pageSize = 200 }: FeedOptions = {}) {
@@ -122,12 +117,12 @@ export class Feed {
    * Hands on everything after `from` (null: from now on), in order and without a gap, until `signal` aborts. Throws what
    * the database throws while catching up.
    */
-  async follow(from: ResultPlace | null, take: Take, signal: AbortSignal): Promise<void> {
+  async follow(from: StreamPlace | null, take: Take, signal: AbortSignal): Promise<void> {
     const end = await this.#source.end();
     // A place that cannot have been handed out would keep the others waiting for it.
     let place = from === null || isAfter(from, end) ? end : from;
     for (;;) {
-      const { results, upTo } = await this.#source.after(place, this.#pageSize);
+      const { rows: results, upTo } = await this.#source.after(place, this.#pageSize);
       if (signal.aborted) return;
       if (results.length > 0) await take(results);
       if (signal.aborted) return;
@@ -139,7 +134,7 @@ export class Feed {
     await this.#join(take, place, signal);
   }
 
-  #join(take: Take, from: ResultPlace, signal: AbortSignal): Promise<void> {
+  #join(take: Take, from: StreamPlace, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const one = { take, from };
       this.#live.add(one);
@@ -162,7 +157,7 @@ export class Feed {
       const place = this.#place;
       if (place === null) break;
       try {
-        const { results, upTo } = await this.#source.after(place, this.#pageSize);
+        const { rows: results, upTo } = await this.#source.after(place, this.#pageSize);
         pauseMs = results.length === this.#pageSize ? 0 : this.#pollMs;
         // All have left meanwhile, and somebody new may have come: whoever is there now has a place of his own.
         if (this.#place !== place) continue;
@@ -240,7 +235,7 @@ function eventOf({ place, result }: StreamedResult): string {
 }
 
 /** Reads an event's id back; undefined where it is none. */
-export function rowPlace(eventId: string): ResultPlace | undefined {
+export function rowPlace(eventId: string): StreamPlace | undefined {
   const parts = /^(\d{1,19})\.(\d{1,15})$/.exec(eventId.trim());
   return parts ? { tx: parts[1]!, row: Number(parts[2]) } : undefined;
 }

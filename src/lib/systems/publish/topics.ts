@@ -1,6 +1,6 @@
 /** The topics that tell what became of the messages of another: opened, and created, when something is to be sent. */
 import { type OutboxKind, outboxKinds } from '../database/tables/outbox.ts';
-import type { Producer, Topic } from '../topic/topic.ts';
+import type { Growth, Producer, Topic } from '../topic/topic.ts';
 
 /** What is not acknowledged stays in the outbox: nothing is worth a long wait, least of all at the end. In milliseconds. */
 const patience = { timeoutMs: 5000, flushMs: 500 };
@@ -51,6 +51,17 @@ export class ResultTopics implements AsyncDisposable {
       states.push({ name: topic.name, ...(await topic.create(partitions)) });
     }
     return states;
+  }
+
+  /** Those that exist. */
+  async grow(partitions: number): Promise<({ name: string } & Growth)[]> {
+    const grown = [];
+    for (const kind of outboxKinds) {
+      await using topic = await this.#open(resultTopicName(this.#source.name, kind));
+      if ((await topic.partitions()) === 0) continue;
+      grown.push({ name: topic.name, ...(await topic.grow(partitions)) });
+    }
+    return grown;
   }
 
   /** Tried anew at the next call where it failed. */

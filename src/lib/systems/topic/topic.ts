@@ -86,11 +86,22 @@ export interface PartitionBounds {
   end: number;
 }
 
+/** How many partitions a topic had, and has now. */
+export interface Growth {
+  before: number;
+  partitions: number;
+}
+
 export interface Topic extends AsyncDisposable {
   readonly kind: 'kafka' | 'embedded';
   readonly name: string;
   /** Creates the topic where it is missing; says how many partitions it has either way. Safe from two hosts at once. */
   create(partitions: number): Promise<{ created: boolean; partitions: number }>;
+  /**
+   * Adds partitions until there are so many; never takes any away. Whoever sends uses them within seconds. Throws
+   * `topic_missing`. Safe from two hosts at once.
+   */
+  grow(partitions: number): Promise<Growth>;
   /** How many partitions there are; 0 where the topic does not exist. Never creates it. */
   partitions(): Promise<number>;
   bounds(partition: number): Promise<PartitionBounds>;

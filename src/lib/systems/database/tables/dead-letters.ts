@@ -1,6 +1,7 @@
-/** The table dead_letters for `dead-letters`: pages of a selection, marks of retries, drops. */
+/** The table dead_letters for `dead-letters`: pages of a selection, the stream of new ones, marks of retries, drops. */
 import type { Pool } from 'pg';
 import type { Retried } from '../../message/retry.ts';
+import { rowsAfter, type StreamPage, type StreamPlace } from './stream.ts';
 
 export type LetterState = 'open' | 'resolved' | 'dropped';
 
@@ -102,6 +103,22 @@ export async function letterPage(
     [...parameters(selection), before, limit],
   );
   return rows;
+}
+
+/** The stream of new letters, whatever becomes of them: see `rowsAfter`. */
+export async function lettersAfter(
+  pool: Pool,
+  selection: Selection,
+  place: StreamPlace,
+  limit: number,
+): Promise<StreamPage<LetterRow>> {
+  const query = {
+    columns,
+    table: 'dead_letters',
+    condition: selected,
+    values: parameters(selection),
+  } as const;
+  return rowsAfter<LetterRow>(pool, query, place, limit);
 }
 
 /** The latest letter of an image; null where it has none. */

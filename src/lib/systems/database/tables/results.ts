@@ -1,7 +1,8 @@
-/** Reads outcomes for programs: by request id, in pages back in time, and as a stream that skips no row. */
+/** Reads outcomes for programs: by request id, in pages back in time, and as a stream. */
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
 import { resultMessage } from './outbox.ts';
+import { rowsAfter, type Streamed, type StreamPage, type StreamPlace } from './stream.ts';
 
 /** A prediction as other programs see it, here and in the results topic. Times are ISO 8601 in UTC; confidence in percent. */
 export interface Result {
@@ -104,62 +105,20 @@ export async function readResultPage(
   return rows;
 }
 
-/** A place in the stream: everything up to it was handed out. `tx` is a transaction id of the server, in digits. */
-export interface ResultPlace {
-  tx: string;
-  row: number;
-}
+export type StreamedResult = Streamed<{ result: Result }>;
 
-export interface StreamedResult {
-  place: ResultPlace;
-  result: Result;
-}
-
-/** Behind everything that the stream shows by now. */
-export async function streamEnd(pool: Pool): Promise<ResultPlace> {
-  const { rows } = await pool.query<ResultPlace>(
-    'select pg_snapshot_xmin(pg_current_snapshot())::text as tx, 0 as row',
-  );
-  return rows[0]!;
-}
-
-export interface StreamPage {
-  /** Oldest first. */
-  results: StreamedResult[];
-  /** Where the next page begins: past other pipelines' rows too. */
-  upTo: ResultPlace;
-}
-
-/**
- * At most `limit` of what comes after `place`. Shows rows only when every older transaction has ended, so that none that
- * commits late is passed by: a long transaction anywhere on the server holds the stream up for as long as it runs.
- */
+/** The stream of a pipeline's results: see `rowsAfter`. */
 export async function resultsAfter(
   pool: Pool,
   pipeline: string,
-  place: ResultPlace,
+  place: StreamPlace,
   limit: number,
-): Promise<StreamPage> {
-  const { rows } = await pool.query<{ xmin: string; tx: string; row: number | null; result: Result }>(
-    `with shown as materialized (select pg_snapshot_xmin(pg_current_snapshot()) as xmin)
-     select xmin::text, tx::text, row, result from shown left join lateral (
-       select tx, id as row, ${resultMessage} as result from prediction_results
-       where (tx, id) > ($2::xid8, $3::int8) and tx < shown.xmin and pipeline = $1
-       order by tx, id limit $4) as r on true
-     order by r.tx, row`,
-    [pipeline, place.tx, place.row, limit],
-  );
-  const results = rows.flatMap(({ tx, row, result }) =>
-    row === null ? [] : [{ place: { tx, row }, result }],
-  );
-  const seen = { tx: rows[0]!.xmin, row: 0 };
-  const upTo = results.length < limit ? seen : results.at(-1)!.place;
-  // A place from before a restore may lie ahead of the server's own count.
-  return { results, upTo: isAfter(upTo, place) ? upTo : place };
-}
-
-/** Whether `a` comes after `b`. */
-export function isAfter(a: ResultPlace, b: ResultPlace): boolean {
-  const [ours, theirs] = [BigInt(a.tx), BigInt(b.tx)];
-  return ours === theirs ? a.row > b.row : ours > theirs;
+): Promise<StreamPage<{ result: Result }>> {
+  const query = {
+    columns: `${resultMessage} as result`,
+    table: 'prediction_results',
+    condition: 'pipeline = $1',
+    values: [pipeline],
+  } as const;
+  return rowsAfter<{ result: Result }>(pool, query, place, limit);
 }

@@ -21,7 +21,8 @@ const statementRecords = 1_000;
 export class EmbeddedProducer implements Producer {
   readonly #pool: pg.Pool;
   readonly #topic: string;
-  readonly #partitions: number;
+  /** As the last append has found: a topic may gain some. */
+  #partitions: number;
   readonly #onSent: () => void;
   readonly #sending = new Set<Promise<unknown>>();
   #spread: number;
@@ -58,7 +59,8 @@ export class EmbeddedProducer implements Producer {
     for (const batch of statements(
       records.map((record) => ({ record, partition: this.#partition(record) })),
     )) {
-      const next = await append(this.#pool, this.#topic, batch);
+      const { next, partitions } = await append(this.#pool, this.#topic, batch);
+      this.#partitions = Math.max(this.#partitions, partitions);
       for (const { partition } of batch) {
         const offset = next.get(partition);
         if (offset === undefined) throw topicMissing(this.#topic);
@@ -127,10 +129,25 @@ with input as (
     headers::jsonb
   from input join locked using (partition)
 )
-select partition, next_offset as base, (select pg_notify('${channel}', $1))::text from locked`;
+select partition, next_offset as base, (select pg_notify('${channel}', $1))::text,
+  (select count(*)::int from topic_heads where topic = $1) as partitions
+from locked`;
 
-/** Appends in one round trip; the first offset of each partition that is there. */
-async function append(pool: pg.Pool, topic: string, batch: readonly Placed[]): Promise<Map<number, number>> {
+interface Row {
+  partition: number;
+  base: string | number;
+  partitions: number;
+}
+
+interface Appended {
+  /** The first offset, of each partition that is there. */
+  next: Map<number, number>;
+  /** How many the topic has by now. */
+  partitions: number;
+}
+
+/** Appends in one round trip. */
+async function append(pool: pg.Pool, topic: string, batch: readonly Placed[]): Promise<Appended> {
   const bytes: Buffer[] = [];
   const starts: number[] = [];
   let end = 1; // SQL counts from 1
@@ -140,7 +157,7 @@ async function append(pool: pg.Pool, topic: string, batch: readonly Placed[]): P
     bytes.push(record.value);
     end += (record.key?.length ?? 0) + record.value.length;
   }
-  const { rows } = await pool.query<{ partition: number; base: string | number }>(statement, [
+  const { rows } = await pool.query<Row>(statement, [
     topic,
     Buffer.concat(bytes),
     batch.map(({ partition }) => partition),
@@ -150,7 +167,8 @@ async function append(pool: pg.Pool, topic: string, batch: readonly Placed[]): P
     batch.map(({ record }) => headersAsJson(record.headers)),
     [...new Set(batch.map(({ partition }) => partition))],
   ]);
-  return new Map(rows.map(({ partition, base }) => [partition, Number(base)]));
+  const next = new Map(rows.map(({ partition, base }) => [partition, Number(base)]));
+  return { next, partitions: rows[0]?.partitions ?? 0 };
 }
 
 function headersAsJson(headers: Record<string, string>): string {

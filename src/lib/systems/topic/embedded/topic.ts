@@ -6,6 +6,7 @@ import { sessionOf } from '../../database/session.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
   GroupHandler,
+  Growth,
   Membership,
   PartitionBounds,
   Producer,
@@ -81,21 +82,19 @@ class PostgresTopic implements EmbeddedTopic {
 
   async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
     checkPartitionCount(partitions);
-    // The second of two hosts waits here and then finds the first one's partitions.
-    const creating = underLock(this.#pool, `visionscale topic ${this.name}`, async (client) => {
-      const { rows } = await client.query<{ count: number }>(
-        'select count(*)::int as count from topic_heads where topic = $1',
-        [this.name],
-      );
-      const there = rows[0]?.count ?? 0;
-      if (there > 0) return { created: false, partitions: there };
-      await client.query(
-        'insert into topic_heads (topic, partition) select $1, partition from generate_series(0, $2::int - 1) as partition',
-        [this.name, partitions],
-      );
-      return { created: true, partitions };
+    return this.#changingPartitions(async (there, add) => {
+      if (there === 0) await add(partitions);
+      return { created: there === 0, partitions: there || partitions };
     });
-    return asTopic(this.name, creating);
+  }
+
+  async grow(partitions: number): Promise<Growth> {
+    checkPartitionCount(partitions);
+    return this.#changingPartitions(async (before, add) => {
+      if (before === 0) throw topicMissing(this.name);
+      if (before < partitions) await add(partitions);
+      return { before, partitions: Math.max(before, partitions) };
+    });
   }
 
   async partitions(): Promise<number> {
@@ -163,6 +162,26 @@ class PostgresTopic implements EmbeddedTopic {
   async #close(): Promise<void> {
     await this.#retention.idle();
     await this.#bell[Symbol.asyncDispose]();
+  }
+
+  /** The second of two hosts waits here and then finds the first one's partitions; `add` adds those up to its count. */
+  #changingPartitions<T>(
+    change: (there: number, add: (count: number) => Promise<unknown>) => Promise<T>,
+  ): Promise<T> {
+    const changing = underLock(this.#pool, `visionscale topic ${this.name}`, async (client) => {
+      const { rows } = await client.query<{ count: number }>(
+        'select count(*)::int as count from topic_heads where topic = $1',
+        [this.name],
+      );
+      const there = rows[0]?.count ?? 0;
+      return change(there, (count) =>
+        client.query(
+          'insert into topic_heads (topic, partition) select $1, partition from generate_series($2::int, $3::int - 1) as partition',
+          [this.name, there, count],
+        ),
+      );
+    });
+    return asTopic(this.name, changing);
   }
 
   #commits(group: string): GroupCommits {

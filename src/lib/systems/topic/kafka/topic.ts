@@ -1,11 +1,12 @@
 /** A topic in Kafka, by way of librdkafka. */
-import type { Metadata } from 'node-rdkafka';
+import type { IAdminClient, LibrdKafkaError, Metadata } from 'node-rdkafka';
 import { TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
   Committer,
   GroupHandler,
+  Growth,
   Membership,
   PartitionBounds,
   Producer,
@@ -72,13 +73,15 @@ class KafkaTopic implements Topic {
     checkPartitionCount(partitions);
     const there = await this.partitions();
     if (there > 0) return { created: false, partitions: there };
-    return createTopic({
-      topic: this.name,
-      partitions,
-      properties: producerProperties(this.#connection),
-      surroundings: this.#surroundings,
-      query: await this.#query(),
-    });
+    return createTopic(await this.#change(partitions));
+  }
+
+  async grow(partitions: number): Promise<Growth> {
+    checkPartitionCount(partitions);
+    const before = await this.partitions();
+    if (before === 0) throw topicMissing(this.name);
+    if (before >= partitions) return { before, partitions: before };
+    return { before, partitions: await growTopic(await this.#change(partitions)) };
   }
 
   async partitions(): Promise<number> {
@@ -155,6 +158,16 @@ class KafkaTopic implements Topic {
     return client;
   }
 
+  async #change(partitions: number): Promise<Change> {
+    return {
+      topic: this.name,
+      partitions,
+      properties: producerProperties(this.#connection),
+      surroundings: this.#surroundings,
+      query: await this.#query(),
+    };
+  }
+
   async #require(partition: number): Promise<void> {
     const partitions = await this.partitions();
     if (partitions === 0) throw topicMissing(this.name);
@@ -164,12 +177,12 @@ class KafkaTopic implements Topic {
   }
 }
 
-// Creates a Kafka topic; safe from two hosts at once.
+// Creates a Kafka topic, or adds partitions to one; safe from two hosts at once.
 
-/** Longest wait until every broker knows a topic that was created, ms. */
+/** Longest wait until every broker knows what was created, ms. */
 const spreadMs = 15_000;
 
-interface Creation {
+interface Change {
   topic: string;
   partitions: number;
   properties: ClientProperties;
@@ -189,26 +202,44 @@ function readyPartitions(metadata: Metadata, topic: string): number {
 }
 
 /** Says whether it was this call that created the topic. Settles when all its partitions have leaders. */
-async function createTopic(creation: Creation): Promise<{ created: boolean; partitions: number }> {
-  const { topic, query, surroundings } = creation;
+async function createTopic(change: Change): Promise<{ created: boolean; partitions: number }> {
+  const { topic, query, surroundings } = change;
   const before = await query.metadata();
   const existing = readyPartitions(before, topic);
   if (existing > 0) return { created: false, partitions: existing };
   const { brokers } = before;
   // Three copies survive the loss of a broker; where the cluster does not allow that number it may choose its own.
-  let outcome = await ask(creation, Math.min(3, brokers.length));
+  let outcome = await askForTopic(change, Math.min(3, brokers.length));
   if (outcome === codes.invalidReplicationFactor || outcome === codes.policyViolation) {
-    outcome = await ask(creation, -1);
+    outcome = await askForTopic(change, -1);
   }
   // After a timeout the topic may still appear.
   if (outcome !== 0 && outcome !== codes.topicExists && outcome !== codes.timedOut) {
     const fault = { code: outcome, message: describe(outcome) };
     throw kafkaToTopicError(fault, `creating the topic ${topic}`, surroundings.brokers);
   }
+  return { created: outcome === 0, partitions: await ready(change, 1) };
+}
+
+/** How many partitions there are then. */
+async function growTopic(change: Change): Promise<number> {
+  const { topic, partitions, surroundings } = change;
+  const outcome = await ask(change, (admin, done) => admin.createPartitions(topic, partitions, askMs, done));
+  // Another host may have added them meanwhile, and after a timeout they may still appear.
+  const isDone = outcome === 0 || outcome === codes.timedOut;
+  if (!isDone && partitionCount(await change.query.metadata(), topic) < partitions) {
+    const fault = { code: outcome, message: describe(outcome) };
+    throw kafkaToTopicError(fault, `adding partitions to the topic ${topic}`, surroundings.brokers);
+  }
+  return ready(change, partitions);
+}
+
+/** How many partitions there are, once there are `least` and each has a leader. */
+async function ready({ topic, query, surroundings }: Change, least: number): Promise<number> {
   const giveUpAt = performance.now() + spreadMs;
   for (;;) {
     const partitions = readyPartitions(await query.metadata(), topic);
-    if (partitions > 0) return { created: outcome === 0, partitions };
+    if (partitions >= least) return partitions;
     if (performance.now() > giveUpAt) {
       throw new TopicError(
         `Kafka at ${surroundings.brokers}: the topic ${topic} was asked for, but is not ready`,
@@ -222,13 +253,20 @@ async function createTopic(creation: Creation): Promise<{ created: boolean; part
   }
 }
 
-/** librdkafka's number of what came of it; 0 where the topic was created. */
-async function ask({ topic, partitions, properties }: Creation, replicas: number): Promise<number> {
+function askForTopic(change: Change, replicas: number): Promise<number> {
+  const wanted = { topic: change.topic, num_partitions: change.partitions, replication_factor: replicas };
+  return ask(change, (admin, done) => admin.createTopic(wanted, askMs, done));
+}
+
+/** librdkafka's number of what came of it; 0 where it was done. */
+async function ask(
+  { properties }: Change,
+  run: (admin: IAdminClient, done: (error: LibrdKafkaError | undefined) => void) => void,
+): Promise<number> {
   const { AdminClient } = loadRdkafka();
   const admin = construct(() => AdminClient.create(properties.global));
   try {
-    const wanted = { topic, num_partitions: partitions, replication_factor: replicas };
-    await call<void>((done) => admin.createTopic(wanted, askMs, (error) => done(error, undefined)));
+    await call<void>((done) => run(admin, (error) => done(error, undefined)));
     return 0;
   } catch (error) {
     return kafkaErrorCode(error);

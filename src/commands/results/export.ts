@@ -1,0 +1,52 @@
+/** What `results export` does: writes images that the model was unsure of into folders. */
+import { openDatabase, openStore } from '../../compose.ts';
+import { printable } from '../../lib/base/printable.ts';
+import { Progress } from '../../lib/base/report/progress.ts';
+import { counted } from '../../lib/base/report/table.ts';
+import { type ExportEvent, exportUnsure } from '../../lib/learning/export.ts';
+import type { Context } from '../shared/run.ts';
+import { timeRange } from '../shared/time-range.ts';
+import { type SourceFlags, sourceFilter } from './source.ts';
+
+export interface ExportFlags extends SourceFlags {
+  below?: number;
+  margin?: number;
+  category?: string;
+  since?: string;
+  until?: string;
+  limit: number;
+}
+
+export default async function (context: Context, dir: string, flags: ExportFlags): Promise<number> {
+  const { config, interactive, say, signal } = context;
+  const { below, margin, category, limit } = flags;
+  const filter = {
+    pipeline: config.pipeline,
+    limit,
+    ...(below !== undefined && { below }),
+    ...(margin !== undefined && { margin }),
+    ...(category !== undefined && { category }),
+    ...timeRange(flags),
+    ...sourceFilter(flags),
+  };
+  await using database = await openDatabase(context);
+  await using store = await openStore(context);
+  using progress = new Progress({ label: 'export', unit: 'images', interactive, line: say });
+  const report = (event: ExportEvent) => {
+    if (event.kind === 'selected') progress.expect(event.images);
+    else progress.advance(1, event.kind === 'exported' ? event.bytes : 0);
+  };
+  const { limits } = config;
+  const result = await exportUnsure({ pool: database.pool, store, limits, signal, report }, filter, dir);
+  progress[Symbol.dispose]();
+  for (const { key, reason } of result.skipped) say(`skipped  ${printable(key)}: ${printable(reason)}`);
+  context.print(result, () =>
+    result.exported === 0
+      ? 'nothing to export: no prediction was selected that has not been corrected already'
+      : `${counted(result.exported, 'image')} in ${counted(Object.keys(result.folders).length, 'folder')} of ${dir}\n` +
+        'Move each into the folder of what it is (a new folder is a new class) and delete what is of no use. Then:\n' +
+        `  visionscale correct --from ${dir}`,
+  );
+  if (signal.aborted) say('interrupted; what was exported can be used');
+  return signal.aborted || result.skipped.length > 0 ? 1 : 0;
+}
