@@ -1,8 +1,12 @@
 /** The resize against arrays that Pillow 13 computed from the same pattern. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { Layout, withKernels } from '../../../src/lib/models/images/kernels.ts';
 import {
   cropWindow,
   imagenetPreprocessing,
+  openNormalize,
   openPreprocess,
 } from '../../../src/lib/models/images/preprocess.ts';
 import { resizeWindow } from '../../../src/lib/models/images/resize.ts';
@@ -89,7 +93,36 @@ describe('Resize(256), CenterCrop(224)', () => {
   });
 });
 
+describe('the kernels', () => {
+  it('are what kernels.wat compiles to', async () => {
+    await promisify(execFile)(process.execPath, ['.ci/lib/kernels.mjs', '--check']);
+  });
+
+  it('do not keep the memory that a huge image took', () => {
+    const memoryOf = (layout: Layout) => withKernels(layout, (_, memory) => memory.byteLength);
+    const huge = new Layout();
+    huge.take(40e6);
+    expect(memoryOf(huge)).toBeGreaterThan(40e6);
+    expect(memoryOf(new Layout())).toBeLessThan(17e6);
+  });
+});
+
 describe('ToTensor, Normalize', () => {
+  it.each([1, 2, 3, 5, 6, 16])('is rounded to float32 after each step, %i×%i', (crop) => {
+    const { mean, std } = imagenetPreprocessing;
+    const f = Math.fround;
+    for (let base = 0; base < 256; base += 3 * crop ** 2) {
+      const data = Uint8Array.from({ length: 3 * crop ** 2 }, (_, i) => base + i);
+      const input = openNormalize({ ...imagenetPreprocessing, crop })({ data, width: crop, height: crop });
+      const expected = Float32Array.from(data, (_, i) => {
+        const channel = Math.floor(i / crop ** 2);
+        const sample = data[(i % crop ** 2) * 3 + channel]!;
+        return f(f(f(sample / 255) - f(mean[channel]!)) / f(std[channel]!));
+      });
+      expect(input).toEqual(expected);
+    }
+  });
+
   it('puts channel before row before column, normalised in float32', () => {
     const image = {
       data: Uint8Array.of(0, 128, 255, 10, 20, 30, 40, 50, 60, 70, 80, 90),

@@ -1,4 +1,5 @@
 /** RGB pixels to the input of a network, as torchvision's Resize, CenterCrop, ToTensor and Normalize do it. */
+import { Layout, withKernels } from './kernels.ts';
 import type { RgbImage } from './pixels.ts';
 import { resizeWindow, type Window } from './resize.ts';
 
@@ -24,7 +25,6 @@ export const imagenetPreprocessing: Preprocessing = {
 /** Float32 values in the order channel, row, column (one image of an NCHW batch). */
 export type Preprocess = (image: RgbImage) => Float32Array;
 
-/** Builds the lookup tables once; the function returned is called for every image. */
 export function openPreprocess(preprocessing: Preprocessing): Preprocess {
   const normalize = openNormalize(preprocessing);
   return (image) => {
@@ -34,21 +34,16 @@ export function openPreprocess(preprocessing: Preprocessing): Preprocess {
 }
 
 /** The last step alone: of an image that is the crop already. */
-export function openNormalize(preprocessing: Preprocessing): Preprocess {
-  const tables = [0, 1, 2].map((channel) =>
-    normalised(preprocessing.mean[channel]!, preprocessing.std[channel]!),
-  );
-  const [red, green, blue] = tables as [Float32Array, Float32Array, Float32Array];
-  return ({ data }) => {
-    const plane = preprocessing.crop ** 2;
-    const input = new Float32Array(3 * plane);
-    for (let i = 0, from = 0; i < plane; i++, from += 3) {
-      input[i] = red[data[from]!]!;
-      input[plane + i] = green[data[from + 1]!]!;
-      input[2 * plane + i] = blue[data[from + 2]!]!;
-    }
-    return input;
-  };
+export function openNormalize({ crop, mean, std }: Preprocessing): Preprocess {
+  const pixels = crop ** 2;
+  const layout = new Layout();
+  const [from, to] = [layout.take(3 * pixels), layout.take(3 * 4 * pixels)];
+  return ({ data }) =>
+    withKernels(layout, (kernels, memory) => {
+      new Uint8Array(memory).set(data, from);
+      kernels.normalize(from, pixels, to, ...mean, ...std);
+      return new Float32Array(memory, to, 3 * pixels).slice();
+    });
 }
 
 /** The size to resize to and the window of it that the centre crop leaves. */
@@ -69,10 +64,4 @@ function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
-}
-
-/** What each of the 256 sample values becomes, with float32 rounding after every step, as PyTorch rounds. */
-function normalised(mean: number, std: number): Float32Array {
-  const f = Math.fround;
-  return Float32Array.from({ length: 256 }, (_, sample) => f(f(f(sample / 255) - f(mean)) / f(std)));
 }
