@@ -69,6 +69,76 @@ describe('S3 store', () => {
     expect(server.requests()).toBe(retryable ? 3 : 1);
   });
 
+  describe('GET after the first, without the layers of the SDK', () => {
+    const quick = ({ headers }: IncomingMessage) => !('amz-sdk-request' in headers);
+    const read = { maxBytes: 10 };
+
+    it('asks for the same, signed, over the same connection', async () => {
+      const seen: { quick: boolean; url: string | undefined; signed: boolean; token: unknown }[] = [];
+      await using server = await serve((request, response) => {
+        const { headers, url } = request;
+        const signed = /^AWS4-HMAC-SHA256 .*Signature=[0-9a-f]{64}$/.test(headers.authorization ?? '');
+        seen.push({ quick: quick(request), url, signed, token: headers['x-amz-security-token'] });
+        response.end('x');
+      });
+      await using store = open(server.endpoint, { prefix: 'folder' });
+      for (const key of ['plain.jpg', "belt 1/é+%!'()*.jpg", "belt 1/é+%!'()*.jpg"])
+        expect((await store.get(key, read)).toString()).toBe('x');
+      await using fresh = open(server.endpoint, { prefix: 'folder' });
+      await fresh.get("belt 1/é+%!'()*.jpg", read);
+      expect(seen.map(({ quick }) => quick)).toEqual([false, true, true, false]);
+      // What the SDK itself makes of the key, but for its own parameter.
+      expect(seen[3]!.url).toBe(`${seen[1]!.url}?x-id=GetObject`);
+      expect(seen.every(({ signed, token }) => signed && token === credentials.sessionToken)).toBe(true);
+      expect(server.connections()).toBe(2);
+    });
+
+    it.each([
+      ['404', 404, [1, 1]],
+      ['403, and no more after a few', 403, [1, 0]],
+    ])('leaves what is not the object to the SDK: %s', async (_, status, [first, later]) => {
+      let asked = 0;
+      let there = true;
+      await using server = await serve((request, response) => {
+        if (quick(request)) asked++;
+        if (there || (status === 403 && !quick(request))) response.end('x');
+        else xml(status, status === 404 ? 'NoSuchKey' : 'AccessDenied')(request, response);
+      });
+      await using store = open(server.endpoint);
+      await store.get('x.jpg', read);
+      there = false;
+      const get = () => store.get('x.jpg', read).then(String, (error: { code: string }) => error.code);
+      for (const expected of [first, first, first, later]) {
+        asked = 0;
+        expect([await get(), asked]).toEqual([status === 404 ? 'not_found' : 'x', expected]);
+      }
+    });
+
+    it('is the SDK’s to try again where the connection fails', async () => {
+      let asked = 0;
+      await using server = await serve((request, response) => {
+        asked++;
+        if (quick(request)) request.socket.destroy();
+        else response.end('x');
+      });
+      await using store = open(server.endpoint);
+      await store.get('x.jpg', read);
+      expect((await store.get('x.jpg', read)).toString()).toBe('x');
+      expect(asked).toBe(3);
+    });
+
+    it('ends with its signal', async () => {
+      const stop = new AbortController();
+      await using server = await serve((request, response) => {
+        if (quick(request)) stop.abort(new Error('enough'));
+        else response.end('x');
+      });
+      await using store = open(server.endpoint);
+      await store.get('x.jpg', read);
+      await expect(store.get('x.jpg', { ...read, signal: stop.signal })).rejects.toThrow('enough');
+    });
+  });
+
   describe('an object with a Content-Encoding', () => {
     const picture = Buffer.from('a picture, '.repeat(50));
     const put =

@@ -21,6 +21,7 @@ import {
   type ObjectStore,
   type PutOptions,
 } from '../store.ts';
+import { type Found, QuickGet } from './quick-get.ts';
 import { decodeContent, encodingsOf, readBody } from './s3-body.ts';
 import { s3Client, type S3Connection, decodeListedKey } from './s3-client.ts';
 import {
@@ -54,6 +55,7 @@ class S3Store implements ObjectStore {
   readonly kind = 's3';
   readonly url: string;
   readonly #client: S3Client;
+  readonly #quick: QuickGet;
   readonly #bucket: string;
   /** What every key begins with in the bucket: empty, or a folder and its slash. */
   readonly #base: string;
@@ -61,6 +63,7 @@ class S3Store implements ObjectStore {
 
   constructor(options: S3Options, base: string) {
     this.#client = s3Client(options);
+    this.#quick = new QuickGet(this.#client);
     this.#bucket = options.bucket;
     this.#base = base;
     const folder = base.split('/').map(encodeURIComponent).join('/');
@@ -138,9 +141,8 @@ class S3Store implements ObjectStore {
     const address = this.#address(key);
     signal?.throwIfAborted();
     try {
-      const found = await this.#client.send(new GetObjectCommand(address), signal && { abortSignal: signal });
-      const body = found.Body as Readable;
-      const bytes = found.ContentLength;
+      const { body, bytes, encoding } =
+        (await this.#quick.get(address.Key, signal)) ?? (await this.#find(address, signal));
       if (bytes !== undefined && bytes > maxBytes) {
         // An unread body would keep its socket for ever.
         body.destroy();
@@ -148,7 +150,7 @@ class S3Store implements ObjectStore {
       }
       let encodings: string[];
       try {
-        encodings = encodingsOf(found.ContentEncoding, key);
+        encodings = encodingsOf(encoding, key);
         // What comes out of an encoding is known at its end, and takes memory beside what went in.
         await admit?.((bytes ?? maxBytes) + (encodings.length > 0 ? maxBytes : 0));
       } catch (error) {
@@ -164,6 +166,11 @@ class S3Store implements ObjectStore {
       signal?.throwIfAborted();
       throw judged;
     }
+  }
+
+  async #find(address: { Bucket: string; Key: string }, signal?: AbortSignal): Promise<Found> {
+    const found = await this.#client.send(new GetObjectCommand(address), signal && { abortSignal: signal });
+    return { body: found.Body as Readable, bytes: found.ContentLength, encoding: found.ContentEncoding };
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
