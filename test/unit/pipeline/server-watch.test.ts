@@ -119,6 +119,17 @@ describe('the question to an object store', () => {
     await expect(askStore(store(denied), { listable: false }).ask()).resolves.toBeUndefined();
   });
 
+  it('is a cheap one, but for one a minute', async () => {
+    const quick: (boolean | undefined)[] = [];
+    const seen = {
+      url: 's3://b',
+      exists: (options?: { quick?: boolean }) => (quick.push(options?.quick), Promise.resolve(true)),
+    } as unknown as ObjectStore;
+    const { ask } = askStore(seen, { listable: true });
+    for (let n = 0; n < 80; n++) await ask();
+    expect(quick.flatMap((cheap, n) => (cheap ? [] : [n]))).toEqual([0, 40]);
+  });
+
   it('is not answered by a store that is not there', async () => {
     const missing = store(() => Promise.resolve(false));
     await expect(askStore(missing, { listable: false }).ask()).rejects.toThrow('s3://b does not exist');
