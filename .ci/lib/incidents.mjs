@@ -149,9 +149,8 @@ class Service {
   }
 }
 
-/** Of what can be told, the slowest of those who have to; a reason instead where nobody has to. */
+/** Of those who have to tell it, the last. */
 async function slowest(what, began, services, holds) {
-  if (typeof services === 'string') return services;
   const all = services.map((one) => until(`${one.name}: ${what}`, began, () => holds(one)));
   return Math.max(...(await Promise.all(all)));
 }
@@ -221,7 +220,7 @@ async function putImages(count, prefix) {
 }
 
 let database;
-async function openDatabase() {
+function openDatabase() {
   database = new pg.Pool({ connectionString: databaseUrl, max: 2, connectionTimeoutMillis: 3000 });
   database.on('error', () => undefined);
 }
@@ -288,36 +287,30 @@ const statusSentence = {
   store: /object store is away/i,
 };
 
-async function kill(name, services) {
+/** Does not wait for the server's end: from here on everybody is asked. */
+function kill(name, services) {
   for (const one of services) one.mark();
   const began = now();
-  await servers('kill', processOf[name]);
-  return began;
+  return { began, gone: servers('kill', processOf[name]) };
 }
 
 async function idleOutage(name, services, heal = () => comeBack(name, services, false)) {
-  const began = await kill(name, services);
-  await incident(
-    `${title[name]} away, nothing to do`,
-    tellAway(name, began, services, statusSentence[name]),
-    heal,
-  );
+  const { began, gone } = kill(name, services);
+  const tell = tellAway(name, began, services, statusSentence[name]);
+  await incident(`${title[name]} away, nothing to do`, [...tell, gone], heal);
 }
 
 let bursts = 0;
 async function busyOutage(name, services, web) {
   await burst(`busy-${++bursts}`);
   const posting = post(web);
-  const began = await kill(name, services);
-  await incident(
-    `${title[name]} away, images coming in`,
-    tellAway(name, began, services, statusSentence[name]),
-    async () => {
-      const healed = await comeBack(name, services, true);
-      await posting.stop();
-      return healed;
-    },
-  );
+  const { began, gone } = kill(name, services);
+  const tell = tellAway(name, began, services, statusSentence[name]);
+  await incident(`${title[name]} away, images coming in`, [...tell, gone], async () => {
+    const healed = await comeBack(name, services, true);
+    await posting.stop();
+    return healed;
+  });
 }
 
 /** Returns in the middle of the work on 240 images. */
@@ -468,7 +461,7 @@ async function startedAgain(what) {
 async function main() {
   mkdirSync(join(work, 'models'));
   await must('init');
-  await openDatabase();
+  openDatabase();
   await must('model', 'use', 'belt-parts');
   const a = new Service('consumer a', ['consume']);
   const b = new Service('consumer b', ['consume']);
