@@ -20,7 +20,7 @@ import sharp from 'sharp';
 
 /** The aim, and what fails the check: machines that do much else are slower than those that are operated. */
 const aimSeconds = 10;
-const ceilingSeconds = Number(process.env.VISIONSCALE_INCIDENTS_CEILING ?? 30);
+const ceilingSeconds = Number(process.env.VISIONSCALE_CI_INCIDENT_SECONDS ?? 30);
 const everyMs = 100;
 
 const root = join(import.meta.dirname, '../..');
@@ -395,15 +395,20 @@ async function poison(consumers) {
 /** SIGSTOP past its lease, in the middle of work. */
 async function frozen([victim, other]) {
   const leases = async () => (await other.metric('visionscale_lease{')) ?? 0;
+  const crashes = async () => (await other.metric('visionscale_crashes_total{what="consumer"')) ?? 0;
+  const more = await putImages(60, 'meanwhile');
   await burst('frozen');
-  const before = await leases();
+  const [before, crashed] = [await leases(), await crashes()];
   assert.ok(before > 0 && before < partitions, 'one of the two owns nothing');
   other.mark();
   const began = now();
   victim.child.kill('SIGSTOP');
+  await insert(more);
   const tell = [
     until('it does not answer', began, async () => (await victim.get('/readyz')).status === 0),
-    until('the other one has its leases', began, async () => (await leases()) === partitions),
+    until('the other one counts a crash and has its leases', began, async () => {
+      return (await crashes()) > crashed && (await leases()) === partitions;
+    }),
     until('the other one logs it', began, () => /"msg":"consuming"/.test(other.news())),
     statusSays(began, 0, new RegExp(`:${victim.child.pid} has been silent for`)),
   ];
