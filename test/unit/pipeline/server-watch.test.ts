@@ -56,10 +56,9 @@ describe('the watch over the servers', () => {
     const { watch, told } = opened();
     let asked = 0;
     let answer: () => void = () => undefined;
-    using _asks = watch.watch('store', {
-      where: 'the store',
-      ask: () => (asked++, new Promise<void>((resolve) => (answer = resolve))),
-    });
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    // An answer that comes between two rounds is followed by another question.
+    using _asks = watch.watch('store', { where: 'the store', ask: () => (asked++, answered) });
     await vi.waitFor(() => expect(told()).toEqual(['away: the store has not answered for 0 s']), 10_000);
     await sleep(200);
     expect(asked).toBe(1);
