@@ -92,6 +92,7 @@ describeWith('S3', 'S3', (endpoint) => {
           store.put('x.jpg', Buffer.from('x'), jpeg),
           store.head('typed.png'),
           store.exists(),
+          store.exists({ quick: true }),
           store.create(),
           collect(store.list()),
         ];

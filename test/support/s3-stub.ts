@@ -26,6 +26,8 @@ export const listing: StubAnswer = {
 export class S3Stub implements AsyncDisposable {
   /** Paths without the bucket; empty: its listing. */
   readonly asked: string[] = [];
+  /** In the order of `asked`. */
+  readonly methods: string[] = [];
   /** What a key is answered; by default its own name. */
   object: (key: string) => StubAnswer = (key) => ({ status: 200, body: key });
   bucket: () => StubAnswer = () => listing;
@@ -54,6 +56,7 @@ export class S3Stub implements AsyncDisposable {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const key = decodeURIComponent(new URL(request.url!, 'http://host').pathname).replace(/^\/imgs\/?/, '');
     this.asked.push(key);
+    this.methods.push(request.method!);
     const { status, body = '', type = 'text/plain' } = key === '' ? this.bucket() : this.object(key);
     response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body) });
     response.end(request.method === 'HEAD' ? undefined : body);

@@ -11,7 +11,6 @@ import {
   ownerName,
 } from '../../compose.ts';
 import { endWithin } from '../../lib/base/end-within.ts';
-import { isRetryable } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import type { Classifier } from '../../lib/models/classifier/classifier.ts';
@@ -22,7 +21,7 @@ import { openModelStore } from '../../lib/models/store/store.ts';
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
 import type { Tracing } from '../../lib/observe/tracing.ts';
-import { atStart, consume, type Share } from '../../lib/pipeline/consume/consume.ts';
+import { atStart, consume, isWaitedFor, type Share } from '../../lib/pipeline/consume/consume.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
 import type { ConsumeEvent } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
@@ -45,7 +44,7 @@ export default async function (context: Context, options: ConsumeFlags): Promise
     await run(context, options);
   } catch (error) {
     // Told to stop while something was away: nothing was begun that is not recorded.
-    if (!(context.signal.aborted && isRetryable(error))) throw error;
+    if (!(context.signal.aborted && isWaitedFor(error))) throw error;
   }
 }
 
@@ -88,7 +87,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     if (event.kind === 'waiting') servers.look();
     tell(event);
   };
-  const patiently = atStart(signal, report);
+  const untilDrained = options.untilDrained === true;
+  const patiently = atStart({ signal, untilDrained }, report);
   await using database = await patiently(() =>
     servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
   );
@@ -162,7 +162,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         imageMemoryBytes: config.imageMemoryBytes,
         ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
         ...config.endurance,
-        untilDrained: options.untilDrained === true,
+        untilDrained,
         skipExpired: options.skipExpired === true,
         signal: context.signal,
       },

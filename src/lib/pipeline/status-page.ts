@@ -12,6 +12,7 @@ const styles: Partial<Record<string, Style>> = {
   draining: 'warning',
   stalled: 'error',
   expired: 'error',
+  silent: 'error',
 };
 
 /** In lines of at most `width` where words allow it. */
@@ -81,8 +82,11 @@ function servers({ servers: { database, topic, store } }: Status): string[] {
 function consumers(status: Status, width: number): string {
   const now = status.time.getTime();
   const age = (time: Date) => ageText(now - time.getTime());
-  if (status.consumers.length === 0) return 'no consumer runs';
-  const found = status.consumers;
+  const found = [
+    ...status.consumers,
+    ...status.silent.map((one) => ({ ...one, state: 'silent', since: one.heardAt })),
+  ];
+  if (found.length === 0) return 'no consumer runs';
   return table(
     found,
     [

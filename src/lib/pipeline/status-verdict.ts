@@ -1,4 +1,5 @@
 /** What `status` says in its last line: that all is well, or the first thing to do. */
+import { ageText } from '../base/report/age.ts';
 import { counted } from '../base/report/table.ts';
 import type { ConsumerRow } from '../systems/database/tables/consumers.ts';
 import type { PartitionStatus, Status } from './status.ts';
@@ -39,6 +40,11 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   if (waiting) return bad(`${nameOf(waiting)} waits: ${waiting.detail ?? 'it does not say why'}`);
   const [problem] = problems;
   if (problem !== undefined) return bad(sentence(problem));
+  const [silent] = status.silent;
+  if (silent) {
+    const age = ageText(status.time.getTime() - silent.heardAt.getTime());
+    return well(`All well, but ${nameOf(silent)} has been silent for ${age}: look at ${silent.hostname}`);
+  }
   if (model.disagreement) {
     return well('Consumers run different models, or not the active one: visionscale model history');
   }

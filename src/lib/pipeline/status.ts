@@ -68,6 +68,8 @@ export interface Status {
   problems: string[];
   /** Those that live, whether or not they own a partition; the longest-lived first. */
   consumers: ConsumerRow[];
+  /** Those that hang or ended without a word within the last hour, and that no other one was started for since. */
+  silent: ConsumerRow[];
   /** Whether the servers answer, as seen from here. */
   servers: { database: ServerState; topic: ServerState; store: ServerState | null };
   /** When it was asked, by the database's clock. */
@@ -172,6 +174,7 @@ export async function status(
     round: round === null ? null : { images: round.images, left: images.images - images.produced },
     problems,
     consumers,
+    silent: fallenSilent(all, times.now),
     servers: {
       database: { reachable: true, reason: null },
       topic: { reachable: fault === null, reason: fault },
@@ -183,6 +186,19 @@ export async function status(
       times.last === null ? null : Math.max(0, (times.now.getTime() - times.last.getTime()) / 1000),
   };
   return { ...found, verdict: statusVerdict(found) };
+}
+
+/** What fell silent longer ago is history, in milliseconds. */
+const silentForMs = 60 * 60_000;
+
+/** One that was started since for the same partitions has taken the place of a silent one. */
+export function fallenSilent(all: readonly ConsumerRow[], now: Date): ConsumerRow[] {
+  const live = all.filter((one) => one.live);
+  const stead = (silent: ConsumerRow) => (one: ConsumerRow) =>
+    one.share === silent.share && one.partition === silent.partition && one.startedAt > silent.heardAt;
+  return all.filter(
+    (one) => !one.live && now.getTime() - one.heardAt.getTime() < silentForMs && !live.some(stead(one)),
+  );
 }
 
 /** It never rejects, and answers in time. */

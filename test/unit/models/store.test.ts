@@ -184,7 +184,6 @@ describe('active, remove, bundled', () => {
     const bundled = openModelStore(join(dir, 'models'), join(model.path, '..'));
     const [entry] = (await bundled.list()).filter(({ path }) => path === model.path);
     expect(entry).toMatchObject({ name: 'tiny', version: '1', bundled: true });
-    await mkdir(join(dir, 'models'));
     await expect(bundled.remove(entry!)).rejects.toMatchObject({ code: 'model_bundled' });
     await bundled.use(entry!);
     expect(await bundled.active()).toMatchObject({ bundled: true });

@@ -104,3 +104,25 @@ describe('an answer about one object', () => {
     expect(await judged(odd, odd)).toMatchObject({ code: 'refused', ofObject: false });
   });
 });
+
+describe('the quick question whether the bucket is there', () => {
+  async function asked(bucket: StubAnswer) {
+    await using stub = await S3Stub.open();
+    stub.bucket = () => bucket;
+    await using store = stub.store();
+    const answer = await store.exists({ quick: true }).catch((error: ObjectError) => error.code);
+    return [answer, ...stub.methods];
+  }
+
+  it('costs no listing', async () => {
+    expect(await asked({ status: 200 })).toEqual([true, 'HEAD']);
+  });
+
+  it.each([
+    ['a key that is wrong', s3Fault(403, 'SignatureDoesNotMatch'), 'access_denied'],
+    ['no bucket', s3Fault(404, 'NoSuchBucket'), false],
+    ['load', s3Fault(503, 'SlowDown'), 'unavailable'],
+  ])('is answered by a listing, which says why, where it is refused: %s', async (_, bucket, answer) => {
+    expect(await asked(bucket)).toEqual([answer, 'HEAD', 'GET']);
+  });
+});

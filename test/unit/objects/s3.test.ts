@@ -223,6 +223,7 @@ describe('S3 store', () => {
         () => store.get('x', { maxBytes: 1 }),
         () => store.put('x', Buffer.from('x'), jpeg),
         () => store.exists(),
+        () => store.exists({ quick: true }),
       ];
       for (const call of calls) {
         await expect(call()).rejects.toMatchObject({

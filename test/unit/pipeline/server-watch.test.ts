@@ -56,10 +56,9 @@ describe('the watch over the servers', () => {
     const { watch, told } = opened();
     let asked = 0;
     let answer: () => void = () => undefined;
-    using _asks = watch.watch('store', {
-      where: 'the store',
-      ask: () => (asked++, new Promise<void>((resolve) => (answer = resolve))),
-    });
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    // An answer that comes between two rounds is followed by another question.
+    using _asks = watch.watch('store', { where: 'the store', ask: () => (asked++, answered) });
     await vi.waitFor(() => expect(told()).toEqual(['away: the store has not answered for 0 s']), 10_000);
     await sleep(200);
     expect(asked).toBe(1);
@@ -117,6 +116,17 @@ describe('the question to an object store', () => {
   it('is answered by a refusal to list only for those who need not list', async () => {
     await expect(askStore(store(denied), { listable: true }).ask()).rejects.toThrow('access denied');
     await expect(askStore(store(denied), { listable: false }).ask()).resolves.toBeUndefined();
+  });
+
+  it('is a cheap one, but for one a minute', async () => {
+    const quick: (boolean | undefined)[] = [];
+    const seen = {
+      url: 's3://b',
+      exists: (options?: { quick?: boolean }) => (quick.push(options?.quick), Promise.resolve(true)),
+    } as unknown as ObjectStore;
+    const { ask } = askStore(seen, { listable: true });
+    for (let n = 0; n < 80; n++) await ask();
+    expect(quick.flatMap((cheap, n) => (cheap ? [] : [n]))).toEqual([0, 40]);
   });
 
   it('is not answered by a store that is not there', async () => {

@@ -4,7 +4,7 @@ import { unmarked } from '../../../src/lib/base/report/style.ts';
 import { wrapped } from '../../../src/lib/base/report/table.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
 import { shortOwner, statusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
-import type { PartitionStatus, Status } from '../../../src/lib/pipeline/status.ts';
+import { fallenSilent, type PartitionStatus, type Status } from '../../../src/lib/pipeline/status.ts';
 import type { ConsumerRow } from '../../../src/lib/systems/database/tables/consumers.ts';
 
 const now = new Date('2026-11-28T10:00:00Z');
@@ -62,6 +62,7 @@ function found(given: Partial<Status> = {}): Status {
     refused: { results: 0, deadLetters: 0, reason: null },
     problems: [],
     consumers: [consumer()],
+    silent: [],
     servers: {
       database: { reachable: true, reason: null },
       topic: { reachable: true, reason: null },
@@ -150,6 +151,12 @@ describe('the last line of status', () => {
       /^belt-1:11546 waits: denied$/,
     ],
     ['problem', { problems: ['topic t does not exist yet'] }, false, /^Topic t does not/],
+    [
+      'silent',
+      { silent: [consumer({ live: false, heardAt: before(12) })], deadLetters: 1 },
+      true,
+      /^All well, but belt-1:11546 has been silent for 12 s: look at belt-1\.example\.com$/,
+    ],
     ['models', { model: { active: null, digest: null, disagreement: true } }, true, /different models/],
     ['round', { round: { images: 5, left: 2 } }, true, /visionscale produce$/],
     ['unsent', { images: 20 }, true, /^8 images were not sent yet/],
@@ -205,6 +212,28 @@ describe('the page of status', () => {
     expect(page).toContain('the last prediction was 3 s ago');
     expect(page).toMatch(/belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +120/);
     expect(page).toContain('database ok, topic ok, object store ok');
+  });
+});
+
+describe('a consumer that has fallen silent', () => {
+  const silent = consumer({ owner: 'a:1:x', live: false, heardAt: before(300) });
+  const names = (...others: ConsumerRow[]) =>
+    fallenSilent([silent, ...others], now).map(({ owner }) => owner);
+
+  it('is told while nobody was started in its place', () => {
+    expect(names(consumer({ startedAt: before(900) }))).toEqual(['a:1:x']);
+    expect(names(consumer({ startedAt: before(200) }))).toEqual([]);
+    // One that fell silent too, and one for another partition.
+    expect(names(consumer({ startedAt: before(200), live: false }))).toHaveLength(2);
+    expect(names(consumer({ startedAt: before(200), partition: 1 }))).toEqual(['a:1:x']);
+  });
+
+  it('is forgotten after an hour', () => {
+    expect(fallenSilent([{ ...silent, heardAt: before(3601) }], now)).toEqual([]);
+  });
+
+  it('stands in the table', () => {
+    expect(unmarked(statusPage(found({ silent: [silent] }), 120))).toMatch(/a:1 +silent +5 min/);
   });
 });
 

@@ -38,7 +38,7 @@ export async function consume(
   options: ConsumeOptions,
   share: Share,
 ): Promise<ConsumeResult> {
-  const patiently = atStart(options.signal, deps.report);
+  const patiently = atStart(options, deps.report);
   const partitions = await patiently(() => deps.topic.partitions());
   if (partitions === 0) {
     throw new TopicError(`topic ${deps.topic.name} does not exist`, {
@@ -126,11 +126,21 @@ function rounded(value: number): number {
 /** Runs a step until it succeeds, or fails for a reason that waiting does not mend; a reason is told once, with its hint. */
 type AtStart = <T>(step: () => Promise<T>) => Promise<T>;
 
-export function atStart(signal: AbortSignal, report: (event: ConsumeEvent) => void): AtStart {
+/** Servers that are away; and what the store denies, as later too: so `status` can say so. */
+export function isWaitedFor(error: unknown): boolean {
+  return isRetryable(error) || (error instanceof ObjectError && error.code === 'access_denied');
+}
+
+/** Who drains hears at once of what is denied. */
+export function atStart(
+  { signal, untilDrained }: Pick<ConsumeOptions, 'signal' | 'untilDrained'>,
+  report: (event: ConsumeEvent) => void,
+): AtStart {
   let told: string | undefined;
   return (step) =>
     retry(step, {
       signal,
+      shouldRetry: untilDrained ? isRetryable : isWaitedFor,
       onWait: (error) => {
         const { hint } = error as VisionscaleError;
         const reason = `${errorMessage(error)}${hint === undefined ? '' : ` (${hint.replaceAll('\n', ' ')})`}`;

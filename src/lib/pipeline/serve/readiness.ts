@@ -40,7 +40,7 @@ export function readiness({ pool, topic, store, disks = {} }: ReadinessDeps): ()
     if ((await topic.partitions()) === 0) throw missing('topic_missing');
   });
   const ofStore = check(async () => {
-    if (!(await store.exists())) throw missing('store_missing');
+    if (!(await store.exists({ quick: true }))) throw missing('store_missing');
     await needRoom(disks.store);
   });
   const ask = async (): Promise<Readiness> => {

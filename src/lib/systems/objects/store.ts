@@ -36,8 +36,11 @@ export interface ObjectStore extends AsyncDisposable {
   readonly url: string;
   /** Makes the bucket or directory where it is missing. Safe from two hosts at once. */
   create(): Promise<{ created: boolean }>;
-  /** Whether the bucket or directory is there. Throws `access_denied` where it may not be listed. */
-  exists(): Promise<boolean>;
+  /**
+   * Whether the bucket or directory is there. Throws `access_denied` where it may not be listed. `quick`: by the cheapest
+   * request, which a page that is there whatever is asked for may answer too; for who asks again and again.
+   */
+  exists(options?: { quick?: boolean }): Promise<boolean>;
   /** Replaces atomically: a reader sees the old bytes or the new ones. Durable when it resolves. */
   put(key: string, body: Buffer, options: PutOptions): Promise<void>;
   /** Without what its Content-Encoding names. Throws an ImageError where that is unknown or broken, too. */

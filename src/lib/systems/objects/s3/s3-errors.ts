@@ -162,7 +162,8 @@ function passing(error: Error): boolean {
   );
 }
 
-function statusOf(error: Error): number | undefined {
+/** Undefined where no server has answered. */
+export function statusOf(error: Error): number | undefined {
   const { $metadata: metadata } = error as { $metadata?: { httpStatusCode?: number } };
   return metadata?.httpStatusCode;
 }
