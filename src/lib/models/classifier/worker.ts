@@ -10,7 +10,7 @@ import { rank } from './rank.ts';
 const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
   const { model, limits, autoOrient, preprocess } = setup;
   const { preprocessing, output } = model;
-  const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient });
+  const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient, lend: true });
   const session = await openWarm(setup);
   return async (_task, bytes) => {
     const { input, stages } = await prepare(bytes);

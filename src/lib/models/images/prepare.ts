@@ -23,12 +23,13 @@ export type Prepare = (bytes: Uint8Array) => Promise<Prepared>;
 export interface PrepareOptions extends DecodeOptions {
   preprocessing: Preprocessing;
   mode: PreprocessMode;
+  /** `input` is lent until the next image is prepared in this thread: half of the garbage of a stream of images. Default: false. */
+  lend?: boolean;
 }
 
-/** Builds the tables once; the function returned is called for every image. */
-export function openPrepare({ preprocessing, mode, ...options }: PrepareOptions): Prepare {
-  const preprocess = openPreprocess(preprocessing);
-  const normalize = openNormalize(preprocessing);
+export function openPrepare({ preprocessing, mode, lend = false, ...options }: PrepareOptions): Prepare {
+  const preprocess = openPreprocess(preprocessing, lend);
+  const normalize = openNormalize(preprocessing, lend);
   return async (bytes) => {
     const began = performance.now();
     const { image, cropped } =

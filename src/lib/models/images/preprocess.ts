@@ -25,16 +25,16 @@ export const imagenetPreprocessing: Preprocessing = {
 /** Float32 values in the order channel, row, column (one image of an NCHW batch). */
 export type Preprocess = (image: RgbImage) => Float32Array;
 
-export function openPreprocess(preprocessing: Preprocessing): Preprocess {
-  const normalize = openNormalize(preprocessing);
+export function openPreprocess(preprocessing: Preprocessing, lend = false): Preprocess {
+  const normalize = openNormalize(preprocessing, lend);
   return (image) => {
     const { size, window } = cropWindow(image, preprocessing);
     return normalize(resizeWindow(image, size, window));
   };
 }
 
-/** The last step alone: of an image that is the crop already. */
-export function openNormalize({ crop, mean, std }: Preprocessing): Preprocess {
+/** The last step alone: of an image that is the crop already. What it lends is the caller's until any image is preprocessed next. */
+export function openNormalize({ crop, mean, std }: Preprocessing, lend = false): Preprocess {
   const pixels = crop ** 2;
   const layout = new Layout();
   const [from, to] = [layout.take(3 * pixels), layout.take(3 * 4 * pixels)];
@@ -42,7 +42,8 @@ export function openNormalize({ crop, mean, std }: Preprocessing): Preprocess {
     withKernels(layout, (kernels, memory) => {
       new Uint8Array(memory).set(data, from);
       kernels.normalize(from, pixels, to, ...mean, ...std);
-      return new Float32Array(memory, to, 3 * pixels).slice();
+      const input = new Float32Array(memory, to, 3 * pixels);
+      return lend ? input : input.slice();
     });
 }
 

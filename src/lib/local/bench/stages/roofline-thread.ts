@@ -23,7 +23,7 @@ export interface RooflineAnswer {
 
 const { images, model, engine, limits, autoOrient, preprocess, seconds } = workerData as RooflineSetup;
 const { preprocessing, weights } = model;
-const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient });
+const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient, lend: true });
 const session = await engines[engine].open(weights, { side: preprocessing.crop });
 
 async function one(n: number): Promise<void> {
