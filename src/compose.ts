@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { VisionscaleError } from './lib/base/errors.ts';
+import type { Patience } from './lib/base/flow/retry.ts';
 import type { Config } from './lib/config/config.ts';
 import type { Classifier } from './lib/models/classifier/classifier.ts';
 import type { LoadedModel } from './lib/models/format/model.ts';
@@ -15,13 +16,27 @@ export interface ComposeOptions {
   config: Config;
   /** Told what a person should know and no result depends on. */
   onNotice: (text: string) => void;
+  /** How a server that is away is waited for when it is opened; absent: not at all, or by whoever opens it. */
+  patiently?: Patience | undefined;
 }
 
 /** Connects. The embedded database is always brought up to date; a server's only by `init`. */
-export async function openDatabase(
+export function openDatabase(
   options: ComposeOptions,
   expect: 'ready' | 'any' = 'ready',
   connection: { queryTimeoutMs?: number } = {},
+): Promise<Database> {
+  return (options.patiently ?? atOnce)(() => connectDatabase(options, expect, connection));
+}
+
+function atOnce<T>(step: () => Promise<T>): Promise<T> {
+  return step();
+}
+
+async function connectDatabase(
+  options: ComposeOptions,
+  expect: 'ready' | 'any',
+  connection: { queryTimeoutMs?: number },
 ): Promise<Database> {
   const [{ openDatabase: open }, { migrate, pendingMigrations }] = await Promise.all([
     import('./lib/systems/database/open.ts'),
@@ -63,7 +78,7 @@ export async function openTopic(
     const { pool } = typeof database === 'function' ? await database() : database;
     return open({ kind: 'embedded', pool, name: topic.name });
   }
-  return open({ ...topic, onNotice: options.onNotice });
+  return (options.patiently ?? atOnce)(() => open({ ...topic, onNotice: options.onNotice }));
 }
 
 /** Null where the settings want none. Connects when something is published. */

@@ -4,14 +4,14 @@ import * as compose from '../compose.ts';
 import { printableLines } from '../lib/base/printable.ts';
 import { shownOn, styled } from '../lib/base/report/style.ts';
 import type { CheckResult } from '../lib/pipeline/doctor/doctor.ts';
-import { type Context, infrastructure, modelSettings, runHere, withSettings } from './shared/run.ts';
+import { type Context, servers, modelSettings, runHere, withSettings } from './shared/run.ts';
 
 export function doctorCommand(): Command {
   return withSettings(
     new Command('doctor')
       .description('Check packages, servers, permissions, clocks and the model, and say what to do')
       .addHelpText('after', '\nExample:\n  $ visionscale doctor --model squeezenet1_1.onnx'),
-    [...infrastructure, ...modelSettings],
+    [...servers, ...modelSettings],
   ).action((_options, command: Command) => runHere(command, examine));
 }
 

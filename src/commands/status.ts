@@ -9,7 +9,7 @@ import type { Status } from '../lib/pipeline/status.ts';
 import type { Database } from '../lib/systems/database/open.ts';
 import type { ObjectStore } from '../lib/systems/objects/store.ts';
 import type { Topic } from '../lib/systems/topic/topic.ts';
-import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
+import { type Context, servers, runHere, withSettings } from './shared/run.ts';
 
 interface StatusFlags {
   watch?: boolean;
@@ -29,7 +29,7 @@ export function statusCommand(): Command {
         '\nExit code 1 if a partition with messages has no live consumer, or if something\nis away or stuck.\n' +
           '\nExample:\n  $ visionscale status --watch',
       ),
-    infrastructure,
+    servers,
   ).action((options: StatusFlags, command: Command) => runHere(command, showStatus, options));
 }
 

@@ -76,6 +76,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
       followLinks: options.followLinks === true,
       strict: options.strict === true,
       maxBytes: config.limits.maxBytes,
+      giveUpAfterMs: config.giveUpAfterMs,
       ...(options.prefix !== undefined && { prefix: options.prefix }),
       ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
       dryRun: options.dryRun === true,

@@ -32,7 +32,7 @@ describe('what may pass', () => {
   it('is a dead letter when it is one object that goes on failing while others succeed', async () => {
     const { state, run, outcomes, events } = await setUp(['a', 'broken', 'b', 'c']);
     state.storeFault = (key) => (key === 'broken' ? fault('unavailable') : null);
-    await run({ giveUpAfterMs: 500 });
+    await run({ retryImageForMs: 500 });
     expect(await outcomes()).toEqual({ a: null, b: null, broken: 'unavailable', c: null });
     expect(events).toContainEqual({ kind: 'waiting', partition: 0, reason: 'unavailable' });
   });
@@ -42,7 +42,7 @@ describe('what may pass', () => {
     // One was had before the store went away: it is no proof that the store is there.
     let away = false;
     state.storeFault = (key) => (away || key !== 'a' ? ((away = true), fault('unavailable')) : null);
-    const running = run({ giveUpAfterMs: 100 });
+    const running = run({ retryImageForMs: 100 });
     await seen((event) => event.kind === 'waiting');
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
@@ -54,7 +54,7 @@ describe('what may pass', () => {
   itThorough('never gives up a belt for want of rights, though other images can be had', async () => {
     const { state, run, outcomes, seen, events } = await setUp(['a', 'x1', 'b', 'x2', 'c']);
     state.storeFault = (key) => (key.startsWith('x') ? fault('access_denied') : null);
-    const running = run({ giveUpAfterMs: 100 });
+    const running = run({ retryImageForMs: 100 });
     await seen((event) => event.kind === 'waiting');
     await new Promise((resolve) => setTimeout(resolve, 1500));
     expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
@@ -350,7 +350,7 @@ describe('what a store answers about one object', () => {
     // It is there when the consumer starts.
     stub.bucket = () => (stub.asked.some((key) => key !== '') ? s3Fault(404, 'NoSuchBucket') : listing);
     await using store = stub.store();
-    const running = run({ notFoundGraceMs: 0, giveUpAfterMs: 0 }, { store });
+    const running = run({ notFoundGraceMs: 0, retryImageForMs: 0 }, { store });
     await seen((event) => event.kind === 'waiting' && event.reason.includes('does not exist'));
     expect(events.filter((event) => event.kind === 'dead letter')).toEqual([]);
     stub.object = (key) => ({ status: 200, body: key });

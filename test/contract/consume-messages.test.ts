@@ -518,7 +518,7 @@ describe('a bucket besides the store’s', () => {
       event(put('own', 'b')),
     ]);
     bucketFaults.set('x', fault('access_denied'));
-    const running = run({ giveUpAfterMs: 50 });
+    const running = run({ retryImageForMs: 50 });
     await seen(({ kind }) => kind === 'waiting');
     // Others of the store succeed, none of that bucket: it is not this object's own fault.
     await new Promise((resolve) => setTimeout(resolve, 500));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../src/lib/base/errors.ts';
-import { backoffCeiling, backoffDelay, retry } from '../../src/lib/base/flow/retry.ts';
+import { backoffCeiling, backoffDelay, patience, retry } from '../../src/lib/base/flow/retry.ts';
 
 const away = () => new VisionscaleError('away', { code: 'away', retryable: true });
 
@@ -56,5 +56,42 @@ describe('retry', () => {
     const error = away();
     const waiting = retry(() => Promise.reject(error), { signal: stop.signal, onWait: () => stop.abort() });
     await expect(waiting).rejects.toBe(error);
+  });
+});
+
+describe('patience', () => {
+  const { signal } = new AbortController();
+
+  it('tells a reason once, with what to do, and that the wait is over', async () => {
+    const told: (string | null)[] = [];
+    const patiently = patience({ signal }, (reason) => told.push(reason));
+    const fails = [
+      away(),
+      away(),
+      new VisionscaleError('slow', { code: 's', retryable: true, hint: 'Look\nthere.' }),
+    ];
+    const step = () => {
+      const error = fails.shift();
+      return error === undefined ? Promise.resolve('open') : Promise.reject(error);
+    };
+    expect(await patiently(step)).toBe('open');
+    expect(await patiently(step)).toBe('open');
+    expect(told).toEqual(['away', 'slow (Look there.)', null]);
+  });
+
+  it('is over with the time that is given, from the first failure', async () => {
+    const told: (string | null)[] = [];
+    const error = away();
+    let calls = 0;
+    const patiently = patience({ signal, forMs: 400 }, (reason) => told.push(reason));
+    const failing = patiently(() => (calls++, Promise.reject(error)));
+    await expect(failing).rejects.toBe(error);
+    expect(calls).toBeGreaterThan(1);
+    expect(told).toEqual(['away']);
+    calls = 0;
+    await expect(
+      patience({ signal, forMs: 0 }, () => undefined)(() => (calls++, Promise.reject(error))),
+    ).rejects.toBe(error);
+    expect(calls).toBe(1);
   });
 });

@@ -33,7 +33,13 @@ export function classifyCommand(): Command {
             'passed over because they are no images by name. A server uses its own model; the\n' +
             'flags of models apply to --local.',
         ),
-      ['VISIONSCALE_SERVER', 'VISIONSCALE_TOKEN', ...modelSettings, 'VISIONSCALE_LOG_LEVEL'],
+      [
+        'VISIONSCALE_SERVER',
+        'VISIONSCALE_TOKEN',
+        ...modelSettings,
+        'VISIONSCALE_GIVE_UP_AFTER',
+        'VISIONSCALE_LOG_LEVEL',
+      ],
     ),
   ).action((dir: string | undefined, options: ClassifyFlags, command: Command) =>
     run(command, () => import('./action.ts'), dir, options),

@@ -50,6 +50,7 @@ export default async function (
       ...files,
       maxBytes: config.limits.maxBytes,
       concurrency,
+      giveUpAfterMs: config.giveUpAfterMs,
       run: labels?.run ?? (again ? crypto.randomUUID() : ''),
       ...(rate !== undefined && { rate }),
     },

@@ -88,7 +88,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
     tell(event);
   };
   const untilDrained = options.untilDrained === true;
-  const patiently = atStart({ signal, untilDrained }, report);
+  const patiently = atStart({ signal, untilDrained, forMs: config.giveUpAfterMs }, report);
   await using database = await patiently(() =>
     servers.opening('database', () => openDatabase(context, 'ready', { queryTimeoutMs })),
   );

@@ -22,6 +22,7 @@ export default async function (context: Context, ids: number[], options: ChosenF
   const result = await dropDeadLetters(database.pool, {
     selection,
     signal,
+    giveUpAfterMs: config.giveUpAfterMs,
     report: progress.report,
     ...(options.limit !== undefined && { limit: options.limit }),
   });

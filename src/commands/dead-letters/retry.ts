@@ -16,6 +16,7 @@ export default async function (context: Context, ids: number[], options: ChosenF
   const result = await retryDeadLetters(database.pool, topic, {
     selection,
     signal,
+    giveUpAfterMs: config.giveUpAfterMs,
     report: progress.report,
     ...(options.limit !== undefined && { limit: options.limit }),
   });

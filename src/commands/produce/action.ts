@@ -1,6 +1,7 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
 import { openDatabase, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
+import type { Patience } from '../../lib/base/flow/retry.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
@@ -29,7 +30,9 @@ export default async function (context: Context, options: ProduceFlags): Promise
     await using metrics = await showWaiting(context, 'produce', servers, (shown) =>
       feedMetrics(shown, servers),
     );
-    const start = follow ? patientStart(context) : <T>(step: () => Promise<T>) => step();
+    using opening = new Waiting(follow ? context.log : linesFor(say), { servers });
+    const waits = follow || context.config.giveUpAfterMs !== undefined;
+    const start: Patience = waits ? patientStart(context, opening) : (step) => step();
     await using database = await start(() =>
       servers.opening('database', () => openDatabase(context, 'ready', follow ? { queryTimeoutMs } : {})),
     );
@@ -57,6 +60,7 @@ export default async function (context: Context, options: ProduceFlags): Promise
         partitions: context.config.topic.partitions,
         follow,
         signal,
+        giveUpAfterMs: context.config.giveUpAfterMs,
         ...(options.limit !== undefined && { limit: options.limit }),
         ...(options.rate !== undefined && { rate: options.rate }),
         ...(options.belt !== undefined && { belt: options.belt }),

@@ -17,7 +17,7 @@ import { showAtPort } from '../shared/metrics.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { watchServers, watchTopic } from '../shared/servers.ts';
-import { ServiceProgress } from '../shared/service-log.ts';
+import { ServiceProgress, Waiting } from '../shared/service-log.ts';
 
 export interface ServeFlags {
   newToken?: string;
@@ -40,8 +40,9 @@ export default async function (context: Context, { newToken: name }: ServeFlags)
 
 async function run(context: Context): Promise<void> {
   const { config, signal } = context;
-  const patiently = patientStart(context);
   const servers = watchServers(context);
+  using opening = new Waiting(context.log, { servers });
+  const patiently = patientStart(context, opening);
   using metrics = new ProcessMetrics('serve');
   const load = noLoad();
   const [count, log] = [serveMetrics(metrics.registry, load, servers), serveLog(context)];

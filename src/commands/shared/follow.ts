@@ -11,6 +11,7 @@ import {
 import { jsonText } from './lines.ts';
 import { patientStart } from './opening.ts';
 import type { Context } from './run.ts';
+import { Waiting } from './service-log.ts';
 
 /** How often new rows are looked for, in milliseconds, and how many at a time. */
 const lookMs = 500;
@@ -29,7 +30,8 @@ export async function follow<Row>(
   { after, shown }: Followed<Row>,
 ): Promise<void> {
   const { json, signal } = context;
-  const patiently = patientStart(context);
+  using waiting = new Waiting(context.log);
+  const patiently = patientStart(context, waiting);
   try {
     let place = await streamEnd(pool);
     while (!signal.aborted) {

@@ -1,11 +1,11 @@
 /** How commands open the servers and stores that the settings name. */
 import { type ComposeOptions, openDatabase, openResultTopics, openStore, openTopic } from '../../compose.ts';
-import { errorMessage, type VisionscaleError } from '../../lib/base/errors.ts';
-import { retry } from '../../lib/base/flow/retry.ts';
+import { patience, type Patience } from '../../lib/base/flow/retry.ts';
 import type { InitDeps } from '../../lib/pipeline/init.ts';
 import type { StorePatience } from '../../lib/systems/objects/open.ts';
 import type { ObjectStore } from '../../lib/systems/objects/store.ts';
 import type { Context } from './run.ts';
+import type { Waiting } from './service-log.ts';
 
 /** For what writes to it. A directory is simply made; a bucket is not: that is for `init`, with the rights it needs. */
 export async function openReadyStore(
@@ -32,17 +32,13 @@ export function openers(options: ComposeOptions): InitDeps {
   };
 }
 
-/** For services, which wait for what is away when they start, as they do later. Runs a step until it succeeds or fails for a reason that waiting does not mend; a reason is logged once. */
-export function patientStart({ signal, log }: Context): <T>(step: () => Promise<T>) => Promise<T> {
-  let told: string | undefined;
-  return (step) =>
-    retry(step, {
-      signal,
-      onWait: (error) => {
-        const reason = errorMessage(error);
-        if (reason === told) return;
-        told = reason;
-        log.warn({ hint: (error as VisionscaleError).hint }, `waiting: ${reason}`);
-      },
-    });
+/** For what waits for servers that are away when it starts: for ever, or as long as the settings say. */
+export function patientStart(
+  { config, signal }: Pick<Context, 'config' | 'signal'>,
+  waiting: Waiting,
+): Patience {
+  return patience({ signal, forMs: config.giveUpAfterMs }, (reason) => {
+    if (reason === null) waiting.over();
+    else waiting.for(reason, { opening: true });
+  });
 }

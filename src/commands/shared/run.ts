@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import type { Logger } from 'pino';
 import type { ComposeOptions } from '../../compose.ts';
 import { errorMessage, faultCode, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
+import type { Patience } from '../../lib/base/flow/retry.ts';
 import { printableLines } from '../../lib/base/printable.ts';
 import { shownOn, styled } from '../../lib/base/report/style.ts';
 import { sourceStack } from '../../lib/base/source-stack.ts';
@@ -28,6 +29,8 @@ export interface Context extends ComposeOptions {
   signal: AbortSignal;
   /** What aborted it; null before. */
   stoppedBy: () => string | null;
+  /** Stops the command as a signal does; it then fails with this. */
+  giveUp: (error: VisionscaleError) => void;
   /** A plain line for the person who waits, on stderr. Services log instead. */
   say: (text: string) => void;
   /** The result: the JSON document with --json, else the text. */
@@ -65,13 +68,19 @@ export function whileStdin(): Option {
   return new Option('--while-stdin', 'Stop when standard input ends, as when the parent process ends');
 }
 
-export const infrastructure = [
+/** What `status` and `doctor` look at, which never wait for it. */
+export const servers = [
   'VISIONSCALE_DATA_DIR',
   'VISIONSCALE_STORE',
   'KAFKA_BROKERS',
   'KAFKA_TOPIC',
   'VISIONSCALE_PIPELINE',
   'VISIONSCALE_LOG_LEVEL',
+] as const satisfies readonly SettingName[];
+
+export const infrastructure = [
+  ...servers,
+  'VISIONSCALE_GIVE_UP_AFTER',
 ] as const satisfies readonly SettingName[];
 
 export const modelSettings = [
@@ -95,7 +104,7 @@ export const consumeSettings = [
   'VISIONSCALE_RESULTS_TOPIC',
   'VISIONSCALE_STALL_TIMEOUT',
   'VISIONSCALE_NOT_FOUND_GRACE',
-  'VISIONSCALE_GIVE_UP_AFTER',
+  'VISIONSCALE_RETRY_IMAGE_FOR',
   'VISIONSCALE_BUCKETS',
   'VISIONSCALE_S3_EVENT_KEYS',
   'VISIONSCALE_MESSAGE_REQUESTS',
@@ -123,8 +132,11 @@ export async function run<Arguments extends unknown[]>(
   if (command.opts<{ whileStdin?: boolean }>().whileStdin) stopWithStdin(interruption);
   try {
     const [context, action] = await Promise.all([openContext(command, interruption), load()]);
-    process.exitCode = (await action.default(context, ...args)) ?? 0;
-  } catch (error) {
+    const code = (await action.default(context, ...args)) ?? 0;
+    if (interruption.failure !== null) throw interruption.failure;
+    process.exitCode = code;
+  } catch (caught) {
+    const error = interruption.failure ?? caught;
     tellError(error, command.opts<{ json?: boolean }>().json === true);
     process.exitCode = exitCode(error);
   } finally {
@@ -141,7 +153,8 @@ export function runHere<Arguments extends unknown[]>(
   return run(command, () => Promise.resolve({ default: action }), ...args);
 }
 
-async function openContext(command: Command, { signal, stoppedBy }: Interruption): Promise<Context> {
+async function openContext(command: Command, interruption: Interruption): Promise<Context> {
+  const { signal, stoppedBy } = interruption;
   const [{ notTakenLine, putInForce, readEnvFile }, { loadConfig }, { openLog }] = await Promise.all([
     import('../../lib/config/env-file.ts'),
     import('../../lib/config/load.ts'),
@@ -175,8 +188,20 @@ async function openContext(command: Command, { signal, stoppedBy }: Interruption
     const line = notTakenLine(file);
     if (line !== undefined) (isService ? (text: string) => log.warn(text) : say)(line);
   }
+  // What watches its servers sees to it itself, and what only looks does not wait.
+  let patiently: Patience | undefined;
+  const watches = ['consume', 'serve', 'watch', 'produce'].includes(command.name());
+  const waits = command.options.some(({ long }) => long === '--give-up-after');
+  if (waits && !watches && config.giveUpAfterMs !== undefined) {
+    const [{ patientStart }, { linesFor, Waiting }] = await Promise.all([
+      import('./opening.ts'),
+      import('./service-log.ts'),
+    ]);
+    patiently = patientStart({ config, signal }, new Waiting(isService ? log : linesFor(say)));
+  }
   return {
     config,
+    patiently,
     env,
     service,
     json,
@@ -185,6 +210,7 @@ async function openContext(command: Command, { signal, stoppedBy }: Interruption
     log,
     signal,
     stoppedBy,
+    giveUp: (error) => interruption.fail(error),
     onNotice: isService ? (text) => log.info(text) : say,
     say,
     print: (document, text) =>
@@ -226,6 +252,13 @@ class Interruption {
     this.#by = by;
     this.#controller.abort();
     return true;
+  }
+
+  /** What the command fails with, though it ended in good order. */
+  failure: VisionscaleError | null = null;
+
+  fail(error: VisionscaleError): void {
+    if (this.stop('giving up')) this.failure = error;
   }
 
   readonly stoppedBy = (): string | null => this.#by;

@@ -38,8 +38,9 @@ export default async function (
   const dir = given ?? config.imageDir;
   if (dir === undefined)
     throw new UsageError('watch needs a folder', 'visionscale watch <dir>, or set IMG_DIR');
-  const start = patientStart(context);
   const servers = watchServers(context);
+  using opening = new Waiting(context.log, { servers });
+  const start = patientStart(context, opening);
   using log = watchLog(context, servers);
   await using metrics = await showWaiting(context, 'watch', servers, (shown) => feedMetrics(shown, servers));
   try {

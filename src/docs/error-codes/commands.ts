@@ -94,6 +94,8 @@ export const commandCodes = {
     'There is no dead letter of this number. `dead-letters list --state all` shows what there is.',
   failed: 'The server could not classify the image and gave no code. Its log says more.',
   folder_gone: 'The watched folder is gone, or replaced. Mount its drive, and start `watch` again.',
+  gave_up:
+    'A server was away for longer than `--give-up-after` allows. Nothing is lost: when it is back, run the command again.',
   interrupted: 'You stopped the command (Ctrl-C or SIGTERM). Run it again. (Exit code 130.)',
   metrics_unavailable:
     'The metrics’ port is taken. Choose another `--metrics-port` for each process of a host; 0 takes a free one.',

@@ -2,7 +2,7 @@
 
 export const deadLetterCodes = {
   access_denied:
-    'The store refused this one image for 15 minutes (`--give-up-after`) and gave others. Grant the right, then retry.',
+    'The store refused this one image for 15 minutes (`--retry-image-for`) and gave others. Grant the right, then retry.',
   archived:
     'The object lies in a storage tier that cannot be read. Restore it, then `dead-letters retry --code archived`.',
   bad_key:

@@ -27,6 +27,8 @@ export interface Config {
   dataDir: string;
   pipeline: string;
   logLevel: LogLevel;
+  /** How long a server that is away is waited for, in milliseconds; undefined: by a service for ever, by other commands as they say. */
+  giveUpAfterMs: number | undefined;
   database: DatabaseSettings;
   topic: TopicSettings;
   store: StoreSettings;

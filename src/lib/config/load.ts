@@ -72,6 +72,7 @@ export function loadConfig(env: Environment): Config {
     dataDir,
     pipeline: data.VISIONSCALE_PIPELINE,
     logLevel: data.VISIONSCALE_LOG_LEVEL,
+    giveUpAfterMs: data.VISIONSCALE_GIVE_UP_AFTER,
     database: databaseSettings(data, dataDir),
     topic: topicSettings(data, given),
     store,
@@ -99,7 +100,7 @@ export function loadConfig(env: Environment): Config {
     resultsTopic: data.VISIONSCALE_RESULTS_TOPIC,
     endurance: {
       notFoundGraceMs: data.VISIONSCALE_NOT_FOUND_GRACE,
-      giveUpAfterMs: data.VISIONSCALE_GIVE_UP_AFTER,
+      retryImageForMs: data.VISIONSCALE_RETRY_IMAGE_FOR,
       stallTimeoutMs: data.VISIONSCALE_STALL_TIMEOUT,
     },
     imageMemoryBytes: data.VISIONSCALE_IMAGE_MEMORY_BYTES,

@@ -34,6 +34,8 @@ export interface ProduceOptions {
   belt?: string;
   /** Go on with what is inserted later, until the signal; whatever is away is waited for. */
   follow?: boolean;
+  /** How long what is away is waited for, in milliseconds; default: five minutes, for ever while following. */
+  giveUpAfterMs?: number | undefined;
   signal: AbortSignal;
 }
 
@@ -79,14 +81,15 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
   const patiently = <T>(step: () => Promise<T>): Promise<T> =>
     retry(step, {
       signal,
-      forMs: follow ? Infinity : outageMs,
+      forMs: options.giveUpAfterMs ?? (follow ? Infinity : outageMs),
       onWait: (error) => {
         waited = true;
         report({ kind: 'waiting', reason: errorMessage(error), code: faultCode(error) });
       },
     });
   // A person who waits is told at once what is away; a service that starts before its servers waits for them.
-  const atStart = <T>(step: () => Promise<T>): Promise<T> => (follow ? patiently(step) : step());
+  const atStart = <T>(step: () => Promise<T>): Promise<T> =>
+    follow || options.giveUpAfterMs !== undefined ? patiently(step) : step();
 
   const { created, partitions } = await atStart(() => topic.create(options.partitions));
   report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });

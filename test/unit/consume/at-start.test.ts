@@ -17,10 +17,13 @@ async function start(untilDrained: boolean, fault: Error) {
 }
 
 describe('a consumer that starts', () => {
-  it('waits for what the store denies, and tells it once', async () => {
+  it('waits for what the store denies, tells it once, and that it is over', async () => {
     expect(await start(false, denied)).toEqual({
       result: 'there',
-      events: [{ kind: 'waiting', partition: null, reason: 'access denied (Check the key.)' }],
+      events: [
+        { kind: 'waiting', partition: null, reason: 'access denied (Check the key.)' },
+        { kind: 'going on', partition: null },
+      ],
     });
   });
 

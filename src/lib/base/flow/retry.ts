@@ -1,6 +1,6 @@
 /** Tries again what may pass, with exponential backoff and jitter: half of the wait to all of it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isRetryable } from '../errors.ts';
+import { errorMessage, isRetryable, type VisionscaleError } from '../errors.ts';
 
 export interface RetryOptions {
   /** Cuts a wait short: the last error is thrown then. A running attempt is not interrupted. */
@@ -12,7 +12,7 @@ export interface RetryOptions {
   /** Most attempts; default unbounded. */
   attempts?: number;
   /** No attempt later than this after the first failure, in milliseconds; default unbounded. */
-  forMs?: number;
+  forMs?: number | undefined;
 }
 
 /** How long a command that somebody waits for stands by a server that is away, in milliseconds. */
@@ -49,4 +49,25 @@ export async function retry<T>(attempt: () => Promise<T>, options: RetryOptions)
       });
     }
   }
+}
+
+/** Runs a step until it succeeds, or fails for a reason that waiting does not mend. */
+export type Patience = <T>(step: () => Promise<T>) => Promise<T>;
+
+/** For what is opened one after the other: `tell` hears each reason for waiting once, in one line that says what to do, and null when it is over. */
+export function patience(
+  options: Omit<RetryOptions, 'onWait'>,
+  tell: (reason: string | null) => void,
+): Patience {
+  let told: string | null = null;
+  return async (step) => {
+    const onWait = (error: unknown) => {
+      const { hint } = error as VisionscaleError;
+      const reason = `${errorMessage(error)}${hint === undefined ? '' : ` (${hint.replaceAll('\n', ' ')})`}`;
+      if (reason !== told) tell((told = reason));
+    };
+    const done = await retry(step, { ...options, onWait });
+    if (told !== null) tell((told = null));
+    return done;
+  };
 }

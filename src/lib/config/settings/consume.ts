@@ -8,7 +8,7 @@ export interface Endurance {
   /** An object may be missing for so long behind its message. */
   notFoundGraceMs: number;
   /** One object may go on failing for so long while others succeed. */
-  giveUpAfterMs: number;
+  retryImageForMs: number;
   /** Messages wait, nothing is recorded, no cause is known: the process gives up after this. 0: never. */
   stallTimeoutMs: number;
 }
@@ -16,7 +16,7 @@ export interface Endurance {
 /** What the settings say where nobody says otherwise. */
 export const defaultEndurance: Endurance = {
   notFoundGraceMs: 2000,
-  giveUpAfterMs: 15 * 60_000,
+  retryImageForMs: 15 * 60_000,
   stallTimeoutMs: 60_000,
 };
 export const defaultImageMemoryBytes = 256 * 1024 ** 2;
@@ -69,13 +69,13 @@ export const consumeRows = [
     default: durationText(defaultEndurance.notFoundGraceMs),
   },
   {
-    env: 'VISIONSCALE_GIVE_UP_AFTER',
-    flag: '--give-up-after',
+    env: 'VISIONSCALE_RETRY_IMAGE_FOR',
+    flag: '--retry-image-for',
     value: 'time',
     section: 'Consume',
     description: 'How long to retry an object that fails while others succeed, before it is a dead letter',
     schema: (kinds) => kinds.duration,
-    default: durationText(defaultEndurance.giveUpAfterMs),
+    default: durationText(defaultEndurance.retryImageForMs),
   },
   {
     env: 'VISIONSCALE_IMAGE_MEMORY_BYTES',

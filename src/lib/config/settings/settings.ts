@@ -30,6 +30,18 @@ const generalRows = [
     default: 'default',
   },
   {
+    env: 'VISIONSCALE_GIVE_UP_AFTER',
+    flag: '--give-up-after',
+    common: true,
+    value: 'time',
+    section: 'General',
+    description:
+      'How long to wait for a server that is away (PostgreSQL, Kafka, the object store) before exiting with 1. `status` and `doctor` never wait',
+    schema: (kinds) => kinds.duration,
+    otherwise: 'services wait for ever; other commands do not wait to begin, and 5m once they have begun',
+    example: '10m',
+  },
+  {
     env: 'VISIONSCALE_LOG_LEVEL',
     flag: '--log-level',
     common: true,

@@ -22,6 +22,8 @@ export interface RemoteDeps {
 export interface RemoteOptions extends ClassifyOptions {
   /** Images on their way at a time. */
   concurrency: number;
+  /** How long what is away is waited for, in milliseconds; default: five minutes. */
+  giveUpAfterMs?: number | undefined;
   /** Most images a second. */
   rate?: number;
   /** The same: images that were sent before are not classified again. */
@@ -41,7 +43,7 @@ export type RemoteEvent =
  */
 export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions): Promise<void> {
   const { client, labels, report } = deps;
-  const { signal, maxBytes, concurrency, rate, run } = options;
+  const { signal, maxBytes, concurrency, rate, run, giveUpAfterMs = outageMs } = options;
   const inTurn = pacer(rate, signal);
 
   async function classifyFile({ file, path, relative }: FoundFile): Promise<void> {
@@ -79,7 +81,7 @@ export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions)
           await waitAsTold(error, signal);
           throw error;
         }),
-      { signal, forMs: outageMs },
+      { signal, forMs: giveUpAfterMs },
     );
 
   await forEachConcurrently(filesOf(options, signal), concurrency, async (found) => {

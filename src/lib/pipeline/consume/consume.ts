@@ -1,13 +1,7 @@
 /** The verb `consume`: owns one partition, or shares them with others, and classifies what they bring. */
-import {
-  errorMessage,
-  isRetryable,
-  ObjectError,
-  TopicError,
-  type VisionscaleError,
-} from '../../base/errors.ts';
+import { isRetryable, ObjectError, TopicError } from '../../base/errors.ts';
 import { ByteBudget, noLoad } from '../../base/flow/load.ts';
-import { retry } from '../../base/flow/retry.ts';
+import { patience, type Patience, type RetryOptions } from '../../base/flow/retry.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { ActiveBins } from '../../systems/database/tables/bins.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
@@ -123,32 +117,25 @@ function rounded(value: number): number {
 
 // Waits for what is away when a consumer starts, as it does later: a host may be up before its database.
 
-/** Runs a step until it succeeds, or fails for a reason that waiting does not mend; a reason is told once, with its hint. */
-type AtStart = <T>(step: () => Promise<T>) => Promise<T>;
-
 /** Servers that are away; and what the store denies, as later too: so `status` can say so. */
 export function isWaitedFor(error: unknown): boolean {
   return isRetryable(error) || (error instanceof ObjectError && error.code === 'access_denied');
 }
 
-/** Who drains hears at once of what is denied. */
+/** Who drains hears at once of what is denied. `forMs`: no longer. */
 export function atStart(
-  { signal, untilDrained }: Pick<ConsumeOptions, 'signal' | 'untilDrained'>,
+  {
+    signal,
+    untilDrained,
+    forMs,
+  }: Pick<ConsumeOptions, 'signal' | 'untilDrained'> & Pick<RetryOptions, 'forMs'>,
   report: (event: ConsumeEvent) => void,
-): AtStart {
-  let told: string | undefined;
-  return (step) =>
-    retry(step, {
-      signal,
-      shouldRetry: untilDrained ? isRetryable : isWaitedFor,
-      onWait: (error) => {
-        const { hint } = error as VisionscaleError;
-        const reason = `${errorMessage(error)}${hint === undefined ? '' : ` (${hint.replaceAll('\n', ' ')})`}`;
-        if (reason === told) return;
-        told = reason;
-        report({ kind: 'waiting', partition: null, reason });
-      },
-    });
+): Patience {
+  return patience({ signal, forMs, shouldRetry: untilDrained ? isRetryable : isWaitedFor }, (reason) =>
+    report(
+      reason === null ? { kind: 'going on', partition: null } : { kind: 'waiting', partition: null, reason },
+    ),
+  );
 }
 
 // Owns one partition; stands by while somebody else does.

@@ -21,6 +21,8 @@ export interface DeadLetterOptions {
   /** Most letters. */
   limit?: number;
   signal: AbortSignal;
+  /** How long what is away is waited for, in milliseconds; default: five minutes. */
+  giveUpAfterMs?: number | undefined;
   report: (event: DeadLetterEvent) => void;
 }
 
@@ -139,10 +141,13 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof TopicError && error.code === 'message_too_large';
 }
 
-function patiently<T>({ signal, report }: DeadLetterOptions, step: () => Promise<T>): Promise<T> {
+function patiently<T>(
+  { signal, giveUpAfterMs = outageMs, report }: DeadLetterOptions,
+  step: () => Promise<T>,
+): Promise<T> {
   return retry(step, {
     signal,
-    forMs: outageMs,
+    forMs: giveUpAfterMs,
     onWait: (error) => report({ kind: 'waiting', reason: errorMessage(error) }),
   });
 }

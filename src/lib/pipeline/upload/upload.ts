@@ -29,6 +29,8 @@ export interface UploadDeps extends Omit<UploadImageDeps, 'patiently'> {
 }
 
 export interface UploadOptions {
+  /** How long what is away is waited for, in milliseconds; default: five minutes. */
+  giveUpAfterMs?: number | undefined;
   /** Files and directories. A directory's keys are the paths below it, a file's is its name. */
   paths: readonly string[];
   include?: readonly string[];
@@ -92,7 +94,7 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
     retry(step, {
       signal: stop,
       attempts,
-      forMs: outageMs,
+      forMs: options.giveUpAfterMs ?? outageMs,
       onWait: (error, delayMs, attempt) => report({ kind: 'waiting', error, attempt, delayMs }),
     });
   const reject = (rejection: Rejection) => {

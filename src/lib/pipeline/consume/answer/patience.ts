@@ -5,7 +5,7 @@ export interface PatienceOptions {
   /** How long an object may be missing behind its message, in milliseconds: an event can outrun its object. */
   notFoundGraceMs: number;
   /** How long one object may go on failing while others succeed, in milliseconds. */
-  giveUpAfterMs: number;
+  retryImageForMs: number;
   /** Whether this object, which could be had before, can be had now. */
   probe: (imageKey: string) => Promise<boolean>;
   now?: () => number;
@@ -66,7 +66,7 @@ export class Patience {
    * @internal
    */
   async isOnlyThisOne(trial: Trial, error: ObjectError): Promise<boolean> {
-    if (this.#now() - trial.failingSince < this.#options.giveUpAfterMs) return false;
+    if (this.#now() - trial.failingSince < this.#options.retryImageForMs) return false;
     const others = this.#succeeded - trial.successesBefore;
     const allowed = ofRights.has(error.code) ? Math.min(others, 1) : others;
     if (others === 0 || this.#failing.size > allowed || this.#lastGood === undefined) return false;
