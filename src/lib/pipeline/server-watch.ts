@@ -122,7 +122,7 @@ export class ServerWatch {
       const second = await within(ask(), Math.max(leastMs, giveUpAt - performance.now()));
       if (second !== undefined) return second;
     }
-    return `${where} has not answered for ${Math.round(timeoutMs / 1000)} s`;
+    return silentFor(where, timeoutMs);
   }
 
   #setAway(server: ServerName, reason: string, starting: boolean): void {
@@ -183,6 +183,16 @@ async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+function silentFor(where: string, ms: number): string {
+  return `${where} has not answered for ${Math.round(ms / 1000)} s`;
+}
+
+/** Asks once: why it does not answer within `ms`; null where it does. Never rejects. */
+export async function faultOf(question: Question, ms: number): Promise<string | null> {
+  const fault = await within(once(question)(), ms);
+  return fault === undefined ? silentFor(question.where, ms) : fault;
 }
 
 /** It gives up by itself, a little later than the watch does, so that a connection that fell silent does not stay in use. */

@@ -13,6 +13,7 @@ import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/d
 import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
+import { askStore, faultOf } from './server-watch.ts';
 import { type StatusVerdict, statusVerdict } from './status-verdict.ts';
 
 export interface PartitionStatus {
@@ -203,17 +204,8 @@ export function fallenSilent(all: readonly ConsumerRow[], now: Date): ConsumerRo
 
 /** It never rejects, and answers in time. */
 async function stateOfStore(store: ObjectStore): Promise<ServerState> {
-  const away = (reason: string): ServerState => ({ reachable: false, reason });
-  const asked = store.exists().then(
-    (exists) => (exists ? { reachable: true, reason: null } : away(`${store.url} does not exist`)),
-    (error: unknown) => away(errorMessage(error)),
-  );
-  const late = new AbortController();
-  const tooLate = away(`${store.url} has not answered for ${storeMs / 1000} s`);
-  const given = sleep(storeMs, tooLate, { signal: late.signal }).catch(() => tooLate);
-  const state = await Promise.race([asked, given]);
-  late.abort();
-  return state;
+  const reason = await faultOf(askStore(store, { listable: true }), storeMs);
+  return { reachable: reason === null, reason };
 }
 
 /** Of another role's session nobody is told since when it does what: it is looked at twice. */

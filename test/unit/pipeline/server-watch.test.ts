@@ -3,7 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import { DatabaseError, ObjectError } from '../../../src/lib/base/errors.ts';
 import { ageText } from '../../../src/lib/base/report/age.ts';
-import { askStore, awayLine, type ServerEvent, ServerWatch } from '../../../src/lib/pipeline/server-watch.ts';
+import {
+  askStore,
+  awayLine,
+  faultOf,
+  type ServerEvent,
+  ServerWatch,
+} from '../../../src/lib/pipeline/server-watch.ts';
 import type { ObjectStore } from '../../../src/lib/systems/objects/store.ts';
 
 const times = { everyMs: 20, timeoutMs: 100, againMs: 5, remindMs: 60_000 };
@@ -158,4 +164,13 @@ describe('the line about who is away', () => {
     [3_720_000, '1 h 2 min'],
     [90_000_000, '1 d 1 h'],
   ])('writes %i ms as %s', (ms, text) => expect(ageText(ms)).toBe(text));
+});
+
+describe('a server that is asked once', () => {
+  it('answers, refuses with its reason, or does not answer in time', async () => {
+    const asked = (ask: () => Promise<unknown>) => faultOf({ ask, where: 'the store' }, 50);
+    expect(await asked(() => Promise.resolve())).toBeNull();
+    expect(await asked(away)).toBe('refused');
+    expect(await asked(() => new Promise(() => undefined))).toBe('the store has not answered for 0 s');
+  });
 });
