@@ -73,11 +73,13 @@ export class Waiting implements Disposable {
   }
 
   #tell(always = false): void {
+    if (this.#since === undefined) return;
     const isTold = this.#servers.away.length > 0;
-    if (this.#since === undefined || (isTold && !always)) return;
+    // Also when that server is back, and the next attempt is still to come.
+    this.#toldAt = performance.now();
+    if (isTold && !always) return;
     const ms = performance.now() - this.#since;
     this.#lines.warn(`${this.#words(ms < 1000 ? '' : ` for ${ageText(ms)}`)}: ${this.#reason}`);
-    this.#toldAt = performance.now();
     this.#open ||= !isTold;
   }
 }

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { consumeLog } from '../../../src/commands/consume/log.ts';
 import type { Context } from '../../../src/commands/shared/run.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
-import { noServers } from '../../../src/lib/pipeline/server-watch.ts';
+import type { Away, Servers } from '../../../src/lib/pipeline/server-watch.ts';
 
 interface Line {
   level: number;
@@ -15,13 +15,21 @@ interface Line {
 
 /** The topic is away while this is false. */
 let lagKnown = true;
+let away: Away[] = [];
 
 function setUp(level: 'info' | 'debug') {
   const lines: Line[] = [];
   const log = pino({ level, base: null }, { write: (text: string) => lines.push(JSON.parse(text) as Line) });
   lagKnown = true;
+  away = [];
+  const servers: Servers = {
+    get away() {
+      return away;
+    },
+    listen: () => undefined,
+  };
   const context = { log, interactive: false, stoppedBy: () => null } as unknown as Context;
-  const hear = consumeLog(context, { servers: noServers, lagKnown: () => lagKnown });
+  const hear = consumeLog(context, { servers, lagKnown: () => lagKnown });
   return { hear, lines, words: () => lines.splice(0).map(({ msg }) => msg) };
 }
 
@@ -112,6 +120,21 @@ describe('the log of consume', () => {
     hear({ kind: 'released', partition: 0 });
     vi.advanceTimersByTime(600_000);
     expect(words()).toEqual(['waiting: access denied to 101', 'partition released']);
+  });
+
+  it('leaves to the server’s own lines that it is away, and that it is back', () => {
+    const { hear, words } = setUp('info');
+    away = [{ server: 'store', reason: 'refused', since: new Date() }];
+    hear({ kind: 'waiting', partition: 0, reason: 'cannot reach 1' });
+    vi.advanceTimersByTime(150_000);
+    away = [];
+    // The attempt that brings it to an end is still to come.
+    hear({ kind: 'waiting', partition: 0, reason: 'cannot reach 2' });
+    expect(words()).toEqual([]);
+    // That did not help.
+    vi.advanceTimersByTime(60_000);
+    hear({ kind: 'going on', partition: 0 });
+    expect(words()).toEqual(['waiting for 3 min: cannot reach 2', 'resumed after 3 min']);
   });
 
   it('says for how long results have been waiting to be published', () => {
