@@ -248,6 +248,32 @@ describe('a consumer that does not get on', () => {
   });
 });
 
+describe('a consumer that is told to stop', () => {
+  itThorough(
+    'while the topic does not answer ends at once, and takes nothing that it has released',
+    async () => {
+      const { topic, run, seen, events, stop } = await setUp([]);
+      let asked = 0;
+      let hangs: () => void = () => undefined;
+      const hanging = new Promise<void>((resolve) => (hangs = resolve));
+      const silent = new Proxy(topic, {
+        get(target, name) {
+          if (name === 'partitions' && ++asked > 1) return () => (hangs(), new Promise(() => undefined));
+          const value: unknown = Reflect.get(target, name, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+      const running = run({ untilDrained: false }, { topic: silent }, { kind: 'any' });
+      await seen((event) => event.kind === 'owning');
+      await hanging;
+      stop.abort();
+      await running;
+      const kinds = events.map(({ kind }) => kind).filter((kind) => kind === 'owning' || kind === 'released');
+      expect(kinds).toEqual(['owning', 'released']);
+    },
+  );
+});
+
 describe('after an owner that ended abnormally', () => {
   const died = async (pool: Awaited<ReturnType<typeof setUp>>['pool']) => {
     const id = { pipeline: 'p', topic: 'images', partition: 0 };

@@ -4,7 +4,7 @@ import type { Classification } from '../../src/lib/base/classification.ts';
 import { ObjectError } from '../../src/lib/base/errors.ts';
 import { defaultEndurance } from '../../src/lib/config/settings/consume.ts';
 import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
-import { consume } from '../../src/lib/pipeline/consume/consume.ts';
+import { consume, type Share } from '../../src/lib/pipeline/consume/consume.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from '../../src/lib/pipeline/consume/options.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
@@ -79,7 +79,11 @@ export async function setUp(keys: string[], given?: Topic) {
       listeners.add(look);
       events.forEach(look);
     });
-  const run = (options: Partial<ConsumeOptions> = {}, deps: Partial<ConsumeDeps> = {}) =>
+  const run = (
+    options: Partial<ConsumeOptions> = {},
+    deps: Partial<ConsumeDeps> = {},
+    share: Share = { kind: 'partition', partition: 0 },
+  ) =>
     consume(
       {
         pool,
@@ -104,7 +108,7 @@ export async function setUp(keys: string[], given?: Topic) {
         ...defaultEndurance,
         ...options,
       },
-      { kind: 'partition', partition: 0 },
+      share,
     );
   const outcomes = async () => {
     const { rows } = await pool.query<{ key: string; code: string | null }>(

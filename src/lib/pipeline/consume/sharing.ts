@@ -1,7 +1,7 @@
 /** Shares the partitions that nobody owns with the other consumers that were told no partition: the leases decide. */
 import { errorMessage, isRetryable } from '../../base/errors.ts';
 import { retry } from '../../base/flow/retry.ts';
-import { pause } from '../../base/flow/waiting.ts';
+import { pause, unlessAborted } from '../../base/flow/waiting.ts';
 import { type OwnersAndSharers, readOwnersAndSharers } from '../../systems/database/tables/consumers.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
@@ -111,7 +111,9 @@ export async function consumeShared(
 
   try {
     while (!finished.aborted) {
-      const candidates = ends === null ? await known.now() : ends.left;
+      const candidates = ends === null ? await unlessAborted(known.now(), finished) : ends.left;
+      // Told to stop while the topic did not answer: what was released stays so.
+      if (candidates === undefined) break;
       if (ends !== null && candidates.length === 0) break;
       const seen = await look();
       const grouped = seen.owners.find(({ mode }) => mode === 'group');
