@@ -168,10 +168,11 @@ describeEngines((engine) => {
   itShared('finishes what it took before it closes, leaves no process, and closes twice', async () => {
     const before = childrenOf(process.pid).length;
     const classifier = await open('mean', {}, 2);
-    expect(childrenOf(process.pid)).toHaveLength(before + 2);
+    expect(childrenOf(process.pid)).toHaveLength(before + 1);
     const answers = [await plainJpeg('red'), await plainJpeg('lime')].map((image) =>
       classifier.classify(image),
     );
+    expect(childrenOf(process.pid)).toHaveLength(before + 2);
     const closed = classifier[Symbol.asyncDispose]();
     await Promise.all([closed, classifier[Symbol.asyncDispose]()]);
     expect((await Promise.all(answers)).map(({ top }) => top[0]!.category)).toEqual(['red', 'green']);

@@ -35,7 +35,7 @@ function open(options: Partial<SandboxOptions> = {}): Promise<Sandbox<Task, unkn
     module: fileURLToPath(new URL('../../support/sandbox-work.mjs', import.meta.url)),
     setup: {},
     processes: 1,
-    eager: true,
+    eager: options.processes ?? 1,
     limitMs: 300,
     called: 'a child',
     overrun: (ms) => new VisionscaleError(`more than ${ms} ms`, { code: 'overrun' }),
@@ -54,6 +54,30 @@ async function gone(pid: number): Promise<void> {
 }
 
 describe('a sandbox', () => {
+  it('begins as many tasks at once as it may, whatever processes there are', async () => {
+    await using sandbox = await open({ processes: 3 });
+    const pids = async (count: number) => {
+      const all = await Promise.all(Array.from({ length: count }, () => echo(sandbox, 0)));
+      return new Set(all.map(({ pid }) => pid)).size;
+    };
+    expect(await pids(30)).toBe(3);
+    sandbox.limit(1);
+    expect(await pids(30)).toBe(1);
+    sandbox.limit(2);
+    expect(await pids(30)).toBe(2);
+    sandbox.limit(9);
+    expect(await pids(30)).toBe(3);
+  });
+
+  it('opens more processes as tasks come, up to the limit', async () => {
+    await using sandbox = await open({ processes: 3, eager: 1 });
+    const before = childrenOf(process.pid).length;
+    sandbox.limit(2);
+    await Promise.all(Array.from({ length: 50 }, () => echo(sandbox, 0)));
+    await Promise.all(Array.from({ length: 50 }, () => echo(sandbox, 0)));
+    expect(childrenOf(process.pid)).toHaveLength(before + 1);
+  });
+
   it('does tasks, with bytes of any number, in the order in which they come', async () => {
     await using sandbox = await open();
     const sizes = [0, 1, 7, 8, 65_535, 65_536, 65_537, 3_000_001];
@@ -192,7 +216,7 @@ describe('a sandbox', () => {
         message: expect.stringMatching(message) as string,
       });
       expect(childrenOf(process.pid)).toHaveLength(before);
-      await using later = await open({ setup: { failsWith }, eager: false });
+      await using later = await open({ setup: { failsWith }, eager: 0 });
       await expect(echo(later, 1)).rejects.toMatchObject({ code: 'cannot_open' });
     },
     60_000,
@@ -204,7 +228,7 @@ describe('a sandbox', () => {
       await using sandbox = await open({
         setup: { failsOnce: join(dir, 'first') },
         processes: 2,
-        eager: false,
+        eager: 0,
       });
       const answers = await Promise.all([echo(sandbox, 1), echo(sandbox, 2)]);
       expect(answers.map(({ value }) => value)).toEqual([1, 2]);

@@ -13,8 +13,8 @@ export interface SandboxOptions {
   setup: unknown;
   /** Most processes. */
   processes: number;
-  /** Whether all of them are open before the first task; else they start as tasks come. */
-  eager: boolean;
+  /** How many of them are open before the first task; the others start as tasks come. */
+  eager: number;
   /** Most work that one task may cost, in milliseconds of a processor's time. */
   limitMs: number;
   /** Likewise for opening; default: enough for a large model on a slow machine. */
@@ -39,6 +39,8 @@ export interface Sandbox<Task, Reply> extends AsyncDisposable {
    * reason: then nobody waits for the task any more. `bytes` must stay as they are.
    */
   run(task: Task, bytes?: Uint8Array, signal?: AbortSignal): Promise<Reply>;
+  /** So many tasks are begun at once from now on, at most. Default: one a process. */
+  limit(tasks: number): void;
 }
 
 let crashes = 0;
@@ -69,12 +71,13 @@ const aheadMs = 500;
 /** After a process could not be opened again: from, to. */
 const [firstDelayMs, longestDelayMs] = [250, 30_000];
 
-/** Resolves when the processes are open, with `eager`; rejects, with none left, when one cannot be: as `run` does. */
+/** Resolves when `eager` processes are open; rejects, with none left, when one of them cannot be: as `run` does. */
 export async function openSandbox<Task, Reply>(options: SandboxOptions): Promise<Sandbox<Task, Reply>> {
   const pool = new Pool(options);
-  if (options.eager) await pool.openAll();
+  await pool.openFirst();
   return {
     run: (task, bytes, signal) => pool.run(task, bytes, signal) as Promise<Reply>,
+    limit: (tasks) => pool.limit(tasks),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
@@ -87,14 +90,15 @@ class Pool {
   readonly #closing = new AbortController();
   /** Processes that are there, or about to be. */
   #count = 0;
+  #limit = Infinity;
   #everOpen = false;
 
   constructor(options: SandboxOptions) {
     this.#options = options;
   }
 
-  async openAll(): Promise<void> {
-    this.#count = this.#options.processes;
+  async openFirst(): Promise<void> {
+    this.#count = this.#options.eager;
     const opened = await Promise.allSettled(Array.from({ length: this.#count }, () => this.#open()));
     const failed = opened.find((one) => one.status === 'rejected');
     if (failed === undefined) return;
@@ -130,14 +134,27 @@ class Pool {
     await Promise.all([...this.#all].map((one) => one.ended));
   }
 
+  limit(tasks: number): void {
+    this.#limit = tasks;
+    this.#next();
+  }
+
   #next(): void {
-    for (const hand of this.#hands) if (hand.jobs.length === 0) this.#give(hand);
+    let atWork = this.#hands.filter(({ jobs }) => jobs.length > 0).length;
+    for (const hand of this.#hands) {
+      if (this.#queue.length === 0) return;
+      if (atWork < this.#limit && hand.jobs.length === 0) {
+        this.#give(hand);
+        atWork++;
+      }
+    }
     if (this.#queue.length === 0) return;
-    if (this.#count < this.#options.processes) {
+    const most = Math.min(this.#options.processes, this.#limit);
+    if (this.#count < most) {
       this.#count++;
       void this.#keepOpening();
-    } else if (this.#hands.length === this.#count) {
-      // All are at work. What is next is sent ahead, so that none stands still until it has come.
+    } else if (atWork >= Math.min(this.#count, most)) {
+      // All that may are at work. What is next is sent ahead, so that none stands still until it has come.
       for (const hand of this.#hands) if (hand.jobs.length === 1) this.#give(hand);
     }
   }

@@ -66,7 +66,7 @@ interface ModelSandboxOptions<Setup extends { engine: EngineName; limits: ImageL
   onNotice: (text: string) => void;
 }
 
-/** Resolves when every process has run a first inference; rejects, with nothing left running, when one cannot. */
+/** Resolves when the first process has run a first inference; rejects, with nothing left running, when it cannot. */
 export function openModelSandbox<Setup extends { engine: EngineName; limits: ImageLimits }, Task, Reply>(
   options: ModelSandboxOptions<Setup>,
 ): Promise<Sandbox<Task, Reply>> {
@@ -75,7 +75,7 @@ export function openModelSandbox<Setup extends { engine: EngineName; limits: Ima
   if (engine === 'onnx') prepareOnnxRuntime();
   return openSandbox<Task, Reply>({
     ...options,
-    eager: true,
+    eager: 1, // the others as images come: an idle consumer needs one
     limitMs: limits.maxWorkMs ?? defaultMaxWorkMs,
     overrun: tooSlow,
     cannotOpen: (how) =>

@@ -28,7 +28,7 @@ export interface ClassifierOptions {
 }
 
 /**
- * Starts the workers; resolves when every one has run a first inference. Throws a VisionscaleError: engine_unavailable,
+ * Starts the workers; resolves when the first has run a first inference. Throws a VisionscaleError: engine_unavailable,
  * device_unavailable, model_invalid, labels_mismatch; a UsageError where engine and device do not go together.
  */
 export async function openClassifier(options: ClassifierOptions): Promise<Classifier> {
@@ -77,6 +77,7 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         pending.delete(answer);
       }
     },
+    limit: (processes) => workers.limit(processes),
     workedMs: sandboxCpuMs,
     [Symbol.asyncDispose]: () => (closing ??= drainAndClose()),
   };
@@ -94,6 +95,7 @@ function checkEngine({ info, engines }: LoadedModel, engine: EngineName): void {
 /** The worker processes that classify images. */
 interface Workers extends AsyncDisposable {
   classify(image: Uint8Array, signal?: AbortSignal): Promise<Findings>;
+  limit(processes: number): void;
 }
 
 interface WorkersOptions {
@@ -102,7 +104,7 @@ interface WorkersOptions {
   onNotice: (text: string) => void;
 }
 
-/** Resolves when every process has run a first inference; rejects, with nothing left running, when one cannot. */
+/** Resolves when the first process has run a first inference; rejects, with nothing left running, when it cannot. */
 async function openWorkers(options: WorkersOptions): Promise<Workers> {
   const module = compiledFile('lib/models/classifier/worker');
   const sandbox = await openModelSandbox<WorkerSetup, Task, Reply>({
@@ -112,6 +114,7 @@ async function openWorkers(options: WorkersOptions): Promise<Workers> {
   });
   return {
     classify: (image, signal) => sandbox.run('classify', takeOver(image), signal),
+    limit: (processes) => sandbox.limit(processes),
     [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
   };
 }

@@ -65,7 +65,7 @@ export async function tryModel(options: TrialOptions): Promise<Trial> {
     module: compiledFile('lib/models/classifier/trial-work'),
     setup: { weights, engines, side, inputs, device } satisfies TrialSetup,
     processes: 1,
-    eager: true,
+    eager: 1,
     openLimitMs: limits.openMs,
     limitMs: limits.runMs,
     memoryBytes: limits.memoryBytes,

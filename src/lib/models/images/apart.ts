@@ -49,7 +49,7 @@ export function openImagesApart(
       module: compiledFile('lib/models/images/look'),
       setup: { limits } satisfies LookSetup,
       processes: usableCores(),
-      eager: false,
+      eager: 0,
       limitMs: limits.maxWorkMs ?? defaultMaxWorkMs,
       called: 'a process that looks at images',
       overrun: tooSlow,
