@@ -11,7 +11,7 @@ import { counted } from '../../lib/base/report/table.ts';
 import { loadConfig } from '../../lib/config/load.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
 import { demoParts, drawDemoParts, type DrawnParts, knowsParts } from '../../lib/local/demo/parts.ts';
-import { demoReport, timesLine } from '../../lib/local/demo/shown.ts';
+import { demoReport, timeLines } from '../../lib/local/demo/shown.ts';
 import { type PicturePage, pictureSide, writePicturePage } from '../../lib/local/page.ts';
 import { findDemo, findUp, takeDemoPlace } from '../../lib/local/up/place.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
@@ -138,7 +138,10 @@ function pageContent(result: DemoResult, answers: Answers): PicturePage {
       right === undefined
         ? `${predictions} of ${counted(images, 'image')} classified`
         : `${right} of ${images} parts named right`,
-    summary: [right === undefined ? by : `${(100 * accuracy).toFixed(1)} % ${by}`, `${timesLine(result)}.`],
+    summary: [
+      right === undefined ? by : `${(100 * accuracy).toFixed(1)} % ${by}`,
+      `${timeLines(result).join('; ')}.`,
+    ],
     pictures: answers.map(({ imageKey, ...answer }) => ({ name: imageKey, ...answer })),
   };
 }
@@ -193,15 +196,18 @@ async function withPartsModel(context: Context): Promise<Context> {
 
 /** Drawing began long ago: what is left is shown. */
 async function allDrawn({ interactive, say, signal }: Context, parts: DrawnParts): Promise<void> {
+  if (parts.drawn() === demoParts.count) return parts.done;
   using progress = new Progress({ label: 'draw', unit: 'pictures', interactive, line: say });
   progress.expect(demoParts.count);
   const over = new AbortController();
   const done = parts.done.finally(() => over.abort());
-  for (let told = 0; !over.signal.aborted; await pause(drawnMs, over.signal)) {
-    const drawn = parts.drawn();
-    progress.advance(drawn - told);
-    told = drawn;
-  }
+  let told = 0;
+  const tell = () => {
+    progress.advance(parts.drawn() - told);
+    told = parts.drawn();
+  };
+  for (; !over.signal.aborted; await pause(drawnMs, over.signal)) tell();
+  tell();
   await done;
   if (signal.aborted)
     throw new VisionscaleError('interrupted', { code: 'interrupted', hint: 'Run it again.' });

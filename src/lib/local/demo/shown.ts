@@ -1,6 +1,6 @@
 /** The demo's outcome for people: lines for the terminal. */
 import { printable } from '../../base/printable.ts';
-import { table } from '../../base/report/table.ts';
+import { fitted, table } from '../../base/report/table.ts';
 import { colours } from '../drawings/colours.ts';
 import { shapeNames } from '../drawings/shapes.ts';
 import type { DemoResult } from './demo.ts';
@@ -29,12 +29,12 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     `${result.predictions} predictions and ${result.deadLetters} dead letters for ${result.images} images`,
     `by ${result.model}, engine ${result.engine}${result.engine === 'wasm' ? ' (WebAssembly: onnxruntime-node, several times faster, is not installed here; see visionscale doctor)' : ''}`,
     `${result.imagesPerSecond.toFixed(1)} images/s over ${result.seconds.toFixed(1)} s`,
-    timesLine(result),
+    ...timeLines(result),
   ];
   if (result.firstPredictionSeconds !== null) {
     lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
   }
-  if (places.knows !== undefined) lines.push(`${result.model} knows ${places.knows}`);
+  if (places.knows !== undefined) lines.push(fitted(`${result.model} knows ${places.knows}`, process.stdout));
   const { truth } = places;
   if (truth !== undefined && result.mistakes !== undefined) {
     const { accuracy = 0, right = 0, mistakes } = result;
@@ -65,7 +65,8 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     ...lines,
     '',
     'The data stays where it is:',
-    `  rows    ${places.database} (tables prediction_results, dead_letters, image_info)`,
+    `  rows    ${places.database}`,
+    '          tables prediction_results, dead_letters, image_info',
     `  topic   ${places.topic}`,
     `  images  ${places.store}`,
     '',
@@ -81,9 +82,12 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
 }
 
 /** All images are sent at once, so most of the time from topic to row is waiting: that says nothing of how fast one is. */
-export function timesLine({ classifyMs, latencyMs: { p50, p99 } }: DemoResult): string {
+export function timeLines({ classifyMs, latencyMs: { p50, p99 } }: DemoResult): string[] {
   const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
-  return `${ms(classifyMs)} to classify an image; in the queue before, for all came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`;
+  return [
+    `${ms(classifyMs)} to classify an image`,
+    `in the queue before, for all came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
+  ];
 }
 
 function waited(latencyMs: number | null, classifyMs: number | null): number | null {
