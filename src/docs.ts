@@ -1,5 +1,6 @@
-/** Writes what the documents say of commands, settings and errors from the code, between their marks, and `.env.example`. */
-import { readFileSync, writeFileSync } from 'node:fs';
+/** Writes what the documents say of commands, settings and errors from the code, between their marks, and `.env.example` and the manual pages whole. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { manPages } from './docs/man.ts';
 import { commandReference, commandTable, envExample, errorTables, settingsTables } from './docs/pages.ts';
 
 /** What each document has between its marks. */
@@ -12,7 +13,7 @@ const generated: Readonly<Record<string, { name: string; content: () => string }
 
 /** Each file that is written, as it should be; `read` gives a document as it is. */
 export function documents(read: (file: string) => string): Record<string, string> {
-  const files: Record<string, string> = { '.env.example': envExample() };
+  const files: Record<string, string> = { '.env.example': envExample(), ...manPages() };
   for (const [file, { name, content }] of Object.entries(generated)) {
     files[file] = filled(file, read(file), name, content());
   }
@@ -30,5 +31,6 @@ function filled(file: string, document: string, name: string, content: string): 
 if (process.argv[1]?.endsWith('docs.js')) {
   const root = new URL('../', import.meta.url);
   const files = documents((file) => readFileSync(new URL(file, root), 'utf8'));
+  mkdirSync(new URL('man/', root), { recursive: true });
   for (const [file, text] of Object.entries(files)) writeFileSync(new URL(file, root), text);
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import * as compose from '../compose.ts';
 import { printableLines } from '../lib/base/printable.ts';
 import { shownOn, styled } from '../lib/base/report/style.ts';
+import { indented } from '../lib/base/report/table.ts';
 import type { CheckResult } from '../lib/pipeline/doctor/doctor.ts';
 import { type Context, servers, modelSettings, runHere, withSettings } from './shared/run.ts';
 
@@ -58,6 +59,9 @@ async function examine(context: Context): Promise<number> {
   return result.ok ? 0 : 1;
 }
 
+/** Where the details begin in a line: behind the mark and the name. */
+const detailPlace = 32;
+
 function lines({ name, state, detail, hint }: CheckResult): string[] {
   const mark = {
     ok: styled('ok', 'ok     '),
@@ -65,6 +69,7 @@ function lines({ name, state, detail, hint }: CheckResult): string[] {
     warning: styled('warning', 'warning'),
     failed: styled('error', 'FAILED '),
   }[state];
-  const first = `${mark}  ${name.padEnd(22)} ${detail}`;
-  return hint === undefined ? [first] : [first, hint.replaceAll(/^/gm, ' '.repeat(11))];
+  const [first, ...rest] = indented(detail, detailPlace, process.stdout).trimStart().split('\n');
+  const lines = [`${mark}  ${name.padEnd(22)} ${first}`, ...rest];
+  return hint === undefined ? lines : [...lines, indented(hint, 11, process.stdout)];
 }

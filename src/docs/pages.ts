@@ -62,7 +62,7 @@ function settingOf({ long }: Option): Setting | undefined {
 }
 
 /** What `--help` says below the options: an example, and what is worth knowing. */
-function textAfter(command: Command): string {
+export function textAfter(command: Command): string {
   let text = '';
   // commander writes this text as a listener; its types leave that out.
   const events = command as unknown as EventEmitter;

@@ -92,6 +92,29 @@ describe('classify --local', () => {
     expect(() => readFileSync(join(rig.dir, 'data'))).toThrow(/ENOENT/);
   });
 
+  it('writes a page of the pictures with their labels, whatever their names are', async () => {
+    await using rig = await colorRig();
+    const hostile = '<img onerror=alert(1)> red.png';
+    writeFileSync(join(rig.dir, 'images', hostile), await colorImage('red', 1));
+    const ended = await rig.run(['classify', 'images', '--local', '--html', 'page.html']);
+    expect([ended.code, ended.stderr]).toEqual([0, expect.stringMatching(/10 images .*; page: page\.html/)]);
+    const page = readFileSync(join(rig.dir, 'page.html'), 'utf8');
+    expect(page.match(/<img[^>]* src="data:image\/jpeg;base64,[^"]{100}/g)).toHaveLength(10);
+    expect(page).toContain('&#60;img onerror=alert(1)&#62; red.png');
+    expect(page).not.toContain('<img onerror');
+    const again = await rig.run(['classify', 'images', '--local', '--html', 'page.html']);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('page.html is there already')]);
+    const server = await rig.run([
+      'classify',
+      'images',
+      '--server',
+      'http://127.0.0.1:9',
+      '--html',
+      'x.html',
+    ]);
+    expect([server.code, server.stderr]).toEqual([2, expect.stringContaining('--html goes with --local')]);
+  });
+
   it('tells bad files at the end, classifies the rest, exits 1 and keeps its memory small', async () => {
     await using rig = await colorRig();
     const bad = (name: string, content: string | Buffer) =>

@@ -54,7 +54,7 @@ itThorough(
     const unasked = await rig.run(['model', 'use', 'german', '--force']);
     expect([unasked.code, unasked.stderr]).toEqual([
       2,
-      expect.stringMatching(/removed 3: red, green, blue[^]*--yes/),
+      expect.stringMatching(/removed 3: "red", "green", "blue"[^]*--yes/),
     ]);
     const consumers = [0, 1, 2].map((partition) => rig.start(['consume', '--partition', `${partition}`]));
     await Promise.all(consumers.map((consumer) => consumer.said(/"consuming"|consuming/)));

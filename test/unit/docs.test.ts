@@ -26,6 +26,24 @@ describe('generated documents', () => {
   });
 });
 
+it('has a manual page for each command, which npm installs', () => {
+  const names = ['visionscale', ...program.commands.map((command) => `visionscale-${command.name()}`)];
+  const files = names.map((name) => `man/${name}.1`).sort();
+  expect(
+    readdirSync(join(root, 'man'))
+      .map((file) => `man/${file}`)
+      .sort(),
+  ).toEqual(files);
+  const { man } = JSON.parse(read('package.json')) as { man: string[] };
+  expect(man.toSorted()).toEqual(files);
+  const requests = ['TH', 'SH', 'SS', 'PP', 'TP', 'B', 'BR', 'EX', 'EE'];
+  const unknown = files.flatMap((file) =>
+    [...read(file).matchAll(/^['.](\S*)/gm)].filter(([, name]) => !requests.includes(name!)),
+  );
+  expect(unknown).toEqual([]);
+  expect(files.filter((file) => /[^\n\x20-\x7e]/.test(read(file)))).toEqual([]);
+});
+
 describe.each(pages)('%s', (page) => {
   it('links to files and headings that are there', () => {
     expect(linksOf(read(page)).filter((link) => !leads(page, link))).toEqual([]);

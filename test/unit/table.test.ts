@@ -1,7 +1,7 @@
 /** Tables, counts and colours for people. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { shownOn, styled } from '../../src/lib/base/report/style.ts';
-import { type Column, counted, table } from '../../src/lib/base/report/table.ts';
+import { type Column, counted, fitted, indented, table } from '../../src/lib/base/report/table.ts';
 
 interface Row {
   id: number;
@@ -88,4 +88,25 @@ it('counts in the right number', () => {
     '1 dead letter',
     '2 classes',
   ]);
+});
+
+describe('fitted', () => {
+  const prose = 'Of black bearing and 67 others there are fewer than 5 images to judge on.';
+
+  it('breaks prose at spaces where a terminal is narrow, and leaves lines that are indented', () => {
+    const command = `  visionscale consume ${'--partition 0 '.repeat(4)}`;
+    expect(fitted(`${prose}\n${command}`, { columns: 40 })).toBe(
+      'Of black bearing and 67 others there are\n  fewer than 5 images to judge on.\n' + command,
+    );
+    expect(fitted(prose, {})).toBe(prose);
+  });
+
+  it('does not count the marks of colours', () => {
+    const marked = styled('ok', 'ok') + ' a word';
+    expect(fitted(marked, { columns: 9 })).toBe(marked);
+  });
+
+  it('keeps the place from the left in every line', () => {
+    expect(indented('one two three', 4, { columns: 11 })).toBe('    one two\n    three');
+  });
 });

@@ -30,7 +30,8 @@ function meant({ near }: PatternFault): string {
   return near.length === 0 ? '' : ` (did you mean ${near.map(quoted).join(' or ')}?)`;
 }
 
-function some(labels: readonly string[]): string {
+/** The first of them, in quotes: labels of ImageNet have commas of their own. */
+export function some(labels: readonly string[]): string {
   const named = labels.slice(0, mostNamed).map(quoted).join(', ');
   return labels.length > mostNamed ? `${named}, …` : named;
 }

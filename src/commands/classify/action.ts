@@ -17,6 +17,7 @@ export interface ClassifyFlags {
   concurrency?: number;
   rate?: number;
   out?: string;
+  html?: string;
   again?: boolean;
 }
 
@@ -44,6 +45,7 @@ export default async function (
       'VISIONSCALE_SERVER also names a server; --local classifies on this machine.',
     );
   }
+  if (flags.html !== undefined) throw new UsageError('--html goes with --local, not with --server');
   const remote = await import('./remote.ts');
   return remote.default(context, path, config.remote.server, flags);
 }
@@ -51,30 +53,58 @@ export default async function (
 /** In the order of the paths. */
 async function classifyHere(context: Context, path: string, flags: ClassifyFlags): Promise<number> {
   const { config, say, signal } = context;
-  const { out, again = false } = flags;
-  if (again && out === undefined)
-    throw new UsageError('with --local, --again is for --out: it replaces the file');
+  const { out, html, again = false } = flags;
+  if (again && out === undefined && html === undefined)
+    throw new UsageError('with --local, --again is for --out and --html: it replaces the file');
   await checkPaths([path]);
   const { requireNewFile, writeLabels } = await import('../../lib/local/classify/labels-file.ts');
-  if (out !== undefined) await requireNewFile(out, again);
+  for (const file of [out, html]) if (file !== undefined) await requireNewFile(file, again);
   const { ensureModel } = await import('../../lib/models/pull/offer.ts');
   await ensureModel(context);
   const options = { ...flags, path, maxBytes: config.limits.maxBytes, signal };
   await using classifier = await openClassifier(context);
   using shown = new ShownLabels<ClassifiedImage>(context, options);
   const rows: ClassifiedImage[] = [];
+  const files = new Map<string, string>();
   for await (const outcome of classify(classifier, options)) {
-    if (out !== undefined && outcome.kind === 'classified') rows.push(outcome.result);
+    if (outcome.kind === 'classified' && (out !== undefined || html !== undefined)) {
+      rows.push(outcome.result);
+      files.set(outcome.result.image, outcome.file);
+    }
     await shown.hear(outcome);
   }
   await shown.end();
   if (out !== undefined) await writeLabels(out, rows);
+  if (html !== undefined) await writePage(context, html, rows, files);
   const { classified, rejected, seconds } = shown;
   const rate = classified > 0 ? ` (${(classified / seconds).toFixed(1)} images/s)` : '';
   say(
-    `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}`,
+    `classified ${counted(classified, 'image')} in ${seconds.toFixed(1)} s${rate}, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}${html === undefined ? '' : `; page: ${html}`}`,
   );
   if (shown.passedOver !== '') say(shown.passedOver);
   if (signal.aborted) say('interrupted');
   return signal.aborted || rejected > 0 ? 1 : 0;
+}
+
+/** `files`: where each image is. */
+async function writePage(
+  { config, onNotice }: Context,
+  file: string,
+  rows: readonly ClassifiedImage[],
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  const [{ pictureSide, writePicturePage }, { openImagesApart }, { readImageFile }] = await Promise.all([
+    import('../../lib/local/page.ts'),
+    import('../../lib/models/images/apart.ts'),
+    import('../../lib/base/files/read-file.ts'),
+  ]);
+  await using looking = openImagesApart(config.limits, onNotice);
+  const content = {
+    title: `${counted(rows.length, 'image')} classified`,
+    summary: rows.length === 0 ? [] : [`by ${rows[0]!.model}`],
+    pictures: rows.map(({ image, category, confidence }) => ({ name: image, category, confidence })),
+  };
+  await writePicturePage(file, content, async ({ name }) =>
+    looking.thumbnail(await readImageFile(files.get(name)!, config.limits.maxBytes), pictureSide),
+  );
 }

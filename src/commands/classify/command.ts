@@ -20,14 +20,15 @@ export function classifyCommand(): Command {
           '-o, --out <file>',
           'Also write the labels to this CSV file; with --server a second run continues it',
         )
+        .option('--html <file>', 'With --local: also write a page of the pictures with their labels')
         .option(
           '--again',
-          'Classify again what the server has classified before; with --local replace the file of --out',
+          'Classify again what the server has classified before; with --local replace the files of --out and --html',
         )
         .addHelpText(
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080\n' +
-            '  $ visionscale classify ./photographs --local --out labels.csv\n\n' +
+            '  $ visionscale classify ./photographs --local --html labels.html\n\n' +
             'With --json one line per image: in the order of the paths with --local, else as\n' +
             'results arrive. Broken images are reported on stderr, and how many files were\n' +
             'passed over because they are no images by name. A server uses its own model; the\n' +

@@ -5,18 +5,14 @@ import { VisionscaleError } from '../../lib/base/errors.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
+import { pause } from '../../lib/base/flow/waiting.ts';
 import { PartitionBars, Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import { loadConfig } from '../../lib/config/load.ts';
 import { demo, type DemoEvent, type DemoResult } from '../../lib/local/demo/demo.ts';
-import {
-  demoParts,
-  drawDemoParts,
-  type DrawnParts,
-  type Judged,
-  knowsParts,
-} from '../../lib/local/demo/parts.ts';
-import { demoReport, writeGallery } from '../../lib/local/demo/shown.ts';
+import { demoParts, drawDemoParts, type DrawnParts, knowsParts } from '../../lib/local/demo/parts.ts';
+import { demoReport, timeLines } from '../../lib/local/demo/shown.ts';
+import { type PicturePage, pictureSide, writePicturePage } from '../../lib/local/page.ts';
 import { findDemo, findUp, takeDemoPlace } from '../../lib/local/up/place.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
@@ -70,59 +66,84 @@ async function placeOfItsOwn(given: Context): Promise<{ context: Context; place:
 }
 
 async function runDemo(given: Context, dir: string | undefined): Promise<void> {
+  const { signal, say } = given;
   // Before anything is started: a demo without a usable model ends here, with what to do.
   if (dir !== undefined) await checkPaths([dir]);
-  else await requireWritableFile(pageOf(given));
-  const context = dir === undefined ? await withPartsModel(given) : given;
-  const { config, signal, say } = context;
+  const page = join(given.config.dataDir, dir === undefined ? `${demoParts.prefix}.html` : 'demo.html');
+  await requireWritableFile(page);
+  if (dir === undefined) say(`no directory is given: drawing ${demoParts.count} pictures of parts on a belt`);
+  await using parts = dir === undefined ? drawDemoParts(given.config.dataDir, { signal }) : undefined;
+  const context = parts === undefined ? given : await withPartsModel(given);
+  const { config } = context;
   await ensureModel(context);
   // One inference, so that a model that does not work fails here and not in three processes.
   await (
     await compose.openClassifier({ ...context, config: { ...config, workers: 1 } })
   )[Symbol.asyncDispose]();
-  const drawn = dir === undefined ? await draw(context) : undefined;
   await init(config, openers(context));
   await using database = await compose.openDatabase(context);
   await using topic = await compose.openTopic(context, database);
   await using store = await compose.openStore(context);
   await using looking = openImagesApart(config.limits, context.onNotice);
   using bars = new PartitionBars(context.interactive, say);
-  const paths = [dir ?? drawn!.directory];
-  const prefix = drawn === undefined ? {} : { prefix: demoParts.prefix };
-  let judged: Judged[] = [];
+  const paths = [parts?.directory ?? dir!];
+  const prefix = parts === undefined ? {} : { prefix: demoParts.prefix };
+  const { maxBytes } = config.limits;
+  let answers: Answers = [];
   const report = demoLog(context, bars);
   const result = await demo(
     {
       database,
       topic,
       env: context.env,
-      upload: async (onKey) =>
-        upload(uploader(context, database, store, looking, onKey), {
-          paths,
-          ...prefix,
-          maxBytes: config.limits.maxBytes,
-        }),
-      ...(drawn !== undefined && { truth: drawn.truth }),
+      upload: async (onKey) => {
+        if (parts !== undefined) await allDrawn(context, parts);
+        return upload(uploader(context, database, store, looking, onKey), { paths, ...prefix, maxBytes });
+      },
+      ...(parts !== undefined && { truth: parts.truth }),
       report(event) {
-        if (event.kind === 'judged') judged = event.judged;
+        if (event.kind === 'answered') answers = event.answers;
         report(event);
       },
     },
     { pipeline: config.pipeline, signal },
   );
   bars[Symbol.dispose]();
-  const page = drawn === undefined ? undefined : await showParts(context, result, judged);
+  await writePicturePage(page, pageContent(result, answers), async ({ name }) => {
+    const image = await store.get(name, { maxBytes });
+    // What was drawn here is small, and a JPEG.
+    return parts === undefined ? looking.thumbnail(image, pictureSide) : image;
+  });
   const knows = await knownTo(context);
-  context.print(page === undefined ? result : { ...result, page }, () =>
+  context.print({ ...result, page }, () =>
     demoReport(result, {
       database: database.kind === 'embedded' ? `embedded PostgreSQL in ${config.dataDir}` : database.describe,
       topic: `${topic.name} (${topic.kind === 'kafka' ? 'Kafka' : 'in that database'})`,
       store: store.url,
       knows,
-      ...(drawn !== undefined && { parts: { truth: drawn.truth, page: page! } }),
+      truth: parts?.truth,
+      page,
       flags: dataDirFlag(context).trimStart(),
     }),
   );
+}
+
+type Answers = Extract<DemoEvent, { kind: 'answered' }>['answers'];
+
+function pageContent(result: DemoResult, answers: Answers): PicturePage {
+  const { right, images, accuracy = 0, imagesPerSecond, predictions, model, engine } = result;
+  const by = `by ${model}, engine ${engine}, ${imagesPerSecond.toFixed(0)} images/s through upload, topic, consumers and database.`;
+  return {
+    title:
+      right === undefined
+        ? `${predictions} of ${counted(images, 'image')} classified`
+        : `${right} of ${images} parts named right`,
+    summary: [
+      right === undefined ? by : `${(100 * accuracy).toFixed(1)} % ${by}`,
+      `${timeLines(result).join('; ')}.`,
+    ],
+    pictures: answers.map(({ imageKey, ...answer }) => ({ name: imageKey, ...answer })),
+  };
 }
 
 function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => void {
@@ -151,13 +172,16 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
           say(`partition ${event.partition} waits: ${event.reason}`);
         waiting.set(event.partition, event.reason);
         break;
-      case 'judged':
+      case 'answered':
         break;
     }
   };
 }
 
-// Without a directory: draws the pictures, chooses a model that knows them, and shows them.
+// Without a directory: chooses a model that knows the pictures, and waits for them.
+
+/** How often it is shown how many pictures are drawn, in milliseconds. */
+const drawnMs = 100;
 
 /** The same context with a model that knows the parts: the one that the settings name, else the bundled one. */
 async function withPartsModel(context: Context): Promise<Context> {
@@ -170,32 +194,23 @@ async function withPartsModel(context: Context): Promise<Context> {
   return withBundledModel(context);
 }
 
-async function draw({ config, interactive, say, signal }: Context): Promise<DrawnParts> {
-  const { count } = demoParts;
-  say(`no directory is given: drawing ${count} pictures of parts on a belt`);
+/** Drawing began long ago: what is left is shown. */
+async function allDrawn({ interactive, say, signal }: Context, parts: DrawnParts): Promise<void> {
+  if (parts.drawn() === demoParts.count) return parts.done;
   using progress = new Progress({ label: 'draw', unit: 'pictures', interactive, line: say });
-  progress.expect(count);
-  const drawn = await drawDemoParts(config.dataDir, { signal, onPicture: () => progress.advance(1) });
-  if (!signal.aborted) return drawn;
-  throw new VisionscaleError('interrupted', { code: 'interrupted', hint: 'Run it again.' });
-}
-
-/** Returns the path of the page. */
-async function showParts(context: Context, result: DemoResult, judged: readonly Judged[]): Promise<string> {
-  const file = pageOf(context);
-  const { right = 0, images, accuracy = 0, imagesPerSecond } = result;
-  await writeGallery(file, {
-    title: `${right} of ${images} parts named right`,
-    summary:
-      `${(100 * accuracy).toFixed(1)} % by ${result.model}, engine ${result.engine}, ` +
-      `${imagesPerSecond.toFixed(0)} images/s through upload, topic, consumers and database.`,
-    judged,
-  });
-  return file;
-}
-
-function pageOf({ config }: Context): string {
-  return join(config.dataDir, `${demoParts.prefix}.html`);
+  progress.expect(demoParts.count);
+  const over = new AbortController();
+  const done = parts.done.finally(() => over.abort());
+  let told = 0;
+  const tell = () => {
+    progress.advance(parts.drawn() - told);
+    told = parts.drawn();
+  };
+  for (; !over.signal.aborted; await pause(drawnMs, over.signal)) tell();
+  tell();
+  await done;
+  if (signal.aborted)
+    throw new VisionscaleError('interrupted', { code: 'interrupted', hint: 'Run it again.' });
 }
 
 /** What the model's manifest says that it is limited to. */

@@ -57,14 +57,15 @@ async function modelSwitches(pool: Pool, pipeline: string, limit: number): Promi
 export async function rollback(context: Context, flags: SwitchFlags): Promise<number> {
   if (!hasPipeline(context)) throw noPipeline();
   const models = openModelStore(context.config.models);
-  return switchModel(context, models, await formerModel(context, models), flags);
+  await using database = await openDatabase(context);
+  const entry = await formerModel(context, database.pool, models);
+  return await switchModel(context, { models, entry, database }, flags);
 }
 
 /** The model before the latest switch; one that this host does not have is fetched. */
-async function formerModel(context: Context, models: ModelStore): Promise<ModelEntry> {
+async function formerModel(context: Context, pool: Pool, models: ModelStore): Promise<ModelEntry> {
   const { pipeline } = context.config;
-  await using database = await openDatabase(context);
-  const [latest] = await listSwitches(database.pool, pipeline, 'model', 1);
+  const [latest] = await listSwitches(pool, pipeline, 'model', 1);
   const digest = latest?.former ?? null;
   if (digest === null) {
     throw new VisionscaleError(`pipeline ${pipeline} has run no other model before`, {
@@ -76,7 +77,7 @@ async function formerModel(context: Context, models: ModelStore): Promise<ModelE
   const known = await here();
   if (known !== undefined) return known;
   await using store = await openReadyStore(context);
-  await loadByDigest({ pool: database.pool, store }, models, digest);
+  await loadByDigest({ pool, store }, models, digest);
   return (await here()) ?? (await models.find(digest));
 }
 

@@ -1,23 +1,18 @@
 /** What `model use` and `model rollback` share: they show what a switch changes, ask where it may surprise, and make it. */
 import type { Pool } from 'pg';
-import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { printable } from '../../lib/base/printable.ts';
 import { percent } from '../../lib/base/report/table.ts';
-import { parseManifest } from '../../lib/models/format/manifest.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
-import { activateForPipeline } from '../../lib/models/store/pipeline-model.ts';
+import { activateForPipeline, readPipelineModel } from '../../lib/models/store/pipeline-model.ts';
 import type { ModelStore } from '../../lib/models/store/store.ts';
 import { requireAgreement, verifyModel } from '../../lib/models/store/verify.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
-import { readActiveDigest, readPublished } from '../../lib/systems/database/tables/models.ts';
-import { faultLines, noteLines } from '../bins/faults.ts';
+import { faultLines, noteLines, some } from '../bins/faults.ts';
 import { confirmed, nothingChanged } from '../shared/confirm.ts';
 import { openReadyStore } from '../shared/opening.ts';
-import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
 
 /** One side of a switch. */
@@ -35,14 +30,19 @@ export interface SwitchFlags {
   force?: boolean;
 }
 
+interface Switch {
+  models: ModelStore;
+  entry: ModelEntry;
+  /** Of the pipeline; null where there is none. */
+  database: Database | null;
+}
+
 /** Of the pipeline where there is one, else of this host alone. Returns the exit code. */
 export async function switchModel(
   context: Context,
-  models: ModelStore,
-  entry: ModelEntry,
+  { models, entry, database }: Switch,
   { force = false }: SwitchFlags,
 ): Promise<number> {
-  await using database = hasPipeline(context) ? await openDatabase(context) : null;
   const model = await loadModel(entry.path);
   await verifyModel(model);
   if (!force) requireAgreement(entry);
@@ -76,19 +76,17 @@ export async function switchModel(
   const { name, version, digest } = after;
   const former = before && { name: before.name, version: before.version, digest: before.digest };
   const document = { name, version, digest, active: true, pipeline, former, labels, bins };
-  context.print(document, () =>
-    pipeline === null
-      ? `${entryLabel(entry)} is the active model`
-      : `${entryLabel(entry)} is the active model, here and for the consumers of pipeline ${pipeline}`,
-  );
+  context.print(document, () => {
+    const what = `${entryLabel(entry)} is the active model${before?.digest === digest ? ' already' : ''}`;
+    return pipeline === null ? what : `${what}, here and for the consumers of pipeline ${pipeline}`;
+  });
   return 0;
 }
 
 async function pipelineSide(pool: Pool, pipeline: string): Promise<Side | null> {
-  const digest = await readActiveDigest(pool, pipeline);
-  const published = digest === null ? null : await readPublished(pool, digest);
+  const published = await readPipelineModel(pool, pipeline);
   if (published === null) return null;
-  const { labels = [], metrics } = parseManifest(JSON.stringify(published.manifest));
+  const { labels = [], metrics } = published.manifest;
   return { ...published, labels, top1: metrics?.top1 ?? null };
 }
 
@@ -146,12 +144,8 @@ function binsMisfit(after: Side, { version, faults }: HeldToBins): VisionscaleEr
   });
 }
 
-/** Labels named in a line at most. */
-const mostNamed = 8;
-
 function changeLines(before: Side | null, after: Side, { gone, come }: ChangedLabels): string[] {
-  if (before === null) return [];
-  if (before.digest === after.digest) return [`${entryLabel(after)} is the active model already`];
+  if (before === null || before.digest === after.digest) return [];
   const accuracy = ({ top1 }: Side) => (top1 === null ? 'not measured' : percent(top1));
   return [
     `model     ${entryLabel(before)} -> ${entryLabel(after)}`,
@@ -162,9 +156,4 @@ function changeLines(before: Side | null, after: Side, { gone, come }: ChangedLa
     ...(gone.length === 0 ? [] : [`  removed ${gone.length}: ${some(gone)}`]),
     ...(come.length === 0 ? [] : [`  added   ${come.length}: ${some(come)}`]),
   ];
-}
-
-function some(labels: readonly string[]): string {
-  const named = labels.slice(0, mostNamed).map(printable).join(', ');
-  return labels.length > mostNamed ? `${named}, …` : named;
 }

@@ -2,17 +2,14 @@
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { parseManifest } from '../../lib/models/format/manifest.ts';
-import { readActiveDigest, readPublished } from '../../lib/systems/database/tables/models.ts';
+import { readPipelineModel } from '../../lib/models/store/pipeline-model.ts';
 import type { Context } from './run.ts';
 
 /** Null where no model has been chosen. */
 export async function modelLabels(context: Context, pool: Pool): Promise<readonly string[] | null> {
   const { config } = context;
   if (config.model === undefined) {
-    const digest = await readActiveDigest(pool, config.pipeline);
-    const published = digest === null ? null : await readPublished(pool, digest);
-    const labels = published && parseManifest(JSON.stringify(published.manifest)).labels;
+    const labels = (await readPipelineModel(pool, config.pipeline))?.manifest.labels;
     if (labels) return labels;
   }
   return localLabels(context);

@@ -6,7 +6,9 @@ import type { ComposeOptions } from '../../compose.ts';
 import { errorMessage, faultCode, UsageError, VisionscaleError } from '../../lib/base/errors.ts';
 import type { Patience } from '../../lib/base/flow/retry.ts';
 import { printableLines } from '../../lib/base/printable.ts';
+import { writeAboveBars } from '../../lib/base/report/above-bars.ts';
 import { shownOn, styled } from '../../lib/base/report/style.ts';
+import { fitted, indented } from '../../lib/base/report/table.ts';
 import { sourceStack } from '../../lib/base/source-stack.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
@@ -178,7 +180,7 @@ async function openContext(command: Command, interruption: Interruption): Promis
   const log = await openLog(config.logLevel, interactive, source);
   const json = command.opts<{ json?: boolean }>().json === true;
   const say = (text: string) =>
-    void process.stderr.write(`${shownOn(process.stderr, printableLines(text))}\n`);
+    writeAboveBars(`${shownOn(process.stderr, fitted(printableLines(text), process.stderr))}\n`);
   // What runs on and on writes logs for machines; the rest, lines for the person who waits.
   const isService =
     ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
@@ -215,7 +217,7 @@ async function openContext(command: Command, interruption: Interruption): Promis
     say,
     print: (document, text) =>
       void process.stdout.write(
-        `${json ? jsonText(document) : shownOn(process.stdout, printableLines(text()))}\n`,
+        `${json ? jsonText(document) : shownOn(process.stdout, fitted(printableLines(text()), process.stdout))}\n`,
       ),
   };
 }
@@ -278,12 +280,10 @@ function tellError(error: unknown, json: boolean): void {
   const hint = expected ? error.hint : undefined;
   const stack = !expected && error instanceof Error && error.stack ? sourceStack(error.stack) : undefined;
   if (json) return tellJsonError(faultCode(error), errorMessage(error), hint, stack);
+  const fit = (text: string) => fitted(printableLines(text), process.stderr);
   const lines = [
-    styled(
-      'error',
-      printableLines(`visionscale: ${expected ? '' : 'unexpected error: '}${errorMessage(error)}`),
-    ),
-    ...(hint === undefined ? [] : [printableLines(hint.replaceAll(/^/gm, '  '))]),
+    styled('error', fit(`visionscale: ${expected ? '' : 'unexpected error: '}${errorMessage(error)}`)),
+    ...(hint === undefined ? [] : [indented(printableLines(hint), 2, process.stderr)]),
     ...(stack === undefined ? [] : [printableLines(stack)]),
   ];
   process.stderr.write(`${shownOn(process.stderr, lines.join('\n'))}\n`);

@@ -41,6 +41,12 @@ export class StageBars implements Disposable {
     this.advance(done - this.#done);
   }
 
+  /** The stage needed no more than this. */
+  complete(): void {
+    this.#progress?.expect(this.#done);
+    this.end();
+  }
+
   end(): void {
     this.#progress?.[Symbol.dispose]();
     this.#progress = undefined;

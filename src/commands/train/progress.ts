@@ -37,6 +37,8 @@ export class TrainProgress implements Disposable {
       case 'fit':
         return this.#advance('cross-validate', 'fits', event.done, event.total);
       case 'chosen': {
+        // It may end before its last fit.
+        this.#bars.complete();
         const { zoom, augmentation, penalty, top1 } = event.trial;
         if (top1 === undefined)
           return this.#tell('too few images for cross-validation: the usual settings are used');

@@ -1,11 +1,7 @@
-/** What the demo makes of drawn parts: accuracy, the report's lines, the page. */
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+/** What the demo makes of drawn parts: accuracy, the report's lines. */
 import { describe, expect, it } from 'vitest';
 import { accuracyOf, withTruth } from '../../../src/lib/local/demo/parts.ts';
-import { partsReport, writeGallery } from '../../../src/lib/local/demo/shown.ts';
+import { partsReport } from '../../../src/lib/local/demo/shown.ts';
 
 const truth = new Map([
   ['demo-parts/red gear/0001.jpg', 'red gear'],
@@ -52,23 +48,5 @@ describe('partsReport', () => {
     const lines = partsReport({ ...accuracyOf(all, truth.size), truth }).join('\n');
     expect(lines).toContain('4 of 4 parts named right');
     expect(lines).not.toContain('taken for');
-  });
-});
-
-describe('writeGallery', () => {
-  it('shows mistakes first, each picture by an address below the page, names escaped', async () => {
-    const dir = mkdtempSync(join(tmpdir(), 'gallery '));
-    const file = join(dir, 'page.html');
-    const odd = { imageKey: 'demo-parts/a&b/#1.jpg', category: '<i>', confidence: 12, truth: 'a&b' };
-    const judged = [...withTruth(answers, truth), odd];
-    await writeGallery(file, { title: '1 of 4', summary: '25 %', judged });
-    const page = readFileSync(file, 'utf8');
-    await rm(dir, { recursive: true });
-    expect(page.match(/<figure/g)).toHaveLength(4);
-    expect(page.match(/<figure class="wrong"/g)).toHaveLength(3);
-    expect(page.indexOf('red%20gear/0002.jpg')).toBeLessThan(page.indexOf('red%20gear/0001.jpg'));
-    expect(page).toContain('src="demo-parts/a%26b/%231.jpg"');
-    expect(page).toContain('&lt;i>');
-    expect(page).not.toContain('<i>');
   });
 });

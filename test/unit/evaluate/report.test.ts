@@ -9,7 +9,7 @@ import type { Judgement } from '../../../src/lib/learning/evaluate/judge.ts';
 import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { niceCeiling } from '../../../src/lib/learning/evaluate/report/charts.ts';
 import { countWarnings } from '../../../src/lib/learning/evaluate/report/counts.ts';
-import { escapeHtml, html } from '../../../src/lib/learning/evaluate/report/html.ts';
+import { escapeHtml, html } from '../../../src/lib/base/report/html.ts';
 import type { ReportInput } from '../../../src/lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../../src/lib/learning/evaluate/report/verdict.ts';
 import { writeReport } from '../../../src/lib/learning/evaluate/report.ts';

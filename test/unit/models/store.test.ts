@@ -32,6 +32,15 @@ function tiny(
   return { manifest, weights: tinyWeights(weights), labels: ['red', 'green', 'blue'] };
 }
 
+describe('use', () => {
+  it('makes the directory of a host that has no store yet', async () => {
+    const elsewhere = openModelStore(join(dir, 'not', 'there', 'yet'));
+    const [bundled] = await elsewhere.list();
+    await elsewhere.use(bundled!);
+    expect(await elsewhere.active()).toMatchObject({ digest: bundled!.digest });
+  });
+});
+
 describe('install', () => {
   it('writes everything that loadModel reads, and completes the manifest', async () => {
     const entry = await store.install(

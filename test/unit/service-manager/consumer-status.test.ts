@@ -32,14 +32,14 @@ describe('the status line of a consumer', () => {
     expect(status.line()).toBe('partition 1: consuming, lag 9; 0 predictions, 0 dead letters');
     expect(status.see(recorded(1, { predicted: 3, deadLettered: 1, lag: 6 }))).toBe(false);
     expect(status.see({ kind: 'lag', partition: 1, lag: 5, oldest: 1 })).toBe(false);
-    expect(status.line()).toBe('partition 1: consuming, lag 5; 3 predictions, 1 dead letters');
+    expect(status.line()).toBe('partition 1: consuming, lag 5; 3 predictions, 1 dead letter');
     expect(status.see({ kind: 'waiting', partition: 1, reason: 'access denied' })).toBe(true);
     expect(status.line()).toContain('partition 1: waiting: access denied, lag 5');
     expect(status.see({ kind: 'going on', partition: 1 })).toBe(true);
     expect(status.line()).toContain('partition 1: consuming, lag 5');
     expect(status.see({ kind: 'lost', partition: 1, epoch: 2 })).toBe(true);
     expect(status.see({ kind: 'released', partition: 1 })).toBe(false);
-    expect(status.line()).toBe('no partition; 3 predictions, 1 dead letters');
+    expect(status.line()).toBe('no partition; 3 predictions, 1 dead letter');
   });
 
   it('says what it waits for before it owns anything, and lists partitions in order', () => {

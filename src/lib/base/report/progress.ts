@@ -1,5 +1,6 @@
 /** Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere. */
 import { MultiBar, SingleBar } from 'cli-progress';
+import { barsShown } from './above-bars.ts';
 
 export interface ProgressOptions {
   label: string;
@@ -17,6 +18,7 @@ const partitionLineEvery = 1000;
 export class Progress implements Disposable {
   readonly #options: ProgressOptions;
   readonly #bar: SingleBar | undefined;
+  #shown: Disposable | undefined;
   readonly #began = performance.now();
   #total = 0;
   #done = 0;
@@ -32,8 +34,10 @@ export class Progress implements Disposable {
       hideCursor: true,
       stream: process.stderr,
       etaBuffer: 100,
+      forceRedraw: true,
     });
     this.#bar.start(0, 0, { rate: '' });
+    this.#shown = barsShown(aboveBar);
   }
 
   /** How much there is to do, as far as is known. */
@@ -53,7 +57,9 @@ export class Progress implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#bar?.stop();
+    if (this.#bar === undefined) return;
+    this.#bar.stop();
+    this.#shown?.[Symbol.dispose]();
   }
 
   #rate(): string {
@@ -64,9 +70,15 @@ export class Progress implements Disposable {
   }
 }
 
+/** The bar is drawn anew at its next turn, where the cursor is; when it ends, it returns to where that was saved. */
+function aboveBar(lines: string): void {
+  process.stderr.write(`\r\u001b[K${lines}\u001b7`);
+}
+
 /** The partitions' progress side by side. */
 export class PartitionBars implements Disposable {
   readonly #bars: MultiBar | undefined;
+  #shown: Disposable | undefined;
   readonly #bar = new Map<number, SingleBar>();
   readonly #counts: string[] = [];
   readonly #line: (text: string) => void;
@@ -85,6 +97,8 @@ export class PartitionBars implements Disposable {
 
   update(partition: number, done: number, total: number): void {
     if (this.#bars) {
+      const bars = this.#bars;
+      this.#shown ??= barsShown((lines) => bars.log(lines));
       const bar = this.#bar.get(partition) ?? this.#bars.create(total, 0, { partition });
       this.#bar.set(partition, bar);
       bar.update(done);
@@ -97,7 +111,10 @@ export class PartitionBars implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#bars?.stop();
+    if (this.#bars === undefined) return;
+    this.#bars.update(); // stop() would leave out what is still to be written above
+    this.#bars.stop();
+    this.#shown?.[Symbol.dispose]();
   }
 }
 

@@ -1,6 +1,6 @@
 /** Plain aligned tables, wrapped sentences, shares and counts for people. */
 import { printable } from '../printable.ts';
-import { type Style, styled } from './style.ts';
+import { type Style, styled, unmarked } from './style.ts';
 
 export interface Column<Row> {
   title: string;
@@ -95,6 +95,18 @@ export function wrapped(text: string, width: number, indent = ''): string {
     } else line = line === '' && lines.length === 0 ? word : `${line} ${word}`;
   }
   return [...lines, line].join('\n');
+}
+
+/** Each line of prose broken at spaces for the terminal that shows it; elsewhere, and where a line is indented, as it is. */
+export function fitted(text: string, { columns = Infinity }: { columns?: number }, indent = '  '): string {
+  return text.replaceAll(/^\S.*$/gm, (line) =>
+    unmarked(line).length <= columns ? line : wrapped(line, columns, indent),
+  );
+}
+
+/** As `fitted`, `by` places from the left. */
+export function indented(text: string, by: number, { columns = Infinity }: { columns?: number }): string {
+  return fitted(text, { columns: columns - by }, '').replaceAll(/^(?=.)/gm, ' '.repeat(by));
 }
 
 /** `94.2 %`; of a share of 1; `–` where nothing is known. */

@@ -44,7 +44,8 @@ export interface ClassifiedImage {
   modelDigest: string;
 }
 
-export type ClassifyOutcome = { kind: 'classified'; result: ClassifiedImage } | LeftOut;
+/** `file`: its real path. */
+export type ClassifyOutcome = { kind: 'classified'; result: ClassifiedImage; file: string } | LeftOut;
 
 /** A file that is not classified. */
 export type LeftOut =
@@ -76,6 +77,7 @@ export async function* classify(
       const { name, digest } = model;
       return {
         kind: 'classified',
+        file,
         result: { image: relative, category, confidence, top, model: name, modelDigest: digest },
       };
     } catch (error) {

@@ -3,15 +3,22 @@ import { VisionscaleError } from '../../base/errors.ts';
 import type { PassedOver } from '../../base/files/image-names.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/load.ts';
+import type { ConsumeResult } from '../../pipeline/consume/consume.ts';
 import type { UploadResult } from '../../pipeline/upload/upload.ts';
 import type { Database } from '../../systems/database/open.ts';
-import { answersTo, type OutcomeSummary, roundsOf, summarize } from '../../systems/database/tables/demo.ts';
+import {
+  answersTo,
+  type DemoAnswer,
+  type OutcomeSummary,
+  roundsOf,
+  summarize,
+} from '../../systems/database/tables/demo.ts';
 import { askAgain } from '../../systems/database/tables/images.ts';
 import { readOwners, readPosition } from '../../systems/database/tables/owners.ts';
 import { producedRequestId } from '../../systems/message/request.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from './child.ts';
-import { type Accuracy, accuracyOf, type Judged, withTruth } from './parts.ts';
+import { type Accuracy, accuracyOf, withTruth } from './parts.ts';
 
 export interface DemoDeps {
   database: Database;
@@ -36,12 +43,14 @@ export type DemoEvent =
   | { kind: 'produced'; produced: number }
   | { kind: 'progress'; partition: number; done: number; total: number }
   | { kind: 'waiting'; partition: number; reason: string }
-  /** Every prediction beside what its image shows, where that is known. */
-  | { kind: 'judged'; judged: Judged[] };
+  /** Every prediction, beside what its image shows where that is known. */
+  | { kind: 'answered'; answers: (DemoAnswer & { truth?: string })[] };
 
 export interface DemoResult extends Omit<OutcomeSummary, 'firstPredictionAt'>, Partial<Accuracy>, PassedOver {
   images: number;
   imagesPerSecond: number;
+  /** Mean time to decode, prepare and classify one image, in milliseconds; the rest of its latency it waits. */
+  classifyMs: number | null;
   /** From the call to the first row. */
   firstPredictionSeconds: number | null;
   /** What the consumers ran. */
@@ -115,27 +124,51 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
       imagesPerSecond: summary.seconds > 0 ? summary.predictions / summary.seconds : 0,
       firstPredictionSeconds:
         firstPredictionAt === null ? null : (firstPredictionAt.getTime() - startedAt) / 1000,
+      classifyMs: await classifyMs(consumers),
       model: owner?.model ?? null,
       engine: owner?.engine ?? null,
       rejected,
       passedOver,
       passedOverKinds,
-      ...(deps.truth !== undefined && (await judged(deps, options, ids, deps.truth))),
+      ...(await answered(deps, options, ids)),
     };
   } finally {
     await Promise.all(consumers.map((consumer) => consumer.stop()));
   }
 }
 
-async function judged(
-  { database, report }: DemoDeps,
+/** Of all images, as the consumers tell when they end. */
+async function classifyMs(consumers: readonly Child[]): Promise<number | null> {
+  const told = await Promise.all(
+    consumers.map(async (consumer) => {
+      await consumer.stop();
+      const text = await consumer.ended.catch(() => '');
+      // Nothing came of one that had to be killed.
+      return text === '' ? null : (JSON.parse(text) as ConsumeResult);
+    }),
+  );
+  const worked = told.filter((one) => one !== null && one.classifyMs !== null && one.predicted > 0);
+  const images = sum(worked.map((one) => one!.predicted));
+  return images === 0 ? null : sum(worked.map((one) => one!.predicted * one!.classifyMs!)) / images;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+async function answered(
+  { database, report, truth }: DemoDeps,
   { pipeline }: DemoOptions,
   ids: readonly string[],
-  truth: ReadonlyMap<string, string>,
-): Promise<Accuracy> {
-  const answers = withTruth(await answersTo(database.pool, pipeline, ids), truth);
-  report({ kind: 'judged', judged: answers });
-  return accuracyOf(answers, truth.size);
+): Promise<Partial<Accuracy>> {
+  const answers = await answersTo(database.pool, pipeline, ids);
+  if (truth === undefined) {
+    report({ kind: 'answered', answers });
+    return {};
+  }
+  const judged = withTruth(answers, truth);
+  report({ kind: 'answered', answers: judged });
+  return accuracyOf(judged, truth.size);
 }
 
 async function unexpectedEnd(consumer: Child): Promise<never> {

@@ -13,29 +13,43 @@ export const demoParts = {
   prefix: 'demo-parts',
 } as const;
 
-export interface DrawnParts {
+/** Being drawn. Disposing draws no more. */
+export interface DrawnParts extends AsyncDisposable {
   /** Where they are, a folder for each label. */
   directory: string;
-  /** What each picture shows, by its key. */
-  truth: Map<string, string>;
+  /** What each picture shows, by its key: of all, once they are drawn. */
+  truth: ReadonlyMap<string, string>;
+  /** How many there are by now. */
+  drawn: () => number;
+  /** All of them. */
+  done: Promise<void>;
 }
 
-/** Below the data directory. A second time draws the same pictures, which need no second upload. */
-export async function drawDemoParts(
-  dataDir: string,
-  options: { signal: AbortSignal; onPicture: () => void },
-): Promise<DrawnParts> {
+/**
+ * Begins to draw below the data directory: beside what else there is to do, for most of the work is done on threads of their
+ * own. A second time draws the same pictures, which need no second upload.
+ */
+export function drawDemoParts(dataDir: string, options: { signal: AbortSignal }): DrawnParts {
   const directory = join(dataDir, demoParts.prefix);
   const truth = new Map<string, string>();
-  await drawParts(directory, {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const done = drawParts(directory, {
     ...demoParts,
-    signal: options.signal,
-    onPicture({ path, label }) {
-      truth.set(`${demoParts.prefix}/${path}`, label);
-      options.onPicture();
-    },
+    signal,
+    onPicture: ({ path, label }) => void truth.set(`${demoParts.prefix}/${path}`, label),
   });
-  return { directory, truth };
+  done.catch(() => undefined); // whoever needs the pictures awaits it
+  return {
+    directory,
+    truth,
+    drawn: () => truth.size,
+    done,
+    async [Symbol.asyncDispose]() {
+      stop.abort();
+      await done.catch(() => undefined);
+    },
+  };
 }
 
 /** Whether the model has a name for every part. */

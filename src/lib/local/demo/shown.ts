@@ -1,11 +1,10 @@
-/** The demo's outcome for people: lines for the terminal, and a page with every drawn picture and what was made of it. */
-import { writeFile } from 'node:fs/promises';
+/** The demo's outcome for people: lines for the terminal. */
 import { printable } from '../../base/printable.ts';
-import { table } from '../../base/report/table.ts';
+import { fitted, table } from '../../base/report/table.ts';
 import { colours } from '../drawings/colours.ts';
 import { shapeNames } from '../drawings/shapes.ts';
 import type { DemoResult } from './demo.ts';
-import type { Accuracy, Judged } from './parts.ts';
+import type { Accuracy } from './parts.ts';
 
 const shownCategories = 12;
 const shownRejected = 5;
@@ -16,28 +15,30 @@ export interface ReportPlaces {
   store: string;
   /** What the model is limited to, where its manifest says so. */
   knows?: string | undefined;
-  /** Of drawn parts: what they show, and the page that shows them. */
-  parts?: { truth: ReadonlyMap<string, string>; page: string };
+  /** What drawn parts show, by key. */
+  truth?: ReadonlyMap<string, string> | undefined;
+  /** The page that shows every picture. */
+  page: string;
   /** Flags that other commands need to see the same data, e.g. `--data-dir '/x y'`; empty where none. */
   flags: string;
 }
 
 export function demoReport(result: DemoResult, places: ReportPlaces): string {
-  const { latencyMs } = result;
-  const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
   const lines = [
     '',
     `${result.predictions} predictions and ${result.deadLetters} dead letters for ${result.images} images`,
     `by ${result.model}, engine ${result.engine}${result.engine === 'wasm' ? ' (WebAssembly: onnxruntime-node, several times faster, is not installed here; see visionscale doctor)' : ''}`,
-    `${result.imagesPerSecond.toFixed(1)} images/s over ${result.seconds.toFixed(1)} s; from topic to row p50 ${ms(latencyMs.p50)}, p99 ${ms(latencyMs.p99)}`,
+    `${result.imagesPerSecond.toFixed(1)} images/s over ${result.seconds.toFixed(1)} s`,
+    ...timeLines(result),
   ];
   if (result.firstPredictionSeconds !== null) {
     lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
   }
-  if (places.knows !== undefined) lines.push(`${result.model} knows ${places.knows}`);
-  if (places.parts !== undefined && result.mistakes !== undefined) {
+  if (places.knows !== undefined) lines.push(fitted(`${result.model} knows ${places.knows}`, process.stdout));
+  const { truth } = places;
+  if (truth !== undefined && result.mistakes !== undefined) {
     const { accuracy = 0, right = 0, mistakes } = result;
-    lines.push(...partsReport({ accuracy, right, mistakes, truth: places.parts.truth }));
+    lines.push(...partsReport({ accuracy, right, mistakes, truth }));
   } else if (result.categories.length > 0) {
     lines.push(
       '',
@@ -64,19 +65,33 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     ...lines,
     '',
     'The data stays where it is:',
-    `  rows    ${places.database} (tables prediction_results, dead_letters, image_info)`,
+    `  rows    ${places.database}`,
+    '          tables prediction_results, dead_letters, image_info',
     `  topic   ${places.topic}`,
     `  images  ${places.store}`,
-    ...(places.parts === undefined
-      ? []
-      : ['', 'Every picture with its prediction:', `  ${places.parts.page}`]),
     '',
     'What to try next:',
     again('results --limit 10'),
     again('status'),
     again('doctor'),
-    ...(places.parts === undefined ? [] : [again('demo <a directory of your photographs>')]),
+    ...(truth === undefined ? [] : [again('demo <a directory of your photographs>')]),
+    '',
+    'Open this page to see the pictures with their predictions:',
+    `  ${places.page}`,
   ].join('\n');
+}
+
+/** All images are sent at once, so most of the time from topic to row is waiting: that says nothing of how fast one is. */
+export function timeLines({ classifyMs, latencyMs: { p50, p99 } }: DemoResult): string[] {
+  const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
+  return [
+    `${ms(classifyMs)} to classify an image`,
+    `in the queue before, for all came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
+  ];
+}
+
+function waited(latencyMs: number | null, classifyMs: number | null): number | null {
+  return latencyMs === null ? null : Math.max(0, latencyMs - (classifyMs ?? 0));
 }
 
 const shownMistakes = 8;
@@ -120,62 +135,4 @@ function countBy(labels: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   return counts;
-}
-
-// A page with every picture of the demo and what was made of it, mistakes first; it lies beside their directory.
-
-interface Gallery {
-  title: string;
-  /** A line below the title. */
-  summary: string;
-  judged: readonly Judged[];
-}
-
-/** Image keys are paths relative to the page. */
-export async function writeGallery(file: string, gallery: Gallery): Promise<void> {
-  await writeFile(file, page(gallery));
-}
-
-function page({ title, summary, judged }: Gallery): string {
-  const wrong = judged.filter(({ category, truth }) => category !== truth);
-  const right = judged.filter(({ category, truth }) => category === truth);
-  const leastSureFirst = right.toSorted((a, b) => a.confidence - b.confidence);
-  const section = (heading: string, shown: readonly Judged[]) =>
-    shown.length === 0
-      ? ''
-      : `<h2>${escaped(heading)}</h2>\n<div class="grid">\n${shown.map(figure).join('\n')}\n</div>`;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escaped(title)}</title>
-<style>
-  body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem; color: #1d242c; background: #f5f6f7; }
-  h1 { margin-bottom: 0 } p { color: #55606b; margin-top: .3rem }
-  .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(132px, 1fr)); gap: 12px }
-  figure { margin: 0; background: #fff; border-radius: 8px; overflow: hidden; box-shadow: 0 1px 3px #0003 }
-  figure.wrong { outline: 3px solid #d33 }
-  img { width: 100%; aspect-ratio: 1; display: block } figcaption { padding: 6px 8px; font-size: 13px }
-  small { color: #6a7580; float: right } del { color: #b22; display: block }
-</style>
-<h1>${escaped(title)}</h1>
-<p>${escaped(summary)}</p>
-${section('Taken for something else', wrong)}
-${section('Right, the least sure first', leastSureFirst)}
-</html>
-`;
-}
-
-function figure({ imageKey, category, truth, confidence }: Judged): string {
-  const isRight = category === truth;
-  const source = imageKey.split('/').map(encodeURIComponent).join('/');
-  const said = `<small>${confidence.toFixed(0)} %</small>`;
-  const caption = isRight
-    ? `${said}${escaped(category)}`
-    : `${said}<del>${escaped(category)}</del>${escaped(truth)}`;
-  return `<figure${isRight ? '' : ' class="wrong"'}><img loading="lazy" src="${source}" alt="${escaped(truth)}"><figcaption>${caption}</figcaption></figure>`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
 }

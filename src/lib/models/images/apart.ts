@@ -15,6 +15,7 @@ export type Look =
   | { kind: 'check' }
   | { kind: 'header' }
   | { kind: 'small pixels'; width: number; height: number }
+  | { kind: 'thumbnail'; side: number }
   | { kind: 'input'; preprocessing: Preprocessing; autoOrient: boolean };
 
 export interface LookSetup {
@@ -29,6 +30,8 @@ export interface ImagesApart extends AsyncDisposable {
   header(bytes: Uint8Array): Promise<SniffedImage>;
   /** As `smallPixels`. */
   smallPixels(bytes: Uint8Array, width: number, height: number): Promise<Uint8Array>;
+  /** As `thumbnail`. */
+  thumbnail(bytes: Uint8Array, side: number): Promise<Uint8Array>;
   /** What a network gets, prepared exactly. */
   input(bytes: Uint8Array, preprocessing: Preprocessing, autoOrient: boolean): Promise<Float32Array>;
 }
@@ -81,6 +84,7 @@ export function openImagesApart(
     },
     smallPixels: (bytes, width, height) =>
       look(bytes, { kind: 'small pixels', width, height }) as Promise<Uint8Array>,
+    thumbnail: (bytes, side) => look(bytes, { kind: 'thumbnail', side }) as Promise<Uint8Array>,
     input: (bytes, preprocessing, autoOrient) =>
       look(bytes, { kind: 'input', preprocessing, autoOrient }) as Promise<Float32Array>,
     async [Symbol.asyncDispose]() {

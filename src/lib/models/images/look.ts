@@ -4,7 +4,7 @@ import type { Look, LookSetup } from './apart.ts';
 import { checkImage } from './check.ts';
 import { readHeader } from './header.ts';
 import { openPrepare } from './prepare.ts';
-import { smallPixels } from './small.ts';
+import { smallPixels, thumbnail } from './small.ts';
 
 const open: OpenWork<LookSetup, Look, unknown> = ({ limits }) =>
   Promise.resolve(async (look, bytes) => {
@@ -17,6 +17,8 @@ const open: OpenWork<LookSetup, Look, unknown> = ({ limits }) =>
       }
       case 'small pixels':
         return smallPixels(bytes, look.width, look.height, limits);
+      case 'thumbnail':
+        return thumbnail(bytes, look.side, limits);
       case 'input': {
         const { preprocessing, autoOrient } = look;
         return (await openPrepare({ preprocessing, mode: 'exact', limits, autoOrient })(bytes)).input;

@@ -29,8 +29,7 @@ export function noModel(entries: readonly ModelEntry[]): VisionscaleError {
     code: 'no_model',
     hint: [
       ...choose,
-      'Or give --model <file.onnx> (VISIONSCALE_MODEL): an ONNX image classifier with its labels.txt beside it,',
-      'one label a line.',
+      'Or give --model <file.onnx> (VISIONSCALE_MODEL): an ONNX image classifier with its labels.txt beside it, one label a line.',
       ...comes,
     ].join('\n'),
   });

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { VisionscaleError } from '../../base/errors.ts';
 import { readActiveDigest, setActiveDigest, type PublishedModel, readPublished, savePublished } from '../../systems/database/tables/models.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
-import { parseManifest } from '../format/manifest.ts';
+import { type Manifest, parseManifest } from '../format/manifest.ts';
 import { inSharedMemory, invalidModel } from '../format/model-files.ts';
 import { loadModel, type LoadedModel } from '../format/model.ts';
 import { outputOfGraph } from '../format/output-kind.ts';
@@ -30,6 +30,16 @@ export async function loadPipelineModel(
 ): Promise<LoadedModel | null> {
   const digest = await readActiveDigest(deps.pool, pipeline);
   return digest === null ? null : loadByDigest(deps, models, digest);
+}
+
+/** What is known of it without loading it. */
+export async function readPipelineModel(
+  pool: Pool,
+  pipeline: string,
+): Promise<(Omit<PublishedModel, 'manifest'> & { manifest: Manifest }) | null> {
+  const digest = await readActiveDigest(pool, pipeline);
+  const published = digest === null ? null : await readPublished(pool, digest);
+  return published && { ...published, manifest: parseManifest(JSON.stringify(published.manifest)) };
 }
 
 /** From this host's model store; what it lacks is fetched, verified, and kept there for the next start. */

@@ -1,6 +1,6 @@
 /** The models of this user, a directory each (`<store>/<name>/<version>/`), and those that come with the package. */
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { access, constants, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, replaceFile } from '../../base/files/disk.ts';
@@ -136,7 +136,8 @@ class DirectoryStore implements ModelStore {
 
   async use({ name, version, digest }: ModelEntry): Promise<void> {
     try {
-      await mkdir(this.directory, { recursive: true });
+      // A host that only uses the bundled model has no store yet.
+      await makeDirectory(this.directory);
       await replaceFile(this.#activeFile, `${JSON.stringify({ name, version, digest })}\n`);
     } catch (error) {
       throw explainedDiskError(error, this.directory);

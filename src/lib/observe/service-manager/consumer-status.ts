@@ -1,4 +1,5 @@
 /** One line on how a consumer fares, as `status` would say it, from what it reports. */
+import { counted } from '../../base/report/table.ts';
 import type { ConsumeEvent } from '../../pipeline/consume/options.ts';
 import { awayLine, noServers, type Servers } from '../../pipeline/server-watch.ts';
 
@@ -96,6 +97,6 @@ export class ConsumerStatus {
     const away = awayLine(this.#servers.away);
     const isTold = away !== null && this.#waiting && partitions.length === 0;
     const states = [...(away === null ? [] : [away]), ...(isTold ? [] : [doing])];
-    return `${states.join('; ')}; ${this.#predicted} predictions, ${this.#deadLettered} dead letters`;
+    return `${states.join('; ')}; ${counted(this.#predicted, 'prediction')}, ${counted(this.#deadLettered, 'dead letter')}`;
   }
 }

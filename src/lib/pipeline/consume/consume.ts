@@ -24,6 +24,8 @@ export interface ConsumeResult {
   ignored: number;
   seconds: number;
   imagesPerSecond: number;
+  /** Mean time to decode, prepare and classify one image, in milliseconds; null where there was none. */
+  classifyMs: number | null;
 }
 
 /** Runs until the signal aborts or, with `untilDrained`, until caught up. Throws where the topic does not exist. */
@@ -85,6 +87,8 @@ class Count {
   #ignored = 0;
   #began: number | undefined;
   #ended = 0;
+  #classified = 0;
+  #classifyMs = 0;
 
   see(event: ConsumeEvent): ConsumeEvent {
     if (event.kind === 'owning') this.#began ??= performance.now();
@@ -93,6 +97,12 @@ class Count {
       this.#deadLettered += event.deadLettered;
       this.#ignored += event.ignored;
       this.#ended = performance.now();
+      for (const outcome of event.outcomes) {
+        if (outcome.kind !== 'prediction') continue;
+        const { decode, preprocess, infer } = outcome.classification.stages;
+        this.#classified++;
+        this.#classifyMs += decode + preprocess + infer;
+      }
     }
     return event;
   }
@@ -106,6 +116,7 @@ class Count {
       ignored: this.#ignored,
       seconds: rounded(seconds),
       imagesPerSecond: seconds > 0 ? rounded(this.#predicted / seconds) : 0,
+      classifyMs: this.#classified > 0 ? rounded(this.#classifyMs / this.#classified) : null,
     };
   }
 }

@@ -1,8 +1,8 @@
 /** The report's charts as SVG: the curves of a training, and the confusion matrix. */
+import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import type { Judgement } from '../judge.ts';
 import { images } from './counts.ts';
-import { html, type Html } from './html.ts';
 import type { HistoryPoint } from './input.ts';
 
 interface Curve {

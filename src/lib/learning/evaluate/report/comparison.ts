@@ -1,11 +1,11 @@
 /** Tables of the report: every class, and two models side by side. */
+import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import { compareJudgements, distinctNames, type PairedImage } from '../compare.ts';
 import type { Judgement } from '../judge.ts';
 import { confusedPairs } from '../metrics.ts';
 import { classCounts, leastImages } from './counts.ts';
 import { answerLines, picture, type Thumbnails } from './gallery.ts';
-import { html, type Html } from './html.ts';
 import type { ReportInput } from './input.ts';
 
 const mostImages = 12;

@@ -2,11 +2,11 @@
 import { realpath } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { readImageFile } from '../../../base/files/read-file.ts';
+import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import { defaultLimits } from '../../../models/images/limits.ts';
 import { thumbnail } from '../../../models/images/small.ts';
 import { worstMistakes, type JudgedImage, type Judgement } from '../judge.ts';
-import { html, type Html } from './html.ts';
 import type { ReportInput } from './input.ts';
 
 const mostMistakes = 36;

@@ -1,4 +1,5 @@
 /** report.html: one file with everything in it, safe to open whatever the images are called. */
+import { Html, html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import { worstMistakes } from '../judge.ts';
 import { confusedPairs } from '../metrics.ts';
@@ -6,7 +7,6 @@ import { learningCurves, heatMap, mostClasses } from './charts.ts';
 import { classTable, comparisonSection } from './comparison.ts';
 import { countWarnings, images } from './counts.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
-import { Html, html } from './html.ts';
 import type { ReportInput } from './input.ts';
 import { accuracyInterval, verdict } from './verdict.ts';
 
