@@ -1,5 +1,6 @@
 /** What `consume` logs: what happens to its partitions, and every minute how far they have come; a message only at debug. */
 import type { Logger } from 'pino';
+import { counted } from '../../lib/base/report/table.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
 import { noServers, type Servers } from '../../lib/pipeline/server-watch.ts';
 import type { Context } from '../shared/run.ts';
@@ -179,7 +180,7 @@ class DeadLetterLog {
   flush(): void {
     if (this.#untold.size === 0) return;
     const letters = [...this.#untold.values()].reduce((a, b) => a + b);
-    this.#log.warn({ byCode: Object.fromEntries(this.#untold) }, `${letters} more dead letters`);
+    this.#log.warn({ byCode: Object.fromEntries(this.#untold) }, counted(letters, 'more dead letter'));
     this.#untold.clear();
   }
 

@@ -65,7 +65,7 @@ describe('the log of consume', () => {
     hear({ kind: 'released', partition: 0 });
     expect(lines.slice(2).map(({ msg }) => msg)).toEqual([
       'dead letter: no 1',
-      '1 more dead letters',
+      '1 more dead letter',
       'partition released',
     ]);
   });
