@@ -20,8 +20,8 @@ bins.yaml:
       classes: ["green *"]
       confidence: 80
 
-A class that is named goes before globs; of these the first that matches
-decides.`;
+A class name wins over every glob. Among globs, the first in the file that
+matches wins.`;
 
 export function binsCommand(): Command {
   const bins = new Command('bins')
