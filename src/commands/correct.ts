@@ -30,7 +30,7 @@ export function correctCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale correct belt-1/0042.jpg washer\n  $ visionscale correct --from ./to-sort\n\n' +
-        'With --from every image that is still there counts as looked at: delete what you\nhave not judged.',
+        'With --from, every image that is still in the folders counts as judged: delete\nthose that you have not judged.',
     );
   return withSettings(command, [...infrastructure, 'VISIONSCALE_MODEL', 'VISIONSCALE_MODELS']).action(
     (key: string | undefined, label: string | undefined, options: CorrectFlags, command: Command) =>

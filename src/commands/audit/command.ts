@@ -21,11 +21,10 @@ every key that is
   mismatched  an outcome whose request id names another image; a message with
               the request id of another image's outcome
 
-Exit code 1 where there is any. Messages that no consumer has taken yet are
-waiting, and images not yet produced are counted as such: neither is missing, so
-an audit may run beside everything else. Messages of any sender count. Outcomes
-of messages that the topic has deleted since, and that no row names, are counted
-as unverifiable.
+Exit code 1 if there is any such key. Messages that no consumer has taken yet
+and images not yet produced are counted, but not as missing: an audit can run at
+any time. Messages count whoever sent them. Outcomes of messages that the topic
+has deleted since, and that no row names, are counted as unverifiable.
 
 Example:
   $ visionscale audit --pipeline default --json`;

@@ -29,10 +29,10 @@ export function classifyCommand(): Command {
           'after',
           '\nExample:\n  $ visionscale classify ./photographs --server http://127.0.0.1:8080\n' +
             '  $ visionscale classify ./photographs --local --html labels.html\n\n' +
-            'With --json one line per image: in the order of the paths with --local, else as\n' +
-            'results arrive. Broken images are reported on stderr, and how many files were\n' +
-            'passed over because they are no images by name. A server uses its own model; the\n' +
-            'flags of models apply to --local.',
+            'With --json, prints one line per image: with --local in the order of the paths,\n' +
+            'else as results arrive. Broken images go to stderr, with the number of files\n' +
+            'that were passed over because of their names. The model flags are for --local:\n' +
+            'a server uses its own model.',
         ),
       [
         'VISIONSCALE_SERVER',

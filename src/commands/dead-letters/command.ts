@@ -87,7 +87,7 @@ function add(): Command {
       'after',
       '\nExample:\n  $ visionscale dead-letters add --partition 2 --offset 4711 --reason "it hangs"\n\n' +
         'Consumers need not be stopped: the one that works on the message passes over it.\n' +
-        'dead-letters retry sends it once more. Exit code 1 where there is no such\n' +
+        'dead-letters retry sends it once more. Exit code 1 if there is no such\n' +
         'message or it is recorded already.',
     );
   const settings = [...infrastructure, 'VISIONSCALE_RESULTS_TOPIC', 'VISIONSCALE_MESSAGE_REQUESTS'] as const;
