@@ -1,6 +1,7 @@
 /** The pipeline end to end through the built binary, on whatever infrastructure the settings name. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
@@ -208,6 +209,18 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
           .every((line) => line.startsWith('red 0.png,red,')),
       ).toBe(true);
       expect((await rig.run(['results'])).stdout).toContain('category');
+      const parquet = ['results', '--key', 'red 0.png', '--parquet', 'red.parquet'];
+      const written = await rig.json<{ rows: number }>(parquet);
+      const file = await asyncBufferFromFile(join(rig.dir, 'red.parquet'));
+      const read = await parquetReadObjects({ file });
+      expect(read).toHaveLength(written.rows);
+      expect(read[0]).toMatchObject({ imageKey: 'red 0.png', category: 'red', belt: null });
+      expect(read[0]!['time']).toBeInstanceOf(Date);
+      const again = await rig.run(parquet);
+      expect([again.code, again.stderr]).toEqual([
+        2,
+        expect.stringContaining('red.parquet is there already'),
+      ]);
       const [last] = await rig.json<Record<string, string>[]>(['results', '--limit', '1']);
       const { model, modelVersion, hostname } = last!;
       const from = ['--model', `${model}@${modelVersion}`, '--consumer', hostname!];

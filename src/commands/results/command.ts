@@ -20,10 +20,13 @@ export function resultsCommand(): Command {
       .option('-n, --limit <n>', 'Most rows', countAbove0, 20)
       .addOption(new Option('--csv', 'Print CSV with a header line').conflicts('json'))
       .addOption(
+        new Option('--parquet <file>', 'Write them to this new file, as Apache Parquet').conflicts('csv'),
+      )
+      .addOption(
         new Option(
           '-f, --follow',
           'Print each new prediction as it is made, until Ctrl-C; with --json one document a line',
-        ).conflicts(['csv', 'since', 'limit']),
+        ).conflicts(['csv', 'parquet', 'since', 'limit']),
       )
       .addHelpText(
         'after',

@@ -2,8 +2,9 @@
 import { stringify } from 'csv-stringify/sync';
 import type { Pool } from 'pg';
 import { openDatabase } from '../../compose.ts';
+import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
-import { type Column, table } from '../../lib/base/report/table.ts';
+import { type Column, counted, table } from '../../lib/base/report/table.ts';
 import { latestLetterOf } from '../../lib/systems/database/tables/dead-letters.ts';
 import {
   latestResults,
@@ -23,6 +24,7 @@ export interface ResultsFlags extends SourceFlags {
   since?: string;
   limit: number;
   csv?: boolean;
+  parquet?: string;
   follow?: boolean;
 }
 
@@ -36,6 +38,7 @@ export default async function (context: Context, options: ResultsFlags): Promise
     ...timeRange(options),
     ...sourceFilter(options),
   };
+  if (options.parquet !== undefined) await requireWritableFile(options.parquet);
   await using database = await openDatabase(context);
   if (options.follow) {
     await follow<{ result: Result }>(context, database.pool, {
@@ -46,6 +49,13 @@ export default async function (context: Context, options: ResultsFlags): Promise
     return;
   }
   const rows = await latestResults(database.pool, filter);
+  if (options.parquet !== undefined) {
+    const { writeParquet } = await import('./parquet.ts');
+    await writeParquet(options.parquet, rows);
+    const written = { file: options.parquet, rows: rows.length };
+    context.print(written, () => `${counted(written.rows, 'prediction')} in ${written.file}`);
+    return;
+  }
   if (options.csv) {
     const columns = [
       'imageKey',
