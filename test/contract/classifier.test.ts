@@ -13,6 +13,7 @@ import { loadModel } from '../../src/lib/models/format/model.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { describeEngines, presentEngines } from '../support/engines.ts';
 import { asSharp, pattern, plainJpeg, rejection } from '../support/images.ts';
+import { bufferedBytes } from '../support/memory.ts';
 import { blackPng } from '../support/png.ts';
 import { childrenOf, rssOf } from '../support/processes.ts';
 import { describeWith, testData } from '../support/servers.ts';
@@ -191,7 +192,7 @@ describeEngines((engine) => {
       const image = await plainJpeg('#804020', 224);
       const classify = async (times: number) => {
         for (let i = 0; i < times; i++) await classifier.classify(image);
-        return childrenOf(process.pid).reduce((sum, pid) => sum + rssOf(pid), process.memoryUsage.rss());
+        return childrenOf(process.pid).reduce((sum, pid) => sum + rssOf(pid), await bufferedBytes());
       };
       const before = await classify(50);
       const growth = (await classify(count)) - before;

@@ -1,11 +1,10 @@
 /** What every topic has to do: run on each implementation by the files beside this one. */
 import { randomBytes } from 'node:crypto';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OutgoingRecord, TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
 import type { GroupHandler, Reader, Topic } from '../../src/lib/systems/topic/topic.ts';
+import { bufferedBytes } from '../support/memory.ts';
 import type { itThorough } from '../support/thorough.ts';
 
 export interface TopicUnderTest extends AsyncDisposable {
@@ -41,17 +40,6 @@ export async function take(reader: Reader, count: number): Promise<TopicRecord[]
     if (taken.length === count) break;
   }
   return taken;
-}
-
-/** Bytes in buffers that are still reachable. Buffers are freed and counted a moment after they were found dead. */
-async function bufferedBytes(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let n = 0; n < 4; n++) {
-    collect();
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return process.memoryUsage().arrayBuffers;
 }
 
 /** Remembers what a member holds, and lets a test wait for it. */
