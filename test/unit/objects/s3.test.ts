@@ -1,4 +1,5 @@
 /** The S3 store against a server that misbehaves on purpose. */
+import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
@@ -136,6 +137,93 @@ describe('S3 store', () => {
       await using store = open(server.endpoint);
       await store.get('x.jpg', read);
       await expect(store.get('x.jpg', { ...read, signal: stop.signal })).rejects.toThrow('enough');
+    });
+  });
+
+  describe('PUT after the first, without the layers of the SDK', () => {
+    const quick = ({ headers }: IncomingMessage) => !('amz-sdk-request' in headers);
+    const body = Buffer.from('a picture');
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    const options = { ...jpeg, sha256 };
+    const received = async (request: IncomingMessage) => Buffer.concat(await request.toArray()).toString();
+
+    it('sends the same, signed, over the same connection', async () => {
+      const seen: Record<string, unknown>[] = [];
+      await using server = await serve((request, response) => {
+        const { headers, url, method } = request;
+        const signed = /^AWS4-HMAC-SHA256 .*Signature=[0-9a-f]{64}$/.test(headers.authorization ?? '');
+        const said = ['content-type', 'content-length', 'x-amz-content-sha256', 'x-amz-security-token'];
+        const told = said.map((name) => headers[name]);
+        void received(request).then((sent) => {
+          seen.push({
+            quick: quick(request),
+            url: url!.replace('?x-id=PutObject', ''),
+            method,
+            signed,
+            told,
+            sent,
+          });
+          response.end();
+        });
+      });
+      await using store = open(server.endpoint, { prefix: 'folder' });
+      const key = "belt 1/é+%!'()*.jpg";
+      for (let n = 0; n < 3; n++) await store.put(key, body, options);
+      await store.put(key, body, jpeg);
+      expect(seen.map(({ quick }) => quick)).toEqual([false, true, true, false]);
+      for (const one of seen) expect({ ...one, quick: false }).toEqual(seen[0]);
+      expect(seen[0]).toMatchObject({
+        method: 'PUT',
+        signed: true,
+        told: ['image/jpeg', '9', sha256, credentials.sessionToken],
+        sent: 'a picture',
+      });
+      expect(server.connections()).toBe(1);
+    });
+
+    it.each([
+      [
+        'an answer',
+        (request: IncomingMessage, response: ServerResponse) => xml(500, 'InternalError')(request, response),
+      ],
+      ['a broken connection', (request: IncomingMessage) => void request.socket.destroy()],
+    ])('is the SDK’s to try again after %s', async (_, fail) => {
+      const seen: boolean[] = [];
+      await using server = await serve((request, response) => {
+        seen.push(quick(request));
+        if (quick(request)) fail(request, response);
+        else response.end();
+      });
+      await using store = open(server.endpoint);
+      for (let n = 0; n < 2; n++) await store.put('x.jpg', body, options);
+      expect(seen).toEqual([false, true, false]);
+    });
+
+    it('is left to the SDK after a few refusals', async () => {
+      const seen: boolean[] = [];
+      await using server = await serve((request, response) => {
+        seen.push(quick(request));
+        if (quick(request)) xml(403, 'AccessDenied')(request, response);
+        else response.end();
+      });
+      await using store = open(server.endpoint);
+      for (let n = 0; n < 6; n++) await store.put('x.jpg', body, options);
+      expect(seen.filter(Boolean)).toHaveLength(3);
+      expect(seen.filter((one) => !one)).toHaveLength(6);
+    });
+
+    it('is left to the SDK where that sends a checksum beside the body', async () => {
+      vi.stubEnv('AWS_REQUEST_CHECKSUM_CALCULATION', 'WHEN_SUPPORTED');
+      const seen: boolean[] = [];
+      await using server = await serve((request, response) => {
+        seen.push(quick(request));
+        response.end();
+      });
+      vi.stubEnv('AWS_ENDPOINT_URL_S3', server.endpoint);
+      const { endpoint: _, ...rest } = { endpoint: '', bucket: 'bucket', credentials };
+      await using store = openS3Store({ ...rest, region: 'us-east-1', forcePathStyle: true });
+      for (let n = 0; n < 2; n++) await store.put('x.jpg', body, options);
+      expect(seen).toEqual([false, false]);
     });
   });
 

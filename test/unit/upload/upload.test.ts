@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { DatabaseError, ImageError, ObjectError, UsageError } from '../../../src/lib/base/errors.ts';
 import {
   type UploadEvent,
@@ -407,6 +407,29 @@ describe('upload', () => {
     expect(await run()).toMatchObject({ uploaded: 0, skipped: 2 });
     expect(await run({ recheck: true })).toMatchObject({ uploaded: 1, skipped: 1 });
     expect(await stored()).toEqual(['a.jpg', 'b.jpg']);
+  });
+
+  it('saves the rows that come while others are saved together', async () => {
+    const names = Array.from({ length: 20 }, (_, n) => `${n}.jpg`);
+    await write(Object.fromEntries(names.map((name) => [name, `image ${name}`])));
+    const saves: number[] = [];
+    let saving = 0;
+    const table: ImageTable = {
+      lookup: (keys) => images.lookup(keys),
+      forget: (key) => images.forget(key),
+      async save(rows) {
+        expect(++saving).toBe(1);
+        saves.push(rows.length);
+        // The first is under way until all others have been put.
+        if (saves.length === 1) await vi.waitFor(async () => expect(await stored()).toHaveLength(20));
+        await images.save(rows);
+        saving--;
+      },
+    };
+    expect(await run({ concurrency: 20 }, { images: table })).toMatchObject({ uploaded: 20 });
+    expect(images.rows.size).toBe(20);
+    expect(saves.length).toBeLessThan(20);
+    expect(saves.reduce((sum, rows) => sum + rows, 0)).toBe(20);
   });
 
   it('holds no more images than its concurrency, and looks rows up in batches', async () => {

@@ -18,7 +18,7 @@ import { readImageFile } from '../../base/files/read-file.ts';
 import { checkPaths, pathFilter, type Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
-import type { ImageTable } from '../../systems/database/tables/images.ts';
+import type { ImageRow, ImageTable } from '../../systems/database/tables/images.ts';
 import { objectKeyFault, type ObjectStore } from '../../systems/objects/store.ts';
 import { type Candidate, plan } from './plan.ts';
 
@@ -71,7 +71,8 @@ export interface UploadResult extends PassedOver {
  * access; running it again goes on where it stopped. Bad files are rejected one by one and stop nothing.
  */
 export async function upload(deps: UploadDeps, options: UploadOptions): Promise<UploadResult> {
-  const { store, images, check, report, signal } = deps;
+  const { store, check, report, signal } = deps;
+  const images = savingTogether(deps.images);
   const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = Infinity } = options;
   const started = performance.now();
   const passedOver = new PassedOverCount();
@@ -170,6 +171,29 @@ export async function upload(deps: UploadDeps, options: UploadOptions): Promise<
   }
 }
 
+/** Rows that come while others are being saved are saved together: the database makes each commit durable, one after another. */
+function savingTogether(images: ImageTable): ImageTable {
+  let last: Promise<unknown> = Promise.resolve();
+  let next: { rows: ImageRow[]; saved: Promise<void> } | undefined;
+  return {
+    lookup: (keys) => images.lookup(keys),
+    forget: (key) => images.forget(key),
+    save(rows) {
+      if (next === undefined) {
+        const together: ImageRow[] = [];
+        const saved = last.then(() => {
+          next = undefined;
+          return images.save(together);
+        });
+        last = saved.catch(() => undefined);
+        next = { rows: together, saved };
+      }
+      next.rows.push(...rows);
+      return next.saved;
+    },
+  };
+}
+
 /** Faults of the one file, not of the run. */
 function isRejection(error: unknown): error is VisionscaleError {
   return error instanceof ImageError || (error instanceof ObjectError && error.code === 'bad_key');
@@ -245,7 +269,7 @@ export async function uploadImage(
   if (dryRun) return 'would_upload';
   // Killed behind the put, the row would vouch for an object that is another by now, should the old file come back.
   if (knownSha256 !== null && !same) await patiently(() => images.forget(key));
-  await patiently(() => store.put(key, content, { contentType }));
+  await patiently(() => store.put(key, content, { contentType, sha256 }));
   await patiently(() => images.save([{ key, sha256, bytes, contentType }]));
   return 'uploaded';
 }

@@ -8,6 +8,8 @@ export interface ObjectInfo {
 
 export interface PutOptions {
   contentType: string;
+  /** Of the body, in hex, where the caller has it: a store need not compute it again. */
+  sha256?: string;
 }
 
 export interface GetOptions {

@@ -85,7 +85,7 @@ export class QuickGet {
   }
 }
 
-function encodeKey(key: string): string {
+export function encodeKey(key: string): string {
   return key.split('/').map(encodeSegment).join('/');
 }
 

@@ -23,6 +23,7 @@ import {
   type PutOptions,
 } from '../store.ts';
 import { type Found, QuickGet } from './quick-get.ts';
+import { QuickPut } from './quick-put.ts';
 import { decodeContent, encodingsOf, readBody } from './s3-body.ts';
 import { s3Client, type S3Connection, decodeListedKey } from './s3-client.ts';
 import {
@@ -58,6 +59,7 @@ class S3Store implements ObjectStore {
   readonly url: string;
   readonly #client: S3Client;
   readonly #quick: QuickGet;
+  readonly #quickPut: QuickPut;
   readonly #bucket: string;
   /** What every key begins with in the bucket: empty, or a folder and its slash. */
   readonly #base: string;
@@ -66,6 +68,7 @@ class S3Store implements ObjectStore {
   constructor(options: S3Options, base: string) {
     this.#client = s3Client(options);
     this.#quick = new QuickGet(this.#client);
+    this.#quickPut = new QuickPut(this.#client);
     this.#bucket = options.bucket;
     this.#base = base;
     const folder = base.split('/').map(encodeURIComponent).join('/');
@@ -137,10 +140,13 @@ class S3Store implements ObjectStore {
     return this.#client.send(command, signal && { abortSignal: signal });
   }
 
-  async put(key: string, body: Buffer, { contentType }: PutOptions): Promise<void> {
-    const params = { ...this.#address(key), Body: body, ContentType: contentType };
+  async put(key: string, body: Buffer, { contentType, sha256 }: PutOptions): Promise<void> {
+    const address = this.#address(key);
+    const params = { ...address, Body: body, ContentType: contentType };
     await this.#guard(async () => {
       if (body.length < MULTIPART_BYTES) {
+        const quick = sha256 !== undefined && { body, contentType, sha256 };
+        if (quick && (await this.#quickPut.put(address.Key, quick))) return;
         await this.#client.send(new PutObjectCommand(params));
         return;
       }
