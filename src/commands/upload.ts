@@ -4,6 +4,7 @@ import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { passedOverLine } from '../lib/base/files/image-names.ts';
 import { counted } from '../lib/base/report/table.ts';
+import { usableCores } from '../lib/base/sandbox/parallelism.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
 import { openReadyStore } from './shared/opening.ts';
@@ -16,6 +17,7 @@ interface UploadFlags {
   strict?: boolean;
   prefix?: string;
   concurrency?: number;
+  verify?: boolean;
   dryRun?: boolean;
   recheck?: boolean;
 }
@@ -30,7 +32,12 @@ export function uploadCommand(): Command {
         .argument('[path...]', 'Files and directories (default: IMG_DIR)'),
     )
       .option('--prefix <folder>', 'Folder of the store to put the images into')
-      .option('--concurrency <n>', 'Images at a time (default: 8)', countAbove0)
+      .option('--verify', 'Decode every image to its last pixel, instead of checking that its file is whole')
+      .option(
+        '--concurrency <n>',
+        'Images at a time (default: 8; with --verify two a core, if more)',
+        countAbove0,
+      )
       .option('--dry-run', 'Show what would be done, and write nothing')
       .option('--recheck', 'Also check that the store still has what would be skipped')
       .addHelpText('after', "\nExample:\n  $ visionscale upload ./photographs --exclude '**/thumbnails/**'"),
@@ -59,7 +66,11 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
   await using store = await openReadyStore(context);
   await using looking = openImagesApart(config.limits);
   using progress = new Progress({ label: 'upload', unit: 'images', interactive, line: say });
-  const deps = uploader(context, database, store, looking);
+  const verify = options.verify === true;
+  const check = (bytes: Buffer) => (verify ? looking.check(bytes) : looking.structure(bytes));
+  // One in work and one on its way to each process.
+  const concurrency = options.concurrency ?? (verify ? Math.max(8, 2 * usableCores()) : undefined);
+  const deps = uploader(context, database, store, check);
   const result = await upload(
     {
       ...deps,
@@ -78,7 +89,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
       maxBytes: config.limits.maxBytes,
       giveUpAfterMs: config.giveUpAfterMs,
       ...(options.prefix !== undefined && { prefix: options.prefix }),
-      ...(options.concurrency !== undefined && { concurrency: options.concurrency }),
+      ...(concurrency !== undefined && { concurrency }),
       dryRun: options.dryRun === true,
       recheck: options.recheck === true,
     },

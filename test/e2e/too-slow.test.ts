@@ -86,13 +86,13 @@ describe('an image that takes too long', () => {
   );
 
   itThorough(
-    'is rejected by `upload` and `classify`, which go on with the others',
+    'is rejected by `upload --verify` and `classify`, which go on with the others',
     async () => {
       const rig = await openRig(3, '500ms');
       {
         await using _ = rig;
         const images = join(rig.dir, 'images');
-        const uploaded = await rig.run(['upload', images, '--json']);
+        const uploaded = await rig.run(['upload', images, '--verify', '--json']);
         expect(uploaded.code).toBe(1);
         expect(JSON.parse(uploaded.stdout)).toMatchObject({
           uploaded: 3,

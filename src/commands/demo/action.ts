@@ -98,7 +98,8 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
       env: context.env,
       upload: async (onKey) => {
         if (parts !== undefined) await allDrawn(context, parts);
-        return upload(uploader(context, database, store, looking, onKey), { paths, ...prefix, maxBytes });
+        const check = (bytes: Buffer) => looking.check(bytes);
+        return upload(uploader(context, database, store, check, onKey), { paths, ...prefix, maxBytes });
       },
       ...(parts !== undefined && { truth: parts.truth }),
       report(event) {

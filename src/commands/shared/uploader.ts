@@ -1,6 +1,5 @@
 /** What the verb `upload` is handed by the commands that upload. */
 import { errorMessage } from '../../lib/base/errors.ts';
-import type { ImagesApart } from '../../lib/models/images/apart.ts';
 import type { UploadDeps } from '../../lib/pipeline/upload/upload.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { imageTable } from '../../lib/systems/database/tables/images.ts';
@@ -13,14 +12,14 @@ export function uploader(
   { log, signal }: Context,
   database: Database,
   store: ObjectStore,
-  looking: ImagesApart,
+  check: UploadDeps['check'],
   onKey: (key: string) => void = () => undefined,
 ): UploadDeps {
   const waiting = new Waiting(log);
   return {
     store,
     images: imageTable(database.pool),
-    check: (bytes) => looking.check(bytes),
+    check,
     signal,
     report(event) {
       if (event.kind === 'uploaded' || event.kind === 'skipped') onKey(event.key);

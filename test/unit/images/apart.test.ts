@@ -34,6 +34,23 @@ describe('images looked at apart', () => {
     });
   }, 60_000);
 
+  it('are decoded where their structure is not whole, and only there', async () => {
+    await using looking = openImagesApart(limits);
+    const png = await asSharp(pattern(40, 30)).png().toBuffer();
+    const jpeg = await asSharp(pattern(40, 30)).jpeg().toBuffer();
+    const before = childrenOf(process.pid).length;
+    expect(await looking.structure(png)).toEqual({ format: 'png', contentType: 'image/png' });
+    expect(await looking.structure(jpeg)).toEqual({ format: 'jpeg', contentType: 'image/jpeg' });
+    await expect(looking.structure(Buffer.from('no image'))).rejects.toMatchObject({ code: 'not_an_image' });
+    expect(childrenOf(process.pid)).toHaveLength(before);
+    // Its end mark is missing, and no pixel.
+    expect(await looking.structure(png.subarray(0, -12))).toMatchObject({ contentType: 'image/png' });
+    expect(childrenOf(process.pid)).toHaveLength(before + 1);
+    await expect(looking.structure(jpeg.subarray(0, -20))).rejects.toMatchObject({ code: 'truncated' });
+    const tiff = await asSharp(pattern(40, 30)).tiff().toBuffer();
+    expect(await looking.structure(tiff)).toEqual({ format: 'tiff', contentType: 'image/tiff' });
+  }, 60_000);
+
   it.each(['tiff', 'gif', 'png', 'webp'] as const)(
     'are where headers may take long: %s',
     async (format) => {

@@ -1,14 +1,14 @@
 /** Looks at images in processes of their own: whatever a file does to its decoder, the caller goes on. */
-import { VisionscaleError } from '../../base/errors.ts';
+import { ImageError, VisionscaleError } from '../../base/errors.ts';
 import { compiledFile } from '../../base/package.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import { openSandbox, type Sandbox } from '../../base/sandbox/sandbox.ts';
 import type { CheckedImage } from './check.ts';
 import { crashesDecoder, tooSlow } from './failures.ts';
-import { readHeader } from './header.ts';
-import { defaultMaxWorkMs, type ImageLimits } from './limits.ts';
+import { checkBytes, defaultMaxWorkMs, type ImageLimits } from './limits.ts';
 import type { Preprocessing } from './preprocess.ts';
 import { sniffImage, type SniffedImage } from './sniff.ts';
+import { checkStructure } from './structure.ts';
 
 /** One look at an image, whose bytes go beside it. */
 export type Look =
@@ -26,6 +26,8 @@ export interface LookSetup {
 export interface ImagesApart extends AsyncDisposable {
   /** As `checkImage`. */
   check(bytes: Uint8Array): Promise<CheckedImage>;
+  /** Takes what is built as its format asks, and what `check` takes: nothing else is decoded. */
+  structure(bytes: Uint8Array): Promise<SniffedImage>;
   /** Format and content type of what `readHeader` accepts. */
   header(bytes: Uint8Array): Promise<SniffedImage>;
   /** As `smallPixels`. */
@@ -80,7 +82,22 @@ export function openImagesApart(
       const sniffed = await sniffImage(bytes);
       if (longHeaders.includes(sniffed.format))
         return look(bytes, { kind: 'header' }) as Promise<SniffedImage>;
+      // Loads sharp, which not everybody needs who looks at images.
+      const { readHeader } = await import('./header.ts');
       return readHeader(bytes, limits);
+    },
+    async structure(bytes) {
+      checkBytes(bytes.length, limits);
+      const sniffed = await sniffImage(bytes);
+      // Reading where its pixels are may take long, and is most of what can be told without them.
+      if (sniffed.format === 'tiff') return look(bytes, { kind: 'header' }) as Promise<SniffedImage>;
+      try {
+        checkStructure(bytes, sniffed.format, limits);
+        return sniffed;
+      } catch (error) {
+        if (!(error instanceof ImageError)) throw error;
+        return look(bytes, { kind: 'check' }) as Promise<SniffedImage>;
+      }
     },
     smallPixels: (bytes, width, height) =>
       look(bytes, { kind: 'small pixels', width, height }) as Promise<Uint8Array>,

@@ -49,7 +49,7 @@ export async function putImages(input: StageInput, scratch: Scratch): Promise<Up
     {
       store: scratch.store,
       images: imageTable(scratch.database.pool),
-      check: (bytes) => looking.check(bytes),
+      check: (bytes) => looking.structure(bytes),
       report: () => undefined,
       signal,
     },

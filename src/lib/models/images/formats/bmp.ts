@@ -93,17 +93,30 @@ export function readBmpHeader(bytes: Uint8Array): BmpHeader {
   };
 }
 
+/** Bytes of a row, and from one to the next. */
+function rowsOf({ width, bitsPerPixel }: BmpHeader) {
+  const rowBytes = Math.ceil((width * bitsPerPixel) / 8);
+  return { rowBytes, stride: Math.ceil(rowBytes / 4) * 4 };
+}
+
+/** Where the pixels end at the earliest. */
+export function bmpEnd(header: BmpHeader): number {
+  const { compression, offset, height } = header;
+  if (compression === RLE8 || compression === RLE4) return offset + 2;
+  const { rowBytes, stride } = rowsOf(header);
+  return offset + stride * (height - 1) + rowBytes;
+}
+
 /** Decodes a BMP whose header the caller has held against the limits. Alpha is dropped. Throws an ImageError. */
 export function decodeBmp(bytes: Uint8Array): RgbImage {
   const header = readBmpHeader(bytes);
-  const { width, height, bitsPerPixel, offset } = header;
+  const { width, height, offset } = header;
   if (header.compression === RLE8 || header.compression === RLE4) {
     const indices = decodeBmpRle(bytes, header);
     return { data: paletteToRgb(indices, header.palette), width, height };
   }
-  const rowBytes = Math.ceil((width * bitsPerPixel) / 8);
-  const stride = Math.ceil(rowBytes / 4) * 4;
-  if (bytes.length < offset + stride * (height - 1) + rowBytes) throw truncated('bmp');
+  if (bytes.length < bmpEnd(header)) throw truncated('bmp');
+  const { stride } = rowsOf(header);
   const data = new Uint8Array(width * height * 3);
   const decodeRow = rowDecoder(bytes, header);
   for (let y = 0; y < height; y++) {

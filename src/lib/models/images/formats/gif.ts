@@ -76,6 +76,12 @@ export function readGifHeader(bytes: Uint8Array): GifHeader {
   };
 }
 
+/** Whether the blocks of the first frame are there, to the empty one that ends them. */
+export function gifFrameEnds(bytes: Uint8Array, { offset }: GifHeader): boolean {
+  for (let at = offset + 1; at < bytes.length; at += 1 + bytes[at]!) if (bytes[at] === 0) return true;
+  return false;
+}
+
 /** Decodes a GIF whose header the caller has held against the limits. Throws an ImageError. */
 export function decodeGif(bytes: Uint8Array): RgbImage {
   const header = readGifHeader(bytes);
