@@ -35,7 +35,7 @@ export function uploadCommand(): Command {
       .option('--verify', 'Decode every image to its last pixel, instead of checking that its file is whole')
       .option(
         '--concurrency <n>',
-        'Images at a time (default: 8; with --verify two a core, if more)',
+        'Images at a time (default: 16; with --verify two a core, if more)',
         countAbove0,
       )
       .option('--dry-run', 'Show what would be done, and write nothing')
@@ -69,7 +69,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
   const verify = options.verify === true;
   const check = (bytes: Buffer) => (verify ? looking.check(bytes) : looking.structure(bytes));
   // One in work and one on its way to each process.
-  const concurrency = options.concurrency ?? (verify ? Math.max(8, 2 * usableCores()) : undefined);
+  const concurrency = options.concurrency ?? (verify ? Math.max(16, 2 * usableCores()) : undefined);
   const deps = uploader(context, database, store, check);
   const result = await upload(
     {

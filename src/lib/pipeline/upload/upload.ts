@@ -41,7 +41,7 @@ export interface UploadOptions {
   strict?: boolean;
   /** A folder to put all keys in. */
   prefix?: string;
-  /** Images at a time, each whole in memory; default 8. */
+  /** Images at a time, each whole in memory; default 16. */
   concurrency?: number;
   /** Look and tell, but write nothing. */
   dryRun?: boolean;
@@ -73,7 +73,7 @@ export interface UploadResult extends PassedOver {
 export async function upload(deps: UploadDeps, options: UploadOptions): Promise<UploadResult> {
   const { store, check, report, signal } = deps;
   const images = savingTogether(deps.images);
-  const { dryRun = false, recheck = false, concurrency = 8, maxBytes, attempts = Infinity } = options;
+  const { dryRun = false, recheck = false, concurrency = 16, maxBytes, attempts = Infinity } = options;
   const started = performance.now();
   const passedOver = new PassedOverCount();
   const result: UploadResult = {
