@@ -2,7 +2,6 @@
 import type { Pool } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { holdLease } from '../../src/lib/pipeline/consume/partition/partition.ts';
-import { hear, leave } from '../../src/lib/systems/database/tables/consumers.ts';
 import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 
@@ -93,25 +92,4 @@ it('is renewed at once, and again before half of it is over', async () => {
     await renewed();
     expect((await expiry(pool)) - (await clock(pool))).toBeLessThanOrEqual(promisedMs);
   }
-});
-
-it('tells a consumer how many on its host have something to do', async () => {
-  const { pool } = await setUp();
-  const tell = (owner: string, hostname: string, state = 'consuming') =>
-    hear(
-      pool,
-      { ...id, owner, hostname, share: 'any', partition: null },
-      { ...report, state, imagesLastMinute: 0 },
-    );
-  expect(await tell('a', 'here')).toBe(1);
-  expect(await tell('b', 'here', 'starting')).toBe(2);
-  expect(await tell('c', 'here', 'standing by')).toBe(3);
-  expect(await tell('d', 'elsewhere')).toBe(1);
-  expect(await tell('a', 'here')).toBe(2);
-  await leave(pool, { owner: 'b' });
-  expect(await tell('a', 'here')).toBe(1);
-  await tell('c', 'here');
-  expect(await tell('a', 'here')).toBe(2);
-  await pool.query(`update consumers set expires_at = clock_timestamp() where owner = 'c'`);
-  expect(await tell('a', 'here')).toBe(1);
 });

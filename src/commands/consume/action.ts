@@ -13,7 +13,6 @@ import {
 import { endWithin } from '../../lib/base/end-within.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { counted } from '../../lib/base/report/table.ts';
-import { usableCores } from '../../lib/base/sandbox/parallelism.ts';
 import type { Classifier } from '../../lib/models/classifier/classifier.ts';
 import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
@@ -97,18 +96,8 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   using _database = servers.watch('database', askDatabase(database));
   const share = shareOf(options, config.partition);
   const owner = ownerName();
-  const cores = usableCores();
-  let consumersOnHost = 1;
-  // Threads beyond the cores of the host take from each other; who says how many workers there are to be has them.
-  const shareCores = () => {
-    if (config.workers === undefined) inUse?.limit?.(Math.max(1, Math.floor(cores / consumersOnHost)));
-  };
-  const onHost = (consumers: number) => {
-    consumersOnHost = consumers;
-    shareCores();
-  };
   await using presence = new Presence(
-    { pool: database.pool, classifier: () => inUse, signal, servers, onHost },
+    { pool: database.pool, classifier: () => inUse, signal, servers },
     {
       ...{ owner, hostname: hostname(), pipeline: config.pipeline, topic: config.topic.name },
       ...{ share: share.kind, partition: share.kind === 'partition' ? share.partition : null },
@@ -129,7 +118,6 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   if (chosen === null) await ensureModel(context);
   await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
   inUse = classifier;
-  shareCores();
   const stopFollowing = new AbortController();
   const following = pinned
     ? Promise.resolve()

@@ -39,8 +39,6 @@ export interface Sandbox<Task, Reply> extends AsyncDisposable {
    * reason: then nobody waits for the task any more. `bytes` must stay as they are.
    */
   run(task: Task, bytes?: Uint8Array, signal?: AbortSignal): Promise<Reply>;
-  /** So many tasks are begun at once from now on, at most. Default: one a process. */
-  limit(tasks: number): void;
 }
 
 let crashes = 0;
@@ -77,7 +75,6 @@ export async function openSandbox<Task, Reply>(options: SandboxOptions): Promise
   await pool.openFirst();
   return {
     run: (task, bytes, signal) => pool.run(task, bytes, signal) as Promise<Reply>,
-    limit: (tasks) => pool.limit(tasks),
     [Symbol.asyncDispose]: () => pool.close(),
   };
 }
@@ -90,7 +87,6 @@ class Pool {
   readonly #closing = new AbortController();
   /** Processes that are there, or about to be. */
   #count = 0;
-  #limit = Infinity;
   #everOpen = false;
 
   constructor(options: SandboxOptions) {
@@ -134,27 +130,14 @@ class Pool {
     await Promise.all([...this.#all].map((one) => one.ended));
   }
 
-  limit(tasks: number): void {
-    this.#limit = tasks;
-    this.#next();
-  }
-
   #next(): void {
-    let atWork = this.#hands.filter(({ jobs }) => jobs.length > 0).length;
-    for (const hand of this.#hands) {
-      if (this.#queue.length === 0) return;
-      if (atWork < this.#limit && hand.jobs.length === 0) {
-        this.#give(hand);
-        atWork++;
-      }
-    }
+    for (const hand of this.#hands) if (hand.jobs.length === 0) this.#give(hand);
     if (this.#queue.length === 0) return;
-    const most = Math.min(this.#options.processes, this.#limit);
-    if (this.#count < most) {
+    if (this.#count < this.#options.processes) {
       this.#count++;
       void this.#keepOpening();
-    } else if (atWork >= Math.min(this.#count, most)) {
-      // All that may are at work. What is next is sent ahead, so that none stands still until it has come.
+    } else if (this.#hands.length === this.#count) {
+      // All are at work. What is next is sent ahead, so that none stands still until it has come.
       for (const hand of this.#hands) if (hand.jobs.length === 1) this.#give(hand);
     }
   }

@@ -82,7 +82,7 @@ export const modelRows = [
     section: 'Model',
     description: 'Number of processes that decode and classify, one image at a time each',
     schema: (kinds) => kinds.wholeNumber(1, 256),
-    otherwise: 'the cores available, shared by the consumers of a host',
+    otherwise: 'the cores available',
   },
   {
     env: 'VISIONSCALE_AUTO_ORIENT',

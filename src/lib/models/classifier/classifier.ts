@@ -23,8 +23,6 @@ export interface Classifier extends AsyncDisposable {
    * Takes over `image`'s memory when it owns its buffer: fetch the image again before a retry.
    */
   classify(image: Uint8Array, signal?: AbortSignal): Promise<Classification>;
-  /** So many images are worked on at once from now on, at most `workers`. */
-  limit?(images: number): void;
   /** Processor time that classifying has taken so far, in milliseconds, as far as that can be told. */
   workedMs?(): number;
 }

@@ -77,7 +77,6 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         pending.delete(answer);
       }
     },
-    limit: (processes) => workers.limit(processes),
     workedMs: sandboxCpuMs,
     [Symbol.asyncDispose]: () => (closing ??= drainAndClose()),
   };
@@ -95,7 +94,6 @@ function checkEngine({ info, engines }: LoadedModel, engine: EngineName): void {
 /** The worker processes that classify images. */
 interface Workers extends AsyncDisposable {
   classify(image: Uint8Array, signal?: AbortSignal): Promise<Findings>;
-  limit(processes: number): void;
 }
 
 interface WorkersOptions {
@@ -114,7 +112,6 @@ async function openWorkers(options: WorkersOptions): Promise<Workers> {
   });
   return {
     classify: (image, signal) => sandbox.run('classify', takeOver(image), signal),
-    limit: (processes) => sandbox.limit(processes),
     [Symbol.asyncDispose]: () => sandbox[Symbol.asyncDispose](),
   };
 }

@@ -5,7 +5,6 @@ import type { Classifier, EngineName } from './classifier.ts';
 export class SwitchingClassifier implements Classifier {
   #current: Classifier;
   #closing: Promise<void> | undefined;
-  #limit = Infinity;
   readonly #retiring = new Set<Promise<void>>();
 
   constructor(first: Classifier) {
@@ -28,11 +27,6 @@ export class SwitchingClassifier implements Classifier {
     return this.#current.classify(image, signal);
   }
 
-  limit(images: number): void {
-    this.#limit = images;
-    this.#current.limit?.(images);
-  }
-
   workedMs(): number {
     return this.#current.workedMs?.() ?? 0;
   }
@@ -40,7 +34,6 @@ export class SwitchingClassifier implements Classifier {
   /** `next` is open and warm. What the former has accepted it still finishes, then it is closed. */
   switchTo(next: Classifier): void {
     const former = this.#current;
-    next.limit?.(this.#limit);
     this.#current = next;
     const retiring = Promise.resolve(former[Symbol.asyncDispose]()).finally(() =>
       this.#retiring.delete(retiring),

@@ -17,8 +17,6 @@ export interface PresenceDeps {
   classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
   signal: AbortSignal;
   servers: Servers;
-  /** Told how many consumers live on this host, this one among them. */
-  onHost?: (consumers: number) => void;
 }
 
 export class Presence implements AsyncDisposable {
@@ -94,7 +92,7 @@ export class Presence implements AsyncDisposable {
   /** While the database is away nobody hears it, and the partitions say so. */
   #tell(): void {
     this.#running ??= hear(this.#deps.pool, this.#id, this.#report())
-      .then(this.#deps.onHost, () => undefined)
+      .catch(() => undefined)
       .finally(() => (this.#running = undefined));
   }
 

@@ -35,28 +35,22 @@ export interface ConsumerRow extends ConsumerId, ConsumerReport {
   heardAt: Date;
 }
 
-/**
- * It counts as living for as long as a lease lasts. Returns how many consumers live on its host, of whatever pipeline, itself
- * among them; those that stand by have nothing to do.
- */
-export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<number> {
-  const { rows } = await pool.query<{ others: number }>(
-    `with told as (insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
+/** It counts as living for as long as a lease lasts. */
+export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<void> {
+  await pool.query(
+    `insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
        engine, images_last_minute, expires_at)
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_timestamp() + $13 * interval '1 millisecond')
      on conflict (owner) do update set state = excluded.state, detail = excluded.detail, model = excluded.model,
        model_digest = excluded.model_digest, engine = excluded.engine, images_last_minute = excluded.images_last_minute,
        heard_at = clock_timestamp(), expires_at = excluded.expires_at,
-       since = case when c.state = excluded.state then c.since else clock_timestamp() end)
-     select count(*)::int as others from consumers where hostname = $4 and owner <> $1 and state <> 'standing by'
-       and expires_at > clock_timestamp()`,
+       since = case when c.state = excluded.state then c.since else clock_timestamp() end`,
     [
       ...[id.owner, id.pipeline, id.topic, id.hostname, id.share, id.partition],
       ...[report.state, report.detail, report.model, report.modelDigest, report.engine],
       ...[report.imagesLastMinute, leaseMs],
     ],
   );
-  return rows[0]!.others + 1;
 }
 
 /** A process that ends takes its row along; those that could not are swept away after a day. */
