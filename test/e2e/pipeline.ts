@@ -271,7 +271,10 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
         await until([3]);
         const second = rig.start(['consume']);
         await until([1, 2]);
-        const following = rig.start(['results', '--follow', '--category', 'red', '--json']);
+        const following = rig.start(['results', '--follow', '--category', 'red', '--json'], {
+          VISIONSCALE_LOG_LEVEL: 'info',
+        });
+        await following.said(/following/);
         expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
         first.process.kill('SIGKILL');
         await first.ended;
@@ -279,6 +282,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
         while ((await rig.json<StatusDocument>(['status', '--exit-zero'])).partitions.some((p) => p.lag > 0));
         second.process.kill('SIGTERM');
         expect((await second.ended).code).toBe(0);
+        await following.printed(images / 3);
         following.process.kill('SIGINT');
         const followed = await following.ended;
         const found = followed.stdout

@@ -33,7 +33,8 @@ export async function follow<Row>(
   using waiting = new Waiting(context.log);
   const patiently = patientStart(context, waiting);
   try {
-    let place = await streamEnd(pool);
+    let place = await patiently(() => streamEnd(pool));
+    context.log.info('following what is recorded from now on');
     while (!signal.aborted) {
       const page = await patiently(() => after(place, pageSize));
       place = page.upTo;
