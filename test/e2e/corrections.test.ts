@@ -99,7 +99,7 @@ describe('the closed loop', () => {
     expect(index).toHaveLength(total + 1);
   });
 
-  itThorough('reads a sorted export back: moved, renamed, removed, doubled and foreign files', async () => {
+  it('reads a sorted export back: moved, renamed, removed, doubled and foreign files', async () => {
     const sorted = files('sort').sort();
     const of = (folder: string) => sorted.filter((file) => file.startsWith(`${folder}/`));
     const at = (file: string) => join(rig.dir, 'sort', file);

@@ -214,41 +214,44 @@ describe('dead-letters', () => {
     expect([ended.code, ended.stdout]).toEqual([2, '']);
   });
 
-  it('names what only decoding can tell, of an image that `upload` took for its structure', async () => {
-    const jpeg = await plainJpeg('blue');
-    // The table of codes says that there are more codes than there can be.
-    jpeg.fill(0xff, jpeg.indexOf('ffc4', 'hex') + 5, jpeg.indexOf('ffc4', 'hex') + 21);
-    const directory = join(rig.dir, 'undecodable');
-    mkdirSync(directory);
-    writeFileSync(join(directory, 'built.jpg'), jpeg);
-    const png = await colorImage('blue', 3);
-    writeFileSync(join(directory, 'cut.png'), png.subarray(0, -20));
-    const verified = await rig.run(['upload', directory, '--verify', '--concurrency', '1', '--json']);
-    expect(verified.code).toBe(1);
-    expect(JSON.parse(verified.stdout)).toMatchObject({
-      uploaded: 0,
-      rejected: [
-        {
-          path: expect.stringContaining('built.jpg') as string,
-          reason: expect.stringContaining('cannot be decoded') as string,
-        },
-        { reason: 'the png file ends before its pixels do' },
-      ],
-    });
-    const taken = await rig.run(['upload', directory, '--json']);
-    expect(JSON.parse(taken.stdout)).toMatchObject({
-      uploaded: 1,
-      rejected: [
-        {
-          path: expect.stringContaining('cut.png') as string,
-          reason: 'the png file ends before its pixels do',
-        },
-      ],
-    });
-    await rig.json(['produce']);
-    expect(await consume()).toMatchObject({ deadLettered: 1 });
-    expect(await letterOf('built.jpg')).toMatchObject({ state: 'open', attempts: 1, code: 'corrupt' });
-  });
+  itThorough(
+    'names what only decoding can tell, of an image that `upload` took for its structure',
+    async () => {
+      const jpeg = await plainJpeg('blue');
+      // The table of codes says that there are more codes than there can be.
+      jpeg.fill(0xff, jpeg.indexOf('ffc4', 'hex') + 5, jpeg.indexOf('ffc4', 'hex') + 21);
+      const directory = join(rig.dir, 'undecodable');
+      mkdirSync(directory);
+      writeFileSync(join(directory, 'built.jpg'), jpeg);
+      const png = await colorImage('blue', 3);
+      writeFileSync(join(directory, 'cut.png'), png.subarray(0, -20));
+      const verified = await rig.run(['upload', directory, '--verify', '--concurrency', '1', '--json']);
+      expect(verified.code).toBe(1);
+      expect(JSON.parse(verified.stdout)).toMatchObject({
+        uploaded: 0,
+        rejected: [
+          {
+            path: expect.stringContaining('built.jpg') as string,
+            reason: expect.stringContaining('cannot be decoded') as string,
+          },
+          { reason: 'the png file ends before its pixels do' },
+        ],
+      });
+      const taken = await rig.run(['upload', directory, '--json']);
+      expect(JSON.parse(taken.stdout)).toMatchObject({
+        uploaded: 1,
+        rejected: [
+          {
+            path: expect.stringContaining('cut.png') as string,
+            reason: 'the png file ends before its pixels do',
+          },
+        ],
+      });
+      await rig.json(['produce']);
+      expect(await consume()).toMatchObject({ deadLettered: 1 });
+      expect(await letterOf('built.jpg')).toMatchObject({ state: 'open', attempts: 1, code: 'corrupt' });
+    },
+  );
 
   itThorough('says which letter does not exist', async () => {
     for (const command of ['show', 'retry']) {

@@ -71,7 +71,7 @@ describe('the embedded PostgreSQL', () => {
     expect(locks).toHaveLength(1);
   });
 
-  it('stays for the second process when the first, which started it, is killed', async () => {
+  itThorough('stays for the second process when the first, which started it, is killed', async () => {
     const first = await started();
     const second = await started();
     const [keeper, postgres] = await servers();

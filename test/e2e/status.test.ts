@@ -88,7 +88,7 @@ describe('status', () => {
     expect(found.stdout).toContain('predictions 6');
   });
 
-  it('shows it again and again with --watch, until it is told to stop', async () => {
+  itThorough('shows it again and again with --watch, until it is told to stop', async () => {
     const running = rig.start(['status', '--watch']);
     let shown = '';
     running.process.stdout!.on('data', (chunk: string) => (shown += chunk));

@@ -118,7 +118,7 @@ itThorough(
   },
 );
 
-it('sends the keys of rows as they are inserted, until it is told to stop', async () => {
+itThorough('sends the keys of rows as they are inserted, until it is told to stop', async () => {
   const follower = rig.start(['produce', '--follow', '--json']);
   await follower.said(/following/);
   await database.pool.query("insert into image_info (image_key) values ('nobody put this.png')");
