@@ -22,8 +22,7 @@ import {
   type ObjectStore,
   type PutOptions,
 } from '../store.ts';
-import { type Found, QuickGet } from './quick-get.ts';
-import { QuickPut } from './quick-put.ts';
+import { type Found, QuickRequests } from './quick-requests.ts';
 import { decodeContent, encodingsOf, readBody } from './s3-body.ts';
 import { s3Client, type S3Connection, decodeListedKey } from './s3-client.ts';
 import {
@@ -58,8 +57,7 @@ class S3Store implements ObjectStore {
   readonly kind = 's3';
   readonly url: string;
   readonly #client: S3Client;
-  readonly #quick: QuickGet;
-  readonly #quickPut: QuickPut;
+  readonly #quick: QuickRequests;
   readonly #bucket: string;
   /** What every key begins with in the bucket: empty, or a folder and its slash. */
   readonly #base: string;
@@ -67,8 +65,7 @@ class S3Store implements ObjectStore {
 
   constructor(options: S3Options, base: string) {
     this.#client = s3Client(options);
-    this.#quick = new QuickGet(this.#client);
-    this.#quickPut = new QuickPut(this.#client);
+    this.#quick = new QuickRequests(this.#client);
     this.#bucket = options.bucket;
     this.#base = base;
     const folder = base.split('/').map(encodeURIComponent).join('/');
@@ -146,7 +143,7 @@ class S3Store implements ObjectStore {
     await this.#guard(async () => {
       if (body.length < MULTIPART_BYTES) {
         const quick = sha256 !== undefined && { body, contentType, sha256 };
-        if (quick && (await this.#quickPut.put(address.Key, quick))) return;
+        if (quick && (await this.#quick.put(address.Key, quick))) return;
         await this.#client.send(new PutObjectCommand(params));
         return;
       }
