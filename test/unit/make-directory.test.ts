@@ -1,5 +1,5 @@
 /** Directories that people name: made level by level, or refused by name before any work is done. */
-import { mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -61,6 +61,11 @@ describe('a file', () => {
     await requireWritableFile(join(dir, 'new/page.html'));
     await mkdir(join(dir, 'taken'));
     expect(await rejection(requireWritableFile(join(dir, 'taken')))).toBeInstanceOf(UsageError);
+    // Whatever the rights of root say.
+    expect(await rejection(requireWritableFile('/proc/page.html'))).toBeInstanceOf(UsageError);
+    expect(await readdir(join(dir, 'new'))).toEqual(['page.html']);
+    await requireWritableFile(join(dir, 'new/other.html'));
+    expect(await readdir(join(dir, 'new'))).toEqual(['page.html']);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Makes directories that people name, and finds out before any work is done whether what is to be written there can be. */
-import { access, constants, mkdir, stat, statfs } from 'node:fs/promises';
+import { access, constants, mkdir, open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { errorMessage, UsageError, VisionscaleError } from '../errors.ts';
 
@@ -44,10 +44,15 @@ export async function makeWritableDirectory(path: string): Promise<string[]> {
 export async function requireWritableFile(path: string): Promise<void> {
   await makeWritableDirectory(dirname(resolve(path)));
   try {
+    if (await isMissing(path)) {
+      // Rights do not tell: for root everything below /proc can be written.
+      await using _file = await open(path, 'wx');
+      await rm(path);
+      return;
+    }
     if (!(await stat(path)).isFile()) throw new Error('it is not a file');
     await access(path, constants.W_OK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw new UsageError(
       `${path} cannot be written: ${errorMessage(error)}`,
       'Name a file that this user may write.',
@@ -85,6 +90,13 @@ async function missingLevels(path: string): Promise<string[]> {
     }
     throw systemError('ENOTDIR', `${at} is not a directory`);
   }
+}
+
+function isMissing(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+  );
 }
 
 async function isDirectory(path: string): Promise<boolean> {
