@@ -19,8 +19,8 @@ describe('the embedded PostgreSQL', () => {
   let dataDir: string;
   let guests: Guest[] = [];
   const lingerMs = 300;
-  const start = () => {
-    const guest = startGuest({ dataDir, lingerMs });
+  const start = (linger = lingerMs) => {
+    const guest = startGuest({ dataDir, lingerMs: linger });
     guests.push(guest);
     return guest;
   };
@@ -46,7 +46,7 @@ describe('the embedded PostgreSQL', () => {
     const { root } = filesIn(dataDir);
     const drafts = async () =>
       (await readdir(root).catch(() => [])).filter((name) => name.startsWith('new-'));
-    const first = start();
+    const first = start(1); // or a fast initdb ends within the linger
     await until('initdb', async () => (await drafts()).length > 0);
     const abandoned = await keeperOf(dataDir);
     await first.kill('SIGKILL');
