@@ -18,7 +18,7 @@ interface Exported {
   skipped: { key: string; reason: string }[];
 }
 interface Accuracy {
-  models: { model: string; images: number; right: number; top1: number | null; predicted: number }[];
+  models: { model: { name: string }; images: number; right: number; top1: number | null; predicted: number }[];
   days: { day: string; images: number; right: number }[];
 }
 
@@ -162,7 +162,7 @@ describe('the closed loop', () => {
 
   it('measures the accuracy by model and by day', async () => {
     const { models, days } = await measured();
-    expect(models).toMatchObject([{ model: 'colors', predicted: total, images: 10, right: 7, top1: 0.7 }]);
+    expect(models).toMatchObject([{ model: { name: 'colors' }, predicted: total, images: 10, right: 7, top1: 0.7 }]);
     expect(days).toMatchObject([
       { images: 10, right: 7, day: expect.stringMatching(/^\d{4}-\d\d-\d\d$/) as string },
     ]);

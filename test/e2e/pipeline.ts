@@ -1,10 +1,12 @@
 /** The pipeline end to end through the built binary, on whatever infrastructure the settings name. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Ajv from 'ajv';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
+import type { ResultRow } from '../../src/lib/systems/database/tables/predictions.ts';
 import { openTopic } from '../../src/lib/systems/topic/open.ts';
 import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { Rig } from '../support/binary.ts';
@@ -199,7 +201,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect(red.map((r) => r.category)).toEqual(['red', 'red', 'red']);
       const csv = await rig.run(['results', '--key', 'red 0.png', '--csv']);
       expect(csv.stdout.split('\n')[0]).toBe(
-        'imageKey,category,confidence,hostname,time,model,latencyMs,bin,binReason',
+        'imageKey,category,confidence,hostname,processedAt,model,modelVersion,latencyMs,bin,binReason,belt,id',
       );
       expect(
         csv.stdout
@@ -215,15 +217,22 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       const read = await parquetReadObjects({ file });
       expect(read).toHaveLength(written.rows);
       expect(read[0]).toMatchObject({ imageKey: 'red 0.png', category: 'red', belt: null });
-      expect(read[0]!['time']).toBeInstanceOf(Date);
+      expect(read[0]!['processedAt']).toBeInstanceOf(Date);
       const again = await rig.run(parquet);
       expect([again.code, again.stderr]).toEqual([
         2,
         expect.stringContaining('red.parquet is there already'),
       ]);
-      const [last] = await rig.json<Record<string, string>[]>(['results', '--limit', '1']);
-      const { model, modelVersion, hostname } = last!;
-      const from = ['--model', `${model}@${modelVersion}`, '--consumer', hostname!];
+      const [last] = await rig.json<object[]>(['results', '--limit', '1']);
+      const { offset, partition, ...result } = last as ResultRow;
+      expect([offset, partition]).toEqual([expect.any(Number), expect.any(Number)]);
+      const schema = JSON.parse(
+        readFileSync(join(import.meta.dirname, '../../docs/result.schema.json'), 'utf8'),
+      ) as object;
+      const ajv = new Ajv();
+      expect(ajv.validate(schema, result), ajv.errorsText()).toBe(true);
+      const { model, hostname } = result;
+      const from = ['--model', `${model.name}@${model.version}`, '--consumer', hostname];
       const ours = await rig.json<unknown[]>(['results', '--key', 'red 0.png', ...from]);
       expect(ours.length).toBeGreaterThan(0);
       for (const [flag, value] of [

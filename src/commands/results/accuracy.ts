@@ -51,7 +51,7 @@ function withShares(row: AccuracyRow) {
 const percent = (share: number | null) => (share === null ? '–' : (100 * share).toFixed(1));
 
 const columns = [
-  { title: 'model', value: (r: AccuracyRow) => `${r.model}@${r.modelVersion}` },
+  { title: 'model', value: ({ model }: AccuracyRow) => `${model.name}@${model.version}` },
   { title: 'predicted', value: (r: AccuracyRow) => r.predicted, align: 'right' as const },
   { title: 'corrected', value: (r: AccuracyRow) => r.images, align: 'right' as const },
   { title: 'right %', value: (r: AccuracyRow) => percent(withShares(r).top1), align: 'right' as const },

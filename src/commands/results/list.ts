@@ -15,6 +15,7 @@ import { type Result, resultsAfter } from '../../lib/systems/database/tables/res
 import { follow } from '../shared/follow.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
+import { fileColumns, flattened, writeParquet } from './file.ts';
 import { type SourceFlags, sourceFilter } from './source.ts';
 
 export interface ResultsFlags extends SourceFlags {
@@ -50,26 +51,15 @@ export default async function (context: Context, options: ResultsFlags): Promise
   }
   const rows = await latestResults(database.pool, filter);
   if (options.parquet !== undefined) {
-    const { writeParquet } = await import('./parquet.ts');
     await writeParquet(options.parquet, rows);
     const written = { file: options.parquet, rows: rows.length };
     context.print(written, () => `${counted(written.rows, 'prediction')} in ${written.file}`);
     return;
   }
   if (options.csv) {
-    const columns = [
-      'imageKey',
-      'category',
-      'confidence',
-      'hostname',
-      'time',
-      'model',
-      'latencyMs',
-      'bin',
-      'binReason',
-    ];
+    const columns = Object.keys(fileColumns);
     process.stdout.write(
-      stringify(rows, {
+      stringify(rows.map(flattened), {
         header: true,
         columns,
         escape_formulas: true,
@@ -98,7 +88,7 @@ export default async function (context: Context, options: ResultsFlags): Promise
     table(
       rows,
       [
-        { title: 'time', value: (r) => r.time.toISOString(), drop: 1 },
+        { title: 'time', value: (r) => r.processedAt, drop: 1 },
         { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
         { title: 'category', value: (r) => r.category, cut: 'end' },
         { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },

@@ -18,6 +18,7 @@ describe('the fair share', () => {
     ['leaves what somebody was told to consume', ['x', null, 'x'], ['a'], { release: [], claim: [1] }],
     ['stands by where all are owned', ['x', 'x', 'x'], [], { release: [], claim: [] }],
     ['takes over from whoever has gone', ['a', null, null], ['a'], { release: [], claim: [1, 2] }],
+    ['moves nothing in vain', ['a', 'b', 'c'], ['old', 'b', 'c', 'a'], { release: [], claim: [] }],
     ['is nothing for the fourth of three', ['b', 'c', 'd'], ['b', 'c', 'd', 'a'], { release: [], claim: [] }],
   ])('%s', (_, owned, sharers, expected) => {
     expect(balance(all(3), { owners: owners(...owned), sharers }, 'a')).toEqual(expected);

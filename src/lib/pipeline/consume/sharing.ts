@@ -22,8 +22,9 @@ export interface Balance {
 }
 
 /**
- * What one consumer does so that all of them, each looking for itself, end up with shares that differ by one at most. The
- * longest-lived get the larger shares. Partitions of owners that do not share (`--partition`) are theirs.
+ * What one consumer does so that all of them, each looking for itself, end up with shares that differ by one at most. Who
+ * owns more already gets a larger share, so that nothing moves in vain; then who has lived longer. Partitions of owners that
+ * do not share (`--partition`) are theirs.
  */
 export function balance(
   partitions: readonly number[],
@@ -35,7 +36,9 @@ export function balance(
   const owned = partitions.filter((partition) => ownerOf.get(partition) === me);
   const free = partitions.filter((partition) => !ownerOf.has(partition));
   const shared = partitions.filter((p) => !ownerOf.has(p) || all.includes(ownerOf.get(p)!)).length;
-  const larger = all.indexOf(me) < shared % all.length ? 1 : 0;
+  const holds = (name: string) => owners.filter(({ owner }) => owner === name).length;
+  const byHolding = all.toSorted((one, other) => holds(other) - holds(one));
+  const larger = byHolding.indexOf(me) < shared % all.length ? 1 : 0;
   const share = Math.floor(shared / all.length) + larger;
   const more = Math.max(0, share - owned.length);
   return { release: owned.slice(share), claim: free.slice(0, more) };

@@ -1,6 +1,7 @@
 /** The table corrections: what images really are, and how often the predictions said so. */
 import type { Pool } from 'pg';
 import { fromSource, type SourceFilter, sourceValues } from './predictions.ts';
+import type { Result } from './results.ts';
 
 export interface Correction {
   imageKey: string;
@@ -92,9 +93,7 @@ export async function correctionPage(
 }
 
 export interface AccuracyRow {
-  model: string;
-  modelVersion: string;
-  modelDigest: string;
+  model: Result['model'];
   /** `2026-11-22`, of UTC; null: all days. */
   day: string | null;
   /** Corrected images that the model predicted. */
@@ -139,7 +138,8 @@ export async function measuredAccuracy(
        select model_digest, day, count(distinct image_key)::int8 as predicted, max(model) as model,
          max(model_version) as model_version, max(time) as last
        from predictions group by grouping sets ((model_digest), (model_digest, day)))
-     select t.model, t.model_version as "modelVersion", t.model_digest as "modelDigest", t.day, t.predicted,
+     select jsonb_build_object('name', t.model, 'version', t.model_version, 'digest', t.model_digest) as model,
+       t.day, t.predicted,
        count(c.image_key)::int8 as images,
        count(*) filter (where c.category = c.label)::int8 as "right",
        count(*) filter (where exists (select 1 from jsonb_array_elements(c.top) s where s->>'category' = c.label))::int8

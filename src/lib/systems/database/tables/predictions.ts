@@ -1,6 +1,8 @@
 /** Reads prediction_results for `results`, and what of it deserves a look: what the model was unsure of; counts outcomes. */
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
+import { resultMessage } from './outbox.ts';
+import type { Result } from './results.ts';
 
 /** Where predictions come from; all that is given has to hold. */
 export interface SourceFilter {
@@ -31,32 +33,16 @@ export interface PredictionFilter extends SourceFilter {
   limit: number;
 }
 
-export interface ResultRow {
-  imageKey: string;
-  category: string;
-  confidence: number;
-  hostname: string;
-  time: Date;
-  model: string;
-  modelVersion: string;
-  latencyMs: number | null;
+/** A prediction as other programs see it, and the message that asked for it. */
+export interface ResultRow extends Result {
   partition: number;
   offset: number;
-  requestId: string;
-  top: Score[];
-  /** Null where the pipeline had no bins. */
-  bin: string | null;
-  binReason: string | null;
-  binVersion: number | null;
-  belt: string | null;
 }
 
 /** Latest first. */
 export async function latestResults(pool: Pool, filter: PredictionFilter): Promise<ResultRow[]> {
-  const { rows } = await pool.query<ResultRow>(
-    `select image_key as "imageKey", category, confidence, hostname, time, model, model_version as "modelVersion",
-       latency_ms as "latencyMs", partition, "offset", request_id as "requestId", top,
-       bin, bin_reason as "binReason", bin_version as "binVersion", belt
+  const { rows } = await pool.query<{ result: ResultRow }>(
+    `select ${resultMessage} || jsonb_build_object('partition', partition, 'offset', "offset") as result
      from prediction_results
      where pipeline = $1 and ($2::text is null or image_key = $2) and ($3::text is null or category = $3)
        and ($4::timestamptz is null or time >= $4) and ($6::text is null or bin = $6)
@@ -72,7 +58,7 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
       ...sourceValues(filter),
     ],
   );
-  return rows;
+  return rows.map(({ result }) => result);
 }
 
 /** When the newest row was written, and the time now, both by the database's clock; null where there is none. */

@@ -1,31 +1,39 @@
-/** Predictions as an Apache Parquet file: a column for each that the table has and tools can sort by. */
-import { parquetWriteBuffer } from 'hyparquet-writer';
+/** Predictions as a table in a file, CSV or Apache Parquet: the columns that tools can sort by. */
+import type { parquetWriteBuffer } from 'hyparquet-writer';
 import { UsageError } from '../../lib/base/errors.ts';
 import { writeSynced } from '../../lib/base/files/disk.ts';
 import type { ResultRow } from '../../lib/systems/database/tables/predictions.ts';
 
 type Column = Parameters<typeof parquetWriteBuffer>[0]['columnData'][number];
 
-const types = {
+/** With their types in Parquet. */
+export const fileColumns = {
   imageKey: 'STRING',
   category: 'STRING',
   confidence: 'DOUBLE',
   hostname: 'STRING',
-  time: 'TIMESTAMP',
+  processedAt: 'TIMESTAMP',
   model: 'STRING',
   modelVersion: 'STRING',
   latencyMs: 'DOUBLE',
   bin: 'STRING',
   binReason: 'STRING',
   belt: 'STRING',
-} as const satisfies Partial<Record<keyof ResultRow, Column['type']>>;
+  id: 'STRING',
+} as const satisfies Record<string, Column['type']>;
+
+export function flattened({ model, processedAt, ...row }: ResultRow) {
+  return { ...row, processedAt: new Date(processedAt), model: model.name, modelVersion: model.version };
+}
 
 /** Throws a UsageError where there is such a file. */
 export async function writeParquet(path: string, rows: readonly ResultRow[]): Promise<void> {
-  const columnData = Object.entries(types).map(([name, type]) => ({
+  const { parquetWriteBuffer } = await import('hyparquet-writer');
+  const flat = rows.map(flattened);
+  const columnData = Object.entries(fileColumns).map(([name, type]) => ({
     name,
     type,
-    data: rows.map((row) => row[name as keyof typeof types]),
+    data: flat.map((row) => row[name as keyof typeof fileColumns]),
   }));
   try {
     await writeSynced(path, new Uint8Array(parquetWriteBuffer({ columnData })));
