@@ -9,11 +9,13 @@ import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { codecMissing, loadRdkafka } from './load.ts';
 import type { Prefetch } from './properties.ts';
 
-/** How long the one reader that may block a thread of libuv's pool does so at a time, ms. */
+/** How long a reader that blocks a thread of libuv's pool does so at a time, ms. */
 const blockMs = 50;
-/** Longest pause between two looks of a reader that may not, ms. */
-const longestPauseMs = 16;
-let blocking = false;
+/** Longest pause between two looks of any other reader, ms. */
+const longestPauseMs = 8;
+/** How many readers do. Two of the pool's four threads stay free for files, names and questions to the cluster. */
+const mostBlocking = 2;
+let blocking = 0;
 
 /** What a reader needs to know when something is odd. */
 export interface Inquiry {
@@ -81,7 +83,7 @@ export class KafkaReader implements Reader {
         await this.#explain(error);
       }
       if (this.#ready.length > 0) pauseMs = 1;
-      else if (blocking) {
+      else if (blocking >= mostBlocking) {
         await pause(pauseMs, signal);
         pauseMs = Math.min(pauseMs * 2, longestPauseMs);
       }
@@ -97,17 +99,17 @@ export class KafkaReader implements Reader {
     return this.#consumer[Symbol.asyncDispose]();
   }
 
-  /** What is ready. Where nothing is, one reader of this process waits in librdkafka, the others come back. */
+  /** What is ready. Where nothing is, some readers of this process wait in librdkafka, the others come back. */
   async #poll(): Promise<Message[]> {
     const fitting = Math.floor(this.#prefetch.bytes / Math.max(1, this.#recordBytes));
     const ready = await this.#consumer.poll(Math.max(1, Math.min(fitting, this.#prefetch.records)), 0);
     if (ready.length > 0) this.#recordBytes = ready.reduce((sum, { size }) => sum + size, 0) / ready.length;
-    if (ready.length > 0 || blocking) return ready;
-    blocking = true;
+    if (ready.length > 0 || blocking >= mostBlocking) return ready;
+    blocking++;
     try {
       return await this.#consumer.poll(1, blockMs);
     } finally {
-      blocking = false;
+      blocking--;
     }
   }
 
