@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { loadModel } from '../../compose.ts';
 import { checkPaths } from '../../lib/base/files/walk.ts';
 import { usableCores } from '../../lib/base/sandbox/parallelism.ts';
+import { compare, comparisonReport, readBaseline } from '../../lib/local/bench/baseline.ts';
 import { bench, benchReport } from '../../lib/local/bench/bench.ts';
 import { drawImages, readImages } from '../../lib/local/bench/images.ts';
 import { openScratch, type Scratch } from '../../lib/local/bench/scratch.ts';
@@ -17,14 +18,16 @@ import type { Context } from '../shared/run.ts';
 export interface BenchFlags {
   stages?: StageName[];
   seconds: number;
+  check?: string;
 }
 
 export default async function (
   context: Context,
   given: string | undefined,
   flags: BenchFlags,
-): Promise<void> {
+): Promise<number> {
   const { config, say, signal, onNotice } = context;
+  const baseline = flags.check === undefined ? null : readBaseline(flags.check);
   const { limits, autoOrient, preprocess, workers = usableCores() } = config;
   if (given !== undefined) await checkPaths([given]);
   const model = await loadModel(config);
@@ -50,10 +53,19 @@ export default async function (
       openClassifier: open,
       scratch: () => scratch.get(),
     },
-    flags.stages ?? stageNames,
+    baseline === null ? (flags.stages ?? stageNames) : [...(flags.stages ?? []), 'end-to-end'],
     (stage) => say(`bench: ${stage}`),
   );
-  context.print(result, () => benchReport(result));
+  if (baseline === null) {
+    context.print(result, () => benchReport(result));
+    return 0;
+  }
+  const comparisons = compare(baseline, result.findings);
+  context.print(
+    { ...result, comparisons },
+    () => `${benchReport(result)}\n\n${comparisonReport(comparisons)}`,
+  );
+  return comparisons.every(({ ok }) => ok) ? 0 : 1;
 }
 
 /** What `auto` comes to here. */

@@ -12,6 +12,10 @@ export function benchCommand(): Command {
       .argument('[dir]', 'Directory of images (default: drawn images)')
       .option('--stages <names>', `Only these stages, separated by commas: ${stageNames.join(', ')}`, stages)
       .option('--seconds <n>', 'Seconds for each measurement', positive, 3)
+      .option(
+        '--check <file>',
+        'Compare with what bench --json printed before, by ratios: exit 1 where this is slower',
+      )
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale bench ./photographs --stages infer,end-to-end\n\n' +

@@ -1,6 +1,7 @@
 /** The verb `produce`: the keys of images not yet produced in their round, through the topic. */
 import type { Pool } from 'pg';
 import { errorMessage, faultCode, isRetryable } from '../base/errors.ts';
+import { orderedGroups } from '../base/flow/ordered-groups.ts';
 import { outageMs, retry } from '../base/flow/retry.ts';
 import { pause } from '../base/flow/waiting.ts';
 import { Bell } from '../systems/database/bell.ts';
@@ -61,8 +62,10 @@ export interface ProduceResult {
   seconds: number;
 }
 
-/** Images a page: what is in memory, on its way, and marked in one statement. */
+/** Images a page, read and sent together. */
 const pageSize = 1000;
+/** So many pages are on their way to the topic or being marked: bounds memory, and what is sent again after a crash. */
+const pagesInFlight = 4;
 /** Rung by a trigger of image_info. */
 const imagesChannel = 'visionscale_images';
 /** How often a follower looks though nothing rang, in milliseconds. */
@@ -110,27 +113,27 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
   let taken = 0;
   /** From the first key to the last; true where it came to the end. */
   const pass = async (): Promise<boolean> => {
-    let marking: Promise<void> = Promise.resolve();
     let ended = false;
-    for await (const page of pages(
-      (after, limit) => patiently(() => pendingPage(pool, after, limit)),
-      { ...options, limit: limit - taken },
-      () => (ended = true),
-    )) {
-      const placements = await patiently(() => send(producer, page, options.belt));
-      taken += page.length;
-      // Marking the last page overlaps with reading and sending the next; one at a time bounds what is unmarked.
-      await marking;
-      marking = patiently(() => markProduced(pool, page)).then((marked) => {
-        result.produced += marked;
-        result.left -= marked;
-        report({ kind: 'produced', images: marked });
-      });
-      marking.catch(() => undefined);
-      for (const { partition } of placements)
+    const sent = orderedGroups(
+      (stop) =>
+        pages(
+          (after, limit) => patiently(() => pendingPage(pool, after, limit)),
+          { ...options, limit: limit - taken, signal: stop },
+          () => (ended = true),
+        ),
+      async (page) => ({ page, placements: await patiently(() => send(producer, page, options.belt)) }),
+      { inFlight: pagesInFlight, signal },
+    );
+    for await (const group of sent) {
+      const acknowledged = group.flatMap(({ page }) => page);
+      taken += acknowledged.length;
+      const marked = await patiently(() => markProduced(pool, acknowledged));
+      result.produced += marked;
+      result.left -= marked;
+      report({ kind: 'produced', images: marked });
+      for (const { partition } of group.flatMap(({ placements }) => placements))
         result.partitions[partition] = (result.partitions[partition] ?? 0) + 1;
     }
-    await marking;
     return ended;
   };
   try {

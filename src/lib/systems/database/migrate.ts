@@ -48,7 +48,6 @@ export async function migrate(pool: pg.Pool, options: MigrateOptions = {}): Prom
  * that a pooler cannot part them.
  */
 async function attempt(pool: pg.Pool, schema: string, directory: string): Promise<string[] | null> {
-  const { runner } = await import('node-pg-migrate');
   const migrations = async (client: pg.PoolClient) => {
     const { rows } = await client.query<{ held: boolean }>('select pg_try_advisory_xact_lock($1) as held', [
       lockId,
@@ -61,6 +60,7 @@ async function attempt(pool: pg.Pool, schema: string, directory: string): Promis
       pg.escapeIdentifier(schema),
     ]);
     await adopt(client, schema);
+    const { runner } = await import('node-pg-migrate'); // and with it a pg of its own: only where there is something to do
     const applied = await runner({
       dbClient: insideTransaction(client),
       dir: directory,

@@ -30,7 +30,7 @@ export const endToEndStage: Stage = async (input) => {
   const production = producing(produced);
   // Enough to fill the time: the same images again, each request with an id of its own.
   const keys = input.images.all.map(({ name }) => name);
-  await sendKeys(topic, keys, Math.max(0, Math.round(before * seconds) - produced), 1);
+  await sendKeys(topic, keys, Math.max(0, Math.round(before.rate * seconds) - produced), 1);
 
   await using results = await scratch.results(topic);
   await using classifier = await input.openClassifier({ engine, workers });
@@ -39,7 +39,7 @@ export const endToEndStage: Stage = async (input) => {
   );
   const latencies = await latency(scratch.pipeline);
   const after = await roofline(input);
-  const top = (before + after) / 2;
+  const mean = (of: 'rate' | 'ratePerCore') => (before[of] + after[of]) / 2;
   const unknown = { medianMs: NaN, p99Ms: NaN };
   const figures: Figure[] = [
     { stage: 'end-to-end', name: 'upload', unit: 'images', ...upload, ...unknown },
@@ -50,9 +50,10 @@ export const endToEndStage: Stage = async (input) => {
     figures,
     findings: {
       infrastructure: scratch.describe,
-      rooflineBefore: before,
-      rooflineAfter: after,
-      rooflineRatio: consumed.rate / top,
+      rooflineBefore: before.rate,
+      rooflineAfter: after.rate,
+      rooflineRatio: consumed.rate / mean('rate'),
+      cpuOverRoofline: mean('ratePerCore') / consumed.ratePerCore,
       eventLoopDelayP50Ms: delay.p50Ms,
       eventLoopDelayP99Ms: delay.p99Ms,
       eventLoopDelayMaxMs: delay.maxMs,
@@ -101,8 +102,8 @@ export async function withEventLoopDelay<T>(
   }
 }
 
-/** Images a second of `workers` threads, each with a session and the images of its own. */
-async function roofline(input: StageInput): Promise<number> {
+/** What `workers` threads decode and infer, each with a session and the images of its own. */
+async function roofline(input: StageInput): Promise<Pick<Figure, 'rate' | 'ratePerCore'>> {
   const { images, model, engine, workers, limits, autoOrient, preprocess, seconds, signal } = input;
   const shared = images.all.map(({ bytes }) => inSharedMemory(bytes));
   const setup: RooflineSetup = { images: shared, model, engine, limits, autoOrient, preprocess, seconds };
@@ -110,12 +111,11 @@ async function roofline(input: StageInput): Promise<number> {
   const threads = Array.from({ length: workers }, () => new Worker(file, { workerData: setup }));
   try {
     await Promise.all(threads.map((thread) => once(thread, 'message', { signal }))); // warm
-    const began = performance.now();
+    const clock = startClock();
     const answers = threads.map((thread) => once(thread, 'message', { signal }));
     for (const thread of threads) thread.postMessage('go');
     const counts = (await Promise.all(answers)) as [RooflineAnswer][];
-    const took = (performance.now() - began) / 1000;
-    return counts.reduce((sum, [{ count }]) => sum + count, 0) / took;
+    return clock(counts.reduce((sum, [{ count }]) => sum + count, 0));
   } finally {
     await Promise.all(threads.map((thread) => thread.terminate()));
   }
