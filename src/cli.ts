@@ -14,6 +14,7 @@ import { evaluateCommand } from './commands/evaluate/command.ts';
 import { initCommand } from './commands/init.ts';
 import { modelCommand } from './commands/model/command.ts';
 import { produceCommand } from './commands/produce/command.ts';
+import { pruneCommand } from './commands/prune.ts';
 import { resultsCommand } from './commands/results/command.ts';
 import { serveCommand } from './commands/serve/command.ts';
 import { withHelp } from './commands/shared/help.ts';
@@ -51,6 +52,6 @@ function groups(): Record<string, Command[]> {
     Run: [uploadCommand(), produceCommand(), watchCommand(), consumeCommand(), serveCommand(), binsCommand()],
     Look: [statusCommand(), resultsCommand(), auditCommand(), benchCommand()],
     Models: [modelCommand(), trainCommand(), evaluateCommand(), correctCommand()],
-    Mend: [doctorCommand(), deadLettersCommand(), topicCommand()],
+    Mend: [doctorCommand(), deadLettersCommand(), topicCommand(), pruneCommand()],
   };
 }

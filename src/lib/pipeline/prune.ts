@@ -1,0 +1,102 @@
+/** The verb `prune`: deletes what is old and answered, in batches; never what a message may still ask for. */
+import type { Pool } from 'pg';
+import {
+  countPrunable,
+  deleteImages,
+  deleteOutcomes,
+  lockImages,
+  type OldOutcome,
+  oldOutcomes,
+  type Prunable,
+  type PruneScope,
+  timeBefore,
+} from '../systems/database/tables/prune.ts';
+import { withTransaction } from '../systems/database/transaction.ts';
+import type { ObjectStore } from '../systems/objects/store.ts';
+import { topicMissing } from '../systems/topic/limits.ts';
+import type { Topic } from '../systems/topic/topic.ts';
+
+interface PruneDeps {
+  pool: Pool;
+  topic: Topic;
+  store: ObjectStore;
+}
+
+interface PruneOptions {
+  scope: PruneScope;
+  signal: AbortSignal;
+  report: (deleted: { rows: number; bytes: number }) => void;
+}
+
+/** Images of a transaction, whose rows are locked while their objects are removed. */
+const imagesAtATime = 100;
+const outcomesAtATime = 1000;
+/** How long the store may take to remove those of one transaction, ms. */
+const removalMs = 60_000;
+
+/** What may go, counted. Throws `topic_missing`: without the topic nobody knows which messages are left. */
+export async function plannedPrune(
+  { pool, topic }: PruneDeps,
+  pipeline: string,
+  ageMs: number,
+): Promise<{ scope: PruneScope; prunable: Prunable }> {
+  const partitions = await topic.partitions();
+  if (partitions === 0) throw topicMissing(topic.name);
+  const bounds = await Promise.all(Array.from({ length: partitions }, (_, p) => topic.bounds(p)));
+  const before = await timeBefore(pool, ageMs);
+  const scope = { pipeline, topic: topic.name, before, firstOffsets: bounds.map(({ first }) => first) };
+  return { scope, prunable: await countPrunable(pool, scope) };
+}
+
+/** Objects go before their rows: run again after a crash, it finds the rows and goes on. */
+export async function prune(
+  { pool, store }: PruneDeps,
+  { scope, signal, report }: PruneOptions,
+): Promise<Omit<Prunable, 'openDeadLetters'>> {
+  const deleted = { images: 0, bytes: 0, results: 0, deadLetters: 0 };
+  for (let after = ''; !signal.aborted;) {
+    const images = await withTransaction(
+      pool,
+      async (client) => {
+        const locked = await lockImages(client, scope, after, imagesAtATime);
+        await Promise.all(locked.map(({ key }) => store.remove(key)));
+        if (locked.length > 0)
+          await deleteImages(
+            client,
+            scope,
+            locked.map(({ key }) => key),
+          );
+        return locked;
+      },
+      { idleMs: removalMs },
+    );
+    if (images.length === 0) break;
+    after = images.at(-1)!.key;
+    const bytes = images.reduce((sum, image) => sum + image.bytes, 0);
+    deleted.images += images.length;
+    deleted.bytes += bytes;
+    report({ rows: images.length, bytes });
+  }
+  for (const table of ['prediction_results', 'dead_letters'] as const) {
+    while (!signal.aborted) {
+      const outcomes = await oldOutcomes(pool, scope, table, outcomesAtATime);
+      if (outcomes.length === 0) break;
+      await Promise.all(outcomes.filter(isOurObject).map(({ imageKey }) => store.remove(imageKey)));
+      const rows = await deleteOutcomes(pool, scope.pipeline, table, outcomes);
+      deleted[table === 'prediction_results' ? 'results' : 'deadLetters'] += rows;
+      report({ rows, bytes: 0 });
+    }
+  }
+  return deleted;
+}
+
+/** `serve` put it there, under a key of this request alone; what other tools put into the store is theirs. */
+function isOurObject(outcome: OldOutcome): outcome is OldOutcome & { imageKey: string } {
+  const { requestId, imageKey } = outcome;
+  return (
+    requestId.startsWith('h:') &&
+    imageKey !== null &&
+    imageKey.startsWith('http/') &&
+    imageKey.split('/')[2] === requestId.slice(2)
+  );
+}
