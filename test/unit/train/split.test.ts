@@ -74,7 +74,9 @@ describe('a split by groups', () => {
           const { held } = split(singly(given), share, seed);
           for (const [label, size] of given.entries()) {
             const count = held.filter((example) => example.label === label).length;
-            expect(count).toBe(Math.min(Math.max(1, Math.round(share * size)), size - 1));
+            // The nearest there is: a half may be rounded either way.
+            const wanted = Math.min(Math.max(1, share * size), size - 1);
+            expect(Math.abs(count - wanted)).toBeLessThanOrEqual(0.5 + 1e-9);
           }
         },
       ),
