@@ -221,7 +221,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       const again = await rig.run(parquet);
       expect([again.code, again.stderr]).toEqual([
         2,
-        expect.stringContaining('red.parquet is there already'),
+        expect.stringContaining('red.parquet already exists'),
       ]);
       const [last] = await rig.json<object[]>(['results', '--limit', '1']);
       const { offset, partition, ...result } = last as ResultRow;

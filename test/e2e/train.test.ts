@@ -110,7 +110,7 @@ describe('train --mode head', () => {
   it('takes the model that is there, and says so', async () => {
     const again = await rig.run(args());
     expect(again.code, again.stderr).toBe(0);
-    expect(again.stdout).toMatch(/colours@\w+ is there already \(top-1 100\.0 %\): nothing was trained/);
+    expect(again.stdout).toMatch(/colours@\w+ already exists \(top-1 100\.0 %\): nothing was trained/);
     expect(again.stdout).toContain('--retrain');
   });
 
@@ -134,7 +134,7 @@ describe('train --mode head', () => {
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
-    [['--group-by', '{object}/*'], 2, /fits none of the images\n.*called "000.png"/],
+    [['--group-by', '{object}/*'], 2, /matches none of the images\n.*called "000.png"/],
     [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],
   ];
   const refuses = async (more: string[], code: number, message: RegExp) => {
@@ -197,7 +197,7 @@ describe('train --mode head', () => {
 
   itThorough('is interrupted without a trace while there is nothing to keep', async () => {
     const running = rig.start(['train', folders.path, '--name', 'cut', '--from', parent.path]);
-    await running.said(/classes, \d+ images to learn from/);
+    await running.said(/classes, \d+ images to train on/);
     running.process.kill('SIGINT');
     const ended = await running.ended;
     expect(ended.code).toBe(130);

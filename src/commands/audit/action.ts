@@ -64,13 +64,11 @@ function text(result: AuditResult): string {
       ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]
       : []),
     ...(unverifiable > 0
-      ? [
-          `${unverifiable} outcomes of messages that the topic no longer holds: who asked for them cannot be checked`,
-        ]
+      ? [`${unverifiable} outcomes of messages that the topic no longer has: they cannot be checked`]
       : []),
     ...(unlisted !== null && unlisted > 0 && !names.some((n) => n.found === 'orphaned' && n.kind === 'object')
       ? [
-          `${unlisted} objects that nothing names, as an upload that was cut off leaves them (--objects names them)`,
+          `${unlisted} objects that nothing refers to, for example from an interrupted upload (--objects lists them)`,
         ]
       : []),
     ...(names.length > 0

@@ -80,7 +80,7 @@ export async function tryOut(context: Context, { key, file }: TryFlags): Promise
   if (row === undefined) {
     throw new VisionscaleError(`there is no prediction of ${JSON.stringify(key)} in pipeline ${pipeline}`, {
       code: 'no_prediction',
-      hint: 'See the keys there are: visionscale results',
+      hint: 'List the keys: visionscale results',
     });
   }
   const { rules, version } = given ?? (await inForce(database, pipeline));

@@ -91,7 +91,7 @@ export default async function (
     context.print(
       result,
       () =>
-        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
+        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} already known, ${rejected} rejected${passedOver}`,
     );
     return options.strict === true && rejected > 0 ? 1 : 0;
   } catch (error) {

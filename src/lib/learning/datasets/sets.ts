@@ -67,7 +67,7 @@ export async function readSets(options: SetOptions): Promise<FoundSets> {
   if (labels.length - unjudged.length < 2) {
     throw invalidDataset(
       `${val} has images of one class only; it lacks ${quotedList(unjudged)}`,
-      'A hold-out judges nothing without images of the other classes.',
+      'A hold-out needs images of at least two classes.',
     );
   }
   const unreadable = [...whole.unreadable, ...held.unreadable];
@@ -109,7 +109,7 @@ export function withCorrections(
   }
   if (labels.length < 2) {
     throw invalidDataset(
-      `the corrections name one class only, ${quotedList(labels)}; a classifier needs two at the least`,
+      `the corrections name one class only, ${quotedList(labels)}; a classifier needs at least two`,
       'Name a directory of labelled images too: visionscale train <dir> --from-corrections',
     );
   }

@@ -86,7 +86,7 @@ export function timeLines({ classifyMs, latencyMs: { p50, p99 } }: DemoResult): 
   const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
   return [
     `${ms(classifyMs)} to classify an image`,
-    `in the queue before, for all came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
+    `waiting in the queue, because all images came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
   ];
 }
 
@@ -112,7 +112,7 @@ export function partsReport({ accuracy, right, mistakes, truth }: PartsReport): 
   };
   const lines = [
     '',
-    `${right} of ${truth.size} parts named right, colour and shape: ${(100 * accuracy).toFixed(1)} %`,
+    `${right} of ${truth.size} parts classified correctly (colour and shape): ${(100 * accuracy).toFixed(1)} %`,
     '',
     table(shapeNames, [
       { title: 'part', value: (shape) => shape },
@@ -123,7 +123,7 @@ export function partsReport({ accuracy, right, mistakes, truth }: PartsReport): 
       })),
     ]),
   ];
-  if (mistakes.length > 0) lines.push('', 'taken for something else:');
+  if (mistakes.length > 0) lines.push('', 'mistakes:');
   for (const { truth: shown, category, confidence, imageKey } of mistakes.slice(0, shownMistakes)) {
     lines.push(`  ${shown} → ${printable(category)} (${confidence.toFixed(0)} %)  ${printable(imageKey)}`);
   }

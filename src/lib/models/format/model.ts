@@ -43,7 +43,7 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;
   if (manifest.digest !== undefined && manifest.digest !== digest) {
     throw invalidModel(`model.json names ${manifest.digest}, but ${basename(file)} has ${digest}`, {
-      hint: 'The weights were damaged or exchanged: get the model again, or correct model.json.',
+      hint: 'The weights were damaged or replaced: get the model again, or correct model.json.',
     });
   }
   const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
