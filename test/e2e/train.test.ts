@@ -169,7 +169,7 @@ describe('train --mode head', () => {
     });
     const html = await readFile(join(rig.dir, 'objects', 'report.html'), 'utf8');
     expect(html).toContain('2 groups of similar pictures');
-    expect(html).not.toContain('95 % certain');
+    expect(html).not.toContain('95 % confidence');
   });
 
   itThorough('leaves out of the judgement what the training set has too', async () => {
@@ -180,7 +180,7 @@ describe('train --mode head', () => {
       ...['train', folders.path, '--val', val.path, '--name', 'copies', '--from', parent.path],
     ]);
     expect(made).toMatchObject({ images: { train: 3 * each, held: 9 }, duplicates: 1 });
-    expect(made.verdict.because.join('\n')).toContain('Left out of it: 1 image of the hold-out');
+    expect(made.verdict.because.join('\n')).toContain('Left out: 1 image of the hold-out');
   });
 
   itThorough('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
