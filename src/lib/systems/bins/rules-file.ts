@@ -158,7 +158,7 @@ function contradictions(rules: BinRules): string[] {
         try {
           size += globSize(pattern);
         } catch (error) {
-          faults.push(`${JSON.stringify(pattern)} in ${bin} is no glob: ${errorMessage(error)}`);
+          faults.push(`${JSON.stringify(pattern)} in ${bin} is not a valid glob: ${errorMessage(error)}`);
         }
       }
     }

@@ -33,7 +33,7 @@ export async function underLock<T>(
     throw new DatabaseError(`${describeHolder(holder)} holds the lock '${name}' and does not give it up`, {
       code: 'lock_held',
       retryable: true,
-      hint: `visionscale holds it for moments only. Another program’s session is ended with: SELECT pg_terminate_backend(${holder.pid});`,
+      hint: `visionscale itself holds it only for moments. To end another program’s session: SELECT pg_terminate_backend(${holder.pid});`,
       cause: error,
     });
   }
