@@ -58,10 +58,10 @@ function text(result: AuditResult): string {
   const { unlisted, unverifiable, unnamed } = result;
   return [
     `pipeline ${result.pipeline}, topic ${result.topic}, in ${result.seconds.toFixed(1)} s`,
-    `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${counted(result.waiting, 'request')} waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
-    `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'all is accounted for' : 'not all is accounted for'}`,
+    `images ${result.images} (${result.toProduce} to produce), messages ${result.messages} (${counted(result.waiting, 'request')} waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
+    `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'everything is accounted for' : 'not everything is accounted for'}`,
     ...(result.mismatched > 0
-      ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]
+      ? [`mismatched ${result.mismatched}: outcomes with the request id of another image`]
       : []),
     ...(unverifiable > 0
       ? [`${unverifiable} outcomes of messages that the topic no longer has: they cannot be checked`]

@@ -52,7 +52,7 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
     return well(`Results were refused by their topic, and are kept: ${refused.reason}`);
   }
   if ((unpublished.oldestSeconds ?? 0) > longUnpublished) {
-    return well('Results wait for their topic: see the log of the consumers, and visionscale doctor');
+    return well("Results wait for their topic: see the consumers' logs and visionscale doctor");
   }
   if (status.round !== null) return well('A round is not finished: visionscale produce');
   if (status.images > status.produced) {

@@ -34,7 +34,8 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
   if (result.firstPredictionSeconds !== null) {
     lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
   }
-  if (places.knows !== undefined) lines.push(fitted(`${result.model} knows ${places.knows}`, process.stdout));
+  if (places.knows !== undefined)
+    lines.push(fitted(`${result.model} only recognises ${places.knows}`, process.stdout));
   const { truth } = places;
   if (truth !== undefined && result.mistakes !== undefined) {
     const { accuracy = 0, right = 0, mistakes } = result;
