@@ -79,7 +79,7 @@ async function correct(
     result,
     () =>
       `${counted(corrected, 'image')} recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
-      `${removed} of the export were removed and stay as they are\n` +
+      `${removed} of the export were deleted from it and stay as they are\n` +
       'Measured accuracy: visionscale results accuracy',
   );
   return result.rejected.length > 0 ? 1 : 0;

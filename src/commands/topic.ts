@@ -104,6 +104,6 @@ function whoTakes(added: number[], consumers: readonly ConsumerRow[], fixed: rea
   }
   const start = `start one for each (visionscale consume --partition ${first}${added.length > 1 ? ', …' : ''}), or one that takes them all (visionscale consume)`;
   return fixed.length > 0
-    ? `Every running consumer has a partition of its own, so none takes ${which}: ${start}. Restart visionscale up where it runs.`
+    ? `Every running consumer has a partition of its own, so no consumer takes ${which}: ${start}. Restart visionscale up where it runs.`
     : `No consumer is running; for ${which} ${start}.`;
 }

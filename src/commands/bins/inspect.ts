@@ -25,7 +25,7 @@ export async function show(context: Context, version: number | undefined): Promi
     const what = version === undefined ? 'has no bins' : `has no version ${version} of its bins`;
     throw new VisionscaleError(`pipeline ${pipeline} ${what}`, {
       code: 'no_bins',
-      hint: 'See what there is: visionscale bins list',
+      hint: 'List the versions: visionscale bins list',
     });
   }
   context.print(found, () => {

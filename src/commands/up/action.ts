@@ -97,7 +97,7 @@ async function withAnyModel(context: Context, pool: Pool): Promise<Context> {
   const knows = bundled?.manifest?.knows;
   say(
     `no model is chosen: using ${bundled?.name ?? 'the bundled model'}` +
-      `${knows === undefined ? '' : `, which only recognises ${knows}`} (another: --model, or visionscale model use and up again)`,
+      `${knows === undefined ? '' : `, which only recognises ${knows}`} (for another: --model, or visionscale model use, then up again)`,
   );
   return withBundledModel(context);
 }

@@ -134,7 +134,7 @@ function watchLog(context: Context, servers: Servers): WatchLog {
           log.debug({ imageKey: event.key, bytes: event.bytes, replaced: event.replaced }, 'sent');
           break;
         case 'skipped':
-          log.debug({ imageKey: event.key }, 'known already');
+          log.debug({ imageKey: event.key }, 'already known');
           break;
         case 'rejected':
           log.warn({ path: event.path }, `rejected: ${event.reason}`);

@@ -134,7 +134,7 @@ async function requireEmpty(dir: string): Promise<void> {
     names.includes(indexName) ? `${dir} holds an earlier export` : `${dir} is not empty`,
     names.includes(indexName)
       ? `Sort it and read it back first (visionscale correct --from ${dir}), or name another directory.`
-      : 'Name a new directory: its folders become classes.',
+      : 'Use a new directory: its folders become classes.',
   );
 }
 

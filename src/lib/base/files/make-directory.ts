@@ -55,7 +55,7 @@ export async function requireWritableFile(path: string): Promise<void> {
   } catch (error) {
     throw new UsageError(
       `${path} cannot be written: ${errorMessage(error)}`,
-      'Name a file that this user may write.',
+      'Choose a file that this user may write to.',
     );
   }
 }

@@ -78,6 +78,6 @@ function nameAndVersion(manifest: Manifest, file: string, digest: string): { nam
 function notFound(path: string): VisionscaleError {
   return new VisionscaleError(`there is no model at ${path}`, {
     code: 'model_not_found',
-    hint: 'Name an .onnx file with labels.txt beside it, or a directory with model.onnx and labels.txt.',
+    hint: 'Give an .onnx file with labels.txt next to it, or a directory with model.onnx and labels.txt.',
   });
 }

@@ -127,7 +127,7 @@ function readPlan(weights: Uint8Array): { graph: OnnxModel; plan: QuantizationPl
   }
   const plan = planQuantization(graph.graph);
   if (graph.graph.node.some(({ opType }) => opType === 'DequantizeLinear' || opType === 'QuantizeLinear')) {
-    throw invalidModel('the model is quantised already', { hint: 'Name the model it was made from.' });
+    throw invalidModel('the model is quantised already', { hint: 'Use the model it was made from.' });
   }
   if (plan.weighted.length === 0) {
     throw invalidModel('the model has no convolution or matrix product with constant float32 weights', {

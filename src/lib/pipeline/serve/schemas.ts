@@ -13,7 +13,7 @@ const text = (most: number) =>
     .min(1)
     .max(most)
     // eslint-disable-next-line no-control-regex -- as JSON Schema knows it, without \p
-    .regex(/^[^\x00-\x1f\x7f-\x9f]*$/, 'must not hold control characters');
+    .regex(/^[^\x00-\x1f\x7f-\x9f]*$/, 'must not contain control characters');
 
 const wait = z
   .string()

@@ -104,7 +104,7 @@ const byPooler: [RegExp, (found: RegExpExecArray) => Verdict][] = [
     /database .* does not exist|no such database/i,
     () => ({
       ...missing,
-      hint: 'Run: visionscale init. If it is there: PgBouncer knows a database by the [databases] of its pgbouncer.ini.',
+      hint: 'Run: visionscale init. If the database exists, list it under [databases] in pgbouncer.ini.',
     }),
   ],
   [/no such user|authentication failed|auth failed|login rejected/i, () => login],

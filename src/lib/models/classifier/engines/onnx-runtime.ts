@@ -154,7 +154,7 @@ async function openOrtSession(
 
 function invalidWeights(cause: unknown): VisionscaleError {
   return invalidModel(`the weights cannot be loaded: ${errorMessage(cause).trim()}`, {
-    hint: 'They must be an ONNX model that ONNX Runtime knows; was the file downloaded completely?',
+    hint: 'They must be an ONNX model that ONNX Runtime supports; was the file downloaded completely?',
     cause,
   });
 }

@@ -78,7 +78,7 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
         params: schemas.imageParams,
         querystring: schemas.waitQuery,
         response: {
-          200: schemas.answer('What is known', schemas.image),
+          200: schemas.answer('The state of the image', schemas.image),
           ...schemas.problems(400, 401, 403, 404),
         },
       },
