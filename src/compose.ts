@@ -137,7 +137,7 @@ export async function openClassifier(options: ComposeOptions, given?: LoadedMode
   const model = given ?? (await loadModel(config));
   const { name, version } = model.info;
   if (model.manifest?.knows !== undefined) {
-    options.onNotice(`${name}@${version} knows ${model.manifest.knows}`);
+    options.onNotice(`${name}@${version} only recognises ${model.manifest.knows}`);
   }
   const { openClassifier: open } = await import('./lib/models/classifier/pool.ts');
   return open({

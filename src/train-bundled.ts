@@ -14,7 +14,7 @@ import { partsModelDirectory } from './lib/models/store/entry.ts';
 import { openModelStore } from './lib/models/store/store.ts';
 
 const name = 'belt-parts';
-const knows = 'machine parts and packages on a belt as visionscale draws them, and nothing of photographs';
+const knows = 'visionscale’s drawings of machine parts and packages, not photographs';
 const version = '1';
 const training = { count: 14_400, seed: 1 };
 const fresh = { count: 2000, seed: 2 };

@@ -283,7 +283,7 @@ async function comeBack(name, services, busy) {
 
 const statusSentence = {
   database: /database is away/i,
-  topic: /topic cannot be asked/i,
+  topic: /topic cannot be read/i,
   store: /object store is away/i,
 };
 

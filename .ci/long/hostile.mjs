@@ -282,7 +282,7 @@ for (const { command } of ours()) faults.push(`left: ${command}`);
 if (largest.megabytes > mostMegabytes) {
   faults.push(`${largest.megabytes.toFixed(0)} MB in ${largest.command}`);
 }
-const restarts = log.match(/starting it again/g)?.length ?? 0;
+const restarts = log.match(/restarting it in/g)?.length ?? 0;
 
 const at = (share) => seconds[Math.min(seconds.length - 1, Math.floor(share * seconds.length))]?.toFixed(1);
 console.log(

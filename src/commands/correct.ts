@@ -79,8 +79,8 @@ async function correct(
     result,
     () =>
       `${counted(corrected, 'image')} recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
-      `${removed} of the export were removed and stay as they are\n` +
-      'What they say of the models: visionscale results accuracy',
+      `${removed} of the export were deleted from it and stay as they are\n` +
+      'Measured accuracy: visionscale results accuracy',
   );
   return result.rejected.length > 0 ? 1 : 0;
 }
@@ -95,7 +95,7 @@ function checkUsage(key: string | undefined, label: string | undefined, flags: C
       'visionscale correct <image-key> <label>, or visionscale correct --from <dir>',
     );
   }
-  if (flags.movedOnly && flags.from === undefined) throw new UsageError('--moved-only belongs to --from');
+  if (flags.movedOnly && flags.from === undefined) throw new UsageError('--moved-only needs --from');
 }
 
 function whoRuns(): string {

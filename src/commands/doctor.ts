@@ -54,7 +54,7 @@ async function examine(context: Context): Promise<number> {
     },
   );
   context.print(result, () =>
-    result.ok ? '\neverything needed is there' : '\nsomething needed is missing: see above',
+    result.ok ? '\nall required checks passed' : '\nsome required checks failed: see above',
   );
   return result.ok ? 0 : 1;
 }

@@ -33,7 +33,7 @@ async function setUp(context: Context): Promise<void> {
 }
 
 function done(created: boolean): string {
-  return created ? 'created' : 'there already';
+  return created ? 'created' : 'already there';
 }
 
 function migrations(applied: string[]): string {

@@ -83,8 +83,8 @@ async function grow(context: Context, { partitions }: GrowFlags): Promise<number
 function planned(plan: readonly TopicGrowth[]): string {
   return [
     ...plan.map(({ name, before, partitions }) => `${name}: ${before} partitions, ${partitions} from now on`),
-    'What is in them stays where it is. New messages of an image may go into another partition',
-    'than its older ones, and be classified before those; each is classified exactly once.',
+    'Existing messages stay where they are. New messages of an image may go to another partition',
+    'than its older ones and be classified before them; each is classified exactly once.',
     'A topic never loses partitions.',
   ].join('\n');
 }
@@ -104,6 +104,6 @@ function whoTakes(added: number[], consumers: readonly ConsumerRow[], fixed: rea
   }
   const start = `start one for each (visionscale consume --partition ${first}${added.length > 1 ? ', …' : ''}), or one that takes them all (visionscale consume)`;
   return fixed.length > 0
-    ? `Every running consumer has a partition of its own, so nobody takes ${which}: ${start}. Restart visionscale up where it runs.`
+    ? `Every running consumer has a partition of its own, so no consumer takes ${which}: ${start}. Restart visionscale up where it runs.`
     : `No consumer is running; for ${which} ${start}.`;
 }

@@ -100,11 +100,11 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
       ...result.rejected.map(rejectedLine),
       result.wouldUpload !== undefined
         ? `would upload ${counted(result.wouldUpload, 'image')}`
-        : `uploaded ${counted(result.uploaded, 'image')} (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them in the place of another image of the same key` : ''}`,
-      `skipped ${result.skipped} that are there already, rejected ${counted(result.rejected.length, 'file')}`,
+        : `uploaded ${counted(result.uploaded, 'image')} (${formatBytes(result.bytes)}) in ${result.seconds.toFixed(1)} s${result.replaced > 0 ? `, ${result.replaced} of them replacing another image with the same key` : ''}`,
+      `skipped ${result.skipped} that were already there, rejected ${counted(result.rejected.length, 'file')}`,
       ...(result.passedOver > 0 ? [passedOverLine(result)] : []),
     ].join('\n'),
   );
-  if (result.interrupted) say('interrupted; run it again to go on');
+  if (result.interrupted) say('interrupted; run it again to continue');
   return result.interrupted || result.rejected.length > 0 ? 1 : 0;
 }

@@ -167,7 +167,7 @@ describe('without a consumer', () => {
   it('what is recorded, and what is not there, is refused and changes nothing', async () => {
     const { run, add, letters } = await stream(['a', 'b']);
     await run();
-    await expect(add(0)).rejects.toMatchObject({ code: 'already_recorded', message: expect.stringContaining('goes on at offset 2') as string }); // prettier-ignore
+    await expect(add(0)).rejects.toMatchObject({ code: 'already_recorded', message: expect.stringContaining('is at offset 2') as string }); // prettier-ignore
     await expect(add(2)).rejects.toMatchObject({ code: 'no_such_message' });
     await expect(add(0, { partition: 1 })).rejects.toMatchObject({ code: 'no_such_partition' });
     await expect(add(0, { pipeline: 'another' })).resolves.toMatchObject({ isNew: true });

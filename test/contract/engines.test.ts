@@ -79,7 +79,7 @@ describe('engines', () => {
 describe('another device', () => {
   it.each([
     ['cuda', /cannot execute this model on cuda/],
-    ['coreml', /knows no device coreml/],
+    ['coreml', /does not support the device coreml/],
   ] as const)('%s is refused where it is not, and nothing else takes its place', async (device, message) => {
     const error = await rejection(engines.onnx.open(weights, { side, device }));
     expect(error).toMatchObject({ code: 'device_unavailable', retryable: false });

@@ -507,7 +507,7 @@ describe('overload', () => {
     };
     const first = [send(a), send(a)];
     while (stored < 2) await sleep(1);
-    expect(await refused(a)).toMatchObject({ detail: expect.stringContaining('one sender') as string });
+    expect(await refused(a)).toMatchObject({ detail: expect.stringContaining('this sender has') as string });
     first.push(send(b));
     while (stored < 3) await sleep(1);
     expect(await refused(c)).toMatchObject({ detail: expect.stringContaining('the server has') as string });

@@ -286,13 +286,13 @@ export function auditSuite(title: string, settings: () => Record<string, string>
       );
       const ended = await rig.run(['audit', '--limit', '2', '--no-objects']);
       expect(ended.code).toBe(1);
-      expect(ended.stdout).toContain('missing 5, doubled 0, orphaned 0: not all is accounted for');
+      expect(ended.stdout).toContain('missing 5, doubled 0, orphaned 0: not everything is accounted for');
       expect(ended.stdout).toMatch(/missing {2}row {3}lost 1 {2}p:1:lost 1 {2}it is marked as produced/);
       expect(ended.stdout).toContain('and 3 more (--limit)');
       await sql(`delete from image_info where image_key like 'lost %'`);
       const plain = await rig.run(['audit']);
       expect([plain.code, plain.stderr]).toEqual([0, '']);
-      expect(plain.stdout).toContain('missing 0, doubled 0, orphaned 0: all is accounted for');
+      expect(plain.stdout).toContain('missing 0, doubled 0, orphaned 0: everything is accounted for');
     });
   });
 }

@@ -138,7 +138,7 @@ export function binsSuite(title: string, settings: () => Record<string, string>)
       expect(await rig.json(['bins', 'list'])).toMatchObject([
         { version: 1, active: true, source: 'a.yaml' },
       ]);
-      expect((await rig.run(['bins', 'rollback'])).stderr).toContain('has had no other bins before');
+      expect((await rig.run(['bins', 'rollback'])).stderr).toContain('has no previous bins');
       const other = await rig.run(['bins', 'use', file('c.yaml', second)]);
       expect([other.code, other.stderr]).toEqual([
         0,

@@ -103,7 +103,7 @@ describe('classify --local', () => {
     expect(page).toContain('&#60;img onerror=alert(1)&#62; red.png');
     expect(page).not.toContain('<img onerror');
     const again = await rig.run(['classify', 'images', '--local', '--html', 'page.html']);
-    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('page.html is there already')]);
+    expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('page.html already exists')]);
     const server = await rig.run([
       'classify',
       'images',

@@ -78,7 +78,7 @@ describe('demo', () => {
     const up = await rig.run(['up']);
     expect([up.code, up.stderr]).toEqual([1, expect.stringContaining('a demo is running in')]);
     const second = await rig.run(['demo', 'others', '--json']);
-    expect(second.stderr).toMatch(/another demo \(process \d+\) is running in .*: this one takes .*demo-2/);
+    expect(second.stderr).toMatch(/another demo \(process \d+\) is running in .*: this one uses .*demo-2/);
     const documents = [(await first.ended).stdout, second.stdout].map(
       (text) => JSON.parse(text) as DemoDocument,
     );
@@ -122,7 +122,7 @@ describe('demo', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('--model')]);
     expect(stderr).toContain('model pull imagenet');
     // The model that comes along is named with what it knows, and is not taken by itself.
-    expect(stderr).toMatch(/belt-parts.* knows .*parts.*nothing of photographs/);
+    expect(stderr).toMatch(/belt-parts.* only recognises .*parts.*not photographs/);
     expect(stderr).not.toMatch(/\n\s+at /);
   });
 });
@@ -144,14 +144,14 @@ describe('demo without a directory', () => {
       expect(rows.filter((row) => row.category === truth(row))).toHaveLength(first.right);
       const page = readFileSync(first.page, 'utf8');
       expect(page.match(/<img[^>]* src="data:image\/jpeg;base64,[^"]{1000}/g)).toHaveLength(300);
-      expect(page).toContain(`${first.right} of 300 parts named right`);
+      expect(page).toContain(`${first.right} of 300 parts classified correctly`);
 
       const second = await rig.run(['demo']);
       expect([second.code, second.stderr]).toEqual([
         0,
         expect.stringContaining('uploaded 0 images, 300 were'),
       ]);
-      expect(second.stdout).toContain(`${first.right} of 300 parts named right`);
+      expect(second.stdout).toContain(`${first.right} of 300 parts classified correctly`);
       expect(second.stdout).toContain(first.page);
       await nothingLeft(rig.dir);
     },
@@ -162,7 +162,7 @@ describe('demo without a directory', () => {
     await using rig = await Rig.open();
     rig.env['VISIONSCALE_MODEL'] = writeColorModel(join(rig.dir, 'model'));
     const running = rig.start(['demo']);
-    await running.said(/has no names for parts on a belt: taking the model that comes with visionscale/);
+    await running.said(/has no labels for parts on a belt: using the bundled model/);
     running.process.kill('SIGINT');
     expect((await running.ended).code).not.toBe(0);
     await nothingLeft(rig.dir);
@@ -172,7 +172,8 @@ describe('demo without a directory', () => {
     await using rig = await demoRig();
     const { code, stdout, stderr } = await rig.run(['demo', 'images', '--model', 'belt-parts']);
     expect(code).toBe(0);
-    for (const text of [stdout, stderr]) expect(text).toMatch(/belt-parts.* knows .*nothing of photographs/);
+    for (const text of [stdout, stderr])
+      expect(text).toMatch(/belt-parts.* only recognises .*not photographs/);
   });
 });
 

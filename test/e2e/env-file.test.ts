@@ -38,11 +38,11 @@ describe('a .env', () => {
     const { code, stderr } = await rig.run(['status']);
     expect(code).toBe(1);
     expect(stderr).toContain('127.0.0.1:9/db');
-    const named = stderr.split('\n').filter((line) => line.includes('settings are taken from'));
+    const named = stderr.split('\n').filter((line) => line.includes('reading settings from'));
     expect(named.map((line) => JSON.parse(line) as unknown)).toMatchObject([
       { level: 'info', role: 'status', file: join(rig.dir, '.env'), settings: ['DATABASE_URL'] },
     ]);
-    expect(stderr).toMatch(/^passed over in .*NODE_OPTIONS, DATABASE_ULR \(did you mean DATABASE_URL\?\)/m);
+    expect(stderr).toMatch(/^ignored in .*NODE_OPTIONS, DATABASE_ULR \(did you mean DATABASE_URL\?\)/m);
     expect(stderr).not.toContain('geheim');
   });
 
@@ -62,8 +62,8 @@ describe('a .env', () => {
     await writeFile(join(rig.dir, 'images', 'a.jpg'), await plainJpeg('red', 128));
     const model = fileURLToPath(new URL('../../models/squeezenet', import.meta.url));
     const demo = await rig.run(['demo', 'images', '--model', model], { VISIONSCALE_PARTITIONS: '1' });
-    expect(demo.stderr).toContain('passed over');
-    expect(demo.stderr.match(/passed over/g)).toHaveLength(1);
+    expect(demo.stderr).toContain('ignored in');
+    expect(demo.stderr.match(/ignored in/g)).toHaveLength(1);
     expect(demo.code, demo.stderr).toBe(0);
     expect(existsSync(join(rig.dir, 'ran'))).toBe(false);
     const { pipeline } = await rig.json<{ pipeline: string }>(['status']);

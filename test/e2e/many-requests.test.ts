@@ -72,7 +72,7 @@ describeThorough('a message of thousands of requests', () => {
       '1',
       '--json',
     ]);
-    expect(list.stdout).toMatch(/the S3 event has 20000 records; at most 1000 .*--message-requests/);
+    expect(list.stdout).toMatch(/the S3 event has 20000 records; the limit is 1000 .*--message-requests/);
   });
 
   it('is read where as many are allowed', async () => {
@@ -96,9 +96,7 @@ describeThorough('a message of thousands of requests', () => {
     });
     const recorded = await add('--offset', `${next - 1}`, '--yes');
     expect(recorded).toMatchObject({ code: 1, stdout: '' });
-    expect(recorded.stderr).toContain(
-      `is recorded already: the pipeline default goes on at offset ${next} there`,
-    );
+    expect(recorded.stderr).toContain(`is already recorded: the pipeline default is at offset ${next} there`);
     expect((await add('--offset', '9999', '--yes')).stderr).toContain('there is no message at offset 9999');
 
     const moved = await rig.json<{ letter: number }>(

@@ -106,7 +106,7 @@ itThorough(
       [`sha256:${'0'.repeat(64)}`],
     );
     await database.pool.query(`update active_models set digest = $1`, [`sha256:${'0'.repeat(64)}`]);
-    await Promise.all(consumers.map((consumer) => consumer.said(/goes on with english/)));
+    await Promise.all(consumers.map((consumer) => consumer.said(/still using english/)));
     await rig.json(['produce', '--again']);
     await until(async () => (await rows()).length >= (rounds + 1) * images);
     expect((await rig.json<StatusDocument>(['status', '--exit-zero'])).model.disagreement).toBe(true);

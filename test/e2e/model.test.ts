@@ -91,7 +91,7 @@ describe('a model of one’s own', () => {
     await writeFile(join(path, 'model.onnx'), tinyWeights('leftHalf'));
     for (const command of ['verify', 'use']) {
       const ended = await rig.run(['model', command, 'colours'], env);
-      expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('damaged or exchanged')]);
+      expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining('damaged or replaced')]);
     }
   });
 

@@ -219,10 +219,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect(read[0]).toMatchObject({ imageKey: 'red 0.png', category: 'red', belt: null });
       expect(read[0]!['processedAt']).toBeInstanceOf(Date);
       const again = await rig.run(parquet);
-      expect([again.code, again.stderr]).toEqual([
-        2,
-        expect.stringContaining('red.parquet is there already'),
-      ]);
+      expect([again.code, again.stderr]).toEqual([2, expect.stringContaining('red.parquet already exists')]);
       const [last] = await rig.json<object[]>(['results', '--limit', '1']);
       const { offset, partition, ...result } = last as ResultRow;
       expect([offset, partition]).toEqual([expect.any(Number), expect.any(Number)]);

@@ -120,7 +120,7 @@ describe('serve', { timeout }, () => {
 
     const second = await rig.run(args, env);
     expect(second.stderr).toMatch(
-      /classified 40 images, [1-9]\d* of them before.* rejected 1 file; labels in/,
+      /classified 40 images, [1-9]\d* of them earlier.* rejected 1 file; labels in/,
     );
     expect(second.stderr).toMatch(/rejected .*notes\.jpg: the content is not an image/);
     expect(second.code).toBe(1);
@@ -201,7 +201,7 @@ describe('serve', { timeout }, () => {
     const senders = [sender(), sender(), sender()];
     while (acknowledged.length < 10) await sleep(2);
     server.process.kill('SIGTERM');
-    await server.said(/told to stop/);
+    await server.said(/stopping: finishing/);
     const before = acknowledged.length;
     const ready = await fetch(`${url}/readyz`);
     expect([ready.status, await ready.json()]).toMatchObject([503, { draining: true }]);

@@ -110,7 +110,7 @@ describe('train --mode head', () => {
   it('takes the model that is there, and says so', async () => {
     const again = await rig.run(args());
     expect(again.code, again.stderr).toBe(0);
-    expect(again.stdout).toMatch(/colours@\w+ is there already \(top-1 100\.0 %\): nothing was trained/);
+    expect(again.stdout).toMatch(/colours@\w+ already exists \(top-1 100\.0 %\): nothing was trained/);
     expect(again.stdout).toContain('--retrain');
   });
 
@@ -134,7 +134,7 @@ describe('train --mode head', () => {
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
-    [['--group-by', '{object}/*'], 2, /fits none of the images\n.*called "000.png"/],
+    [['--group-by', '{object}/*'], 2, /matches none of the images\n.*called "000.png"/],
     [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],
   ];
   const refuses = async (more: string[], code: number, message: RegExp) => {
@@ -169,7 +169,7 @@ describe('train --mode head', () => {
     });
     const html = await readFile(join(rig.dir, 'objects', 'report.html'), 'utf8');
     expect(html).toContain('2 groups of similar pictures');
-    expect(html).not.toContain('95 % certain');
+    expect(html).not.toContain('95 % confidence');
   });
 
   itThorough('leaves out of the judgement what the training set has too', async () => {
@@ -180,7 +180,7 @@ describe('train --mode head', () => {
       ...['train', folders.path, '--val', val.path, '--name', 'copies', '--from', parent.path],
     ]);
     expect(made).toMatchObject({ images: { train: 3 * each, held: 9 }, duplicates: 1 });
-    expect(made.verdict.because.join('\n')).toContain('Left out of it: 1 image of the hold-out');
+    expect(made.verdict.because.join('\n')).toContain('Left out: 1 image of the hold-out');
   });
 
   itThorough('needs a directory; TRAINING_DATA_DIR and CLASS_NAMES are as good as flags', async () => {
@@ -197,7 +197,7 @@ describe('train --mode head', () => {
 
   itThorough('is interrupted without a trace while there is nothing to keep', async () => {
     const running = rig.start(['train', folders.path, '--name', 'cut', '--from', parent.path]);
-    await running.said(/classes, \d+ images to learn from/);
+    await running.said(/classes, \d+ images to train on/);
     running.process.kill('SIGINT');
     const ended = await running.ended;
     expect(ended.code).toBe(130);

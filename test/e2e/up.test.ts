@@ -103,7 +103,7 @@ describeThorough('up', () => {
       );
     const before = (await ownerOf(0))!.owner!;
     process.kill(Number(before.split(':').at(-2)), 'SIGKILL');
-    await running.said(/consumer 0 ended with SIGKILL.*starting it again in 0\.5 s/);
+    await running.said(/consumer 0 ended with SIGKILL.*restarting it in 0\.5 s/);
     for (let n = 0; n < more; n++) expect((await post(n)).status).toBe(202);
     await until('the other rows', async () => (await rows()) === images + 1 + more, 60_000);
     const after = (await ownerOf(0))!;
@@ -119,7 +119,7 @@ describeThorough('up', () => {
 
     const nothing = await rig.run(['up', '--print-env']);
     expect([nothing.code, nothing.stdout]).toEqual([1, '']);
-    expect(nothing.stderr).toContain('nothing is up');
+    expect(nothing.stderr).toContain('nothing is running');
   }, 240_000);
 
   it.runIf(process.platform === 'linux')(

@@ -38,12 +38,12 @@ it('shows mistakes first, the surest at the top, then what was right, the least 
   expect(at).toEqual(at.toSorted((a, b) => a - b));
   expect(at[0]).toBeGreaterThan(0);
   expect(page.match(/<figure class="wrong"/g)).toHaveLength(2);
-  expect(page.indexOf('Taken for something else')).toBeLessThan(page.indexOf('Right, the least sure first'));
+  expect(page.indexOf('Mistakes')).toBeLessThan(page.indexOf('Correct, least certain first'));
 });
 
 it('says nothing of right and wrong where nobody knows, and names the files', async () => {
   const page = await written([picture('b.jpg', 'nut', 90), picture('a.jpg', 'gear', 20)]);
-  expect(page).not.toMatch(/Taken for|Right,/);
+  expect(page).not.toMatch(/Mistakes|Correct,/);
   expect(page.indexOf('a.jpg')).toBeLessThan(page.indexOf('b.jpg'));
 });
 

@@ -58,19 +58,17 @@ function text(result: AuditResult): string {
   const { unlisted, unverifiable, unnamed } = result;
   return [
     `pipeline ${result.pipeline}, topic ${result.topic}, in ${result.seconds.toFixed(1)} s`,
-    `images ${result.images} (${result.toProduce} to be produced), messages ${result.messages} (${counted(result.waiting, 'request')} waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
-    `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'all is accounted for' : 'not all is accounted for'}`,
+    `images ${result.images} (${result.toProduce} to produce), messages ${result.messages} (${counted(result.waiting, 'request')} waiting), predictions ${result.predictions}, dead letters ${result.deadLetters}${result.objects === null ? '' : `, objects ${result.objects}`}`,
+    `missing ${result.missing}, doubled ${result.doubled}, orphaned ${result.orphaned}: ${result.ok ? 'everything is accounted for' : 'not everything is accounted for'}`,
     ...(result.mismatched > 0
-      ? [`mismatched ${result.mismatched}: an outcome under the request id of another image`]
+      ? [`mismatched ${result.mismatched}: outcomes with the request id of another image`]
       : []),
     ...(unverifiable > 0
-      ? [
-          `${unverifiable} outcomes of messages that the topic no longer holds: who asked for them cannot be checked`,
-        ]
+      ? [`${unverifiable} outcomes of messages that the topic no longer has: they cannot be checked`]
       : []),
     ...(unlisted !== null && unlisted > 0 && !names.some((n) => n.found === 'orphaned' && n.kind === 'object')
       ? [
-          `${unlisted} objects that nothing names, as an upload that was cut off leaves them (--objects names them)`,
+          `${unlisted} objects that nothing refers to, for example from an interrupted upload (--objects lists them)`,
         ]
       : []),
     ...(names.length > 0

@@ -18,7 +18,7 @@ export function faultLines({ unknown, empty }: Checked): string[] {
 export function noteLines({ shadowed, unmapped }: Checked, manual: string): string[] {
   return [
     ...shadowed.map(
-      ({ bin, pattern }) => `${bin}: ${quoted(pattern)} decides nothing, other rules have all its labels`,
+      ({ bin, pattern }) => `${bin}: ${quoted(pattern)} is never used: other rules match all its labels`,
     ),
     ...(unmapped.length === 0
       ? []

@@ -25,7 +25,7 @@ export async function show(context: Context, version: number | undefined): Promi
     const what = version === undefined ? 'has no bins' : `has no version ${version} of its bins`;
     throw new VisionscaleError(`pipeline ${pipeline} ${what}`, {
       code: 'no_bins',
-      hint: 'See what there is: visionscale bins list',
+      hint: 'List the versions: visionscale bins list',
     });
   }
   context.print(found, () => {
@@ -80,7 +80,7 @@ export async function tryOut(context: Context, { key, file }: TryFlags): Promise
   if (row === undefined) {
     throw new VisionscaleError(`there is no prediction of ${JSON.stringify(key)} in pipeline ${pipeline}`, {
       code: 'no_prediction',
-      hint: 'See the keys there are: visionscale results',
+      hint: 'List the keys: visionscale results',
     });
   }
   const { rules, version } = given ?? (await inForce(database, pipeline));

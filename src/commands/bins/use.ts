@@ -38,9 +38,9 @@ export async function rollback(context: Context, flags: UseBinsFlags): Promise<v
   const version = latest?.former ?? null;
   const former = version === null ? null : await readBins(database.pool, pipeline, Number(version));
   if (former === null) {
-    throw new VisionscaleError(`pipeline ${pipeline} has had no other bins before`, {
+    throw new VisionscaleError(`pipeline ${pipeline} has no previous bins`, {
       code: 'no_former',
-      hint: 'See what there is (visionscale bins list), and apply a file: visionscale bins use <file>',
+      hint: 'List the versions (visionscale bins list), or apply a file: visionscale bins use <file>',
     });
   }
   await apply(context, database, former, flags);
@@ -88,7 +88,7 @@ function changeLines({ added, removed, moved }: ComparedRules): string[] {
 
 function refuseFaults(checked: Checked | null): void {
   if (checked === null) {
-    throw new VisionscaleError('there is no model whose labels the bins could be checked against', {
+    throw new VisionscaleError('there is no model to check the bins against', {
       code: 'no_model',
       hint: 'Choose one with `visionscale model use` or --model, or use them unchecked with --force.',
     });
@@ -98,10 +98,10 @@ function refuseFaults(checked: Checked | null): void {
   throw new VisionscaleError(
     lines.length === 1
       ? lines[0]!
-      : `the bins name what the model does not have:\n${lines.map((l) => `  ${l}`).join('\n')}`,
+      : `the bins name labels that the model does not have:\n${lines.map((l) => `  ${l}`).join('\n')}`,
     {
       code: 'bins_unknown_labels',
-      hint: 'Correct them, or use them as they are with --force: what never comes does no harm.',
+      hint: 'Correct them, or use them as they are with --force: rules for missing labels do no harm.',
     },
   );
 }

@@ -60,11 +60,11 @@ export default async function (
     more: (rows) => (rows.some(({ bin }) => bin !== null) ? [{ title: 'bin', value: (r) => r.bin }] : []),
   });
   const { classified, rejected, seconds } = shown;
-  const known = before > 0 ? `, ${before} of them before` : '';
+  const known = before > 0 ? `, ${before} of them earlier` : '';
   say(
     `classified ${counted(classified, 'image')}${known} in ${seconds.toFixed(1)} s, rejected ${counted(rejected, 'file')}${out === undefined ? '' : `; labels in ${out}`}`,
   );
   if (shown.passedOver !== '') say(shown.passedOver);
-  if (signal.aborted) say('interrupted; run it again to go on');
+  if (signal.aborted) say('interrupted; run it again to continue');
   return signal.aborted || rejected > 0 ? 1 : 0;
 }

@@ -133,7 +133,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
             } else {
               const { name, version } = classifier.model;
               modelProblem = `the active model cannot be used: ${event.reason}`;
-              log.error({ digest: event.digest }, `${modelProblem}; goes on with ${name} ${version}`);
+              log.error({ digest: event.digest }, `${modelProblem}; still using ${name} ${version}`);
             }
           },
         },

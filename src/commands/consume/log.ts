@@ -96,7 +96,7 @@ export function consumeLog(
         break;
       case 'publishing again':
         waitOf(partition, event.what)[Symbol.dispose]();
-        log.info({ partition }, `${published[event.what]} are published again`);
+        log.info({ partition }, `${published[event.what]} are being published again`);
         break;
       case 'another topic':
         log.warn(
@@ -119,18 +119,18 @@ export function consumeLog(
       case 'careful':
         log.warn(
           { partition, messages: event.messages },
-          'the former owner did not release the partition: messages that it may have been working on are taken one at a time',
+          'the previous owner did not release the partition: messages it may have been working on are processed one at a time',
         );
         break;
       case 'stalled':
-        if (event.reason === null) log.info({ partition }, 'moving again');
+        if (event.reason === null) log.info({ partition }, 'no longer stalled');
         else log.error({ partition }, event.reason);
         break;
       case 'lost':
         forget(event.partition);
         log.warn(
           { partition, epoch: event.epoch },
-          'the partition has another owner now; nothing more is recorded for it here',
+          'lost the partition to another consumer: recording nothing more for it here',
         );
         break;
       case 'released':

@@ -24,9 +24,7 @@ export default async function (
 ): Promise<number> {
   const { config, yes, signal } = context;
   if (!yes && !canAsk(context)) {
-    throw new UsageError(
-      'dead-letters add asks before it moves a message; where nobody can be asked, give --yes',
-    );
+    throw new UsageError('dead-letters add asks before it moves a message; without a terminal, add --yes');
   }
   await using database = await openDatabase(context);
   await using topic = await openTopic(context, database);
@@ -75,8 +73,8 @@ function told(
       ? `the request ${printable(requestId)} of message ${topic}/${partition}/${offset} has a result already`
       : `message ${topic}/${partition}/${offset} is dead letter ${letter}${isNew ? '' : ', which was there already'}`;
   if (position <= offset) {
-    return `${what}; partition ${partition} is still at offset ${position}: what is before the message comes first`;
+    return `${what}; partition ${partition} is still at offset ${position}: earlier messages come first`;
   }
-  const who = owner === null ? 'the next consumer goes on' : 'its consumer goes on within seconds';
+  const who = owner === null ? 'the next consumer continues' : 'its consumer continues within seconds';
   return `${what}; ${who} at offset ${position}`;
 }

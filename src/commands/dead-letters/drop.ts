@@ -32,7 +32,7 @@ export default async function (context: Context, ids: number[], options: ChosenF
       ? 'nothing to drop: no open dead letter was selected'
       : `dropped ${counted(result.dropped, 'dead letter')}`,
   );
-  if (signal.aborted) say('interrupted; run it again to go on');
+  if (signal.aborted) say('interrupted; run it again to continue');
   return signal.aborted ? 1 : 0;
 }
 

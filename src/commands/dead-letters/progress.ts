@@ -21,7 +21,7 @@ export function letterProgress(
           progress.advance(event.letters);
           break;
         case 'closed':
-          say(`dead letter ${event.id} is ${event.state} already`);
+          say(`dead letter ${event.id} is already ${event.state}`);
           break;
         case 'refused':
           say(`dead letter ${event.id} cannot be sent: ${event.reason}`);

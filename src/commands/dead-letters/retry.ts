@@ -24,8 +24,8 @@ export default async function (context: Context, ids: number[], options: ChosenF
   context.print(result, () =>
     result.retried === 0
       ? 'nothing to retry: no open dead letter was selected'
-      : `sent ${counted(result.retried, 'dead letter')} to ${result.topic} once more; dead-letters list shows what fails again`,
+      : `sent ${counted(result.retried, 'dead letter')} to ${result.topic} again; dead-letters list shows what fails again`,
   );
-  if (signal.aborted) say('interrupted; run it again to go on');
+  if (signal.aborted) say('interrupted; run it again to continue');
   return signal.aborted || result.refused > 0 ? 1 : 0;
 }

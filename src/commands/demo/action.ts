@@ -54,14 +54,14 @@ async function placeOfItsOwn(given: Context): Promise<{ context: Context; place:
     const own = join(dataDir, `demo-${n}`);
     const taken = await takeDemoPlace(own);
     if (taken === null) continue;
-    say(`${what} is running in ${dataDir}: this one takes ${own}`);
+    say(`${what} is running in ${dataDir}: this one uses ${own}`);
     const moved = { ...env, VISIONSCALE_DATA_DIR: own };
     return { context: { ...given, env: moved, config: loadConfig(moved) }, place: taken };
   }
   throw new VisionscaleError(`${what} is running in ${dataDir}`, {
     code: 'demo_running',
     retryable: true,
-    hint: 'Wait until it has ended, or give this one a database, topic, store and --data-dir of its own.',
+    hint: 'Wait until it ends, or give this one a database, topic, store and --data-dir of its own.',
   });
 }
 
@@ -71,7 +71,7 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
   if (dir !== undefined) await checkPaths([dir]);
   const page = join(given.config.dataDir, dir === undefined ? `${demoParts.prefix}.html` : 'demo.html');
   await requireWritableFile(page);
-  if (dir === undefined) say(`no directory is given: drawing ${demoParts.count} pictures of parts on a belt`);
+  if (dir === undefined) say(`no directory given: drawing ${demoParts.count} pictures of parts on a belt`);
   await using parts = dir === undefined ? drawDemoParts(given.config.dataDir, { signal }) : undefined;
   const context = parts === undefined ? given : await withPartsModel(given);
   const { config } = context;
@@ -138,7 +138,7 @@ function pageContent(result: DemoResult, answers: Answers): PicturePage {
     title:
       right === undefined
         ? `${predictions} of ${counted(images, 'image')} classified`
-        : `${right} of ${images} parts named right`,
+        : `${right} of ${images} parts classified correctly`,
     summary: [
       right === undefined ? by : `${(100 * accuracy).toFixed(1)} % ${by}`,
       `${timeLines(result).join('; ')}.`,
@@ -152,12 +152,12 @@ function demoLog({ say }: Context, bars: PartitionBars): (event: DemoEvent) => v
   return (event) => {
     switch (event.kind) {
       case 'consumers':
-        say(`started ${counted(event.partitions, 'consumer')}, one a partition`);
+        say(`started ${counted(event.partitions, 'consumer')}, one per partition`);
         break;
       case 'uploaded': {
         const { uploaded, skipped, rejected } = event.result;
         say(
-          `uploaded ${counted(uploaded, 'image')}, ${skipped} were there already, ${counted(rejected.length, 'file')} rejected`,
+          `uploaded ${counted(uploaded, 'image')}, ${skipped} already there, ${counted(rejected.length, 'file')} rejected`,
         );
         if (event.result.passedOver > 0) say(passedOverLine(event.result));
         break;
@@ -190,7 +190,7 @@ async function withPartsModel(context: Context): Promise<Context> {
     const chosen = await compose.loadModel(context.config);
     if (knowsParts(chosen)) return context;
     const { name } = chosen.info;
-    context.say(`${name} has no names for parts on a belt: taking the model that comes with visionscale`);
+    context.say(`${name} has no labels for parts on a belt: using the bundled model`);
   }
   return withBundledModel(context);
 }

@@ -127,12 +127,14 @@ function shown({ interactive, say }: Context, bars: StageBars): (event: Evaluate
         say(`left out: ${printable(event.folders.join(', '))}`);
         break;
       case 'unknown to':
-        say(`${event.model} does not know ${printable(event.labels.join(', '))}: it cannot be right there`);
+        say(
+          `${event.model} has no label for ${printable(event.labels.join(', '))}: those images count as wrong`,
+        );
         break;
       case 'judging':
         bars.end();
-        if (!interactive) say(`judging ${event.model} on ${counted(event.images, 'image')}`);
-        bars.begin('judge', 'images', event.images);
+        if (!interactive) say(`evaluating ${event.model} on ${counted(event.images, 'image')}`);
+        bars.begin('evaluate', 'images', event.images);
         break;
       case 'progress':
         bars.reach(event.done);

@@ -29,7 +29,7 @@ export async function history(context: Context, { limit }: { limit: number }): P
   const switches = await modelSwitches(database.pool, pipeline, limit);
   context.print(switches, () =>
     switches.length === 0
-      ? `Nobody has chosen a model for pipeline ${pipeline} yet: visionscale model use <model>`
+      ? `No model has been chosen for pipeline ${pipeline} yet: visionscale model use <model>`
       : table(switches, [
           { title: 'when', value: ({ at }) => at.toISOString() },
           { title: 'from', value: ({ former }) => former },
@@ -68,7 +68,7 @@ async function formerModel(context: Context, pool: Pool, models: ModelStore): Pr
   const [latest] = await listSwitches(pool, pipeline, 'model', 1);
   const digest = latest?.former ?? null;
   if (digest === null) {
-    throw new VisionscaleError(`pipeline ${pipeline} has run no other model before`, {
+    throw new VisionscaleError(`pipeline ${pipeline} has no previous model`, {
       code: 'no_former',
       hint: 'Choose one: visionscale model use <model> (all: visionscale model list)',
     });
@@ -82,7 +82,7 @@ async function formerModel(context: Context, pool: Pool, models: ModelStore): Pr
 }
 
 function noPipeline(): VisionscaleError {
-  return new VisionscaleError('there is no pipeline here, so nothing is known of former models', {
+  return new VisionscaleError('there is no pipeline here, so there are no previous models', {
     code: 'no_former',
     hint: 'Choose a model of this host: visionscale model use <model> (all: visionscale model list)',
   });

@@ -56,7 +56,7 @@ export async function verify(context: Context, reference: string | undefined): P
   context.print(
     { ok: true, ...verified },
     () =>
-      `${name}@${version} is whole (${digest}) and answers with ${counted(classes, 'class', 'classes')}, read as ${verified.output}\n` +
+      `${name}@${version} is intact (${digest}): ${counted(classes, 'class', 'classes')}, outputs read as ${verified.output}\n` +
       `(engine ${engine}, one image in ${milliseconds.toFixed(1)} ms on one thread)`,
   );
 }

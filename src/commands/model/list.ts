@@ -44,8 +44,8 @@ export default async function (context: Context): Promise<void> {
 }
 
 function noteOf({ fault, bundled, manifest }: ModelEntry): string {
-  const knows = manifest?.knows === undefined ? [] : [`knows ${manifest.knows}`];
-  return fault ?? [...(bundled ? ['comes with visionscale'] : []), ...knows].join('; ');
+  const knows = manifest?.knows === undefined ? [] : [`only recognises ${manifest.knows}`];
+  return fault ?? [...(bundled ? ['bundled'] : []), ...knows].join('; ');
 }
 
 /** What `--json` shows of an entry. */

@@ -15,7 +15,7 @@ export default async function (context: Context, reference: string): Promise<voi
   context.print({ name, version, digest, bytes, store: store.url, key: weightsKey(digest) }, () =>
     [
       `published ${name} ${version} (${digest}) in ${store.url}`,
-      `every consumer switches to it with: visionscale model use ${name}@${version}`,
+      `to switch every consumer to it: visionscale model use ${name}@${version}`,
     ].join('\n'),
   );
 }

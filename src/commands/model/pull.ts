@@ -15,7 +15,7 @@ export interface PullFlags {
 export default async function (context: Context, model: string, flags: PullFlags): Promise<void> {
   if (model !== 'imagenet') {
     throw new UsageError(
-      `there is no model ${JSON.stringify(model)} to pull; there is: imagenet`,
+      `there is no model ${JSON.stringify(model)} to pull, only imagenet`,
       'A model of your own is added from its file: visionscale model add <file.onnx>',
     );
   }
@@ -23,7 +23,7 @@ export default async function (context: Context, model: string, flags: PullFlags
   const pulled = await pullShown(context, store, { from: flags.from, sha256: flags.sha256 });
   const active = pulled.active || (await activate(context, store, pulled, flags.yes === true));
   const { entry, sha256, verified } = pulled;
-  if (!verified) context.say(`sha256 of the file: ${sha256} (none was given to compare; --sha256 does)`);
+  if (!verified) context.say(`sha256 of the file: ${sha256} (not verified: no --sha256 was given)`);
   const { name, version, digest, path } = entry;
   context.print({ name, version, digest, path, sha256, verified, active }, () =>
     active

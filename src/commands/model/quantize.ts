@@ -113,9 +113,9 @@ function summary(entry: ModelEntry, parentBytes: number, made: Quantized, flags:
       `accuracy   ${percent(quantized)} of ${images} labelled images, its parent ${percent(parent)}`,
     );
     if (images < 500)
-      lines.push('           (fewer than 500 labelled images: a difference of some percent is chance)');
+      lines.push('           (fewer than 500 labelled images: a difference of a few percent may be chance)');
   } else {
-    lines.push('accuracy   not judged: agreement says nothing of who is right; give --labelled <dir>');
+    lines.push('accuracy   not measured: agreement does not say which one is right; give --labelled <dir>');
   }
   lines.push(
     isEligible(made, flags)

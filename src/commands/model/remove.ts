@@ -23,7 +23,7 @@ export default async function (
   if (active?.path === entry.path && options.force !== true) {
     throw new VisionscaleError(`${entryLabel(entry)} is the active model`, {
       code: 'model_active',
-      hint: 'Choose another first (visionscale model use <name>), or remove it all the same with --force.',
+      hint: 'Choose another first (visionscale model use <name>), or remove it anyway with --force.',
     });
   }
   const what = `model remove deletes ${entryLabel(entry)} from ${store.directory}`;

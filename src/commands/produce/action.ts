@@ -69,7 +69,7 @@ export default async function (context: Context, options: ProduceFlags): Promise
     shown[Symbol.dispose]();
     const interrupted = signal.aborted && !follow;
     context.print(result, () => summary(result, signal.aborted));
-    if (interrupted) say('interrupted; run it again to go on');
+    if (interrupted) say('interrupted; run it again to continue');
     return interrupted ? 1 : 0;
   } catch (error) {
     // Told to stop while something was away: what was not acknowledged is sent by the next run.
@@ -153,7 +153,7 @@ function followLog(context: Context, servers: Servers): ProduceLog {
           log.debug({ images: event.images }, 'produced');
           break;
         case 'following':
-          log.info('following: keys of images that are inserted are sent');
+          log.info('following: sending the keys of new images as they are inserted');
           break;
         case 'pending':
           left = event.images;

@@ -33,7 +33,7 @@ export default async function (context: Context, flags: AccuracyFlags): Promise<
 
 /** Whoever corrects what the model was unsure of measures it where it is worst. */
 const note =
-  'Measured on corrected images alone. Where those were chosen because the model was unsure of them, it is right more often than this says.';
+  'Measured on corrected images only. If you chose them because the model was unsure, it is right more often than this.';
 
 function withShares(row: AccuracyRow) {
   const { images, right, amongFive, ...rest } = row;

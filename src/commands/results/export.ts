@@ -42,11 +42,11 @@ export default async function (context: Context, dir: string, flags: ExportFlags
   for (const { key, reason } of result.skipped) say(`skipped  ${printable(key)}: ${printable(reason)}`);
   context.print(result, () =>
     result.exported === 0
-      ? 'nothing to export: no prediction was selected that has not been corrected already'
+      ? 'nothing to export: no uncorrected prediction matches'
       : `${counted(result.exported, 'image')} in ${counted(Object.keys(result.folders).length, 'folder')} of ${dir}\n` +
-        'Move each into the folder of what it is (a new folder is a new class) and delete what is of no use. Then:\n' +
+        'Move each into the folder of its true class (a new folder is a new class) and delete useless ones. Then:\n' +
         `  visionscale correct --from ${dir}`,
   );
-  if (signal.aborted) say('interrupted; what was exported can be used');
+  if (signal.aborted) say('interrupted; the images exported so far can be used');
   return signal.aborted || result.skipped.length > 0 ? 1 : 0;
 }

@@ -39,6 +39,6 @@ export async function writeParquet(path: string, rows: readonly ResultRow[]): Pr
     await writeSynced(path, new Uint8Array(parquetWriteBuffer({ columnData })));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-    throw new UsageError(`${path} is there already`, 'Choose another file, or delete this one.');
+    throw new UsageError(`${path} already exists`, 'Choose another file, or delete this one.');
   }
 }

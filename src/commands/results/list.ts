@@ -107,7 +107,7 @@ async function whyNone(pool: Pool, pipeline: string, key: string): Promise<strin
   if (letter === null) return `no predictions of ${printable(key)} found`;
   const { id, state, code, message } = letter;
   return printable(
-    `${key} has no prediction: it is dead letter ${id} (${state}, ${code}: ${message}). All about it: visionscale dead-letters show ${id}`,
+    `${key} has no prediction: it is dead letter ${id} (${state}, ${code}: ${message}). Details: visionscale dead-letters show ${id}`,
   );
 }
 

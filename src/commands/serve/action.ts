@@ -118,7 +118,7 @@ function serveLog(context: Context): (event: ServeEvent) => void {
         log.info({ url: event.url }, `listening on ${event.url}`);
         if (event.access === 'read-only') {
           log.warn(
-            'no tokens are set and this is no loopback address: it is read-only and takes no images (serve --new-token NAME makes a token)',
+            'no tokens are set and this is not a loopback address: read-only, accepts no images (serve --new-token NAME makes a token)',
           );
         }
         break;
@@ -150,10 +150,10 @@ function serveLog(context: Context): (event: ServeEvent) => void {
         break;
       }
       case 'draining':
-        log.info('told to stop: finishing what is in flight');
+        log.info('stopping: finishing images in flight');
         break;
       case 'cut off':
-        log.warn({ connections: event.connections }, 'cut off those who did not come to an end');
+        log.warn({ connections: event.connections }, 'closed connections that did not finish in time');
         break;
     }
   };

@@ -12,7 +12,7 @@ type Asking = Pick<Context, 'yes' | 'json' | 'interactive' | 'signal'>;
 export async function confirmed(context: Asking, what: string, question: string): Promise<boolean> {
   if (context.yes) return true;
   if (canAsk(context)) return ask(question, false, context.signal);
-  throw new UsageError(`${what}, and nobody can be asked here`, 'If that is what you want, add --yes.');
+  throw new UsageError(`${what}, and there is no terminal to ask on`, 'To go ahead, add --yes.');
 }
 
 /** What a command says that was not agreed to; its exit code is 1. */

@@ -34,7 +34,7 @@ export async function follow<Row>(
   const patiently = patientStart(context, waiting);
   try {
     let place = await patiently(() => streamEnd(pool));
-    context.log.info('following what is recorded from now on');
+    context.log.info('waiting for new ones (Ctrl-C stops)');
     while (!signal.aborted) {
       const page = await patiently(() => after(place, pageSize));
       place = page.upTo;

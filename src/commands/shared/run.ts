@@ -186,7 +186,7 @@ async function openContext(command: Command, interruption: Interruption): Promis
     ['consume', 'serve', 'watch'].includes(command.name()) || command.opts<{ follow?: boolean }>().follow;
   // A child has it all from its parent, which has said so.
   if (file !== null && command.opts<{ whileStdin?: boolean }>().whileStdin !== true) {
-    log.info({ file: file.path, settings: fromFile }, `settings are taken from ${file.path}`);
+    log.info({ file: file.path, settings: fromFile }, `reading settings from ${file.path}`);
     const line = notTakenLine(file);
     if (line !== undefined) (isService ? (text: string) => log.warn(text) : say)(line);
   }

@@ -29,7 +29,7 @@ export function watchServers(context: Pick<Context, 'log' | 'config' | 'giveUp'>
 function gaveUp(server: ServerName, afterMs: number, reason: string): VisionscaleError {
   return new VisionscaleError(`gave up ${called[server]}, away for ${durationText(afterMs)}: ${reason}`, {
     code: 'gave_up',
-    hint: 'Without --give-up-after (VISIONSCALE_GIVE_UP_AFTER) it is waited for for ever. Nothing is lost: start it again.',
+    hint: 'Nothing is lost: start it again. Without --give-up-after (VISIONSCALE_GIVE_UP_AFTER) it waits forever.',
   });
 }
 

@@ -51,7 +51,7 @@ export default async function (
   }
   if (flags.inputSize !== undefined && flags.mode !== 'scratch') {
     throw new UsageError(
-      '--input-size is for --mode scratch: the other modes take images as their parent does',
+      '--input-size is for --mode scratch: the other modes use the input size of their parent',
     );
   }
   const store = openModelStore(config.models);

@@ -29,7 +29,7 @@ export class TrainProgress implements Disposable {
       case 'features':
         return this.#advance('features', 'images', event.done, event.total);
       case 'features-ready': {
-        const cached = event.cached > 0 ? `, ${event.cached} of them from the last time` : '';
+        const cached = event.cached > 0 ? `, ${event.cached} of them from the last run` : '';
         return this.#tell(
           `features of ${counted(event.images, 'image')}, ${counted(event.views, 'view')} each${cached}: ${event.seconds.toFixed(1)} s`,
         );
@@ -69,12 +69,14 @@ export class TrainProgress implements Disposable {
       }
       case 'stopped-early':
         return this.#tell(
-          `no better for ${event.patience} epochs: stopped; epoch ${event.bestEpoch} was the best`,
+          `stopped early: no better for ${event.patience} epochs; epoch ${event.bestEpoch} was the best`,
         );
       case 'cache-full':
-        return this.#tell(`decoded images are not kept any more: ${event.reason}`);
+        return this.#tell(`decoded images are no longer cached: ${event.reason}`);
       case 'interrupted':
-        return this.#tell('interrupted: the best so far is judged and kept (Ctrl-C again: stop at once)');
+        return this.#tell(
+          'interrupted: evaluating and keeping the best epoch so far (Ctrl-C again stops at once)',
+        );
       case 'judging-model':
         return this.#advance('judge', 'images', event.done, event.total);
       default:
@@ -111,21 +113,20 @@ function setLines(sets: Sets): string[] {
   const { labels, train, held, unreadable, passedOver, leftOut, unjudged, oneGroup, groups, mixed } = sets;
   const lines = unreadable.map(({ path, reason }) => `rejected  ${path}: ${reason}`);
   if (passedOver.passedOver > 0) lines.push(passedOverLine(passedOver));
-  if (leftOut.length > 0) lines.push(`left out, for they are not among the classes: ${leftOut.join(', ')}`);
+  if (leftOut.length > 0) lines.push(`left out (not among the classes): ${leftOut.join(', ')}`);
   const absent = unjudged.filter((label) => !oneGroup.includes(label));
   if (absent.length > 0) {
-    lines.push(`not judged, for the hold-out has no images of them: ${absent.join(', ')}`);
+    lines.push(`not evaluated (no hold-out images): ${absent.join(', ')}`);
   }
   if (oneGroup.length > 0 && !mixed) {
-    lines.push(`not judged, for all their images belong together: ${oneGroup.join(', ')}`);
+    lines.push(`not evaluated (all images in one group): ${oneGroup.join(', ')}`);
   }
   const counts = countsOf(train, labels.length);
   const small = labels.filter((_, i) => counts[i]! < few);
-  if (small.length > 0) lines.push(`fewer than ${few} images to learn from: ${small.join(', ')}`);
-  const together =
-    groups.largest > 1 ? `, in ${counted(groups.count, 'group')} of pictures that belong together` : '';
+  if (small.length > 0) lines.push(`fewer than ${few} training images: ${small.join(', ')}`);
+  const together = groups.largest > 1 ? `, in ${counted(groups.count, 'group')} of similar pictures` : '';
   lines.push(
-    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to learn from, ${held.length} to judge by${together}`,
+    `${counted(labels.length, 'class', 'classes')}, ${counted(train.length, 'image')} to train on, ${held.length} held out${together}`,
   );
   return lines;
 }

@@ -62,7 +62,7 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
   if (result.kind === 'reused') {
     const top1 = entry.manifest?.metrics?.top1;
     return [
-      `${label} is there already${top1 === undefined ? '' : ` (top-1 ${percent(top1)})`}: nothing was trained.`,
+      `${label} already exists${top1 === undefined ? '' : ` (top-1 ${percent(top1)})`}: nothing was trained.`,
       'Train a new version of it: --retrain. Make another model: --name <name>.',
       ...(isActive(entry, active) ? [] : [`Use it: visionscale model use ${label}`]),
     ].join('\n');
@@ -73,7 +73,7 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
   const { groups } = sets;
   const together = groups.largest > 1 ? ` in ${counted(groups.count, 'group')} of similar pictures` : '';
   return [
-    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')}${together} that it did not learn from`,
+    `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')}${together} held out from training`,
     comparison.reason,
     '',
     styled(gradeStyles[grade], printable(answer)),

@@ -70,7 +70,7 @@ async function stayUp(given: Context, place: Place): Promise<void> {
         say(`${event.name}: ${event.line}`);
         break;
       case 'ended':
-        say(`${event.reason}; starting it again in ${(event.againInMs / 1000).toFixed(1)} s`);
+        say(`${event.reason}; restarting it in ${(event.againInMs / 1000).toFixed(1)} s`);
         break;
     }
   };
@@ -79,7 +79,7 @@ async function stayUp(given: Context, place: Place): Promise<void> {
     { database, topic, env, report, onUp },
     { pipeline: config.pipeline, server, metricsPort, signal },
   );
-  context.print({ state: 'down', ...result }, () => `down after ${result.seconds.toFixed(0)} s`);
+  context.print({ state: 'down', ...result }, () => `stopped after ${result.seconds.toFixed(0)} s`);
 }
 
 function sharedWith({ config, env }: Context, server: string | null) {
@@ -96,8 +96,8 @@ async function withAnyModel(context: Context, pool: Pool): Promise<Context> {
   const bundled = await readEntry(partsModelDirectory, { bundled: true });
   const knows = bundled?.manifest?.knows;
   say(
-    `no model is chosen: taking ${bundled?.name ?? 'the one that comes with visionscale'}` +
-      `${knows === undefined ? '' : `, which knows ${knows}`} (another: --model, or visionscale model use and up again)`,
+    `no model is chosen: using ${bundled?.name ?? 'the bundled model'}` +
+      `${knows === undefined ? '' : `, which only recognises ${knows}`} (for another: --model, or visionscale model use, then up again)`,
   );
   return withBundledModel(context);
 }

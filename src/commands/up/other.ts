@@ -21,7 +21,7 @@ export async function printEnv(context: Context): Promise<number> {
   );
   if (found === null) throw notUp(config.dataDir);
   if (found.state === null) {
-    throw new VisionscaleError(`what is starting in ${config.dataDir} is not up yet`, {
+    throw new VisionscaleError(`visionscale up is still starting in ${config.dataDir}`, {
       code: 'starting',
       retryable: true,
       hint: `It is process ${found.pid}; its terminal says what it waits for.`,
@@ -39,14 +39,17 @@ export async function stopIt(context: Context): Promise<number> {
   const { dataDir } = context.config;
   const found = await findUp(dataDir);
   if (found === null) {
-    context.print({ stopped: false }, () => `nothing is up in ${dataDir}`);
+    context.print({ stopped: false }, () => `nothing is running in ${dataDir}`);
     return 0;
   }
   if (found.elsewhere) {
-    throw new VisionscaleError(`what is up in ${dataDir} runs on another host or in another container`, {
-      code: 'up_elsewhere',
-      hint: 'Stop it there.',
-    });
+    throw new VisionscaleError(
+      `visionscale up is running in ${dataDir}, but on another host or in another container`,
+      {
+        code: 'up_elsewhere',
+        hint: 'Stop it there.',
+      },
+    );
   }
   process.kill(found.pid, 'SIGTERM');
   const left = await until(
@@ -61,7 +64,7 @@ export async function stopIt(context: Context): Promise<number> {
       hint: `To stop it at once: kill ${found.pid}`,
     });
   }
-  context.print({ stopped: true, pid: found.pid }, () => `stopped what was up in ${dataDir}`);
+  context.print({ stopped: true, pid: found.pid }, () => `stopped visionscale up in ${dataDir}`);
   return 0;
 }
 
@@ -71,12 +74,12 @@ export function isUpAlready(context: Context, found: FoundUp | null): Visionscal
   const process = found === null ? '' : ` (process ${found.pid})`;
   const server = found?.state?.server ? `: ${found.state.server}` : '';
   const flag = dataDirFlag(context);
-  return new VisionscaleError(`it is up already in ${dataDir}${process}${server}`, {
+  return new VisionscaleError(`visionscale up is already running in ${dataDir}${process}${server}`, {
     code: 'up_already',
     hint:
       `To stop it: visionscale up --stop${flag}\n` +
       `To use it from this terminal: eval "$(visionscale up --print-env${flag})"\n` +
-      'To have another one: visionscale up --data-dir <dir>',
+      'To start another: visionscale up --data-dir <dir>',
   });
 }
 
@@ -84,12 +87,12 @@ export function demoRuns(dataDir: string, pid: number): VisionscaleError {
   return new VisionscaleError(`a demo is running in ${dataDir} (process ${pid})`, {
     code: 'demo_running',
     retryable: true,
-    hint: 'Wait until it has ended, or name another place: --data-dir <dir>',
+    hint: 'Wait until it ends, or use another --data-dir.',
   });
 }
 
 function notUp(dataDir: string): VisionscaleError {
-  return new VisionscaleError(`nothing is up in ${dataDir}`, {
+  return new VisionscaleError(`nothing is running in ${dataDir}`, {
     code: 'not_up',
     hint: 'Start it in another terminal: visionscale up (with the same --data-dir).',
   });

@@ -91,7 +91,7 @@ export default async function (
     context.print(
       result,
       () =>
-        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} were known, ${rejected} rejected${passedOver}`,
+        `sent ${counted(sent, 'image')} (${formatBytes(bytes)}) in ${seconds.toFixed(1)} s; ${skipped} already known, ${rejected} rejected${passedOver}`,
     );
     return options.strict === true && rejected > 0 ? 1 : 0;
   } catch (error) {
@@ -134,7 +134,7 @@ function watchLog(context: Context, servers: Servers): WatchLog {
           log.debug({ imageKey: event.key, bytes: event.bytes, replaced: event.replaced }, 'sent');
           break;
         case 'skipped':
-          log.debug({ imageKey: event.key }, 'known already');
+          log.debug({ imageKey: event.key }, 'already known');
           break;
         case 'rejected':
           log.warn({ path: event.path }, `rejected: ${event.reason}`);

@@ -28,7 +28,7 @@ export function readEnvFile(name = '.env'): EnvFile | null {
   } catch (error) {
     throw new UsageError(
       `the settings file ${path} ${errorMessage(error)}`,
-      'Mend it, move it away, or run visionscale in another directory.',
+      'Fix it, move it away, or run visionscale in another directory.',
     );
   }
   const { values, passedOver, faults } = parseEnvFile(text);
@@ -72,7 +72,7 @@ export function notTakenLine({ path, passedOver }: EnvFile): string | undefined 
     return advice === undefined ? name : `${name} (${advice})`;
   });
   const more = passedOver.length - named.length;
-  return `passed over in ${path}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}; only settings of visionscale are taken from there`;
+  return `ignored in ${path}: ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}; a .env sets only what visionscale reads`;
 }
 
 interface Parsed {
@@ -167,7 +167,7 @@ function doubtOf(name: string, before: string, isQuoted: boolean): string | unde
     return `the value of ${name} is in typographic quotes: write plain ones, ' or "`;
   }
   if (!raw.startsWith("'") && /\$[{(]/.test(raw)) {
-    return `the value of ${name} is taken as it stands, without putting anything in for $: write it out, or in single quotes`;
+    return `the value of ${name} contains a $, which is not expanded: write the value out, or put it in single quotes`;
   }
   const swallowed = [...raw.matchAll(/\n[^\S\n]*(?:export[^\S\n]+)?([\w.-]+)[^\S\n]*=/g)]
     .map(([, inner]) => inner!)

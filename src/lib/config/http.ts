@@ -47,7 +47,7 @@ export function parseTokens(text: string): TokenHash[] {
     if (tokens.some((token) => token.name === name)) throw new Error(`names ${name} twice`);
     tokens.push({ name, sha256: Buffer.from(hex, 'hex') });
   }
-  if (tokens.length === 0) throw new Error('holds no token');
+  if (tokens.length === 0) throw new Error('contains no token');
   return tokens;
 }
 
@@ -73,7 +73,7 @@ export function parseServerUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || !/^https?:$/.test(url.protocol)) throw new Error('must be an http:// or https:// URL');
   if (url.username !== '' || url.password !== '') {
-    throw new Error('must not hold a user or password: a token goes into VISIONSCALE_TOKEN');
+    throw new Error('must not contain a user or password: a token goes into VISIONSCALE_TOKEN');
   }
   if (url.search !== '' || url.hash !== '') throw new Error('must not have a query or fragment');
   return url.href.replace(/\/+$/, '');

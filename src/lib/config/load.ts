@@ -55,7 +55,7 @@ export function loadConfig(env: Environment): Config {
     const { length } = parsed.data.KAFKA_TOPIC;
     if (length > longestTopicName) {
       faults.push(
-        `${label('KAFKA_TOPIC')} has ${length} characters; with <topic>.results ${longestTopicName} are the most (or --no-results-topic)`,
+        `${label('KAFKA_TOPIC')} has ${length} characters; with <topic>.results the limit is ${longestTopicName} (or --no-results-topic)`,
       );
     }
   }
@@ -156,7 +156,7 @@ function home(): string {
   if (found !== '') return found;
   throw new UsageError(
     'this user has no home directory',
-    'Say where data goes: --data-dir (VISIONSCALE_DATA_DIR).',
+    'Choose where data goes: --data-dir (VISIONSCALE_DATA_DIR).',
   );
 }
 

@@ -46,9 +46,9 @@ export async function correctImage(
   const label = asKnown(given, await knownLabels(pool, options));
   checkLabelText(label);
   if (!(await isKnownImage(pool, pipeline, imageKey))) {
-    throw new VisionscaleError(`the pipeline ${pipeline} knows no image ${quoteKey(imageKey)}`, {
+    throw new VisionscaleError(`the pipeline ${pipeline} has no image ${quoteKey(imageKey)}`, {
       code: 'image_unknown',
-      hint: 'Keys are as visionscale results shows them. Another pipeline is named with --pipeline.',
+      hint: 'visionscale results shows the keys. For another pipeline: --pipeline <name>.',
     });
   }
   await refuseUnknown(pool, [label], options);
@@ -95,7 +95,7 @@ export async function correctFromDirectory(
   if (head.pipeline !== options.pipeline) {
     throw new VisionscaleError(`${dir} was exported from the pipeline ${head.pipeline}`, {
       code: 'another_pipeline',
-      hint: `Name it: --pipeline ${head.pipeline}`,
+      hint: `Add --pipeline ${head.pipeline}`,
     });
   }
   const labels = await knownLabels(pool, options);
@@ -151,14 +151,14 @@ async function sortedFiles(
       continue;
     }
     if (line === undefined) {
-      rejected.push({ path, reason: 'it is no image of this export, by name or content' });
+      rejected.push({ path, reason: 'it is not from this export, by name or content' });
       continue;
     }
     const label = labelOf(relative.slice(0, relative.indexOf('/')));
     const other = found.get(line.key);
     if (other !== undefined && other.label !== label) {
       twice.add(line.key);
-      rejected.push({ path, reason: `it lies in two classes, also as ${other.path}` });
+      rejected.push({ path, reason: `it is in two classes, also as ${other.path}` });
       continue;
     }
     const { key: imageKey, sha256: content, category } = line;
@@ -193,9 +193,9 @@ async function refuseUnknown(pool: Pool, labels: readonly string[], options: Cor
   const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : '';
   throw new VisionscaleError(
     options.labels === null
-      ? `no model says whether these are labels: ${named.join(', ')}${more}`
+      ? `there is no model to check these labels against: ${named.join(', ')}${more}`
       : `not a label of the model: ${named.join(', ')}${more}`,
-    { code: 'label_unknown', hint: 'Nothing was recorded. If it is a class of its own, add --new.' },
+    { code: 'label_unknown', hint: 'Nothing was recorded. For a new class, add --new.' },
   );
 }
 

@@ -134,7 +134,7 @@ async function requireEmpty(dir: string): Promise<void> {
     names.includes(indexName) ? `${dir} holds an earlier export` : `${dir} is not empty`,
     names.includes(indexName)
       ? `Sort it and read it back first (visionscale correct --from ${dir}), or name another directory.`
-      : 'Name a new directory: its folders become classes.',
+      : 'Use a new directory: its folders become classes.',
   );
 }
 
@@ -145,7 +145,9 @@ function directoryError(error: unknown, dir: string): unknown {
   const full = explained.code === 'disk_full';
   return new VisionscaleError(full ? explained.message : `${dir} cannot be written`, {
     code: full ? 'disk_full' : 'export_unwritable',
-    hint: full ? 'Make room, or export to another disk.' : 'Name a directory that this user may write.',
+    hint: full
+      ? 'Free some space, or export to another disk.'
+      : 'Choose a directory that this user may write to.',
     cause: error,
   });
 }

@@ -51,10 +51,10 @@ export async function writePicturePage(
   const wrong = shown.filter(isWrong).length;
   const sections = judged
     ? [
-        section('Taken for something else', figures.slice(0, wrong)),
-        section('Right, the least sure first', figures.slice(wrong)),
+        section('Mistakes', figures.slice(0, wrong)),
+        section('Correct, least certain first', figures.slice(wrong)),
       ]
-    : [section('The least sure first', figures)];
+    : [section('Least certain first', figures)];
   const more = pictures.length - figures.length;
   const lines = more > 0 ? [...summary, `${counted(more, 'more image')} are not shown.`] : summary;
   await replaceFile(file, page(title, lines, sections));

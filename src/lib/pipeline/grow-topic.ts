@@ -32,7 +32,7 @@ function notMore(name: string, there: number, wanted: number): VisionscaleError 
     there === wanted
       ? [`the topic ${name} has ${there} partitions already`, `Ask for more than ${there}.`]
       : [
-          `the topic ${name} has ${there} partitions: it cannot have ${wanted}, for a topic never loses any`,
+          `the topic ${name} has ${there} partitions: it cannot have ${wanted}, because a topic never loses partitions`,
           `Ask for more than ${there}. For fewer, create a topic under another name and set KAFKA_TOPIC.`,
         ];
   return new VisionscaleError(what, { code: 'not_more_partitions', hint });

@@ -45,7 +45,7 @@ export async function init(config: Config, deps: InitDeps): Promise<InitResult> 
       .filter(({ partitions }) => partitions !== topicState.partitions)
       .map(
         ({ name, partitions }) =>
-          `topic ${name} exists with ${partitions} partitions, ${topic.name} has ${topicState.partitions}: results of one partition come in other ones`,
+          `topic ${name} exists with ${partitions} partitions, ${topic.name} has ${topicState.partitions}: results are spread over other partitions`,
       ),
   ];
   return {

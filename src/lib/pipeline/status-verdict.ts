@@ -19,7 +19,7 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   const bad = (text: string): StatusVerdict => ({ ok: false, text });
   const well = (text: string): StatusVerdict => ({ ok: true, text });
   if (servers.topic.reason !== null) {
-    return bad(`The topic cannot be asked, and what waits there is not known: ${servers.topic.reason}`);
+    return bad(`The topic cannot be read, so the lag is unknown: ${servers.topic.reason}`);
   }
   if (partitions.length === 0) return bad('Nothing is set up here yet: visionscale init');
   if (servers.store?.reason) {
@@ -52,11 +52,11 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
     return well(`Results were refused by their topic, and are kept: ${refused.reason}`);
   }
   if ((unpublished.oldestSeconds ?? 0) > longUnpublished) {
-    return well('Results wait for their topic: see the log of the consumers, and visionscale doctor');
+    return well("Results wait for their topic: see the consumers' logs and visionscale doctor");
   }
   if (status.round !== null) return well('A round is not finished: visionscale produce');
   if (status.images > status.produced) {
-    return well(`${status.images - status.produced} images were not sent yet: visionscale produce`);
+    return well(`${status.images - status.produced} images have not been sent yet: visionscale produce`);
   }
   if (status.deadLetters > 0) {
     return well(`${counted(status.deadLetters, 'dead letter')} to look at: visionscale dead-letters list`);

@@ -166,7 +166,7 @@ async function noticed(
     // Another fault may have ended it meanwhile.
     if (consumer.pid !== pid) return [];
     const text = consumer.said(said);
-    if (/has another owner now|standing by|no longer|lost/i.test(text)) return [];
+    if (/has another owner now|lost the partition|standing by|no longer|lost/i.test(text)) return [];
     const holders = await world.inspector.owners();
     // Nobody took it meanwhile: then it is its own still, by a new epoch or the old one.
     if (frozen.partitions.every((partition) => holders.get(partition) === hostname)) return [];

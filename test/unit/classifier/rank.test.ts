@@ -31,7 +31,7 @@ describe('rank', () => {
     const [first, second] = rank(Float32Array.of(-0.004, 1.004), ['x', 'y'], 'sigmoid');
     expect([first!.confidence, second!.confidence]).toEqual([100, 0]);
     for (const output of ['sigmoid', 'probabilities'] as const) {
-      expect(() => rank(Float32Array.of(0.5, 7), ['x', 'y'], output)).toThrow(/no share of 1/);
+      expect(() => rank(Float32Array.of(0.5, 7), ['x', 'y'], output)).toThrow(/not a probability/);
     }
   });
 

@@ -146,7 +146,7 @@ describe('the log of consume', () => {
     expect(words()).toEqual([
       'results are waiting to be published, recording continues: no brokers',
       'results are waiting to be published for 1 min, recording continues: no brokers',
-      'results are published again',
+      'results are being published again',
     ]);
   });
 

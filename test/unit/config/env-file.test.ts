@@ -144,7 +144,7 @@ describe('a .env as a file', () => {
     expect(refusal(path)).toMatch(/is not there/);
     await rm(path);
     await symlink('/dev/zero', path);
-    expect(refusal(path)).toMatch(/no regular file/);
+    expect(refusal(path)).toMatch(/not a regular file/);
     await rm(path);
   });
 });
@@ -270,7 +270,7 @@ describe('what a .env may set', () => {
     );
     expect(file?.values).toEqual({ PGHOST: 'h' });
     expect(notTakenLine(file!)).toBe(
-      `passed over in ${file!.path}: NODE_OPTIONS, DATABASE_ULR (did you mean DATABASE_URL?), PATH; only settings of visionscale are taken from there`,
+      `ignored in ${file!.path}: NODE_OPTIONS, DATABASE_ULR (did you mean DATABASE_URL?), PATH; a .env sets only what visionscale reads`,
     );
     expect(notTakenLine({ ...file!, passedOver: [] })).toBeUndefined();
   });

@@ -71,7 +71,7 @@ describe('doctor on the object store', () => {
   it('says which rights a host that only consumes lacks, as a warning', async () => {
     expect(await checked(storeWith('list', 'get'))).toMatchObject({
       state: 'warning',
-      detail: expect.stringContaining('listed and read, not written') as string,
+      detail: expect.stringContaining('can be listed and read, but not written') as string,
       hint: expect.stringContaining('s3:PutObject') as string,
     });
   });
@@ -84,7 +84,7 @@ describe('doctor on the object store', () => {
   it('names the object that it may not remove', async () => {
     expect(await checked(storeWith('list', 'get', 'put'))).toMatchObject({
       state: 'warning',
-      detail: expect.stringMatching(/\.visionscale-doctor\/[0-9a-f]{16} stays there/) as string,
+      detail: expect.stringMatching(/\.visionscale-doctor\/[0-9a-f]{16} could not be deleted/) as string,
       hint: expect.stringContaining('s3:DeleteObject') as string,
     });
   });

@@ -271,7 +271,7 @@ describe('our envelope', () => {
     [{ imageKey: undefined }, 'no imageKey'],
     [{ imageKey: 7 }, 'no imageKey'],
     [{ imageKey: '../a' }, 'imageKey cannot be an image key'],
-    [{ bucket: 7 }, 'bucket is no text'],
+    [{ bucket: 7 }, 'bucket is not text'],
   ])('is a dead letter with %j', (fields, reason) => {
     expect(parseMessage(envelope(fields))).toMatchObject({
       kind: 'unreadable',

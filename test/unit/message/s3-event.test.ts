@@ -492,7 +492,7 @@ describe('several records in one message', () => {
       requestId: `t/0/5@${timestamp}`,
       code: 'too_many_requests',
       reason: expect.stringMatching(
-        /has 1001 records; at most 1000 .*VISIONSCALE_MESSAGE_REQUESTS/,
+        /has 1001 records; the limit is 1000 .*VISIONSCALE_MESSAGE_REQUESTS/,
       ) as string,
       belt: null,
       traceparent: null,

@@ -204,7 +204,7 @@ describe('reads the outputs', () => {
     const last = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
     last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 3])];
     for (const [made, message, hint] of [
-      [model, /no fractions/, /float32/],
+      [model, /not floating-point/, /float32/],
       [two, /2 outputs \(label, scores\)/, /extract_model.*\["scores"\]/],
       [last, /channels come last/, /--inputs-as-nchw pixels/],
     ] as const) {

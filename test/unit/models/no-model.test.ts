@@ -11,7 +11,7 @@ function entry(name: string, details: Partial<ModelEntry> = {}): ModelEntry {
 
 const bundled = entry('belt-parts', {
   bundled: true,
-  manifest: { ...defaultManifest, knows: 'parts, and nothing of photographs' },
+  manifest: { ...defaultManifest, knows: 'parts, not photographs' },
 });
 
 describe('noModel', () => {
@@ -24,9 +24,9 @@ describe('noModel', () => {
 
   it('names the bundled model only with what it knows', () => {
     expect(noModel([bundled]).hint).toContain(
-      'belt-parts, which comes with visionscale, knows parts, and nothing of photographs: --model belt-parts',
+      'belt-parts, the bundled model, only recognises parts, not photographs: --model belt-parts',
     );
-    expect(noModel([]).hint).not.toContain('comes with');
+    expect(noModel([]).hint).not.toContain('bundled');
   });
 
   it('names a whole model of the store first', () => {

@@ -259,8 +259,8 @@ describe('S3 store', () => {
     it.each([
       ['zstd', picture, 'unsupported_encoding', '"zstd"'],
       ['gzip, gzip, gzip', picture, 'unsupported_encoding', '3 times'],
-      ['gzip', gzipSync(picture).subarray(0, -12), 'corrupt', 'no whole gzip'],
-      ['br', picture, 'corrupt', 'no whole br'],
+      ['gzip', gzipSync(picture).subarray(0, -12), 'corrupt', 'not complete gzip'],
+      ['br', picture, 'corrupt', 'not complete br'],
       ['gzip', gzipSync(Buffer.alloc(1_000_000)), 'too_large', '2000 allowed'],
       ['br', brotliCompressSync(Buffer.alloc(10_000_000)), 'too_large', '2000 allowed'],
       ['gzip, gzip', gzipSync(gzipSync(Buffer.alloc(100_000))), 'too_large', '2000 allowed'],

@@ -159,7 +159,7 @@ describe('the last line of status', () => {
     ],
     ['models', { model: { active: null, digest: null, disagreement: true } }, true, /different models/],
     ['round', { round: { images: 5, left: 2 } }, true, /visionscale produce$/],
-    ['unsent', { images: 20 }, true, /^8 images were not sent yet/],
+    ['unsent', { images: 20 }, true, /^8 images have not been sent yet/],
     ['letters', { deadLetters: 1 }, true, /^1 dead letter to look at: visionscale dead-letters list$/],
   ])('names the first thing to do (%s)', (_name, given, ok, text) => {
     expect(says(given)).toEqual({ ok, text: expect.stringMatching(text) as string });

@@ -77,8 +77,8 @@ describe('receiving an image', () => {
   it('has no more places than it says', () => {
     const admission = new Admission({ images: 1, bytes: 10 });
     const place = admission.enter();
-    expect(() => admission.check()).toThrow(/in hand/);
-    expect(() => admission.enter()).toThrow(/in hand/);
+    expect(() => admission.check()).toThrow(/reached its limit/);
+    expect(() => admission.enter()).toThrow(/reached its limit/);
     place[Symbol.dispose]();
     place[Symbol.dispose]();
     admission.check();
@@ -89,19 +89,19 @@ describe('receiving an image', () => {
     const admission = new Admission({ images: 3, imagesEach: 2, bytes: 10 });
     const greedy = [admission.enter('a'), admission.enter('a')] as const;
     for (const more of [() => admission.check('a'), () => admission.enter('a')]) {
-      expect(more).toThrow('this sender has as much in hand as one sender may have');
+      expect(more).toThrow('this sender has reached its limit');
     }
     admission.check('b');
     admission.enter('b');
     for (const more of [() => admission.check('c'), () => admission.enter('a')]) {
-      expect(more).toThrow('the server has as many images in hand');
+      expect(more).toThrow('the server has reached its limit');
     }
     expect(admission.images).toBe(3);
     greedy[0][Symbol.dispose]();
     greedy[0][Symbol.dispose]();
     expect(admission.images).toBe(2);
     admission.enter('a');
-    expect(() => admission.enter('a')).toThrow(/in hand/);
+    expect(() => admission.enter('a')).toThrow(/reached its limit/);
   });
 });
 
@@ -134,7 +134,7 @@ describe('memory', () => {
     greedy[0].take(25);
     greedy[1].take(25);
     expect(refused(admission.memory('a'), 1)).toBe(429);
-    expect(() => admission.check('a')).toThrow(/in hand/);
+    expect(() => admission.check('a')).toThrow(/reached its limit/);
     admission.check('b');
     const other = admission.memory('b');
     other.take(50);

@@ -54,7 +54,7 @@ describe('the folders of classes', () => {
     await write(apart, composed, 'Birnen', 'Nüsse');
     const error = await rejection(labels());
     expect(error).toMatchObject({ code: 'dataset_invalid' });
-    expect((error as Error).message).toContain(`they are one name, "${composed}"`);
+    expect((error as Error).message).toContain(`they are the same name, "${composed}"`);
     expect(await labels({ classes: ['Birnen', 'Nüsse'] })).toEqual(['Birnen', 'Nüsse']);
   });
 

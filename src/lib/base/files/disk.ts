@@ -42,14 +42,14 @@ export function explainedDiskError(error: unknown, directory: string): unknown {
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new VisionscaleError(`the disk of ${directory} is full`, {
       code: 'disk_full',
-      hint: 'Nothing was installed. Make room there, or name a store on another disk with --models <dir>.',
+      hint: 'Nothing was installed. Free some space, or choose a store on another disk with --models <dir>.',
       cause: error,
     });
   }
   if (code !== undefined && unwritable.includes(code)) {
     return new VisionscaleError(`the model store ${directory} cannot be written: ${errorMessage(error)}`, {
       code: 'models_unwritable',
-      hint: 'Name a directory that this user may write with --models <dir> (VISIONSCALE_MODELS).',
+      hint: 'Choose a writable directory with --models <dir> (VISIONSCALE_MODELS).',
       cause: error,
     });
   }

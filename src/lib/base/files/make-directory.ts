@@ -19,7 +19,7 @@ export async function makeDirectory(path: string, mode?: number): Promise<string
       // Its parent is there: a file system such as /proc's, which says so in this way.
       const parent = dirname(directory);
       if (code === 'ENOENT' && (await isDirectory(parent)))
-        throw systemError('EPERM', `no directory can be made in ${parent}`);
+        throw systemError('EPERM', `cannot create a directory in ${parent}`);
       throw error;
     }
   }
@@ -34,8 +34,8 @@ export async function makeWritableDirectory(path: string): Promise<string[]> {
     return made;
   } catch (error) {
     throw new UsageError(
-      `nothing can be written to ${path}: ${errorMessage(error)}`,
-      'Name a directory that this user may write to.',
+      `cannot write to ${path}: ${errorMessage(error)}`,
+      'Choose a directory that this user may write to.',
     );
   }
 }
@@ -55,7 +55,7 @@ export async function requireWritableFile(path: string): Promise<void> {
   } catch (error) {
     throw new UsageError(
       `${path} cannot be written: ${errorMessage(error)}`,
-      'Name a file that this user may write.',
+      'Choose a file that this user may write to.',
     );
   }
 }
@@ -73,7 +73,10 @@ export async function requireRoom(directory: string, bytes: number, what: string
   const mebibytes = (count: number) => `${Math.ceil(count / 2 ** 20)} MB`;
   throw new VisionscaleError(
     `the disk of ${directory} has ${mebibytes(free)} left, and ${what} needs ${mebibytes(bytes)}`,
-    { code: 'disk_full', hint: 'Make room there, or name a directory on another disk. Nothing was begun.' },
+    {
+      code: 'disk_full',
+      hint: 'Free some space, or choose a directory on another disk. Nothing was started.',
+    },
   );
 }
 

@@ -18,7 +18,7 @@ function readBytes(path: string, { mostBytes, onlyRegular = false }: TextFileOpt
     try {
       const stats = fstatSync(file);
       if (stats.isDirectory()) throw new Error('is a directory, not a file');
-      if (onlyRegular && !stats.isFile()) throw new Error('is no regular file');
+      if (onlyRegular && !stats.isFile()) throw new Error('is not a regular file');
       const bytes = Buffer.allocUnsafe(mostBytes + 1);
       let filled = 0;
       for (let read = -1; read !== 0 && filled < bytes.length; filled += read) {
@@ -54,12 +54,12 @@ function decoded(bytes: Buffer): string {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new Error(`is no UTF-8 text (line ${firstBadLine(bytes)}); save it as UTF-8`);
+    throw new Error(`is not UTF-8 text (line ${firstBadLine(bytes)}); save it as UTF-8`);
   }
   const zero = text.indexOf('\0');
   if (zero >= 0)
     throw new Error(
-      `holds a zero byte (line ${lineAt(text, zero)}): it is no text, or UTF-16; save it as UTF-8`,
+      `contains a zero byte (line ${lineAt(text, zero)}): it is not text, or it is UTF-16; save it as UTF-8`,
     );
   return text;
 }

@@ -145,7 +145,7 @@ async function namedFolders(
     former.set(label, folder);
     if (fault !== undefined) faults.push(`${quoted(folder)}: ${fault}`);
     else if (other !== undefined)
-      faults.push(`${quoted(other)} and ${quoted(folder)}: they are one name, ${quoted(label)}`);
+      faults.push(`${quoted(other)} and ${quoted(folder)}: they are the same name, ${quoted(label)}`);
   }
   if (faults.length === 0) return folders;
   const more = faults.length > 10 ? [`and ${faults.length - 10} more`] : [];
@@ -166,7 +166,7 @@ function chosenClasses(
   if (twice !== undefined) throw new UsageError(`the class ${quoted(twice)} is named twice`);
   if (labels.length < 2) {
     const found = labels.length === 0 ? 'no class folders' : `one class only, ${quoted(labels[0]!)}`;
-    throw invalidDataset(`${dir} has ${found}; a classifier needs two at the least`, oneFolderEach);
+    throw invalidDataset(`${dir} has ${found}; a classifier needs at least two`, oneFolderEach);
   }
   const leftOut = folders.filter((folder) => !labels.includes(folder));
   if (partial) {
@@ -174,7 +174,7 @@ function chosenClasses(
     if (strange.length > 0) {
       throw invalidDataset(
         `${dir} has folders that are not among the classes: ${quotedList(strange)}`,
-        'Name its folders exactly as the classes of the training set, or remove them.',
+        'Name its folders exactly like the classes of the training set, or remove them.',
       );
     }
     return { labels, leftOut };
@@ -202,7 +202,7 @@ function refuseEmpty(
     if (found.examples.length > 0) return;
     throw invalidDataset(
       `${dir} has no folder of any of the classes`,
-      'Name its folders as those of the training set.',
+      'Name its folders like those of the training set.',
     );
   }
   // Of links that were passed over, which may be all there is, is told last.
@@ -232,7 +232,7 @@ export function countsOf(examples: readonly Example[], classes: number): number[
   return counts;
 }
 
-const oneFolderEach = 'Put the images of each class into a folder of its own, named as the class.';
+const oneFolderEach = 'Put the images of each class into a folder named after the class.';
 
 /** Names in a sentence: ten at most. */
 export function quotedList(names: readonly string[]): string {

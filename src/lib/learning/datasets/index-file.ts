@@ -99,7 +99,7 @@ async function readText(dir: string, path: string): Promise<string> {
   } catch (error) {
     if (error instanceof VisionscaleError) throw error;
     throw new UsageError(
-      `${dir} is no export: ${indexName} cannot be read (${(error as NodeJS.ErrnoException).code ?? errorMessage(error)})`,
+      `${dir} is not an export: ${indexName} cannot be read (${(error as NodeJS.ErrnoException).code ?? errorMessage(error)})`,
       'correct --from takes a directory that visionscale results export has written.',
     );
   }

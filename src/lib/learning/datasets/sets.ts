@@ -67,7 +67,7 @@ export async function readSets(options: SetOptions): Promise<FoundSets> {
   if (labels.length - unjudged.length < 2) {
     throw invalidDataset(
       `${val} has images of one class only; it lacks ${quotedList(unjudged)}`,
-      'A hold-out judges nothing without images of the other classes.',
+      'A hold-out needs images of at least two classes.',
     );
   }
   const unreadable = [...whole.unreadable, ...held.unreadable];
@@ -104,13 +104,13 @@ export function withCorrections(
   if (empty.length > 0) {
     throw invalidDataset(
       `there is no corrected image of the class${empty.length > 1 ? 'es' : ''} ${quotedList(empty)}`,
-      `The corrected labels are: ${quotedList(corrected.labels)}. Name a directory of images too, or leave the class out.`,
+      `The corrected labels are: ${quotedList(corrected.labels)}. Add a directory of images, or leave the class out.`,
     );
   }
   if (labels.length < 2) {
     throw invalidDataset(
-      `the corrections name one class only, ${quotedList(labels)}; a classifier needs two at the least`,
-      'Name a directory of labelled images too: visionscale train <dir> --from-corrections',
+      `the corrections name one class only, ${quotedList(labels)}; a classifier needs at least two`,
+      'Add a directory of labelled images: visionscale train <dir> --from-corrections',
     );
   }
   const strange = corrected.labels.filter((label) => !index.has(label));

@@ -55,14 +55,13 @@ function isRight({ truth, top }: JudgedImage): boolean {
 }
 
 function inWords(first: Judgement, second: Judgement, a: number, b: number, p: number): string {
-  if (a + b === 0)
-    return 'They get the very same images right: on these images there is nothing to choose between them.';
+  if (a + b === 0) return 'Both get exactly the same images right: on these images they are equally good.';
   const [one, other] = distinctNames(first, second);
   const alone = `${one} alone is right on ${a}, ${other} alone on ${b} images`;
   if (p >= significant) {
-    return `No proven difference: ${alone}. Two equally good models would differ at least so much in ${often(p)}.`;
+    return `No significant difference: ${alone}. Two equally good models would differ at least this much in ${often(p)}.`;
   }
-  return `${a > b ? one : other} is better: ${alone}. Two equally good models would differ so much in only ${often(p)}.`;
+  return `${a > b ? one : other} is better: ${alone}. Two equally good models would differ this much in only ${often(p)}.`;
 }
 
 function often(p: number): string {

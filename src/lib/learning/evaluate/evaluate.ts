@@ -90,7 +90,7 @@ async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
   if (folders.length === 0) {
     throw new UsageError(
       `${dir} has no class folders`,
-      'Put the images of each label into a folder named as the label.',
+      'Put the images of each label into a folder named after it.',
     );
   }
   const { labels: labelOf, unknown } = matchFolders(folders, known);
@@ -151,7 +151,7 @@ export function unknownFolders(unknown: readonly string[], labels: readonly stri
   if (unknown.length > mostNamed) lines.push(`and ${unknown.length - mostNamed} more`);
   const some = labels.slice(0, 5).join(', ');
   return new VisionscaleError(
-    `${unknown.length === 1 ? 'a folder is' : `${unknown.length} folders are`} not named as a label of the model:\n  ${lines.join('\n  ')}`,
+    `${unknown.length === 1 ? 'a folder is' : `${unknown.length} folders are`} not named after a label of the model:\n  ${lines.join('\n  ')}`,
     {
       code: 'unknown_classes',
       hint:

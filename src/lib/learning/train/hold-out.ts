@@ -142,7 +142,7 @@ function refuseSingle({ labels, train }: FoundSets): void {
   if (single.length === 0) return;
   throw invalidDataset(
     `too few different images to hold one back: ${quotedList(single)}`,
-    'Each class needs two different images at the least (20 and more to be of use), or give --val <dir>.',
+    'Each class needs at least two different images (20 or more to be useful), or use --val <dir>.',
   );
 }
 
@@ -150,7 +150,7 @@ function refuseUnfit(examples: readonly Example[], pattern: GroupOf): void {
   const names = examples.flatMap(({ below }) => (below === undefined ? [] : [below]));
   if (names.some((below) => pattern(below) !== undefined)) return;
   throw new UsageError(
-    '--group-by fits none of the images',
+    '--group-by matches none of the images',
     names.length === 0
       ? undefined
       : `Below its class folder the first is called ${JSON.stringify(names[0])}.`,

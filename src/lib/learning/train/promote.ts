@@ -37,7 +37,7 @@ export async function compareWithFormer(
   const { entry } = candidate;
   if (former === undefined) return { better: true, reason: `It is the first version of ${entry.name}.` };
   if (former.digest === entry.digest)
-    return { better: true, reason: `It is ${entryLabel(former)} again, bit for bit.` };
+    return { better: true, reason: `It is identical to ${entryLabel(former)}.` };
   const known = knownTop1(former, candidate.heldOut);
   const formerTop1 = known ?? (await judgeFormer(await loadModel(former.path)));
   // With another hold-out, some of these images were among those that it learned from.

@@ -89,7 +89,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (!signal.aborted || (error instanceof VisionscaleError && error.code !== 'interrupted')) throw error;
     throw new VisionscaleError('interrupted; no model was made', {
       code: 'interrupted',
-      hint: 'Computed features are kept: the same command will be quicker.',
+      hint: 'Computed features are kept, so the same command will be faster.',
     });
   }
 }
@@ -219,7 +219,7 @@ async function tellFewRoom({ workDir, onNotice }: TrainOptions, { train }: Found
   const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
   onNotice(
     `the disk of ${workDir} has ${mebibytes(free)} left, the features of ${train.length} images take up to ${mebibytes(needed)}: ` +
-      'those that do not fit are computed again at the next training',
+      'those that do not fit are computed again for the next training run',
   );
 }
 
@@ -256,11 +256,11 @@ function readParent({ info, weights }: LoadedModel): SqueezeNet11 {
     return readSqueezeNet11(parseOnnx(weights));
   } catch (cause) {
     if (!(cause instanceof VisionscaleError)) throw cause;
-    throw new VisionscaleError(`nothing can be trained from ${info.name}@${info.version}: ${cause.message}`, {
+    throw new VisionscaleError(`training cannot start from ${info.name}@${info.version}: ${cause.message}`, {
       code: 'parent_unsuitable',
       hint:
-        'Name a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1 (visionscale model pull imagenet gets it).\n' +
-        'Of a quantised model, name the one that it was made from.',
+        'Use a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1 (visionscale model pull imagenet gets it).\n' +
+        'Instead of a quantised model, use the one it was made from.',
       cause,
     });
   }

@@ -47,7 +47,7 @@ export class LabelsFile implements AsyncDisposable {
     const statePath = `${path}.state`;
     const state = again ? null : await readState(statePath);
     if (state === null && !again && (await read(path)) !== null) {
-      throw new UsageError(`${path} is there already, and was not written by classify --out`, choose);
+      throw new UsageError(`${path} already exists and was not written by classify --out`, choose);
     }
     if (state !== null && state.head.server !== server) {
       throw new UsageError(`${path} holds labels of another server (${state.head.server})`, choose);
@@ -71,7 +71,7 @@ export class LabelsFile implements AsyncDisposable {
     } catch (error) {
       throw new VisionscaleError(`${path} cannot be written: ${errorMessage(error)}`, {
         code: 'cannot_write',
-        hint: 'Choose another place with --out.',
+        hint: 'Choose another path with --out.',
         cause: error,
       });
     }
@@ -99,7 +99,7 @@ export class LabelsFile implements AsyncDisposable {
   }
 }
 
-const choose = 'Choose another file, remove this one and its .state, or begin anew with --again.';
+const choose = 'Choose another file, remove this one and its .state, or start over with --again.';
 
 /** A name that a spreadsheet would take for a formula is escaped. */
 function csv(rows: readonly RemoteImage[], header: boolean): string {
@@ -110,7 +110,7 @@ function csv(rows: readonly RemoteImage[], header: boolean): string {
 export async function requireNewFile(path: string, again: boolean): Promise<void> {
   await requireWritableFile(path);
   if (!again && (await read(path)) !== null)
-    throw new UsageError(`${path} is there already`, 'Choose another file, or replace it with --again.');
+    throw new UsageError(`${path} already exists`, 'Choose another file, or replace it with --again.');
 }
 
 /** The labels of `classify --local`, in one step: a server's columns without those that only a server knows. */

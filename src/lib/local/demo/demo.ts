@@ -97,7 +97,7 @@ export async function demo(deps: DemoDeps, options: DemoOptions): Promise<DemoRe
     if (keys.length === 0) {
       throw new VisionscaleError('there is no image to classify', {
         code: 'no_images',
-        hint: 'Name a directory with jpeg, png, webp, gif, tiff or bmp files.',
+        hint: 'Choose a directory with jpeg, png, webp, gif, tiff or bmp files.',
       });
     }
 
@@ -173,7 +173,7 @@ async function answered(
 
 async function unexpectedEnd(consumer: Child): Promise<never> {
   await consumer.ended;
-  throw new VisionscaleError(`${consumer.name} ended before everything was classified`, {
+  throw new VisionscaleError(`${consumer.name} exited before everything was classified`, {
     code: 'child_failed',
   });
 }

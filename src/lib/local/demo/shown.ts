@@ -34,7 +34,8 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
   if (result.firstPredictionSeconds !== null) {
     lines.push(`first prediction ${result.firstPredictionSeconds.toFixed(1)} s after the start`);
   }
-  if (places.knows !== undefined) lines.push(fitted(`${result.model} knows ${places.knows}`, process.stdout));
+  if (places.knows !== undefined)
+    lines.push(fitted(`${result.model} only recognises ${places.knows}`, process.stdout));
   const { truth } = places;
   if (truth !== undefined && result.mistakes !== undefined) {
     const { accuracy = 0, right = 0, mistakes } = result;
@@ -86,7 +87,7 @@ export function timeLines({ classifyMs, latencyMs: { p50, p99 } }: DemoResult): 
   const ms = (value: number | null) => (value === null ? '–' : `${value.toFixed(0)} ms`);
   return [
     `${ms(classifyMs)} to classify an image`,
-    `in the queue before, for all came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
+    `waiting in the queue, because all images came at once: p50 ${ms(waited(p50, classifyMs))}, p99 ${ms(waited(p99, classifyMs))}`,
   ];
 }
 
@@ -112,7 +113,7 @@ export function partsReport({ accuracy, right, mistakes, truth }: PartsReport): 
   };
   const lines = [
     '',
-    `${right} of ${truth.size} parts named right, colour and shape: ${(100 * accuracy).toFixed(1)} %`,
+    `${right} of ${truth.size} parts classified correctly (colour and shape): ${(100 * accuracy).toFixed(1)} %`,
     '',
     table(shapeNames, [
       { title: 'part', value: (shape) => shape },
@@ -123,7 +124,7 @@ export function partsReport({ accuracy, right, mistakes, truth }: PartsReport): 
       })),
     ]),
   ];
-  if (mistakes.length > 0) lines.push('', 'taken for something else:');
+  if (mistakes.length > 0) lines.push('', 'mistakes:');
   for (const { truth: shown, category, confidence, imageKey } of mistakes.slice(0, shownMistakes)) {
     lines.push(`  ${shown} → ${printable(category)} (${confidence.toFixed(0)} %)  ${printable(imageKey)}`);
   }

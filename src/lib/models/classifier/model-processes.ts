@@ -80,9 +80,9 @@ export function openModelSandbox<Setup extends { engine: EngineName; limits: Ima
     overrun: tooSlow,
     cannotOpen: (how) =>
       invalidModel(
-        `the engine ${engine} does not get through a first image with this model: its process ${how}`,
+        `the engine ${engine} cannot classify a first image with this model: its process ${how}`,
         {
-          hint: 'Its graph does not fit the runtime, or never ends: export it anew, or try another --engine.',
+          hint: 'Its graph does not suit the runtime, or never ends: export it again, or try another --engine.',
         },
       ),
   });

@@ -34,7 +34,7 @@ const slack = 0.02;
 
 function bounded(share: number): number {
   if (share < -slack || share > 1 + slack) {
-    throw new VisionscaleError(`the model answered with ${share}, which is no share of 1`, {
+    throw new VisionscaleError(`the model answered with ${share}, which is not a probability`, {
       code: 'model_invalid',
       hint: 'Its outputs are logits, not what its model.json says: add it again without --output.',
     });

@@ -72,7 +72,7 @@ export async function tryModel(options: TrialOptions): Promise<Trial> {
     called: 'the test inference',
     overrun: (limitMs) =>
       invalidModel(`the test inference is too slow: it takes more than ${limitMs / 1000} s of work`, {
-        hint: 'Does its graph loop without end? A model that takes so long for an image is of no use on a belt.',
+        hint: 'Does its graph loop forever? A model this slow is of no use on a belt.',
       }),
     cannotOpen: (how) => failed('opening the model', how, side),
     onNotice: () => undefined,
@@ -106,6 +106,6 @@ function sizeHint(side: number): string {
 }
 
 const hints: Partial<Record<string, string>> = {
-  SIGKILL: 'The system ended it: was there memory enough?',
-  SIGILL: 'The runtime wants a processor with other instructions: try --engine wasm.',
+  SIGKILL: 'The system killed it: was it out of memory?',
+  SIGILL: 'The runtime needs CPU instructions that this machine lacks: try --engine wasm.',
 };

@@ -70,7 +70,7 @@ export function checkLabels(labels: readonly string[], name: string, what = 'lab
       throw invalid(`${place} has a control character (U+${code})`, 'Remove it: a label is plain text.');
     }
     if (label.length > maxLength) {
-      throw invalid(`${place} has ${label.length} characters`, `A label has ${maxLength} at the most.`);
+      throw invalid(`${place} has ${label.length} characters`, `The limit is ${maxLength}.`);
     }
   }
   return [...labels];
@@ -80,7 +80,7 @@ function ofLiteral(literal: Literal[] | LiteralMap, name: string): string[] {
   if (Array.isArray(literal)) {
     const labels = literal.map((item, i) => {
       if (typeof item === 'string') return item;
-      throw invalid(`entry ${i + 1} of ${name} is not text`, 'A list of labels holds text alone.');
+      throw invalid(`entry ${i + 1} of ${name} is not text`, 'A list of labels contains only text.');
     });
     return checkLabels(labels, name);
   }
@@ -141,7 +141,7 @@ function missing(file: string): VisionscaleError {
 function emptyAt(place: string): VisionscaleError {
   return invalid(
     `${place} is empty`,
-    'Remove it: every label after it would be that of another class. A class without a name needs one.',
+    'Remove it: it shifts every later label to the wrong class. A class without a name needs one.',
   );
 }
 

@@ -61,7 +61,7 @@ export async function findWeights(directory: string): Promise<string> {
   if (names.includes('model.onnx')) return join(directory, 'model.onnx');
   if (names.length > 1) {
     throw invalidModel(`${directory} holds ${names.length} models: ${names.slice(0, 5).join(', ')}`, {
-      hint: 'Name one of the files, or call the one to use model.onnx.',
+      hint: 'Give one of the files, or rename the right one to model.onnx.',
     });
   }
   if (names[0] === undefined) {

@@ -43,7 +43,7 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;
   if (manifest.digest !== undefined && manifest.digest !== digest) {
     throw invalidModel(`model.json names ${manifest.digest}, but ${basename(file)} has ${digest}`, {
-      hint: 'The weights were damaged or exchanged: get the model again, or correct model.json.',
+      hint: 'The weights were damaged or replaced: get the model again, or correct model.json.',
     });
   }
   const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
@@ -78,6 +78,6 @@ function nameAndVersion(manifest: Manifest, file: string, digest: string): { nam
 function notFound(path: string): VisionscaleError {
   return new VisionscaleError(`there is no model at ${path}`, {
     code: 'model_not_found',
-    hint: 'Name an .onnx file with labels.txt beside it, or a directory with model.onnx and labels.txt.',
+    hint: 'Give an .onnx file with labels.txt next to it, or a directory with model.onnx and labels.txt.',
   });
 }

@@ -128,8 +128,8 @@ function confirm(said: { output: ModelOutput; by: string }, end: GraphEnd, seen:
   const { output, by } = said;
   if (output === 'probabilities' && !seen.within) {
     throw invalidModel(
-      'the outputs are said to be probabilities, but a test inference gave some outside of 0 to 1',
-      { hint: 'They are logits: say --output logits, or leave it out.' },
+      'the outputs are declared as probabilities, but a test inference gave some outside of 0 to 1',
+      { hint: 'They are logits: use --output logits, or leave it out.' },
     );
   }
   const reason = `${by} says so`;

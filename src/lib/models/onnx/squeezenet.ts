@@ -54,7 +54,7 @@ export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNe
   });
   const names = new Set(expected.map(({ name }) => name));
   for (const name of weights.keys()) {
-    if (!names.has(name)) throw notTheWeights(`has a tensor ${name}, which SqueezeNet 1.1 has not`);
+    if (!names.has(name)) throw notTheWeights(`has a tensor ${name}, which SqueezeNet 1.1 does not have`);
   }
   return {
     irVersion: 7,

@@ -125,7 +125,7 @@ export function tensorsOf(
     const read = readers[type];
     if (read === undefined) {
       throw malformed(
-        `its tensor ${name} holds no fractions (${type === 'other' ? 'complex or quantised' : type})`,
+        `its tensor ${name} is not floating-point (${type === 'other' ? 'complex or quantised' : type})`,
         'Weights are floats: save those of the network before it was quantised.',
       );
     }

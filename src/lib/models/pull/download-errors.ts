@@ -21,7 +21,7 @@ export function downloadFailed(
 export function downloadTooLarge(url: string, maxBytes: number): VisionscaleError {
   return new VisionscaleError(`${shownUrl(url)} is larger than ${(maxBytes / 2 ** 20).toFixed(0)} MiB`, {
     code: 'download_too_large',
-    hint: 'That is not the file that was meant. Check the address given with --from.',
+    hint: 'That is not the expected file. Check the address given with --from.',
   });
 }
 
@@ -30,8 +30,8 @@ export function checksumMismatch(what: string, found: string, expected: string):
   return new VisionscaleError(`${what} has the sha256 ${found}, not ${expected}`, {
     code: 'checksum_mismatch',
     hint:
-      'It is damaged, or not the file that was meant: nothing was installed. Try again; if it stays so, something on the\n' +
-      'way (a proxy?) exchanges it. A file that you trust is named with --from <file> --sha256 <its checksum>.',
+      'It is damaged, or not the expected file: nothing was installed. Try again; if it happens again, something on the\n' +
+      'way (a proxy?) changes it. To use a file you trust: --from <file> --sha256 <its checksum>.',
   });
 }
 

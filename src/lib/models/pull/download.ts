@@ -117,7 +117,7 @@ async function fetchRest(
   if (resumed && !response.headers.get('content-range')?.startsWith(`bytes ${have}-`)) {
     await response.body?.cancel();
     await part.discard();
-    throw downloadFailed(url, 'the server sends another part than was asked for', { retryable: true });
+    throw downloadFailed(url, 'the server sent another range than requested', { retryable: true });
   }
   const from = resumed ? have : 0;
   const length = Number(response.headers.get('content-length') ?? NaN);

@@ -35,4 +35,4 @@ export async function ensureModel(context: OfferContext): Promise<void> {
   say(`installed ${entryLabel(entry)} in ${store.directory}`);
 }
 
-const question = 'No model is there. Download SqueezeNet ImageNet, 5 MB?';
+const question = 'No model is installed. Download SqueezeNet ImageNet, 5 MB?';

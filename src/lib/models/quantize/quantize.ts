@@ -127,11 +127,11 @@ function readPlan(weights: Uint8Array): { graph: OnnxModel; plan: QuantizationPl
   }
   const plan = planQuantization(graph.graph);
   if (graph.graph.node.some(({ opType }) => opType === 'DequantizeLinear' || opType === 'QuantizeLinear')) {
-    throw invalidModel('the model is quantised already', { hint: 'Name the model it was made from.' });
+    throw invalidModel('the model is quantised already', { hint: 'Use the model it was made from.' });
   }
   if (plan.weighted.length === 0) {
     throw invalidModel('the model has no convolution or matrix product with constant float32 weights', {
-      hint: 'There is nothing in it to quantise.',
+      hint: 'It has nothing to quantise.',
     });
   }
   return { graph, plan };
@@ -152,7 +152,7 @@ async function chooseImages(
   const files = await listImages(images, limit, signal);
   if (files.length < 2) {
     throw new UsageError(
-      'quantizing takes two images at the least: some to calibrate, others to compare',
+      'quantising needs at least two images: some to calibrate, others to compare',
       '--images <dir>',
     );
   }
@@ -179,7 +179,7 @@ function labelIndex(
     throw new UsageError(
       first === ''
         ? 'the labelled images must lie in folders, one for each label'
-        : `the folder ${first}${others} is not named as a label of the model`,
+        : `the folder ${first}${others} is not named after a label of the model`,
       `The model’s labels are ${labels.slice(0, 3).join(', ')}, …`,
     );
   }

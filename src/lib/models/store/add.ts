@@ -132,7 +132,7 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;
   if (manifest.digest !== undefined && manifest.digest !== digest) {
     throw invalidModel(`model.json names ${manifest.digest}, but the weights have ${digest}`, {
-      hint: 'The weights were damaged or exchanged: get the model again, or correct or remove model.json.',
+      hint: 'The weights were damaged or replaced: get the model again, or correct or remove model.json.',
     });
   }
   const said = JSON.parse(text) as Record<string, unknown>;
@@ -154,14 +154,14 @@ function preprocessingOf(options: AddModelOptions, beside: Beside, side: number 
   if (size !== undefined && crop !== undefined && size !== crop) {
     throw new UsageError(
       `--size ${size} and --crop ${crop} differ`,
-      'The crop is what the network sees: give one.',
+      'The crop is what the network sees: give only one of them.',
     );
   }
   const base = beside.preprocessing ?? defaultManifest.preprocessing;
   const input = size ?? crop ?? (beside.preprocessing === undefined ? side : undefined) ?? base.crop;
   if (side !== undefined && side !== input) {
     throw invalidModel(`the network takes images of ${side}×${side} pixels, not ${input}×${input}`, {
-      hint: `Leave --size out, or say --size ${side}.`,
+      hint: `Leave --size out, or use --size ${side}.`,
     });
   }
   // As ImageNet's 256 is to 224.
@@ -170,7 +170,7 @@ function preprocessingOf(options: AddModelOptions, beside: Beside, side: number 
   if (resize < input) {
     throw new UsageError(
       `--resize ${resize} is less than the crop of ${input}`,
-      'The crop is cut from what was resized.',
+      'The crop is cut from the resized image.',
     );
   }
   return { resize, crop: input, mean: options.mean ?? base.mean, std: options.std ?? base.std };
@@ -191,6 +191,6 @@ function stem(file: string): string {
 function noSuchModel(path: string): VisionscaleError {
   return new VisionscaleError(`there is no model at ${path}`, {
     code: 'model_not_found',
-    hint: 'Name an .onnx file, a directory with model.onnx and labels.txt, or a .pth file of squeezenet1_1.',
+    hint: 'Give an .onnx file, a directory with model.onnx and labels.txt, or a .pth file of squeezenet1_1.',
   });
 }

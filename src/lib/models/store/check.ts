@@ -32,7 +32,7 @@ export function checkGraph(weights: Uint8Array): { model: OnnxModel; side: numbe
   refuseIndices(graphEnd(model));
   const type = model.graph.output[0]!.type?.tensorType?.elemType;
   if (type !== undefined && type !== 0 && !floats.has(type)) {
-    throw invalidModel(`the model’s output ${names(model.graph.output)} holds no fractions (ONNX type ${type})`, {
+    throw invalidModel(`the model’s output ${names(model.graph.output)} is not floating-point (ONNX type ${type})`, {
       hint: 'Its output must be the scores of all classes, as float32.',
     });
   }

@@ -23,7 +23,7 @@ export function noModel(entries: readonly ModelEntry[]): VisionscaleError {
     bundled?.manifest?.knows === undefined
       ? []
       : [
-          `${bundled.name}, which comes with visionscale, knows ${bundled.manifest.knows}: --model ${bundled.name}`,
+          `${bundled.name}, the bundled model, only recognises ${bundled.manifest.knows}: --model ${bundled.name}`,
         ];
   return new VisionscaleError('no model is chosen', {
     code: 'no_model',

@@ -116,7 +116,7 @@ function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
   const found = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   if (found !== digest) {
     throw invalidModel(`the weights of ${name} in the object store have ${found}, not ${digest}`, {
-      hint: 'They were damaged or exchanged: publish the model again.',
+      hint: 'They were damaged or replaced: publish the model again.',
     });
   }
   // Shared, so that every worker thread reads the very bytes that were verified.

@@ -231,6 +231,6 @@ function notFound(reference: string, entries: readonly ModelEntry[]): Visionscal
     hint:
       names === ''
         ? 'The store is empty. Get the ImageNet model: visionscale model pull imagenet'
-        : `There are: ${names}. A file is named by its path: ./model.onnx`,
+        : `There are: ${names}. For a file, give its path: ./model.onnx`,
   });
 }

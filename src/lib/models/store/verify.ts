@@ -44,7 +44,7 @@ export function requireAgreement(entry: Pick<ModelEntry, 'name' | 'version' | 'm
       `less than ${percent(minAgreement)}`,
     {
       code: 'model_below_agreement',
-      hint: 'Quantize it with other images, or use it all the same with --force.',
+      hint: 'Quantize it with other images, or use it anyway with --force.',
     },
   );
 }

@@ -135,7 +135,7 @@ function partitionGauges(
   const registers = [registry];
   new Gauge({
     name: 'visionscale_lag_messages',
-    help: 'Messages not yet recorded, of the partitions owned here; absent while the topic cannot be asked.',
+    help: 'Unrecorded messages in the partitions owned here; absent while the topic cannot be read.',
     labelNames: ['partition'],
     registers,
     collect() {
@@ -146,7 +146,7 @@ function partitionGauges(
   });
   new Gauge({
     name: 'visionscale_oldest_unanswered_seconds',
-    help: 'Age, by its timestamp, of the oldest message not yet recorded, of the partitions owned here; 0: there is none; absent while that is not known.',
+    help: 'Age (by its timestamp) of the oldest unrecorded message in the partitions owned here; 0: none; absent while unknown.',
     labelNames: ['partition'],
     registers,
     collect() {
@@ -159,7 +159,7 @@ function partitionGauges(
   });
   new Gauge({
     name: 'visionscale_partition_state',
-    help: 'Of the partitions owned here: 1 for the state of each (consuming, waiting, stalled), 0 for the others.',
+    help: '1 for the state of a partition owned here (consuming, waiting, stalled), 0 for the others.',
     labelNames: ['partition', 'state'],
     registers,
     collect() {
@@ -181,7 +181,7 @@ function knownGauges(
     registry,
     {
       name: 'visionscale_last_prediction_age_seconds',
-      help: 'Since this process wrote its last new row; absent before the first.',
+      help: 'Time since this process wrote its last new row; absent before the first.',
     },
     () => {
       const last = read.lastPrediction();
@@ -190,14 +190,14 @@ function knownGauges(
   );
   knownGauge(
     registry,
-    { name: 'visionscale_partitions', help: 'Partitions of the topic; absent before it could be asked.' },
+    { name: 'visionscale_partitions', help: 'Partitions of the topic; absent until it was first read.' },
     read.partitions,
   );
   knownGauge(
     registry,
     {
       name: 'visionscale_bins_version',
-      help: 'Version of the bins that sort; 0: none; absent before the first message.',
+      help: 'Version of the bin rules in force; 0: none; absent before the first message.',
     },
     read.binsVersion,
   );
@@ -279,13 +279,13 @@ function consumerState(registry: Registry, sources: ConsumerSources): void {
     registry,
     {
       name: 'visionscale_outbox_oldest_seconds',
-      help: 'Age of the oldest message of the pipeline that no results topic has, as last asked; 0: there is none; absent while the database cannot be asked.',
+      help: 'Age of the oldest unpublished message of the pipeline at the last check; 0: none; absent while the database is away.',
     },
     () => age.latest(),
   );
   new Gauge({
     name: 'visionscale_model_refused',
-    help: 'What `model use` made active cannot be used here, and the former model goes on: 1, else 0.',
+    help: '1 while the active model cannot be used here and the previous one stays in use, else 0.',
     registers: [registry],
     collect() {
       this.set(sources.modelProblem() === null ? 0 : 1);

@@ -8,7 +8,7 @@ export function inFlightGauges(registry: Registry, load: Readonly<Load>): void {
   const registers = [registry];
   new Gauge({
     name: 'visionscale_in_flight_requests',
-    help: 'Images in work: taken, and not recorded or acknowledged yet.',
+    help: 'Images in flight: accepted, but not yet recorded or acknowledged.',
     registers,
     collect() {
       this.set(load.requests);
@@ -46,7 +46,7 @@ export const httpBuckets = [
 export function retriesCounter(registry: Registry): Counter<'stage' | 'cause'> {
   return new Counter({
     name: 'visionscale_retries_total',
-    help: 'Attempts that failed for a reason that may pass, by stage and cause.',
+    help: 'Attempts with a temporary failure, by stage and cause.',
     labelNames: ['stage', 'cause'],
     registers: [registry],
   });
@@ -90,7 +90,7 @@ export function knownGauge(
 export function waitingGauge(registry: Registry, servers: Servers): void {
   new Gauge({
     name: 'visionscale_waiting',
-    help: '1 while this server is away and waited for (a topic in the database counts as the database); else 0.',
+    help: '1 while this process waits for a server that is away, else 0; a topic in the database counts as the database.',
     labelNames: ['for'],
     registers: [registry],
     collect() {
@@ -108,20 +108,20 @@ export function consumerMeters(registry: Registry) {
   return {
     requests: new Counter({
       name: 'visionscale_requests_total',
-      help: 'Requests with a new outcome: predicted and dead_lettered are rows of the database, ignored ones asked for nothing.',
+      help: 'Requests with a new outcome: predicted and dead_lettered are database rows, ignored ones asked for nothing.',
       labelNames: ['outcome'],
       registers,
     }),
     deadLetters: new Counter({
       name: 'visionscale_dead_letters_total',
-      help: 'Failures that no retry can mend, by code; a retried dead letter that fails again counts again.',
+      help: 'Permanent failures, by code; a retried dead letter that fails again counts again.',
       labelNames: ['code'],
       registers,
     }),
     retries: retriesCounter(registry),
     bins: new Counter({
       name: 'visionscale_bins_total',
-      help: 'New predictions by bin, and why it was that one.',
+      help: 'New predictions by bin and reason.',
       labelNames: ['bin', 'reason'],
       registers,
     }),
@@ -133,37 +133,37 @@ export function consumerMeters(registry: Registry) {
     }),
     deadlineMisses: new Counter({
       name: 'visionscale_deadline_misses_total',
-      help: 'New predictions that came too late for their bin.',
+      help: 'New predictions that missed the deadline.',
       registers,
     }),
     published: new Counter({
       name: 'visionscale_published_total',
-      help: 'Messages that a results topic has acknowledged, by what they tell of: result or dead.',
+      help: 'Messages that a results topic has acknowledged: result or dead.',
       labelNames: ['what'],
       registers,
     }),
     refused: new Counter({
       name: 'visionscale_publish_refused_total',
-      help: 'Messages that a results topic refused, too large for it say, by what they tell of; they are kept.',
+      help: 'Messages that a results topic refused (too large, for example): result or dead; they are kept.',
       labelNames: ['what'],
       registers,
     }),
     stages: new Histogram({
       name: 'visionscale_stage_seconds',
-      help: 'Time of one image in each stage (wait: for a free thread); of record: of one transaction, which holds several.',
+      help: 'Time of one image in each stage (wait: for a free worker); for record, time of one transaction of several images.',
       labelNames: ['stage'],
       buckets: stageBuckets,
       registers,
     }),
     queue: new Histogram({
       name: 'visionscale_queue_seconds',
-      help: "From the message's timestamp to the start of the work on it.",
+      help: "From the message's timestamp to the start of its processing.",
       buckets: waitBuckets,
       registers,
     }),
     compute: new Histogram({
       name: 'visionscale_compute_seconds',
-      help: 'Decode, preprocess and infer of one image together.',
+      help: 'Decoding, preprocessing and inference of one image together.',
       buckets: stageBuckets,
       registers,
     }),
@@ -181,7 +181,7 @@ export function consumerMeters(registry: Registry) {
     }),
     unpublished: new Gauge({
       name: 'visionscale_unpublished',
-      help: '1 while what a partition has recorded cannot be published.',
+      help: '1 while recorded results of a partition cannot be published.',
       labelNames: ['partition', 'what'],
       registers,
     }),

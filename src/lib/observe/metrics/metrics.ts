@@ -26,7 +26,7 @@ export class ProcessMetrics implements Disposable {
     this.#eventLoop = eventLoopDelay(registry);
     new Gauge({
       name: 'visionscale_info',
-      help: 'What runs here: always 1.',
+      help: 'Role and version of this process: always 1.',
       labelNames: ['role', 'version'],
       registers: [registry],
     }).set({ role, version: packageVersion() }, 1);

@@ -19,7 +19,7 @@ export function producerMetrics(registry: Registry, servers: Servers): (event: P
     registry,
     {
       name: 'visionscale_pending_images',
-      help: 'Images whose keys are still to be sent, as last counted; absent before.',
+      help: 'Images whose keys are still to be sent, at the last count; absent before the first.',
     },
     () => left,
   );
@@ -47,7 +47,7 @@ export function watchMetrics(registry: Registry, servers: Servers): (event: Watc
   const registers = [registry];
   const files = new Counter({
     name: 'visionscale_files_total',
-    help: 'Files by what became of them: sent, skipped (known from before) or rejected.',
+    help: 'Files by outcome: sent, skipped (already known) or rejected.',
     labelNames: ['outcome'],
     registers,
   });

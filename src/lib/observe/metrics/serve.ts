@@ -20,14 +20,14 @@ export function serveMetrics(
   crashesCounter(registry);
   const durations = new Histogram({
     name: 'visionscale_http_request_seconds',
-    help: 'From the request to its answer, streams excepted, by route and status.',
+    help: 'From the request to its answer, except streams, by route and status.',
     labelNames: ['method', 'route', 'status'],
     buckets: httpBuckets,
     registers,
   });
   const accepted = new Histogram({
     name: 'visionscale_accept_seconds',
-    help: "From the first byte of an image's request to the topic's acknowledgement, by the way it went; known: it was there already.",
+    help: "From the first byte of an image's request to the topic's acknowledgement, by the way it was sent; known: it was already there.",
     labelNames: ['way'],
     buckets: httpBuckets,
     registers,
@@ -40,13 +40,13 @@ export function serveMetrics(
   });
   const refused = new Counter({
     name: 'visionscale_refused_total',
-    help: 'Images that were not taken, by the status and code of the answer.',
+    help: 'Images that were refused, by status and code of the answer.',
     labelNames: ['status', 'code'],
     registers,
   });
   const faults = new Counter({
     name: 'visionscale_faults_total',
-    help: 'Requests that failed for a fault of ours or of the servers behind us, by code.',
+    help: 'Requests that failed because of visionscale or the servers behind it, by code.',
     labelNames: ['code'],
     registers,
   });

@@ -52,7 +52,7 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
   }).catch((cause: unknown) => {
     throw new VisionscaleError(`metrics cannot be shown on ${host}:${port}: ${errorMessage(cause)}`, {
       code: 'metrics_unavailable',
-      hint: 'Choose another --metrics-port (VISIONSCALE_METRICS_PORT), one for each process of a host; 0 takes any free one.',
+      hint: 'Choose another --metrics-port (VISIONSCALE_METRICS_PORT), one for each process of a host; 0 picks any free one.',
       cause,
     });
   });
@@ -90,7 +90,7 @@ async function answerTo(
       return text(ready ? 200 : 503, detail);
     }
     default:
-      return text(404, 'there are /metrics, /healthz and /readyz');
+      return text(404, 'try /metrics, /healthz or /readyz');
   }
 }
 

@@ -110,7 +110,7 @@ export class Notifier {
       this.#absent = fault.code === 'ENOENT';
       this.#tell(
         this.#absent
-          ? 'systemd-notify is not installed: the service manager is not told how this process fares'
+          ? 'systemd-notify is not installed: the service manager gets no status from this process'
           : `systemd-notify failed: ${errorMessage(fault)}`,
       );
       // With the next send; a ping that did not come through is worth nothing later.

@@ -212,18 +212,18 @@ function explain({ class: found, kind, partition, offset, count }: FoundRow): st
   switch (kind) {
     case 'message':
       if (found === 'mismatched')
-        return `its message (${place}) has the request id of another image’s outcome, and counted as a repetition of it`;
-      return `its message (${place}) lies before the recorded position, and there is neither a prediction nor a dead letter`;
+        return `its message (${place}) has the request id of another image, so it counted as a duplicate`;
+      return `its message (${place}) is before the recorded position, but has no prediction or dead letter`;
     case 'row':
-      return 'it is marked as produced, but there is neither a prediction nor a dead letter, and the topic does not hold its message';
+      return 'it is marked as produced, but has no prediction or dead letter, and its message is not in the topic';
     case 'object':
       return found === 'missing'
-        ? 'the object store does not hold its object'
-        : 'an object that no row, message, prediction or dead letter names';
+        ? 'its object is missing from the object store'
+        : 'no row, message, prediction or dead letter refers to this object';
     case 'outcomes':
       return 'it has a prediction and an open dead letter';
     case 'position':
-      return `recorded for ${place}, whose message asks for another request, which is recorded too`;
+      return `recorded for ${place}, but that message is another request, which is recorded too`;
     case 'prediction':
       return found === 'doubled'
         ? `${count} predictions for one round of this image`

@@ -115,7 +115,7 @@ async function copyPartition(
     if (next < place.end) {
       await topic.bounds(place.partition); // throws where it is the broker that is away
       options.onNotice(
-        `partition ${place.partition} of ${topic.name} holds no message from offset ${next} to ${place.end}`,
+        `partition ${place.partition} of ${topic.name} has no message from offset ${next} to ${place.end}`,
       );
       read(place.end);
     }

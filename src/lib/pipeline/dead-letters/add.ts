@@ -112,7 +112,7 @@ function noMessage(
     `there is no message at offset ${offset} of partition ${partition} of ${topic}: ${there}`,
     {
       code: 'no_such_message',
-      hint: 'visionscale status shows where each partition stands; the log of its consumer, what it waits for.',
+      hint: 'visionscale status shows the position of each partition, the log of its consumer what it waits for.',
     },
   );
 }

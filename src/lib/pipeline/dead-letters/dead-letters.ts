@@ -114,7 +114,7 @@ export function letterMissing(pipeline: string, ids: readonly number[]): Visions
   const which = ids.length === 1 ? `no dead letter ${ids[0]}` : `no dead letters ${ids.join(', ')}`;
   return new VisionscaleError(`the pipeline ${pipeline} has ${which}`, {
     code: 'dead_letter_missing',
-    hint: 'visionscale dead-letters list --state all shows what there is.',
+    hint: 'visionscale dead-letters list --state all lists all of them.',
   });
 }
 

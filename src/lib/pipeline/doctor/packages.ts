@@ -46,7 +46,7 @@ export interface OptionalPackage {
 export const rdkafkaPackage: OptionalPackage = {
   name: 'node-rdkafka',
   purpose: 'Kafka',
-  without: 'topics in Kafka cannot be used',
+  without: 'Kafka cannot be used',
   install: rdkafkaInstall(),
   look: (loaded) => rdkafkaFound(loaded as typeof Rdkafka),
 };
@@ -75,7 +75,7 @@ export const onnxPackage: OptionalPackage = {
 export const tfjsPackage: OptionalPackage = {
   name: '@tensorflow/tfjs-node',
   purpose: 'the engine tfjs; train --mode full and scratch',
-  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs), nor be trained whole (--mode full, scratch)',
+  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs), or train all layers (--mode full, scratch)',
   install: `${tensorFlowInstall()}    # downloads libtensorflow from storage.googleapis.com`,
   prepare: prepareTensorFlow,
 };

@@ -30,7 +30,7 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       if (missing.length > 0) {
         return {
           warning: `${missing.map(({ name }) => name).join(' and ')}: not there yet`,
-          hint: 'visionscale init, or the first consumer, creates them; without: --no-results-topic',
+          hint: 'visionscale init, or the first consumer, creates them; to do without: --no-results-topic',
         };
       }
       const [other] = states.filter(({ partitions }) => partitions !== wanted);
@@ -45,7 +45,7 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       if (refused.results + refused.deadLetters > 0) {
         return {
           warning: `${refused.results} results and ${refused.deadLetters} dead letters were refused: ${refused.reason}`,
-          hint: 'They are kept. Raise max.message.bytes of the topic, with KAFKA_CONF_message_max_bytes, and start the consumers again.',
+          hint: 'They are kept. Raise max.message.bytes of the topic and KAFKA_CONF_message_max_bytes, and restart the consumers.',
         };
       }
       const { results: waiting, deadLetters, oldestSeconds } = backlog;
@@ -53,7 +53,7 @@ export function resultsCheck(deps: ResultsCheckDeps, pipeline: string): Check {
       if (oldestSeconds !== null && oldestSeconds > oldSeconds) {
         return {
           warning: `${unpublished}, the oldest for ${Math.round(oldestSeconds)} s`,
-          hint: 'A running consumer publishes them; where one runs, its log says what is in the way.',
+          hint: 'A running consumer publishes them; if one is running, its log says what is wrong.',
         };
       }
       return `${states.map(({ name }) => name).join(', ')}; ${unpublished}`;

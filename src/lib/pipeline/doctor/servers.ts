@@ -30,7 +30,7 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
         if (rows[0]?.standby) {
           throw new VisionscaleError(`${database.describe} is a standby: nothing can be written there`, {
             code: 'database_read_only',
-            hint: 'Name the primary in DATABASE_URL.',
+            hint: 'Set DATABASE_URL to the primary.',
           });
         }
         const session = sessionOf(database.pool);
@@ -94,7 +94,7 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
         if (Math.abs(difference) <= mostClockDifferenceMs) return text;
         return {
           warning: text,
-          hint: 'Latencies will be off by as much: keep the clock with NTP (chrony, systemd-timesyncd).',
+          hint: 'Latencies will be off by as much: synchronise the clock with NTP (chrony, systemd-timesyncd).',
         };
       },
     },
@@ -193,7 +193,7 @@ export function consumersCheck(
       if (free.length > 0) {
         return {
           warning: `no consumer owns ${free.length === 1 ? 'partition' : 'partitions'} ${free.join(', ')}`,
-          hint: 'visionscale consume takes all that nobody owns.',
+          hint: 'visionscale consume takes all partitions without an owner.',
         };
       }
       const others = live.filter(({ modelDigest }) => active !== null && modelDigest !== active.digest);
@@ -202,8 +202,8 @@ export function consumersCheck(
           ({ partition, owner, model }) => `${owner} (partition ${partition}): ${model}`,
         );
         return {
-          warning: `the pipeline's model is ${active.name} ${active.version}, another one runs on ${names.join(', ')}`,
-          hint: 'A switch takes a moment. A consumer that was started with --model keeps that one; the log of others says why.',
+          warning: `the pipeline's model is ${active.name} ${active.version}, but another one runs on ${names.join(', ')}`,
+          hint: 'A switch takes a moment. Consumers started with --model keep theirs; the logs of the others say why.',
         };
       }
       return `${new Set(live.map(({ owner }) => owner)).size} own ${owned.size} partitions`;
@@ -232,7 +232,7 @@ export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): 
         if (!isDenied(error)) throw error;
         await proveReadable(store, key, maxBytes);
         return {
-          warning: `${store.url}: listed and read, not written: ${errorMessage(error)}`,
+          warning: `${store.url}: can be listed and read, but not written: ${errorMessage(error)}`,
           hint: 'Enough for `consume`. `upload` and `model use` need s3:PutObject.',
         };
       }
@@ -252,8 +252,8 @@ export function storeCheck(open: () => Promise<ObjectStore>, maxBytes: number): 
       } catch (error) {
         if (!isDenied(error)) throw error;
         return {
-          warning: `${store.url}: written and read; ${key} stays there: ${errorMessage(error)}`,
-          hint: 'Nothing else removes objects: s3:DeleteObject is needed on .visionscale-doctor/* only.',
+          warning: `${store.url}: written and read, but ${key} could not be deleted: ${errorMessage(error)}`,
+          hint: 'Only doctor deletes objects: it needs s3:DeleteObject on .visionscale-doctor/*.',
         };
       }
       return `${store.url}: written, read and removed`;

@@ -141,7 +141,7 @@ function guard(app: App, { options, closing }: SharedByRoutes): void {
   // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is the answer
   app.addHook('onRequest', async (request) => {
     if (closing.aborted) {
-      throw new Problem(503, 'stopping', 'the server is about to stop', { retryAfter: 1 });
+      throw new Problem(503, 'stopping', 'the server is stopping', { retryAfter: 1 });
     }
     try {
       request.token = access(rightOf(request), {

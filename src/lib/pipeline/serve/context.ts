@@ -57,7 +57,7 @@ export function refuseOtherMethods(app: App, url: string, known: readonly HTTPMe
     // Before anything else can be wrong with the request.
     onRequest: async ({ method }, reply) => {
       void reply.header('allow', allow);
-      throw new Problem(405, 'method_not_allowed', `${method} is not known here: ${allow}`);
+      throw new Problem(405, 'method_not_allowed', `${method} is not supported here: ${allow}`);
     },
     handler: () => undefined,
   });

@@ -129,8 +129,8 @@ function otherBytes(): Problem {
   return new Problem(
     422,
     'idempotency_key_reused',
-    'this Idempotency-Key was given to an image with other bytes',
-    { hint: 'One key stands for one image: take a new key.' },
+    'this Idempotency-Key was used for an image with other bytes',
+    { hint: 'Use a new key for each image.' },
   );
 }
 

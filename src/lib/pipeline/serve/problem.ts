@@ -91,7 +91,7 @@ export function toProblem(error: unknown): Problem {
   }
   const part = awayPart(error);
   if (part !== undefined) {
-    return new Problem(503, (error as VisionscaleError).code, `the ${part} cannot be used at the moment`, {
+    return new Problem(503, (error as VisionscaleError).code, `the ${part} is not available at the moment`, {
       cause: error,
       retryAfter: 2,
     });
@@ -100,7 +100,7 @@ export function toProblem(error: unknown): Problem {
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
     return new Problem(statusCode, codeOf(code), String(message), { cause: error });
   }
-  return new Problem(500, 'internal', 'this should not have happened; the server’s log has more', {
+  return new Problem(500, 'internal', 'internal error; the server’s log has details', {
     cause: error,
   });
 }
@@ -136,7 +136,7 @@ export function answerErrors(app: App, report: ServeDeps['report']): void {
     done();
   });
   app.setNotFoundHandler(() => {
-    throw new Problem(404, 'not_found', 'there is nothing under this address');
+    throw new Problem(404, 'not_found', 'there is nothing at this address');
   });
 }
 
@@ -175,7 +175,7 @@ export function answerClientError(error: Error & { code?: string }, socket: Sock
       ? new Problem(408, 'too_slow', 'the request took too long to arrive')
       : error.code === 'HPE_HEADER_OVERFLOW'
         ? new Problem(431, 'headers_too_large', 'the headers are too large')
-        : new Problem(400, 'bad_request', 'this is no valid HTTP request');
+        : new Problem(400, 'bad_request', 'this is not a valid HTTP request');
   const { title, status } = problem.body();
   const body = JSON.stringify(problem.body());
   socket.end(

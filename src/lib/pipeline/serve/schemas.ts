@@ -13,7 +13,7 @@ const text = (most: number) =>
     .min(1)
     .max(most)
     // eslint-disable-next-line no-control-regex -- as JSON Schema knows it, without \p
-    .regex(/^[^\x00-\x1f\x7f-\x9f]*$/, 'must not hold control characters');
+    .regex(/^[^\x00-\x1f\x7f-\x9f]*$/, 'must not contain control characters');
 
 const wait = z
   .string()
@@ -21,7 +21,7 @@ const wait = z
   .regex(/^\d+(\.\d+)?(ms|s)$|^0$/, 'must be a time such as 500ms or 5s')
   .transform((value) => Math.min(durationMs(value) ?? 0, longestWaitMs))
   .optional()
-  .describe('How long to hold the answer until the result is there: 500ms, 5s; at most 30s.');
+  .describe('How long to wait for the result: 500ms, 5s; at most 30s.');
 
 const moment = z
   .string()
@@ -42,11 +42,7 @@ export const waitQuery = z.strictObject({ wait });
 /** Loose: the other headers of HTTP stay. */
 export const imageHeaders = z.looseObject({
   'visionscale-image-name': z.string().optional().describe('What the image is called, in UTF-8.'),
-  'visionscale-belt': z
-    .string()
-    .max(256)
-    .optional()
-    .describe('The belt it was taken of: up to 256 bytes of text.'),
+  'visionscale-belt': z.string().max(256).optional().describe('The belt: up to 256 bytes of text.'),
   'visionscale-captured-at': z
     .string()
     .max(40)
@@ -56,7 +52,7 @@ export const imageHeaders = z.looseObject({
     .string()
     .regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable characters without spaces')
     .optional()
-    .describe('Sent again under the same key, the same image counts once; another image is refused.'),
+    .describe('The same image sent again under the same key counts once; another image is refused.'),
   traceparent: z.string().optional().describe('W3C trace context; travels to the row.'),
 });
 
@@ -77,12 +73,14 @@ export const resultsQuery = z.strictObject({
   until: moment.optional().describe('Processed before then.'),
   below: z.coerce.number().min(0).max(101).optional().describe('Confidence below this, in percent.'),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: text(100).optional().describe('`next` of the page before.'),
+  cursor: text(100).optional().describe('`next` of the previous page.'),
 });
 
 export const streamQuery = z.strictObject({
   ...filters,
-  after: text(40).optional().describe('Where Last-Event-ID cannot be sent: the id of the last event.'),
+  after: text(40)
+    .optional()
+    .describe('The id of the last event, for clients that cannot send Last-Event-ID.'),
 });
 
 const score = z.object({ category: z.string(), confidence: z.number() });
@@ -95,7 +93,7 @@ export const result = z
     category: z.string(),
     confidence: z.number().describe('In percent, 0 to 100.'),
     top: z.array(score).describe('The best five.'),
-    bin: nullableText.describe('Where the sorter should put it; null where the pipeline has no bins.'),
+    bin: nullableText.describe('Where the sorter should put it; null if the pipeline has no bins.'),
     binReason: nullableText,
     binVersion: z.number().int().nullable(),
     model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
@@ -121,7 +119,7 @@ export const problem = z
     code: z.string().describe('Stable, for programs.'),
     detail: z.string(),
     hint: z.string().optional(),
-    id: z.string().optional().describe('The image that is meant, where it has an id.'),
+    id: z.string().optional().describe('The image concerned, if it has an id.'),
   })
   .meta({ id: 'Problem' });
 
@@ -159,7 +157,7 @@ export const resultPage = z
 
 export const bins = z
   .object({
-    version: z.number().int().nullable().describe('Null where the pipeline has no bins.'),
+    version: z.number().int().nullable().describe('Null if the pipeline has no bins.'),
     source: nullableText,
     digest: nullableText,
     createdAt: nullableText,

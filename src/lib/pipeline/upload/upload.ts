@@ -201,7 +201,7 @@ function isRejection(error: unknown): error is VisionscaleError {
 
 function stopped(error: unknown, uploaded: number): unknown {
   if (!(error instanceof VisionscaleError)) return error;
-  const goOn = 'Run the same command again to go on: what is done is skipped.';
+  const goOn = 'Run the same command again to continue: what is done is skipped.';
   return new VisionscaleError(`upload stopped after ${uploaded} images: ${errorMessage(error)}`, {
     code: error.code,
     retryable: error.retryable,
@@ -227,7 +227,7 @@ export function keyPrefix(text: string): string {
   const folder = text.replace(/^\/+|\/+$/g, '');
   if (folder === '') return '';
   const fault = objectKeyFault(folder);
-  if (fault !== undefined) throw new UsageError(`the prefix cannot begin keys: ${fault}`);
+  if (fault !== undefined) throw new UsageError(`keys cannot begin with this prefix: ${fault}`);
   return `${folder}/`;
 }
 

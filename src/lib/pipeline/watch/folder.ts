@@ -81,9 +81,9 @@ function guardFolder(dir: string, onLost: (error: VisionscaleError) => void): Di
     first ??= now ?? undefined;
     if (now !== null && now.ino === first?.ino && now.dev === first.dev) return;
     onLost(
-      new VisionscaleError(`the folder ${dir} is gone, or is another one now`, {
+      new VisionscaleError(`the folder ${dir} is gone or was replaced`, {
         code: 'folder_gone',
-        hint: 'Is its drive there? Then start anew: what was sent already is not sent again.',
+        hint: 'Is its drive mounted? Then start again: nothing is sent twice.',
       }),
     );
   };
@@ -97,9 +97,9 @@ function isLimit(error: unknown): boolean {
 }
 
 function tooMany(dir: string, cause: unknown): VisionscaleError {
-  return new VisionscaleError(`the system does not watch all folders below ${dir}: ${errorMessage(cause)}`, {
+  return new VisionscaleError(`the system cannot watch all folders below ${dir}: ${errorMessage(cause)}`, {
     code: 'watch_limit',
-    hint: 'Raise the limit (sysctl fs.inotify.max_user_watches), or look regularly instead: watch --poll 1s',
+    hint: 'Raise the limit (sysctl fs.inotify.max_user_watches), or poll instead: watch --poll 1s',
     cause,
   });
 }

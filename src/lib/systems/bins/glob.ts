@@ -116,7 +116,7 @@ function choiceAt(
 /** It would mean a range elsewhere, and used to here. */
 function refuseRange(braces: string): undefined {
   if (/^\{[^{},]+\.\.[^{},]+\}$/.test(braces)) {
-    throw new Error(`${braces} is not known here: write every choice, as in {1,2,3}, or a set, as in [1-3]`);
+    throw new Error(`${braces} is not supported: write every choice, as in {1,2,3}, or a set, as in [1-3]`);
   }
   return undefined;
 }
@@ -130,7 +130,7 @@ function setAt(chars: readonly string[], at: number, to: number): { token: Token
   if (end < 0 || end >= to) return undefined;
   const members = chars.slice(begin, end);
   if (/\[[:.=]/.test(members.join(''))) {
-    throw new Error('named sets such as [[:alpha:]] are not known here: write a set, as in [a-z]');
+    throw new Error('named sets such as [[:alpha:]] are not supported: write a set, as in [a-z]');
   }
   const ranges: [string, string][] = [];
   for (let i = 0; i < members.length; i++) {

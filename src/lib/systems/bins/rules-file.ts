@@ -73,7 +73,7 @@ function parsedYaml(content: string): unknown {
   try {
     if (fault === undefined) {
       if (isMap(document.contents)) return document.toJS({ mapAsMap: true });
-      throw invalidRules(['the file holds no mapping with bins']);
+      throw invalidRules(['the file has no mapping with bins']);
     }
   } catch (error) {
     if (error instanceof VisionscaleError) throw error;
@@ -158,7 +158,7 @@ function contradictions(rules: BinRules): string[] {
         try {
           size += globSize(pattern);
         } catch (error) {
-          faults.push(`${JSON.stringify(pattern)} in ${bin} is no glob: ${errorMessage(error)}`);
+          faults.push(`${JSON.stringify(pattern)} in ${bin} is not a valid glob: ${errorMessage(error)}`);
         }
       }
     }
@@ -182,7 +182,7 @@ function content(path: string): string {
   } catch (error) {
     throw new VisionscaleError(`cannot read the bins from ${path}: it ${errorMessage(error)}`, {
       code: 'bins_unavailable',
-      hint: 'Name a YAML or JSON file of at most 4 MiB in UTF-8. For an example: visionscale bins --help',
+      hint: 'Give a YAML or JSON file of at most 4 MiB in UTF-8. For an example: visionscale bins --help',
       cause: error,
     });
   }

@@ -14,7 +14,7 @@ const unreachable: Verdict = {
 };
 const behindPooler: Verdict = {
   ...unreachable,
-  hint: 'A pooler (PgBouncer) answers there, PostgreSQL behind it does not: see its log.',
+  hint: 'The pooler (PgBouncer) answers, but the PostgreSQL behind it does not: see the pooler’s log.',
 };
 const restarting: Verdict = { code: 'database_restarting', retryable: true };
 const login: Verdict = {
@@ -97,14 +97,14 @@ const byPooler: [RegExp, (found: RegExpExecArray) => Verdict][] = [
     ([, name]) => ({
       code: 'database_parameter_refused',
       retryable: false,
-      hint: `A pooler (PgBouncer) stands there. Take ${name} out of DATABASE_URL, or add to its pgbouncer.ini: ignore_startup_parameters = ${name}`,
+      hint: `This is a pooler (PgBouncer). Remove ${name} from DATABASE_URL, or add to its pgbouncer.ini: ignore_startup_parameters = ${name}`,
     }),
   ],
   [
     /database .* does not exist|no such database/i,
     () => ({
       ...missing,
-      hint: 'Run: visionscale init. If it is there: PgBouncer knows a database by the [databases] of its pgbouncer.ini.',
+      hint: 'Run: visionscale init. If the database exists, list it under [databases] in pgbouncer.ini.',
     }),
   ],
   [/no such user|authentication failed|auth failed|login rejected/i, () => login],

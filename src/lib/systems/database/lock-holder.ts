@@ -30,10 +30,10 @@ export async function underLock<T>(
     if (databaseCode(error) !== lockNotAvailable) throw error;
     const holder = await lockHolder(pool, { name }).catch(() => null);
     if (holder === null) throw error;
-    throw new DatabaseError(`${describeHolder(holder)} holds the lock '${name}' and does not give it up`, {
+    throw new DatabaseError(`${describeHolder(holder)} holds the lock '${name}' and does not release it`, {
       code: 'lock_held',
       retryable: true,
-      hint: `visionscale holds it for moments only. Another program’s session is ended with: SELECT pg_terminate_backend(${holder.pid});`,
+      hint: `visionscale itself holds it only for moments. To end another program’s session: SELECT pg_terminate_backend(${holder.pid});`,
       cause: error,
     });
   }

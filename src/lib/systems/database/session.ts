@@ -231,7 +231,7 @@ export function requireFit(pool: pg.Pool): void {
       {
         code: 'database_unfit',
         hint:
-          'A database’s encoding cannot be changed. Name another database (init creates it, if it may), or have one made:\n' +
+          'A database’s encoding cannot be changed. Use another database (init creates it, if it may), or have one created:\n' +
           `  CREATE DATABASE … TEMPLATE template0 ENCODING 'UTF8';`,
       },
     );

@@ -21,11 +21,11 @@ export function isEnvelope(json: Record<string, unknown>): boolean {
 
 /** The envelope, or why it cannot be read. */
 export function readEnvelope(json: Record<string, unknown>, rules: MessageRules): Envelope | string {
-  if (json['visionscale'] !== version) return `envelopes other than of version ${version} are not understood`;
+  if (json['visionscale'] !== version) return `only envelopes of version ${version} are supported`;
   const { imageKey, bucket } = json;
   if (typeof imageKey !== 'string') return 'the envelope has no imageKey';
   if (bucket !== undefined && bucket !== null && typeof bucket !== 'string')
-    return 'the envelope’s bucket is no text';
+    return 'the envelope’s bucket is not text';
   const fault = objectKeyFault(imageKey);
   if (fault !== undefined) return `the envelope’s imageKey cannot be an image key: ${fault}`;
   return {

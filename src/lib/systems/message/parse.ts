@@ -61,9 +61,9 @@ class Parser {
     if (type === '' || type === 'application/octet-stream') return this.#byContent(value);
     if (type === 'text/plain') return this.#key(value);
     if (type === 'application/json')
-      return this.#json(value) ?? this.#unreadable('the value is no JSON object');
+      return this.#json(value) ?? this.#unreadable('the value is not a JSON object');
     if (type.startsWith('image/')) return this.#inline(value);
-    return this.#unreadable(`messages of type ${JSON.stringify(type.slice(0, 100))} are not understood`);
+    return this.#unreadable(`messages of type ${JSON.stringify(type.slice(0, 100))} are not supported`);
   }
 
   #byContent(value: Buffer): Message {
@@ -74,7 +74,7 @@ class Parser {
     if (looksLikeImage(value)) return this.#inline(value);
     const what = isUtf8(value) ? 'text with control characters' : 'not UTF-8 text';
     return this.#unreadable(
-      `the value is ${what}, so it is no image key; it is no event or envelope and no image either`,
+      `the value is ${what}, so not an image key, and neither an event, an envelope nor an image`,
     );
   }
 
@@ -84,12 +84,12 @@ class Parser {
         `the value is ${value.length} bytes long; an image key has at most ${maxKeyBytes}`,
       );
     }
-    if (!isUtf8(value)) return this.#unreadable('the value is not UTF-8 text, so it is no image key');
+    if (!isUtf8(value)) return this.#unreadable('the value is not UTF-8 text, so it is not an image key');
     const imageKey = value.toString();
     const fault = objectKeyFault(imageKey);
     return fault === undefined
       ? this.#request({ imageKey })
-      : this.#unreadable(`the value is no image key: ${fault}`);
+      : this.#unreadable(`the value is not an image key: ${fault}`);
   }
 
   /** Named by the header, else by the message key. */
@@ -169,8 +169,8 @@ class Parser {
   #tooMany(records: number, most: number): Message {
     const { messageId: requestId, belt, traceparent } = this.#around;
     const reason =
-      `the S3 event has ${records} records; at most ${most} of one message are answered: ` +
-      'let its sender put fewer into a message, or allow more (consume --message-requests, VISIONSCALE_MESSAGE_REQUESTS) and retry it';
+      `the S3 event has ${records} records; the limit is ${most} in one message: ` +
+      'send fewer in one message, or raise the limit (consume --message-requests, VISIONSCALE_MESSAGE_REQUESTS) and retry it';
     return { kind: 'unreadable', requestId, code: 'too_many_requests', reason, belt, traceparent };
   }
 

@@ -69,13 +69,13 @@ export function placeOf(bucket: string, key: string, { store, buckets }: Message
       kind: 'refused',
       imageKey,
       code: 'outside_store',
-      reason: `the object is in the bucket ${name}, but not below the store's folder ${JSON.stringify(store.prefix)}: let the sender tell only of that folder, or allow the whole bucket with consume --buckets`,
+      reason: `the object is in the bucket ${name}, but not below the store's folder ${JSON.stringify(store.prefix)}: limit the sender's events to that folder, or allow the whole bucket with consume --buckets`,
     };
   }
   return {
     kind: 'refused',
     imageKey,
     code: 'bucket_not_allowed',
-    reason: `the object is in the bucket ${name}, which is not the store's: it is allowed with consume --buckets`,
+    reason: `the object is in the bucket ${name}, which is not the store's: allow it with consume --buckets`,
   };
 }

@@ -99,7 +99,7 @@ export function readS3Event(json: Record<string, unknown>, around: Around, rules
     if (place === null) {
       return refuse(
         'unreadable_message',
-        'the key in the S3 event is not percent-encoded: for senders that write it as it is, set VISIONSCALE_S3_EVENT_KEYS=raw',
+        'the key in the S3 event is not percent-encoded: if the sender writes raw keys, set VISIONSCALE_S3_EVENT_KEYS=raw',
       );
     }
     switch (place.kind) {

@@ -39,7 +39,7 @@ export function parseStoreUrl(text: string): StoreSettings {
   const [, scheme = '', host = '', path = ''] = match;
   if (host.includes('@')) {
     throw new UsageError(
-      'a store URL must not hold a user or password',
+      'a store URL must not contain a user or password',
       'Credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     );
   }
@@ -89,7 +89,7 @@ function parseDirectory(host: string, path: string): string {
   }
   const plain = decode(path);
   if (plain === '') throw new UsageError('the store URL names no directory', forms);
-  if (/\p{Cc}/u.test(plain)) throw new UsageError('the store URL holds a control character');
+  if (/\p{Cc}/u.test(plain)) throw new UsageError('the store URL contains a control character');
   // Windows has drive letters; elsewhere the URL parser would lose backslashes and spaces at the end.
   return process.platform === 'win32' ? fileURLToPath(`file://${path}`) : resolve(plain);
 }

@@ -84,9 +84,9 @@ export function archived(key: string, url: string, said: string, cause?: unknown
 }
 
 export function refusedObject(key: string, url: string, said: string, cause?: unknown): ObjectError {
-  return new ObjectError(`${url} does not give object ${quoteKey(key)}: ${said}`, {
+  return new ObjectError(`${url} refuses to return object ${quoteKey(key)}: ${said}`, {
     code: 'refused',
-    hint: 'Other objects of that store can be had. Where it is encrypted: enable its key, or upload it without one.',
+    hint: 'Other objects in that store are readable. If this one is encrypted, enable its key, or upload it without one.',
     cause,
     ofObject: true,
   });

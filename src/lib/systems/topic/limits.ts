@@ -62,7 +62,7 @@ export class RefusedError extends TopicError {
 export function messageRefused(records: readonly OutgoingRecord[], reason: string): RefusedError {
   return new RefusedError(records, `the topic refuses ${records.length} of the records: ${reason}`, {
     code: 'message_refused',
-    hint: 'Look at the topic’s settings: cleanup.policy=compact wants a key for each record.',
+    hint: 'Check the topic’s settings: cleanup.policy=compact requires a key for each record.',
   });
 }
 
@@ -99,7 +99,7 @@ export function outOfRange(name: string, partition: number, offset: number, held
     `${place} is out of range${held === undefined ? '' : `: the partition holds ${held}`}`,
     {
       code: 'offset_out_of_range',
-      hint: 'The records from there on expired unread, or the topic was created anew.',
+      hint: 'The records from there on expired unread, or the topic was recreated.',
     },
   );
 }

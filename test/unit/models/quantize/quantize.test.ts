@@ -102,12 +102,12 @@ describe('quantize', () => {
     const foreign = join(directory, 'foreign');
     await writeNoise(join(foreign, 'elsewhere'), 1, 31);
     await expect(attempt({ limit: 4, labelled: foreign })).rejects.toThrow(
-      'the folder elsewhere is not named as a label',
+      'the folder elsewhere is not named after a label',
     );
     await expect(attempt({ limit: 4, labelled: join(directory, 'images') })).rejects.toThrow(
       /must lie in folders/,
     );
-    await expect(attempt({ images: foreign })).rejects.toThrow(/two images at the least/);
+    await expect(attempt({ images: foreign })).rejects.toThrow(/at least two images/);
     await expect(attempt({ images: join(directory, 'absent') })).rejects.toThrow(/no such file or directory/);
     const texts = join(directory, 'texts');
     await mkdir(texts);

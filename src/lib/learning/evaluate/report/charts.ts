@@ -29,7 +29,7 @@ const charts: readonly Chart[] = [
     ],
   },
   {
-    title: 'Right answers',
+    title: 'Correct answers',
     most: 1,
     show: (value) => percent(value, 0),
     curves: [
@@ -150,7 +150,7 @@ export function heatMap({ labels, metrics }: Judgement): HeatMap {
       if (count === 0) return undefined;
       const share = count / metrics.perClass[truth]!.count;
       const [x, y] = [margin + column * cell, margin + row * cell];
-      const title = `${labels[truth]} answered as ${labels[answer]}: ${images(count)}, ${percent(share)} of its own`;
+      const title = `${labels[truth]} classified as ${labels[answer]}: ${images(count)}, ${percent(share)} of its own`;
       const kind = truth === answer ? 'hit' : 'miss';
       const strength = (0.15 + 0.85 * Math.sqrt(share)).toFixed(2);
       const number =

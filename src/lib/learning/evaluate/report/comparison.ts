@@ -30,11 +30,11 @@ export async function comparisonSection(
     }
     return (
       shown.length > 0 &&
-      html`<h3>Only ${name} is right (${pairs.length}); what the other says</h3>
+      html`<h3>Only ${name} is right (${pairs.length}); the other’s answers</h3>
         <div class="gallery">${shown}</div>`
     );
   };
-  return html`<h2>${one} beside ${other}</h2>
+  return html`<h2>${one} compared with ${other}</h2>
     <p>${words}</p>
     <table>
       <thead>
@@ -77,8 +77,8 @@ function classDifferences(first: Judgement, second: Judgement, one: string, othe
           <tr>
             <th>class</th>
             <th class="n">images</th>
-            <th class="n">${one} recognises</th>
-            <th class="n">${other} recognises</th>
+            <th class="n">recall of ${one}</th>
+            <th class="n">recall of ${other}</th>
           </tr>
         </thead>
         <tbody>
@@ -115,11 +115,11 @@ export function classTable(input: ReportInput): Html {
     <thead>
       <tr>
         <th>class</th>
-        ${trained && html`<th>to train with</th>`}
-        <th class="n">judged on</th>
-        <th>recognised</th>
-        <th>trusted</th>
-        <th>mostly taken for</th>
+        ${trained && html`<th>trained on</th>`}
+        <th class="n">tested on</th>
+        <th>recall</th>
+        <th>precision</th>
+        <th>mostly mistaken for</th>
       </tr>
     </thead>
     <tbody>

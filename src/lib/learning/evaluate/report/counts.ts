@@ -24,14 +24,14 @@ export function decisive(input: ReportInput): (count: ClassCount) => number {
 export function countWarnings(input: ReportInput): string[] {
   const counts = classCounts(input);
   const number = decisive(input);
-  const what = input.counts === undefined ? 'to judge on' : 'to train with';
+  const what = input.counts === undefined ? 'to test on' : 'to train on';
   const sorted = [...counts].sort((a, b) => number(a) - number(b));
   const [least, most] = [sorted[0], sorted.at(-1)];
   if (least === undefined || most === undefined) return [];
   const warnings: string[] = [];
   if (number(most) > mostImbalance * number(least)) {
     warnings.push(
-      `The classes are uneven, beyond ${mostImbalance}:1: ${most.label} has ${number(most)} images ${what}, ` +
+      `The classes are unbalanced, more than ${mostImbalance}:1: ${most.label} has ${number(most)} images ${what}, ` +
         `${least.label} has ${number(least)}.`,
     );
   }

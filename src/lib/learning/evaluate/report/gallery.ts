@@ -24,9 +24,8 @@ export async function mistakeGallery(
   }
   return html`<h2>Worst mistakes</h2>
     <p class="soft">
-      The surest of itself
-      first${mistakes.length > shown.length && `, ${shown.length} of ${mistakes.length}`}. A mistake made with
-      great confidence is often a wrong label.
+      Most confident first${mistakes.length > shown.length && `, ${shown.length} of ${mistakes.length}`}. A
+      very confident mistake is often a wrong label.
     </p>
     <div class="gallery">${shown}</div>`;
 }
@@ -59,8 +58,8 @@ export async function duplicateSection(
 ): Promise<Html | undefined> {
   if (duplicates === undefined) return undefined;
   if (duplicates.length === 0) {
-    return html`<h2>The same image on both sides</h2>
-      <p>No image to judge on was found (nearly) the same in the training set.</p>`;
+    return html`<h2>Duplicates of training images</h2>
+      <p>No test image has a (near-)duplicate in the training set.</p>`;
   }
   // Two labels for one image: one of them is wrong, and nobody would find it otherwise.
   const sorted = [...duplicates].sort((a, b) => Number(a.sameLabel) - Number(b.sameLabel));
@@ -79,16 +78,15 @@ export async function duplicateSection(
     );
   }
   const count = new Set(duplicates.map(({ held }) => held)).size;
-  return html`<h2>The same image on both sides</h2>
+  return html`<h2>Duplicates of training images</h2>
     <p>
-      ${count} of the images ${holdOut?.duplicatesLeftOut ? 'given to judge by' : 'judged on'} (nearly) show
-      what an image of the training set shows:
+      ${count} of the test images ${count === 1 ? 'has' : 'have'} a (near-)duplicate in the training set:
       ${
         holdOut?.duplicatesLeftOut
-          ? 'they are left out, for they would make the accuracy look better than it is.'
-          : 'left in, they make the accuracy look better than it is.'
+          ? 'left out, because duplicates make the accuracy look better than it is.'
+          : 'they make the accuracy look better than it is.'
       }
-      Keep pictures of one series on one side.
+      Keep pictures of one series in one set.
     </p>
     <div class="gallery">${shown}</div>`;
 }

@@ -17,10 +17,10 @@ export async function reportPage(input: ReportInput & { created: string }): Prom
   const thumbnails = new Thumbnails();
   const [first, second] = input.judgements;
   const { name, version } = input.model;
-  const title = second === undefined ? `${name} ${version}` : `${name} beside ${second.model.name}`;
+  const title = second === undefined ? `${name} ${version}` : `${name} compared with ${second.model.name}`;
   const body = html`<h1>How good is ${title}?</h1>
     <p class="soft">
-      ${input.created.slice(0, 16).replace('T', ' ')} UTC, judged on ${images(first.metrics.count)} of
+      ${input.created.slice(0, 16).replace('T', ' ')} UTC, tested on ${images(first.metrics.count)} of
       ${first.metrics.perClass.filter((c) => c.count > 0).length} classes
     </p>
     ${verdictCard(input)} ${summaryTiles(input)}
@@ -28,9 +28,8 @@ export async function reportPage(input: ReportInput & { created: string }): Prom
     ${second && (await comparisonSection(first, second, thumbnails))}
     <h2>Classes</h2>
     <p class="soft">
-      The weakest first, those that nobody judged last. <i>Recognised</i>: of the images of this class, how
-      many are answered right (recall). <i>Trusted</i>: of the answers with this class, how many are right
-      (precision).
+      Weakest first, untested last. <i>Recall</i>: the share of this class’s images that are recognised.
+      <i>Precision</i>: the share of answers with this class that are correct.
     </p>
     ${classTable(input)} ${confusion(input)} ${await mistakeGallery(first, thumbnails)}
     ${await duplicateSection(input, thumbnails)} ${input.history && history(input.history)}
@@ -57,9 +56,9 @@ function confusion({ judgements }: ReportInput): Html {
   const [judgement] = judgements;
   const { svg, left } = heatMap(judgement);
   const pairs = confusedPairs(judgement.labels, judgement.metrics).slice(0, mostPairs);
-  return html`<h2>What is taken for what</h2>
+  return html`<h2>Confusion matrix</h2>
     <p class="soft">
-      A row a true class, a column an answer; the diagonal is right. Darker: a larger share of the
+      Rows are true classes, columns are answers; the diagonal is correct. Darker: a larger share of the
       row.${
         left > 0 && ` The ${mostClasses} classes with the most mistakes; ${left} more are in metrics.json.`
       }
@@ -72,7 +71,7 @@ function confusion({ judgements }: ReportInput): Html {
           <thead>
             <tr>
               <th>true class</th>
-              <th>taken for</th>
+              <th>mistaken for</th>
               <th class="n">images</th>
               <th class="n">of its class</th>
             </tr>
@@ -105,7 +104,7 @@ function unreadable({ unreadable: given, judgements }: ReportInput): Html | unde
   const files = given ?? judgements[0].unreadable;
   if (files.length === 0) return undefined;
   const more = files.length - mostUnreadable;
-  return html`<h2>Not readable</h2>
+  return html`<h2>Unreadable files</h2>
     <p class="soft">${files.length === 1 ? '1 file was' : `${files.length} files were`} left out.</p>
     <ul>
       ${files
@@ -121,14 +120,14 @@ function origin({ model, parent, dataDigest, seed, judgements }: ReportInput): H
     ['Model', `${model.name} ${model.version}, ${model.digest}`],
     ['Trained from', parent && `${parent.name} ${parent.version}, ${parent.digest}`],
     [
-      'Beside',
+      'Compared with',
       judgements[1] &&
         `${judgements[1].model.name} ${judgements[1].model.version}, ${judgements[1].model.digest}`,
     ],
     ['Data', dataDigest],
     ['Seed', seed === undefined ? undefined : String(seed)],
   ];
-  return html`<h2>Where this comes from</h2>
+  return html`<h2>How this was measured</h2>
     <dl>
       ${rows.map(
         ([term, text]) =>
@@ -208,13 +207,13 @@ function summaryTiles(input: ReportInput): Html {
     const { top1, top5, count } = metrics;
     const interval = accuracyInterval(input, judgement);
     const sure = interval
-      ? `${percent(interval.low)} to ${percent(interval.high)}, 95 % certain`
+      ? `${percent(interval.low)} to ${percent(interval.high)}, 95 % confidence`
       : `${holdOut?.groups.count ?? 0} groups of similar pictures, no interval`;
     const tiles: [string, string, string][] = [
-      [percent(top1), 'right at once (top-1)', count > 0 ? sure : ''],
-      [percent(top5), 'among the first five (top-5)', ''],
+      [percent(top1), 'correct (top-1)', count > 0 ? sure : ''],
+      [percent(top5), 'in the top five (top-5)', ''],
       [String(worstMistakes(judgement).length), 'mistakes', `on ${count} images`],
-      [`${inferMs.toFixed(1)} ms`, 'of inference an image', 'median, on this machine'],
+      [`${inferMs.toFixed(1)} ms`, 'inference per image', 'median, on this machine'],
     ];
     return html`${judgements.length > 1 && html`<h3>${model.name} ${model.version}</h3>`}
       <div class="tiles">

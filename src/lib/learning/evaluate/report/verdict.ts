@@ -48,13 +48,13 @@ const leastToPart = 12;
 /** Why the accuracy says nothing about other pictures; undefined where it does. */
 function unknownWorth({ holdOut, counts, judgements: [{ metrics }] }: ReportInput): string | undefined {
   if (holdOut === undefined || metrics.count === 0) return undefined;
-  if (holdOut.mixed) return 'Nobody can tell: all pictures of a class belong together.';
+  if (holdOut.mixed) return 'Unknown: all pictures of a class belong to one group.';
   if (holdOut.isGiven || holdOut.isNamed || counts === undefined || counts.length === 0) return undefined;
   const typical = median(counts.map(({ train, held }) => train + held));
   if (typical >= leastToPart) return undefined;
   return (
-    `Too early to say: ${percent(metrics.top1)} of ${images(metrics.count)} are right, but ${images(typical)} of a class ` +
-    'are too few to tell occasions apart. On other occasions it may be far less.'
+    `Too early to say: ${percent(metrics.top1)} of ${images(metrics.count)} are correct, but ${images(typical)} per class ` +
+    'are too few to tell occasions apart. On other occasions the accuracy may be far lower.'
   );
 }
 
@@ -75,13 +75,13 @@ function groupsLine({ holdOut, judgements }: ReportInput): string[] {
   const { count } = judgements[0].metrics;
   if (holdOut.mixed) {
     return [
-      'Pictures that belong together had to be on both sides: the accuracy says nothing about other pictures.',
+      'Pictures of one group had to be on both sides, so the accuracy says nothing about other pictures.',
     ];
   }
-  const apart = holdOut.isGiven ? '' : ', none of which has pictures in the training set';
+  const apart = holdOut.isGiven ? '' : ', none of them in the training set';
   return [
     `This rests on ${groups(holdOut.groups.count)} of similar pictures (${images(count)})${apart}. ` +
-      'Pictures of one group are not independent, so no interval can be told.',
+      'Pictures of one group are not independent, so there is no confidence interval.',
   ];
 }
 
@@ -94,14 +94,14 @@ function flatteryLines({ holdOut }: ReportInput, { metrics: { top1 } }: Judgemen
   const { isGiven, ungroupedTop1, crossValidatedTop1 } = holdOut;
   if (!isGiven && ungroupedTop1 !== undefined && ungroupedTop1 - top1 > muchApart) {
     return [
-      `With similar pictures on both sides it would be ${percent(ungroupedTop1)}. That flatters: the model then meets ` +
-        'pictures of series that it has learned. Objects and occasions that it has not seen are recognised as told here.',
+      `With similar pictures on both sides it would be ${percent(ungroupedTop1)}, which is too optimistic: the model would ` +
+        'be tested on series it was trained on. Expect the accuracy given here on new objects and occasions.',
     ];
   }
   if (isGiven && crossValidatedTop1 !== undefined && top1 - crossValidatedTop1 > muchApart) {
     return [
-      `Inside the training set, with similar pictures kept together, ${percent(crossValidatedTop1)} are right. ` +
-        'Where the hold-out is from the same objects and occasions as the training set, its accuracy flatters.',
+      `Within the training set, with similar pictures kept together, ${percent(crossValidatedTop1)} are correct. ` +
+        'If the hold-out shows the same objects and occasions as the training set, its accuracy is too optimistic.',
     ];
   }
   return [];
@@ -113,14 +113,12 @@ function occasionSteps(input: ReportInput, judgement: Judgement): string[] {
   const alike = holdOut.oneGroup;
   const steps =
     alike.length > 0
-      ? [
-          `Photograph other objects of ${list(alike)}, on other occasions: all their pictures belong together.`,
-        ]
+      ? [`Photograph other objects of ${list(alike)}, on other occasions: all their pictures are one group.`]
       : [];
   if (flatteryLines(input, judgement).length > 0) {
     steps.push(
-      'Photograph more different objects of each class, on more occasions (days, places, light): more pictures of the same ' +
-        'ones teach little.',
+      'Photograph more objects of each class, on more occasions (days, places, light): more pictures of the same ones ' +
+        'help little.',
     );
   }
   return steps;
@@ -136,20 +134,20 @@ function grade(
   weak: readonly ClassMetrics[],
 ): Pick<Verdict, 'grade' | 'answer'> {
   const { top1, count } = metrics;
-  if (count === 0) return { grade: 'unknown', answer: 'Nobody can tell: no image was judged.' };
-  const told = `${percent(top1)} of ${images(count)} are right`;
+  if (count === 0) return { grade: 'unknown', answer: 'Unknown: there were no images to evaluate on.' };
+  const told = `${percent(top1)} of ${images(count)} are correct`;
   if (count < fewImages) {
     return { grade: 'unknown', answer: `Too early to say: ${told}, and ${count} are too few to rely on.` };
   }
   if (noBetterThanGuessing(metrics.perClass, top1)) {
-    return { grade: 'no', answer: `No: ${told}, which always answering the largest class would reach too.` };
+    return { grade: 'no', answer: `No: ${told}, no better than always answering the largest class.` };
   }
   if (low >= good) {
     const but = weak.length > 0 ? `, but not for ${list(weak.map(({ label }) => label))}` : '';
     return { grade: weak.length > 0 ? 'nearly' : 'yes', answer: `Yes for most uses${but}: ${told}.` };
   }
   if (low >= fair)
-    return { grade: 'nearly', answer: `Nearly: ${told}. Good for sorting that somebody checks.` };
+    return { grade: 'nearly', answer: `Nearly: ${told}. Good enough for sorting that a person checks.` };
   return { grade: 'no', answer: `Not yet for sorting on its own: ${told}.` };
 }
 
@@ -164,12 +162,12 @@ function certainty({ metrics }: Judgement, { low, high }: Interval): string[] {
   if (count === 0) return [];
   const [fewest, most] = [Math.floor(1000 * (1 - high)), Math.ceil(1000 * (1 - low))];
   const lines = [
-    `On images like these the accuracy lies between ${percent(low)} and ${percent(high)} (with 95 % certainty): ` +
-      `of 1000 objects, ${fewest} to ${most} would go to a wrong place.`,
+    `On images like these the accuracy is between ${percent(low)} and ${percent(high)} (95 % confidence): ` +
+      `of 1000 objects, ${fewest} to ${most} would be sorted wrongly.`,
   ];
   const needed = Math.ceil((1.96 ** 2 * top1 * (1 - top1)) / wantedPrecision ** 2);
   if ((high - low) / 2 > wantedPrecision && needed > count) {
-    lines.push(`To know it to ±2 %, judge it on about ${Math.ceil(needed / 50) * 50} images.`);
+    lines.push(`For ±2 %, evaluate it on about ${Math.ceil(needed / 50) * 50} images.`);
   }
   return lines;
 }
@@ -180,30 +178,28 @@ function limits(input: ReportInput, judgement: Judgement, weak: readonly ClassMe
   const lines: string[] = [];
   if (weak.length > 0) {
     const shown = weak.slice(0, 5).map(({ label, recall }) => `${label} (${percent(recall, 0)})`);
-    lines.push(`Weakest, with the share of their images that is recognised: ${list(shown)}.`);
+    lines.push(`Weakest classes, with their recall: ${list(shown)}.`);
   }
   const unsure = metrics.perClass.filter(({ count }) => count > 0 && count < 5).map(({ label }) => label);
   if (unsure.length > 0) {
-    lines.push(
-      `Of ${list(unsure)} there are fewer than 5 images to judge on: how well they are recognised is not known.`,
-    );
+    lines.push(`Fewer than 5 test images of ${list(unsure)}: how well they are recognised is unknown.`);
   }
   const copies = new Set((input.duplicates ?? []).map(({ held }) => held));
   if (input.holdOut?.oneGroup.length && !input.holdOut.mixed) {
-    lines.push(`Not judged, for all their pictures belong together: ${list(input.holdOut.oneGroup)}.`);
+    lines.push(`Not evaluated, because all their pictures are one group: ${list(input.holdOut.oneGroup)}.`);
   }
   if (copies.size > 0 && input.holdOut?.duplicatesLeftOut) {
     lines.push(
-      `Left out of it: ${images(copies.size)} of the hold-out that ${copies.size === 1 ? 'is' : 'are'} (nearly) in the training set too.`,
+      `Left out: ${images(copies.size)} of the hold-out with a (near-)duplicate in the training set.`,
     );
   } else if (copies.size > 0) {
     const rest = judgement.answers.filter(({ path }) => !copies.has(path));
     const right = rest.filter(({ truth, top }) => top[0]?.label === truth).length;
     lines.push(
-      `${copies.size} of the images it was judged on are (nearly) in the training set too: ` +
+      `${copies.size} of the test images ${copies.size === 1 ? 'has' : 'have'} a (near-)duplicate in the training set: ` +
         (rest.length > 0
           ? `without them the accuracy is ${percent(right / rest.length)}.`
-          : 'this accuracy proves nothing.'),
+          : 'this accuracy means nothing.'),
     );
   }
   return lines;
@@ -229,18 +225,18 @@ function nextSteps(input: ReportInput, judgement: Judgement, weak: readonly Clas
   if (certain >= 3) {
     steps.push(
       `First look at the worst mistakes below: ${certain} were made with more than ${percent(sure, 0)} confidence. ` +
-        'Where the label is wrong, move the image; that costs no photograph.',
+        'If the label is wrong, move the image; that needs no new photograph.',
     );
   }
   const small = smallestClasses(input);
   const wish = ({ count, wanted }: (typeof small)[number]) =>
-    `${images(count)} to train with, ${wanted} more would bring it to ${count + wanted}`;
+    `${images(count)} to train on, ${wanted} more would make ${count + wanted}`;
   for (const { label, recall, count } of weak.slice(0, 3)) {
     const taken = pairs.find(({ truth, images: n }) => truth === label && n > 1);
     const mostly =
       taken === undefined
         ? ''
-        : `, above all such as look like ${taken.answer} (${taken.images} of ${count} are taken for it)`;
+        : `, above all ones that look like ${taken.answer} (${taken.images} of ${count} are mistaken for it)`;
     const few = small.find((one) => one.label === label);
     const more = few === undefined ? '' : `; ${wish(few)}`;
     steps.push(`Photograph more of ${label}: ${percent(recall, 0)} are recognised${mostly}${more}.`);
@@ -253,15 +249,15 @@ function nextSteps(input: ReportInput, judgement: Judgement, weak: readonly Clas
     .filter((p) => p.images >= 3 && !told.has(p.truth))
     .slice(0, 3)) {
     steps.push(
-      `Photograph ${truth} and ${answer} as the camera will see them, showing what tells them apart: ` +
-        `${images(n)} of ${truth} ${n === 1 ? 'was' : 'were'} taken for ${answer}.`,
+      `Photograph ${truth} and ${answer} as the camera will see them, showing how they differ: ` +
+        `${images(n)} of ${truth} ${n === 1 ? 'was' : 'were'} mistaken for ${answer}.`,
     );
   }
   if (steps.length === 0 && metrics.count > 0) {
     steps.push(
       mistakes.length === 0
-        ? 'Nothing was answered wrongly here. Judge it on harder images: other light, other backgrounds, objects that overlap.'
-        : 'No class stands out. Photograph what the stream brings that it is unsure of: visionscale results export --below 60 <dir>',
+        ? 'No mistakes here. Evaluate it on harder images: other light, other backgrounds, overlapping objects.'
+        : 'No class stands out. Photograph more of what it is unsure about in the stream: visionscale results export --below 60 <dir>',
     );
   }
   return steps.slice(0, mostSteps);

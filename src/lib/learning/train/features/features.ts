@@ -82,9 +82,9 @@ async function readExample({ path, sha256 }: Example, maxBytes: number): Promise
 }
 
 function changed(path: string, cause?: unknown): VisionscaleError {
-  return new VisionscaleError(`${path} changed while the training ran`, {
+  return new VisionscaleError(`${path} changed during training`, {
     code: 'dataset_changed',
-    hint: 'Run the command again when nobody writes to the directory any more.',
+    hint: 'Run the command again when nothing writes to the directory.',
     cause,
   });
 }

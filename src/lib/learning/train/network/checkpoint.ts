@@ -68,7 +68,7 @@ export async function readCheckpoint(path: string, fingerprint: string): Promise
   > & { lengths: number[] };
   const { lengths, ...rest } = header;
   if (rest.fingerprint !== fingerprint) {
-    throw invalid(`${path} is of another training: other images, classes or settings`);
+    throw invalid(`${path} belongs to a training run with other images, classes or settings`);
   }
   // Copied: the arrays begin where the text ends, which may be anywhere.
   let from = end + 1;
@@ -83,6 +83,6 @@ export async function readCheckpoint(path: string, fingerprint: string): Promise
 function invalid(message: string): VisionscaleError {
   return new VisionscaleError(message, {
     code: 'checkpoint_invalid',
-    hint: 'Train without --resume to begin anew, or with the settings it was begun with.',
+    hint: 'Train without --resume to start over, or with the same settings as before.',
   });
 }

@@ -86,7 +86,7 @@ export async function judgeAll(
 }
 
 function diverged(epoch: number): VisionscaleError {
-  return new VisionscaleError(`training diverged in epoch ${epoch}: its loss is no number`, {
+  return new VisionscaleError(`training diverged in epoch ${epoch}: its loss is NaN or infinite`, {
     code: 'training_diverged',
     hint: 'Try another --seed, or fewer classes; --resume repeats the epoch and ends the same way.',
   });

@@ -53,13 +53,13 @@ export function checkOptions({
       ? undefined
       : `the crop ${preprocessing.crop} is not the input size ${inputSize}`,
     labels.length >= 2 ? undefined : 'there are fewer than two classes',
-    train.length > 0 && held.length > 0 ? undefined : 'images to train with and to judge by are both needed',
+    train.length > 0 && held.length > 0 ? undefined : 'training images and hold-out images are both needed',
     mode === 'full' && initial === null ? 'there are no weights to start from' : undefined,
   ].filter((fault) => fault !== undefined);
   if (faults.length === 0) return;
-  throw new VisionscaleError(`this cannot be trained: ${faults.join('; ')}`, {
+  throw new VisionscaleError(`training is not possible: ${faults.join('; ')}`, {
     code: 'training_invalid',
-    hint: 'An input size such as 112, 128 or 224 suits SqueezeNet.',
+    hint: 'For SqueezeNet use an input size such as 112, 128 or 224.',
   });
 }
 

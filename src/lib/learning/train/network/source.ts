@@ -84,7 +84,7 @@ async function named<T>(path: string, run: (path: string) => Promise<T>): Promis
     if (!(cause instanceof ImageError) && code !== 'ENOENT' && code !== 'EACCES') throw cause;
     throw new VisionscaleError(`${path} could be read before, but no longer: ${(cause as Error).message}`, {
       code: 'dataset_changed',
-      hint: 'Leave the images alone while training goes on; --resume goes on from the last epoch.',
+      hint: 'Do not change images during training; --resume continues from the last epoch.',
       cause,
     });
   }

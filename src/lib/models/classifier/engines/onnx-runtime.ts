@@ -48,8 +48,8 @@ function deviceOptions(device: Device, known: readonly { name: string }[]) {
   if (!known.some(({ name }) => name === device)) {
     const names = known.map(({ name }) => name).join(', ');
     throw new VisionscaleError(
-      `onnxruntime-node knows no device ${device} on ${process.platform}-${process.arch}`,
-      { code: 'device_unavailable', hint: `Here it knows ${names}. The default is --device cpu.` },
+      `onnxruntime-node does not support the device ${device} on ${process.platform}-${process.arch}`,
+      { code: 'device_unavailable', hint: `Supported here: ${names}. The default is --device cpu.` },
     );
   }
   // One image a thread is the fastest (measured); a spinning pool would take the cores from the decoders.
@@ -65,7 +65,7 @@ function deviceUnavailable(device: Device, cause: unknown): VisionscaleError {
   const [reason] = errorMessage(cause).split('\n');
   return new VisionscaleError(`onnxruntime-node cannot execute this model on ${device}: ${reason}`, {
     code: 'device_unavailable',
-    hint: `${hints[device] ?? 'Is the device there, with its driver, for this user?'}\nOr leave it out: --device cpu.`,
+    hint: `${hints[device] ?? 'Is the device there, with its driver, for this user?'}\nOr use --device cpu.`,
     cause,
   });
 }
@@ -154,7 +154,7 @@ async function openOrtSession(
 
 function invalidWeights(cause: unknown): VisionscaleError {
   return invalidModel(`the weights cannot be loaded: ${errorMessage(cause).trim()}`, {
-    hint: 'They must be an ONNX model that ONNX Runtime knows; was the file downloaded completely?',
+    hint: 'They must be an ONNX model that ONNX Runtime supports; was the file downloaded completely?',
     cause,
   });
 }
@@ -184,7 +184,7 @@ function checkInputs(session: InferenceSession, side: number): void {
     throw invalidModel(
       `the model’s input has the shape ${input.shape.join('×')}, not ${expected.join('×')}`,
       {
-        hint: 'Say preprocessing.crop (and resize) in model.json, or export the network for NCHW images, batch 1 or dynamic.',
+        hint: 'Set preprocessing.crop (and resize) in model.json, or export the network for NCHW images, batch 1 or dynamic.',
       },
     );
   }

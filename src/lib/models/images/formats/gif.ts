@@ -47,7 +47,7 @@ export function readGifHeader(bytes: Uint8Array): GifHeader {
   for (;;) {
     const kind = byte(at++);
     if (kind === IMAGE) break;
-    if (kind === TRAILER) throw corrupt('gif', 'it holds no picture');
+    if (kind === TRAILER) throw corrupt('gif', 'it contains no image');
     if (kind !== EXTENSION) continue; // padding between blocks
     const label = byte(at++);
     // Transparency: flags, two bytes of delay, the index.

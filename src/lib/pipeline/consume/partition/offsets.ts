@@ -37,7 +37,7 @@ export async function startOffset(
       `${expired} messages of partition ${partition} of ${topic.name} were deleted by its retention before they were read`,
       {
         code: 'records_expired',
-        hint: 'They cannot be had back. To go on with the next: consume --skip-expired',
+        hint: 'They are lost. To continue with the next: consume --skip-expired',
       },
     );
   }

@@ -36,7 +36,7 @@ export class StalledError extends VisionscaleError {
   constructor(message: string) {
     super(message, {
       code: 'stalled',
-      hint: 'A supervisor should start the consumer anew; what was not recorded is delivered again. If it stalls there again, please report this line.',
+      hint: 'A supervisor should restart the consumer; unrecorded messages are delivered again. If it stalls there again, please report this line.',
     });
   }
 }

@@ -57,8 +57,8 @@ export function isLoopback(host: string): boolean {
 
 function checkLocal({ host, origin }: Asking, corsOrigins: readonly string[]): void {
   if (!isLoopback(nameOf(host))) {
-    throw new Problem(403, 'foreign_host', 'this server answers to localhost and loopback addresses only', {
-      hint: 'Ask for it under such a name, or give it tokens (visionscale serve --new-token NAME).',
+    throw new Problem(403, 'foreign_host', 'this server answers only to localhost and loopback addresses', {
+      hint: 'Use such a name, or set tokens (visionscale serve --new-token NAME).',
     });
   }
   if (origin === undefined || corsOrigins.includes(origin) || origin === `http://${host}`) return;
@@ -78,9 +78,9 @@ function checkName({ host }: Asking, listensOn: string): void {
   throw new Problem(
     403,
     'foreign_host',
-    'without tokens this server answers to its addresses and its own name only',
+    'without tokens this server answers only to its addresses and its own name',
     {
-      hint: 'Ask for it by address, or give it tokens (visionscale serve --new-token NAME).',
+      hint: 'Use its address, or set tokens (visionscale serve --new-token NAME).',
     },
   );
 }
@@ -94,13 +94,13 @@ function proxied(header: string): Problem {
   return new Problem(
     403,
     'proxied',
-    `without tokens this server takes no requests that came through a proxy, and this one has the header ${header}`,
-    { hint: 'Give the server tokens (visionscale serve --new-token NAME), or ask it without the proxy.' },
+    `without tokens this server accepts no requests through a proxy, and this one has the header ${header}`,
+    { hint: 'Set tokens (visionscale serve --new-token NAME), or leave out the proxy.' },
   );
 }
 
 function unauthorized(): Problem {
-  return new Problem(401, 'unauthorized', 'a bearer token is needed, and this is none that is known here', {
+  return new Problem(401, 'unauthorized', 'a valid bearer token is needed', {
     hint: 'Send Authorization: Bearer <token>.',
   });
 }
@@ -109,7 +109,7 @@ function readOnly(): Problem {
   return new Problem(
     403,
     'read_only',
-    'this server has no tokens and can be reached from elsewhere: it takes no images',
+    'this server has no tokens and others can reach it: it accepts no images',
     {
       hint: 'Start it with VISIONSCALE_TOKENS, or on a loopback address.',
     },
@@ -138,15 +138,10 @@ export class Failures {
       if (this.#counts.size > mostAddresses && oldest !== undefined) this.#counts.delete(oldest);
     }
     if (++seen.count <= most) return undefined;
-    return new Problem(
-      429,
-      'too_many_failures',
-      'too many requests of this address had no token that is known here',
-      {
-        hint: 'Send the right token, or wait for the time that Retry-After says.',
-        retryAfter: Math.ceil((seen.from + windowMs - now) / 1000),
-      },
-    );
+    return new Problem(429, 'too_many_failures', 'too many requests from this address had no valid token', {
+      hint: 'Send a valid token, or wait for the time in Retry-After.',
+      retryAfter: Math.ceil((seen.from + windowMs - now) / 1000),
+    });
   }
 }
 

@@ -91,7 +91,7 @@ export class Admission {
     while (this.#isTooMuch(sender, bytes)) {
       const slowest = this.#slowest(sender, bytes, arrival);
       if (slowest === undefined) throw this.#full(sender, bytes);
-      this.#drop(slowest, 'the image came too slowly while others wanted its memory');
+      this.#drop(slowest, 'the image came too slowly while others needed its memory');
     }
     this.#load.bytes += bytes;
     arrival.bytes += bytes;
@@ -130,7 +130,7 @@ export class Admission {
   #look(): void {
     for (const arrival of this.#arriving) {
       if (arrival.ageMs >= graceMs && arrival.longRate() < leastRate) {
-        this.#drop(arrival, `the image came with less than ${leastRate} bytes a second`);
+        this.#drop(arrival, `the image came at less than ${leastRate} bytes a second`);
       }
     }
   }
@@ -213,11 +213,11 @@ class Arrival {
   }
 }
 
-const shareUsed = 'this sender has as much in hand as one sender may have';
+const shareUsed = 'this sender has reached its limit';
 
-function busy(reason = 'the server has as many images in hand as it takes at a time'): Problem {
+function busy(reason = 'the server has reached its limit of images in flight'): Problem {
   return new Problem(429, 'busy', reason, {
-    hint: 'Send it again after the time that Retry-After says.',
+    hint: 'Send it again after the time in Retry-After.',
     retryAfter,
   });
 }

@@ -61,7 +61,7 @@ async function refuseForeign(head: Buffer): Promise<void> {
 }
 
 export function bodyTooLarge(maxBytes: number): Problem {
-  return new Problem(413, 'too_large', `an image may have ${maxBytes} bytes, and this is larger`, {
+  return new Problem(413, 'too_large', `the image is larger than ${maxBytes} bytes`, {
     hint: 'Save it smaller, or raise VISIONSCALE_MAX_IMAGE_BYTES, here and for the consumers.',
   });
 }

@@ -37,13 +37,13 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
     {
       config: { right: 'write' },
       schema: {
-        summary: 'Take an image in, and hold the answer until its result if asked to',
+        summary: 'Accept an image, and wait for its result if asked to',
         headers: schemas.imageHeaders,
         querystring: schemas.waitQuery,
         response: {
           200: schemas.answer('Its result, within the time to wait', schemas.result),
-          202: schemas.answer('It is taken; its result comes later', schemas.accepted),
-          207: schemas.answer('Each of several on its own', schemas.several),
+          202: schemas.answer('Accepted; the result comes later', schemas.accepted),
+          207: schemas.answer('One answer for each of several images', schemas.several),
           ...schemas.problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
         },
       },
@@ -58,7 +58,7 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
       }
       const type = request.headers['content-type'] ?? '';
       if (foreignType.test(type)) {
-        throw new Problem(415, 'not_an_image', `a body of type ${type.slice(0, 100)} is no image`, {
+        throw new Problem(415, 'not_an_image', `a body of type ${type.slice(0, 100)} is not an image`, {
           hint: 'Send the image itself (image/jpeg, …, or application/octet-stream), or multipart/form-data.',
         });
       }
@@ -78,7 +78,7 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
         params: schemas.imageParams,
         querystring: schemas.waitQuery,
         response: {
-          200: schemas.answer('What is known', schemas.image),
+          200: schemas.answer('The state of the image', schemas.image),
           ...schemas.problems(400, 401, 403, 404),
         },
       },
@@ -87,7 +87,7 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
       const [known] = await findOutcomes(deps.pool, pipeline, [id]);
       if (known !== undefined) return stateOf(known);
       const pending = await readIngested(deps.pool, pipeline, id);
-      if (pending === null) throw new Problem(404, 'not_found', 'no image of this id is known');
+      if (pending === null) throw new Problem(404, 'not_found', 'there is no image with this id');
       const outcome = await waiters.wait(id, wait ?? 0, goneWith(reply));
       if (outcome !== null) return stateOf(outcome);
       return { id, status: 'pending' as const, imageKey: pending.imageKey, result: null, failure: null };
@@ -173,7 +173,7 @@ async function passOver(stream: Readable & { bytesRead: number }, most: number):
 }
 
 function noImage(): Problem {
-  return new Problem(400, 'no_image', 'the form holds no file', {
+  return new Problem(400, 'no_image', 'the form has no file', {
     hint: 'A part is an image where it has a filename, or the Content-Type of an image.',
   });
 }
@@ -183,7 +183,7 @@ function isTooSlow(error: unknown): boolean {
 }
 
 function tooLarge(most: number): Problem {
-  return new Problem(413, 'form_too_large', `a form may have ${most} bytes, and this is larger`, {
+  return new Problem(413, 'form_too_large', `the form is larger than ${most} bytes`, {
     hint: 'Send fewer images at a time.',
   });
 }
@@ -203,7 +203,7 @@ export function originalRoute(app: App, shared: SharedByRoutes): void {
     {
       config: { right: 'write' },
       schema: {
-        summary: 'Take an image in, as clients of the original system send it',
+        summary: 'Accept an image as clients of the original system send it',
         headers: schemas.originalHeaders,
         response: {
           201: schemas.answer('It is taken', schemas.accepted),

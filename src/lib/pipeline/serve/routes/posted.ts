@@ -22,7 +22,7 @@ export interface Said {
 export function saidBy({ headers, arrived }: FastifyRequest): Said {
   const encoding = headers['content-encoding']?.trim().toLowerCase() ?? '';
   if (encoding !== '' && encoding !== 'identity') {
-    throw new Problem(415, 'unsupported_encoding', 'a body with a Content-Encoding is not read', {
+    throw new Problem(415, 'unsupported_encoding', 'a body with a Content-Encoding is not supported', {
       hint: 'Send the image as it is: images are compressed already.',
     });
   }

@@ -50,7 +50,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
       const given = headers['last-event-id'] ?? after;
       const from = given === undefined || given === '' ? null : rowPlace(String(given));
       if (from === undefined)
-        throw new Problem(400, 'invalid_request', 'Last-Event-ID: is none of this stream');
+        throw new Problem(400, 'invalid_request', 'Last-Event-ID: is not from this stream');
       const sender = senderOf(token, ip);
       const full = listeners.full(sender);
       if (full !== undefined) throw tooMany(full);
@@ -90,8 +90,8 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
 
 function tooMany(full: 'all' | 'each'): Problem {
   return full === 'all'
-    ? new Problem(429, 'busy', 'too many listen to the stream already', { retryAfter: 10 })
-    : new Problem(429, 'busy', `this sender listens to the stream ${mostListeners.each} times already`, {
+    ? new Problem(429, 'busy', 'the stream already has too many listeners', { retryAfter: 10 })
+    : new Problem(429, 'busy', `this sender already has ${mostListeners.each} streams open`, {
         hint: 'Close a stream, or share one: a sender is a token, or an address where there are no tokens.',
         retryAfter: 10,
       });

@@ -15,7 +15,7 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
     {
       config: { right: 'none' },
       schema: {
-        summary: 'Whether the process lives',
+        summary: 'Whether the process is alive',
         response: { 200: schemas.answer('It does', schemas.health) },
       },
     },

@@ -108,7 +108,7 @@ async function openTheWay(account: Account, files: Files): Promise<void> {
   if (obstacle === null) return;
   throw new DatabaseError(`PostgreSQL refuses to run as root, and no other user can enter ${obstacle}`, {
     code: 'data_dir_unreachable',
-    hint: 'Choose a directory outside: --data-dir /var/lib/visionscale. Or run as an ordinary user.',
+    hint: 'Choose a directory elsewhere: --data-dir /var/lib/visionscale. Or run as an ordinary user.',
   });
 }
 

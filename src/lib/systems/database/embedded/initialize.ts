@@ -59,7 +59,7 @@ async function versionOf({ data, dataDir }: Files): Promise<string | null> {
     if (errorCode(error) !== 'ENOENT') throw unusable(dataDir, error);
   }
   await rmdir(data).catch((error: unknown) => {
-    if (errorCode(error) !== 'ENOENT') throw damaged({ dataDir }, `${data} is no PostgreSQL data`, error);
+    if (errorCode(error) !== 'ENOENT') throw damaged({ dataDir }, `${data} is not PostgreSQL data`, error);
   });
   return null;
 }

@@ -115,7 +115,7 @@ export async function wasMoved(pool: Pool, pipeline: string, requestId: string):
 
 export function alreadyRecorded(id: PartitionId, offset: number, position: number): VisionscaleError {
   return new VisionscaleError(
-    `message ${id.topic}/${id.partition}/${offset} is recorded already: the pipeline ${id.pipeline} goes on at offset ${position} there`,
+    `message ${id.topic}/${id.partition}/${offset} is already recorded: the pipeline ${id.pipeline} is at offset ${position} there`,
     {
       code: 'already_recorded',
       hint: 'visionscale results and visionscale dead-letters list show what became of it.',

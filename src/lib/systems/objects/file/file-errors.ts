@@ -32,7 +32,7 @@ export function fileError(error: unknown, url: string, key?: string): unknown {
   if (hasCode(error, 'EACCES', 'EPERM', 'EROFS')) {
     return new ObjectError(`access denied to ${what}: ${errorMessage(error)}`, {
       code: 'access_denied',
-      hint: 'Give the user that runs visionscale the right to read and write that directory.',
+      hint: 'Let the user that runs visionscale read and write that directory.',
       cause: error,
     });
   }
@@ -40,7 +40,7 @@ export function fileError(error: unknown, url: string, key?: string): unknown {
   return new ObjectError(`cannot use ${what}: ${errorMessage(error)}`, {
     code: 'unavailable',
     retryable: true,
-    ...(full && { hint: 'The disk or its quota is full: make room.' }),
+    ...(full && { hint: 'The disk or its quota is full: free some space.' }),
     cause: error,
   });
 }

@@ -34,10 +34,13 @@ export function encodingsOf(header: string | undefined, key: string): string[] {
   if (unknown === undefined && names.length <= mostLayers) return names;
   const what =
     unknown === undefined ? `${names.length} times over` : `as ${JSON.stringify(unknown.slice(0, 50))}`;
-  throw new ImageError(`object ${quoteKey(key)} is encoded ${what} (Content-Encoding), which is not read`, {
-    code: 'unsupported_encoding',
-    hint: `Store it without, or as one of ${[...decoders.keys()].join(', ')}.`,
-  });
+  throw new ImageError(
+    `object ${quoteKey(key)} is encoded ${what} (Content-Encoding), which is not supported`,
+    {
+      code: 'unsupported_encoding',
+      hint: `Store it without, or as one of ${[...decoders.keys()].join(', ')}.`,
+    },
+  );
 }
 
 /** Throws `too_large`, as soon as more than `maxBytes` come out, and an ImageError `corrupt`. */
@@ -53,7 +56,7 @@ export async function decodeContent(
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
         throw tooLarge(key, undefined, maxBytes);
-      throw new ImageError(`object ${quoteKey(key)} is no whole ${name}: ${errorMessage(error)}`, {
+      throw new ImageError(`object ${quoteKey(key)} is not complete ${name}: ${errorMessage(error)}`, {
         code: 'corrupt',
         cause: error,
       });

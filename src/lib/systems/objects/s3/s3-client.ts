@@ -62,7 +62,7 @@ function checkEndpoint(endpoint: string): string {
   }
   if (url.username !== '' || url.password !== '') {
     throw new UsageError(
-      'the S3 endpoint must not hold a user or password',
+      'the S3 endpoint must not contain a user or password',
       'Credentials go into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     );
   }

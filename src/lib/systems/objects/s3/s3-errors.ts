@@ -22,7 +22,7 @@ export function bucketMissing(place: S3Place, cause?: unknown): ObjectError {
 }
 
 export function bucketNameTaken(place: S3Place, error: unknown): ObjectError {
-  return new ObjectError(`the bucket name ${place.bucket} belongs to somebody else${at(place)}`, {
+  return new ObjectError(`the bucket name ${place.bucket} belongs to another account${at(place)}`, {
     code: 'access_denied',
     hint: 'Bucket names are shared by all accounts: choose another in VISIONSCALE_STORE, or get access to this one.',
     cause: withoutRequest(error),
@@ -127,7 +127,7 @@ export function s3Error(error: unknown, place: S3Place, key?: string): unknown {
 }
 
 const denied =
-  'Check the credentials and their rights: s3:GetObject, s3:PutObject and s3:ListBucket are needed. ' +
+  'Check the credentials and their permissions: s3:GetObject, s3:PutObject and s3:ListBucket are needed. ' +
   'Without s3:ListBucket, S3 answers "access denied" for objects that are missing.';
 const wrongRegion = "Set AWS_REGION to the bucket's region.";
 const wrongKeys = 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.';

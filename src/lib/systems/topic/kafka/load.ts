@@ -30,9 +30,9 @@ export function rdkafkaInstall(root: string = packageRoot): string {
   const above = dirname(root);
   const comment = '    # compiles librdkafka: 150 to 200 s; needs a C++ compiler, make and python3';
   return [
-    'apt-get install libzstd-dev    # before: for messages that are compressed with zstd',
+    'apt-get install libzstd-dev    # first, for messages compressed with zstd',
     ...lines(),
-    'On Debian or Ubuntu in 13 s: apt-get install librdkafka-dev before, and BUILD_LIBRDKAFKA=0 before npm rebuild.',
+    'On Debian or Ubuntu in 13 s: apt-get install librdkafka-dev first, and put BUILD_LIBRDKAFKA=0 before npm rebuild.',
   ].join('\n');
 
   function lines(): string[] {
@@ -63,7 +63,7 @@ export function codecsOf(features: readonly string[]): { there: string[]; missin
 /** How a build comes to have what it lacks. */
 export const codecHint =
   'Debian, Ubuntu: apt-get install libzstd-dev zlib1g-dev; Fedora: dnf install libzstd-devel zlib-devel; macOS: brew install zstd.\n' +
-  'Then build it anew: npm rebuild node-rdkafka (150 to 200 s).';
+  'Then rebuild it: npm rebuild node-rdkafka (150 to 200 s).';
 
 /** Undefined where librdkafka lacks none, and cannot read the messages for another reason. */
 export function codecMissing(
@@ -76,7 +76,7 @@ export function codecMissing(
     `Kafka at ${brokers}: partition ${partition} of the topic ${topic} holds messages compressed with ${missing.join(' or ')}, which this build of librdkafka cannot read`,
     {
       code: 'codec_missing',
-      hint: `${codecHint}\nOr let senders and topic use another compression.type, such as lz4; what is in the topic stays as it is.`,
+      hint: `${codecHint}\nOr use another compression.type for senders and topic, such as lz4; existing messages stay as they are.`,
       cause,
     },
   );

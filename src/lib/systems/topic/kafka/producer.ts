@@ -165,7 +165,7 @@ export class KafkaProducer implements Producer {
         (client) => disconnect(client, this.#flushMs),
         () => undefined,
       );
-      return new TopicError('Kafka’s idempotent producer had to be given up', {
+      return new TopicError('Kafka’s idempotent producer failed for good', {
         code: 'producer_fatal',
         retryable: true,
         cause: error,

@@ -242,7 +242,7 @@ async function ready({ topic, query, surroundings }: Change, least: number): Pro
     if (partitions >= least) return partitions;
     if (performance.now() > giveUpAt) {
       throw new TopicError(
-        `Kafka at ${surroundings.brokers}: the topic ${topic} was asked for, but is not ready`,
+        `Kafka at ${surroundings.brokers}: the topic ${topic} was requested, but is not ready`,
         {
           code: 'broker_unavailable',
           retryable: true,

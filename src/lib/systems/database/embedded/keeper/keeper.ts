@@ -167,7 +167,7 @@ async function stopOrphan({ data }: Files, log: Log): Promise<void> {
   const started = await processStart(pid);
   if (started === null) return; // PostgreSQL itself clears up after a dead one
   if (!(await commandLine(pid)).includes(data)) {
-    log(`postmaster.pid names process ${pid}, which is no server of this directory: removed`);
+    log(`postmaster.pid names process ${pid}, which is not a server of this directory: removed`);
     await rm(file, { force: true });
     return;
   }
