@@ -23,9 +23,9 @@ export function pruneCommand(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale prune --older-than 30d --dry-run\n\n' +
-          'An image goes with its object in the store and its results. Kept are images without\n' +
-          'a result, everything whose message is still in the topic, open dead letters, and\n' +
-          'corrected images with their results. Safe while everything runs, and to interrupt.',
+          'Deletes images with their objects and results. Keeps images without a result,\n' +
+          'everything whose message is still in the topic, open dead letters, and corrected\n' +
+          'images with their results. Safe to run, and to interrupt, at any time.',
       ),
     infrastructure,
   ).action((flags: PruneFlags, command: Command) => runHere(command, pruneAll, flags));
