@@ -2,6 +2,7 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # sourced: shares names with its caller
 
 schemathesis_version=4.32.5
+cfn_lint_version=1.58.0
 kubernetes_validate_version=1.37.0
 
 install_python_tool() { # install_python_tool DIR, of the package $tool
@@ -17,6 +18,7 @@ fetch_python_tool() { # fetch_python_tool NAME VERSION [PACKAGE]
 }
 
 fetch_schemathesis() { fetch_python_tool schemathesis "$schemathesis_version"; }
+fetch_cfn_lint() { fetch_python_tool cfn-lint "$cfn_lint_version"; }
 fetch_kubernetes_validate() { fetch_python_tool kubernetes-validate "$kubernetes_validate_version"; }
 
 schemathesis() {

@@ -1,8 +1,9 @@
-/** The manifests of deploy/kubernetes name what the tool has, and fit it and one another. */
+/** The manifests of deploy/kubernetes and the template of deploy/aws name what the tool has, and fit it and one another. */
+import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { endMs } from '../../src/lib/pipeline/consume/options.ts';
 import { finishMs } from '../../src/lib/pipeline/serve/serve.ts';
 import { commandLines, faultsOf, isSetting } from '../support/named.ts';
@@ -116,5 +117,54 @@ describe('deploy/kubernetes', () => {
       livenessProbe: { periodSeconds: number; failureThreshold: number };
     };
     expect(livenessProbe.periodSeconds * livenessProbe.failureThreshold).toBe(Number(watchdog));
+  });
+});
+
+describe('deploy/aws', () => {
+  const template = parse(read('aws/visionscale.yaml'), { logLevel: 'silent' }) as {
+    Resources: { Node: { Properties: { LaunchTemplateData: { UserData: unknown } } } };
+  };
+  const userData = [...parts(template.Resources.Node.Properties.LaunchTemplateData.UserData)]
+    .flatMap((part) => Object.values(part).flat(2))
+    .filter((value): value is string => typeof value === 'string')
+    .join('\n');
+
+  it('names commands, flags and settings that are there', () => {
+    const lines = userData.split('\n').map((text) => ({ text, isShell: true }));
+    const commands = lines.flatMap(commandLines);
+    expect(commands).toContainEqual(['init']);
+    expect(commands.flatMap(faultsOf)).toEqual([]);
+    // Of the files that it writes; the rest are variables of its own.
+    const files = [...userData.matchAll(/<<'?END'?\n([^]*?)^ *END$/gm)].map(([, text]) => text!).join('');
+    const named = [...files.matchAll(/^\s*(?:Environment=)?([A-Z]+_\w+)=/gm)].map(([, name]) => name!);
+    expect(named).toContain('KAFKA_CONF_sasl_password_FILE');
+    expect(named).toContain('VISIONSCALE_STORE');
+    expect(named.filter((name) => !isVariable(name))).toEqual([]);
+  });
+
+  it('has a script that bash can read', () => {
+    expect(spawnSync('bash', ['-n'], { input: userData, encoding: 'utf8' })).toMatchObject({
+      status: 0,
+      stderr: '',
+    });
+  });
+
+  it('runs the commands of docs/four-hosts.md as they stand there', () => {
+    const page = readFileSync(`${deploy}../docs/four-hosts.md`, 'utf8');
+    const blocks = [...page.matchAll(/^```(?:sh host=(?:every|servers).*|ini)\n([^]*?)^```/gm)].map(
+      ([, text]) => text!,
+    );
+    const of = (start: string) => blocks.find((text) => text.includes(start))!;
+    const wanted = [
+      'nodesource',
+      'npm install -g --allow',
+      'useradd',
+      'echo "postgres:',
+      'profile.d',
+      'psql',
+      '[Service]',
+    ];
+    const plain = (text: string) => text.replaceAll(/^ +/gm, '');
+    for (const start of wanted) expect(plain(userData)).toContain(plain(of(start)));
   });
 });
