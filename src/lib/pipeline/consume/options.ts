@@ -55,6 +55,11 @@ export interface ConsumeOptions extends Endurance {
   signal: AbortSignal;
 }
 
+/**
+ * Longest that an ordered end may take, in milliseconds: what is in work, what is to be published, what is to be closed. Whoever
+ * starts and stops consumers gives them longer than that.
+ */
+export const endMs = 20_000;
 /** Most messages of a partition being worked on, or finished and not yet recorded. */
 export const messagesInFlight = 32;
 

@@ -17,7 +17,7 @@ export interface ServeResult {
 }
 
 /** What is in flight when it is told to stop has so long to end, in milliseconds. */
-const finishMs = 30_000;
+export const finishMs = 30_000;
 /** Connections that may wait to be accepted, where the system allows as many: storms are shorter than that. */
 const backlog = 4096;
 /** How long idempotency keys hold, in days, and how often what is older is deleted, in milliseconds. */
