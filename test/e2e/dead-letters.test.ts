@@ -167,7 +167,7 @@ describe('dead-letters', () => {
     const again = await rig.run(['dead-letters', 'retry', `${id}`]);
     expect([again.code, again.stderr]).toEqual([
       0,
-      expect.stringContaining(`dead letter ${id} is resolved already`),
+      expect.stringContaining(`dead letter ${id} is already resolved`),
     ]);
     expect(again.stdout).toContain('nothing to retry');
     expect(await consume()).toEqual({ predicted: 0, deadLettered: 0 });

@@ -149,7 +149,7 @@ describe('demo without a directory', () => {
       const second = await rig.run(['demo']);
       expect([second.code, second.stderr]).toEqual([
         0,
-        expect.stringContaining('uploaded 0 images, 300 were'),
+        expect.stringContaining('uploaded 0 images, 300 already there'),
       ]);
       expect(second.stdout).toContain(`${first.right} of 300 parts classified correctly`);
       expect(second.stdout).toContain(first.page);
