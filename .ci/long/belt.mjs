@@ -26,7 +26,7 @@ async function send(amount, rateASecond) {
   for (let n = 0; n < amount; n++) {
     if (rateASecond !== undefined)
       await sleep(Math.max(0, began + (n * 1000) / rateASecond - performance.now()));
-    const id = `belt-${++sent}`;
+    const id = `belt-${process.pid}-${++sent}`;
     const value = Buffer.from(images[sent % images.length].key);
     const headers = {
       'visionscale-request-id': id,

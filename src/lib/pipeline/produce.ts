@@ -109,7 +109,7 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
     left: counts.images - counts.produced,
     seconds: 0,
   };
-  await using producer = await atStart(() => topic.producer());
+  await using producer = await atStart(() => topic.producer({ bulk: !follow }));
   let taken = 0;
   /** From the first key to the last; true where it came to the end. */
   const pass = async (): Promise<boolean> => {

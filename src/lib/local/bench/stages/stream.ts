@@ -24,7 +24,7 @@ export async function sendKeys(
   count: number,
   round: number,
 ): Promise<void> {
-  await using producer = await topic.producer();
+  await using producer = await topic.producer({ bulk: true });
   for (let from = 0; from < count; from += batch) {
     const records = Array.from({ length: Math.min(batch, count - from) }, (_, i) => {
       const n = from + i;

@@ -1,4 +1,5 @@
 /** librdkafka's properties for each kind of client: the user's win, except where a guarantee depends on ours. */
+import type { ProducerOptions } from '../topic.ts';
 
 export type Properties = Record<string, string | number | boolean>;
 
@@ -42,11 +43,14 @@ const common: Properties = {
   'topic.metadata.refresh.interval.ms': 5_000,
 };
 
-export function producerProperties(connection: KafkaConnection, timeoutMs = 120_000): ClientProperties {
+export function producerProperties(
+  connection: KafkaConnection,
+  { timeoutMs = 120_000, bulk = false }: ProducerOptions = {},
+): ClientProperties {
   return merge(
     connection,
     {
-      'linger.ms': 2,
+      'linger.ms': bulk ? 2 : 0,
       'sticky.partitioning.linger.ms': 0, // records without a key are spread one by one
       'message.max.bytes': 1_048_576,
       'message.timeout.ms': timeoutMs,

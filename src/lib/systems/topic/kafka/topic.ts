@@ -98,10 +98,10 @@ class KafkaTopic implements Topic {
     return (await this.#group(group)).committed(partition);
   }
 
-  async producer({ timeoutMs, flushMs }: ProducerOptions = {}): Promise<Producer> {
+  async producer(options: ProducerOptions = {}): Promise<Producer> {
     if ((await this.partitions()) === 0) throw topicMissing(this.name);
-    const properties = producerProperties(this.#connection, timeoutMs);
-    return KafkaProducer.open(this.name, properties, this.#surroundings, flushMs);
+    const properties = producerProperties(this.#connection, options);
+    return KafkaProducer.open(this.name, properties, this.#surroundings, options.flushMs);
   }
 
   async reader(options: ReaderOptions): Promise<Reader> {
