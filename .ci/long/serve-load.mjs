@@ -1,10 +1,11 @@
 // The load of serve-load: how much the machine can do, then half of that, steadily; rows and results are looked at afterwards.
 // node serve-load.mjs URL IMAGES DIRECTORY, with the settings of the stack in the environment.
-/* global AbortController */
+/* global AbortController, fetch */
 import assert from 'node:assert/strict';
 import console from 'node:console';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
@@ -53,10 +54,33 @@ async function post(amount, pace) {
   return { ids, others, acknowledged: { p50: latency.p50, p99: latency.p99 } };
 }
 
+async function postEvenly(amount, rateASecond) {
+  const ids = [];
+  const others = {};
+  const took = [];
+  const began = performance.now();
+  await Promise.all(
+    Array.from({ length: amount }, async (_, n) => {
+      await sleep(Math.max(0, began + (n * 1000) / rateASecond - performance.now()));
+      const sent = performance.now();
+      const headers = { 'content-type': 'image/jpeg' };
+      const body = photographs[n % photographs.length];
+      const response = await fetch(`${url}/v1/images`, { method: 'POST', headers, body });
+      const text = await response.text();
+      took.push(performance.now() - sent);
+      if (response.status === 202) ids.push(JSON.parse(text).id);
+      else others[response.status] = (others[response.status] ?? 0) + 1;
+    }),
+  );
+  return { ids, others, acknowledged: percentiles(took) };
+}
+
 async function rowsOf(ids) {
   for (;;) {
     const { rows } = await database.pool.query(
-      'select request_id as id, latency_ms as latency, time from prediction_results where request_id = any($1)',
+      `select request_id as id, latency_ms as latency, time, (stages->>'decode')::float8
+         + (stages->>'preprocess')::float8 + (stages->>'infer')::float8 as work
+       from prediction_results where request_id = any($1)`,
       [ids],
     );
     if (rows.length >= ids.length) return rows;
@@ -90,8 +114,8 @@ const capacity = (full.ids.length / (last - began)) * 1000;
 const rate = Math.max(1, Math.floor(capacity / 2));
 await sleep(1000);
 
-// autocannon sends a second's requests at its beginning, one after the other on each connection: few connections are steadier.
-const { ids, others, acknowledged } = await post(Number(count), { connections: 3, overallRate: rate });
+// At even intervals, as a camera does: autocannon would send a second's requests at its beginning.
+const { ids, others, acknowledged } = await postEvenly(Number(count), rate);
 const rows = await rowsOf(ids);
 for (let waited = 0; waited < 10_000 && !ids.every((id) => published.has(id)); waited += 50) await sleep(50);
 over.abort();
@@ -102,6 +126,7 @@ const report = {
   capacityASecond: Math.round(capacity * 10) / 10,
   rateASecond: rate,
   acknowledgedMs: acknowledged,
+  workMs: percentiles(rows.map(({ work }) => work)),
   captureToRowMs: percentiles(rows.map(({ latency }) => latency)),
   captureToResultsTopicMs: percentiles(ids.map((id) => published.get(id))),
 };

@@ -7,8 +7,8 @@ import type { StageFindings } from './stage.ts';
 
 /** What is compared, and whether more of it is better. */
 const compared = { rooflineRatio: true, cpuOverRoofline: false } as const;
-/** By so much it may be worse: these ratios vary by some 5 % from run to run. */
-const tolerance = 0.15;
+/** By so much it may be worse: on a machine that others use, the ratios vary by some 12 % from run to run. */
+const tolerance = 0.25;
 
 export interface Comparison {
   finding: string;
