@@ -1,6 +1,6 @@
 /** Where a consumer starts, on a real topic whose past is rewritten. */
 import { describe, expect, it } from 'vitest';
-import type { ConsumeEvent } from '../../src/lib/pipeline/consume/options.ts';
+import type { ConsumeEvent, Replay } from '../../src/lib/pipeline/consume/options.ts';
 import { startOffset } from '../../src/lib/pipeline/consume/partition/offsets.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import { testDatabase } from '../support/database.ts';
@@ -26,10 +26,10 @@ async function setUp(recorded: number) {
     [recorded, rows[0]!.timestamp],
   );
   const events: ConsumeEvent[] = [];
-  const start = (skipExpired = false) =>
+  const start = (skipExpired = false, replay?: Replay) =>
     startOffset(
       { pool, topic, report: (event) => void events.push(event) },
-      { pipeline: 'p', skipExpired },
+      { pipeline: 'p', skipExpired, ...(replay && { replay }) },
       { pipeline: 'p', topic: 'images', partition: 0, owner: 'o', epoch: 1, orphaned: false },
     );
   /** As if the topic had been deleted, and created again by whoever needed it. */
@@ -78,6 +78,20 @@ describe('startOffset', () => {
       });
       expect(await start(true)).toBe(2);
       expect(events).toEqual([{ kind: 'skipped expired', partition: 0, records: 2 }]);
+    } finally {
+      await close();
+    }
+  });
+
+  it('goes back to a time once, and never skips', async () => {
+    const { start, events, close } = await setUp(3);
+    try {
+      const replay = { from: new Date(0), begun: new Set<number>() };
+      expect(await start(false, replay)).toBe(0);
+      expect(events).toEqual([{ kind: 'replaying', partition: 0, messages: 3 }]);
+      expect(await start(false, replay)).toBe(3);
+      expect(await start(false, { from: new Date(Date.now() + 60_000), begun: new Set() })).toBe(3);
+      expect(events).toHaveLength(1);
     } finally {
       await close();
     }

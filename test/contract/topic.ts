@@ -1,5 +1,6 @@
 /** What every topic has to do: run on each implementation by the files beside this one. */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OutgoingRecord, TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { partitionForKey } from '../../src/lib/systems/topic/embedded/producer.ts';
@@ -177,6 +178,20 @@ export function describeTopic(
       const second = await read(bare);
       expect(second).toMatchObject({ key: null, headers: {} });
       expect(second?.value?.length ?? 0).toBe(0);
+    });
+
+    it('tells the first offset of a time', async () => {
+      await using t = await fresh();
+      const key = keyIn(0, under.partitions);
+      await t.producer.send([record(key, 'before')]);
+      await sleep(20); // records of one millisecond are one time
+      const [second] = await t.producer.send([record(key, 'after')]);
+      await using reader = await t.topic.reader({ partition: 0, from: second!.offset, group: 'times' });
+      const [{ timestamp }] = (await take(reader, 1)) as [TopicRecord];
+      expect(await t.topic.offsetAt(0, 0)).toBe(0);
+      expect(await t.topic.offsetAt(0, timestamp)).toBe(1);
+      expect(await t.topic.offsetAt(0, timestamp - 1)).toBe(1);
+      expect(await t.topic.offsetAt(0, timestamp + 60_000)).toBe(2);
     });
 
     it('tells bounds, so that lag can be computed, and keeps the commits of each group', async () => {

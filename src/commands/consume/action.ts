@@ -27,6 +27,7 @@ import { type ConsumeEvent, endMs } from '../../lib/pipeline/consume/options.ts'
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
+import { parseSince } from '../../lib/systems/message/values.ts';
 import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
 import { watchServers, watchTopic } from '../shared/servers.ts';
@@ -37,6 +38,7 @@ export interface ConsumeFlags {
   group?: boolean;
   untilDrained?: boolean;
   skipExpired?: boolean;
+  from?: string;
 }
 
 export default async function (context: Context, options: ConsumeFlags): Promise<void> {
@@ -51,6 +53,7 @@ export default async function (context: Context, options: ConsumeFlags): Promise
 async function run(context: Context, options: ConsumeFlags): Promise<void> {
   const { config, log } = context;
   const { service, signal, onNotice } = context;
+  const replayFrom = options.from === undefined ? undefined : parseSince(options.from, new Date(), '--from');
   signal.addEventListener('abort', () => endWithin(endMs), { once: true });
   const readyAtOnce = options.group === true;
   const servers = watchServers(context);
@@ -164,6 +167,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         ...config.endurance,
         untilDrained,
         skipExpired: options.skipExpired === true,
+        ...(replayFrom !== undefined && { replay: { from: replayFrom, begun: new Set<number>() } }),
         signal: context.signal,
       },
       share,

@@ -29,6 +29,10 @@ export function consumeCommand(): Command {
     .option('--group', 'Let Kafka assign the partitions among the --group consumers')
     .option('--until-drained', 'Stop after the messages that were there at the start')
     .option('--skip-expired', 'Skip messages that the topic deleted before they were read')
+    .option(
+      '--from <time>',
+      'Read messages since this time again (2h, or 2026-11-22T14:00:00Z); existing results stay',
+    )
     .addOption(whileStdin())
     .addHelpText(
       'after',

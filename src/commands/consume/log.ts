@@ -104,6 +104,9 @@ export function consumeLog(
           'the topic was deleted and created again: reading it from its beginning',
         );
         break;
+      case 'replaying':
+        log.info({ partition, messages: event.messages }, 'reading messages again; existing results stay');
+        break;
       case 'skipped expired':
         log.warn(
           { partition, records: event.records },

@@ -100,6 +100,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
         break;
       case 'commit failed':
       case 'another topic':
+      case 'replaying':
       case 'skipped expired':
       case 'passed over':
       case 'giving up':

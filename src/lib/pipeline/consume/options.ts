@@ -36,6 +36,12 @@ export interface SharedByPartitions {
   sorting: Sorting;
 }
 
+export interface Replay {
+  from: Date;
+  /** Partitions that this process has begun to replay: from then on their position counts. */
+  begun: Set<number>;
+}
+
 export interface ConsumeOptions extends Endurance {
   pipeline: string;
   /** Unique to this process. */
@@ -52,6 +58,8 @@ export interface ConsumeOptions extends Endurance {
   untilDrained: boolean;
   /** Go on where retention deleted messages before they were read. */
   skipExpired: boolean;
+  /** Read once more what is at least as young as this. */
+  replay?: Replay;
   signal: AbortSignal;
 }
 
@@ -91,6 +99,8 @@ export type ConsumeEvent =
   | PublishEvent
   /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */
   | { kind: 'another topic'; partition: number; position: number }
+  /** So many messages before the position are read once more. */
+  | { kind: 'replaying'; partition: number; messages: number }
   | { kind: 'skipped expired'; partition: number; records: number }
   /** Somebody has moved these messages into dead letters while they were in work. */
   | { kind: 'passed over'; partition: number; from: number; to: number }

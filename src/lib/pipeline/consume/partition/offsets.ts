@@ -9,11 +9,29 @@ import type { ConsumeDeps, ConsumeOptions } from '../options.ts';
 const rereadMs = 10_000;
 
 /**
+ * Where a consumer that owns the partition reads from: `resumeOffset`; or, once for each partition, from the first message of
+ * `replay` on, where that is earlier. What has an outcome already keeps it.
+ */
+export async function startOffset(
+  deps: Pick<ConsumeDeps, 'pool' | 'topic' | 'report'>,
+  options: Pick<ConsumeOptions, 'pipeline' | 'skipExpired' | 'replay'>,
+  lease: Lease,
+): Promise<number> {
+  const { partition } = lease;
+  const start = await resumeOffset(deps, options, lease);
+  if (options.replay === undefined || options.replay.begun.has(partition)) return start;
+  const from = Math.min(start, await deps.topic.offsetAt(partition, options.replay.from.getTime()));
+  options.replay.begun.add(partition);
+  if (from < start) deps.report({ kind: 'replaying', partition, messages: start - from });
+  return from;
+}
+
+/**
  * The database's position decides; the topic's committed offset only where the database has none; else the beginning. A
  * topic that was deleted and created again is read from its beginning. Throws `records_expired` where records were
  * deleted before they were read, unless that is accepted.
  */
-export async function startOffset(
+async function resumeOffset(
   deps: Pick<ConsumeDeps, 'pool' | 'topic' | 'report'>,
   options: Pick<ConsumeOptions, 'pipeline' | 'skipExpired'>,
   lease: Lease,

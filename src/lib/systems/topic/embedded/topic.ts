@@ -120,6 +120,18 @@ class PostgresTopic implements EmbeddedTopic {
     return { first: Number(head.first_offset), end: Number(head.next_offset) };
   }
 
+  async offsetAt(partition: number, time: number): Promise<number> {
+    const { end } = await this.bounds(partition);
+    const { rows } = await asTopic(
+      this.name,
+      this.#pool.query<{ offset: string | number | null }>(
+        `select min("offset") as offset from topic_records where topic = $1 and partition = $2 and timestamp_ms >= $3`,
+        [this.name, partition, time],
+      ),
+    );
+    return Number(rows[0]?.offset ?? end);
+  }
+
   committed(group: string, partition: number): Promise<number | null> {
     return asTopic(this.name, committedOffset(this.#pool, this.name, group, partition));
   }

@@ -47,6 +47,15 @@ export class GroupClient implements Committer, AsyncDisposable {
     return { first: lowOffset, end: highOffset };
   }
 
+  async offsetAt(partition: number, time: number): Promise<number> {
+    const [found] = await this.#ask<TopicPartitionOffset[]>('asking for offsets by time', (done) =>
+      this.#consumer.kafka.offsetsForTimes([{ topic: this.#topic, partition, offset: time }], askMs, done),
+    );
+    // -1, or nothing: no record is as young.
+    const offset = found?.offset ?? -1;
+    return offset >= 0 ? offset : (await this.bounds(partition)).end;
+  }
+
   async committed(partition: number): Promise<number | null> {
     const [found] = await this.#ask<TopicPartitionOffset[]>('asking for committed offsets', (done) =>
       this.#consumer.kafka.committed([{ topic: this.#topic, partition }], askMs, done),

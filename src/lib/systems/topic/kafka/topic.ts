@@ -94,6 +94,11 @@ class KafkaTopic implements Topic {
     return (await this.#query()).bounds(partition);
   }
 
+  async offsetAt(partition: number, time: number): Promise<number> {
+    await this.#require(partition);
+    return (await this.#query()).offsetAt(partition, time);
+  }
+
   async committed(group: string, partition: number): Promise<number | null> {
     return (await this.#group(group)).committed(partition);
   }
