@@ -93,16 +93,34 @@ const belt = async (title, amount, rateASecond) => {
       `row to work: p50 ${ratio('p50')}, p99 ${ratio('p99')}`,
   );
 };
-await belt('idle', 400, 10);
+/** In work or waiting at a time: what the topic holds takes no memory here. */
+async function backlog(total) {
+  const slice = 5_000;
+  for (let done = 0; done < total; done += slice) {
+    await rowsOf(await send(slice, 2_000));
+    if ((done + slice) % (2 * slice) === 0) tellMemory(`after ${done + slice} images: `);
+  }
+}
 
-const burst = await send(1000);
-const times = (await rowsOf(burst)).map(({ time }) => time.getTime());
-const capacity = ((times.length - 1) / (Math.max(...times) - Math.min(...times))) * 1000;
-console.log(`capacity: ${capacity.toFixed(1)} images/s`);
-await belt('busy', 1500, 0.8 * capacity);
-for (const { pid } of running) {
-  const parts = [pid, ...childrenOf(pid)].map((one) => megabytes(one).toFixed(0));
-  console.log(`memory: consumer ${parts[0]} MB, its workers ${parts.slice(1).join(' and ')} MB`);
+function tellMemory(when = '') {
+  for (const { pid } of running) {
+    const parts = [pid, ...childrenOf(pid)].map((one) => megabytes(one).toFixed(0));
+    console.log(`${when}consumer ${parts[0]} MB, its workers ${parts.slice(1).join(' and ')} MB`);
+  }
+}
+
+if (process.env.BELT_BACKLOG !== undefined) await backlog(Number(process.env.BELT_BACKLOG));
+else await measure();
+
+async function measure() {
+  await belt('idle', 400, 10);
+
+  const burst = await send(1000);
+  const times = (await rowsOf(burst)).map(({ time }) => time.getTime());
+  const capacity = ((times.length - 1) / (Math.max(...times) - Math.min(...times))) * 1000;
+  console.log(`capacity: ${capacity.toFixed(1)} images/s`);
+  await belt('busy', 1500, 0.8 * capacity);
+  tellMemory();
 }
 for (const one of running) one.kill('SIGTERM');
 await Promise.all(running.map((one) => new Promise((resolve) => one.on('close', resolve))));
