@@ -190,7 +190,7 @@ export function killedSuite(
     const audited = () => killed.rig.json(['audit', '--objects']);
 
     it('uploads to the same rows and objects', async () => {
-      const upload = ['upload', 'images'];
+      const upload = ['upload', 'images', '--concurrency', '1'];
       await killBeforeNoting(upload);
       expect(await killed.rows()).toBe(0);
       const kills = await killOften(upload, 4, killed.rows, images / 5);

@@ -280,7 +280,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
         const following = rig.start(['results', '--follow', '--category', 'red', '--json'], {
           VISIONSCALE_LOG_LEVEL: 'info',
         });
-        await following.said(/following/);
+        await following.said(/waiting for new ones/);
         expect(await rig.json(['produce', '--again'])).toMatchObject({ produced: images + 1 });
         first.process.kill('SIGKILL');
         await first.ended;
