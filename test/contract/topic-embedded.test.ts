@@ -13,7 +13,7 @@ describeTopic('the embedded topic', async () => {
     maxValueBytes: 1_048_576 - 10,
     readAhead: 2,
     partitions: 3,
-    grows: true,
+    complete: true,
     settleMs: 1_000,
     [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
   };

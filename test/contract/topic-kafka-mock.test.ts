@@ -22,7 +22,7 @@ describeRdkafka('node-rdkafka', () => {
         maxValueBytes: 1_000_000,
         readAhead: 2,
         partitions: 4,
-        grows: false,
+        complete: false,
         settleMs: 15_000,
         [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
       };

@@ -10,7 +10,7 @@ describeWith('Kafka', 'with real brokers', (brokers) => {
       maxValueBytes: 1_000_000,
       readAhead: 2, // what librdkafka holds itself is bounded by its properties
       partitions: 3,
-      grows: true,
+      complete: true,
       settleMs: 10_000,
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }),
