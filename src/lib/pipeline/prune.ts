@@ -5,13 +5,13 @@ import {
   deleteImages,
   deleteOutcomes,
   lockImages,
-  type OldOutcome,
   oldOutcomes,
   type Prunable,
   type PruneScope,
   timeBefore,
 } from '../systems/database/tables/prune.ts';
 import { withTransaction } from '../systems/database/transaction.ts';
+import { isServedImage } from '../systems/message/request.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import { topicMissing } from '../systems/topic/limits.ts';
 import type { Topic } from '../systems/topic/topic.ts';
@@ -59,13 +59,9 @@ export async function prune(
       pool,
       async (client) => {
         const locked = await lockImages(client, scope, after, imagesAtATime);
-        await Promise.all(locked.map(({ key }) => store.remove(key)));
-        if (locked.length > 0)
-          await deleteImages(
-            client,
-            scope,
-            locked.map(({ key }) => key),
-          );
+        const keys = locked.map(({ key }) => key);
+        await Promise.all(keys.map((key) => store.remove(key)));
+        if (keys.length > 0) await deleteImages(client, scope, keys);
         return locked;
       },
       { idleMs: removalMs },
@@ -78,25 +74,17 @@ export async function prune(
     report({ rows: images.length, bytes });
   }
   for (const table of ['prediction_results', 'dead_letters'] as const) {
-    while (!signal.aborted) {
-      const outcomes = await oldOutcomes(pool, scope, table, outcomesAtATime);
+    for (let after = 0; !signal.aborted;) {
+      const outcomes = await oldOutcomes(pool, scope, table, after, outcomesAtATime);
       if (outcomes.length === 0) break;
-      await Promise.all(outcomes.filter(isOurObject).map(({ imageKey }) => store.remove(imageKey)));
+      after = outcomes.at(-1)!.id;
+      // What other tools have put into the store is theirs.
+      const served = outcomes.filter(({ requestId, imageKey }) => isServedImage(requestId, imageKey));
+      await Promise.all(served.map(({ imageKey }) => store.remove(imageKey!)));
       const rows = await deleteOutcomes(pool, scope.pipeline, table, outcomes);
       deleted[table === 'prediction_results' ? 'results' : 'deadLetters'] += rows;
       report({ rows, bytes: 0 });
     }
   }
   return deleted;
-}
-
-/** `serve` put it there, under a key of this request alone; what other tools put into the store is theirs. */
-function isOurObject(outcome: OldOutcome): outcome is OldOutcome & { imageKey: string } {
-  const { requestId, imageKey } = outcome;
-  return (
-    requestId.startsWith('h:') &&
-    imageKey !== null &&
-    imageKey.startsWith('http/') &&
-    imageKey.split('/')[2] === requestId.slice(2)
-  );
 }

@@ -68,11 +68,7 @@ export function fitsImage(id: string, named: Named): boolean {
   if (ofProduce.test(id)) {
     return inStore && !inline && imageKey !== null && /^p:(0|[1-9]\d{0,9}):(.+)$/s.exec(id)?.[2] === imageKey;
   }
-  const served = ofServe.exec(id);
-  if (served) {
-    const [, part] = /^http\/\d{4}-\d\d-\d\d\/([^/]+)\/[^/]+$/.exec(imageKey ?? '') ?? [];
-    return inStore && part === served[1];
-  }
+  if (ofServe.test(id)) return inStore && isServedImage(id, imageKey);
   if (ofEvent.test(id)) {
     if (event === null) return false;
     return id === event.id || (id.startsWith(event.base) && !id.slice(event.base.length).includes('/'));
@@ -80,6 +76,13 @@ export function fitsImage(id: string, named: Named): boolean {
   // The place of another message, which only the retry of that one's dead letter has to name.
   const isPlace = id.startsWith(`${topic}/`) && /^\d+\/\d+@\d+(#\w+)*$/.test(id.slice(topic.length + 1));
   return !isPlace || named.retry || id === named.positionId;
+}
+
+/** Whether `serve` has put this image into the store, under a key of this request alone. */
+export function isServedImage(id: string, imageKey: string | null): boolean {
+  const [, served] = ofServe.exec(id) ?? [];
+  const [, part] = /^http\/\d{4}-\d\d-\d\d\/([^/]+)\/[^/]+$/.exec(imageKey ?? '') ?? [];
+  return served !== undefined && part === served;
 }
 
 /** The request id of a message that brought none; no re-created topic repeats it. */

@@ -12,35 +12,35 @@ export interface PruneScope {
 
 /** Of an outcome: no consumer can read its message once more and miss the outcome. Another topic's cannot be judged. */
 const gone = (outcome: string) =>
-  `(${outcome}.topic = $2 and ${outcome}."offset" < coalesce(($4::int8[])[${outcome}.partition + 1], 0))`;
+  `(${outcome}.topic = $1 and ${outcome}."offset" < coalesce(($3::int8[])[${outcome}.partition + 1], 0))`;
 
 const produced = `'p:' || i.round || ':' || i.image_key`;
 
 /** An image belongs to all pipelines: each that ever recorded something must have answered it. */
 const prunableImage = `
-  i.uploaded_at < $3 and i.produced_at < $3
+  i.uploaded_at < $2 and i.produced_at < $2
   and not exists (select from corrections c where c.image_key = i.image_key)
   and not exists (select from dead_letters d where d.image_key = i.image_key and d.state = 'open')
   and not exists (
-    select from (select pipeline from positions union select $1) as p
+    select from (select pipeline from positions union select $4) as p
     where not exists (select from prediction_results r where r.pipeline = p.pipeline and r.request_id = ${produced}
-        and r.time < $3 and ${gone('r')})
+        and r.time < $2 and ${gone('r')})
       and not exists (select from dead_letters d where d.pipeline = p.pipeline and d.request_id = ${produced}
-        and d.state <> 'open' and d.last_at < $3 and ${gone('d')}))`;
+        and d.state <> 'open' and d.last_at < $2 and ${gone('d')}))`;
 
 /** Of what no row of image_info stands for, in its present round. */
 const ofNoImage = (outcome: string) => `
   not exists (select from image_info i where i.image_key = ${outcome}.image_key and ${outcome}.request_id = ${produced})
-  and not exists (select from corrections c where c.pipeline = $1 and c.image_key = ${outcome}.image_key)`;
+  and not exists (select from corrections c where c.pipeline = $4 and c.image_key = ${outcome}.image_key)`;
 
-const prunableResult = `r.pipeline = $1 and r.time < $3 and ${gone('r')} and ${ofNoImage('r')}`;
-const prunableLetter = `d.pipeline = $1 and d.state <> 'open' and d.last_at < $3 and ${gone('d')} and ${ofNoImage('d')}`;
+const prunableResult = `r.pipeline = $4 and r.time < $2 and ${gone('r')} and ${ofNoImage('r')}`;
+const prunableLetter = `d.pipeline = $4 and d.state <> 'open' and d.last_at < $2 and ${gone('d')} and ${ofNoImage('d')}`;
 
-const parameters = ({ pipeline, topic, before, firstOffsets }: PruneScope) => [
-  pipeline,
+const parameters = ({ topic, before, firstOffsets, pipeline }: PruneScope) => [
   topic,
   before,
   firstOffsets,
+  pipeline,
 ];
 
 export interface Prunable {
@@ -65,12 +65,12 @@ export async function timeBefore(pool: Pool, ageMs: number): Promise<Date> {
 
 export async function countPrunable(pool: Pool, scope: PruneScope): Promise<Prunable> {
   const { rows } = await pool.query<Prunable>(
-    `select (select count(*)::int8 from image_info i where ${prunableImage}) as images,
-       (select coalesce(sum(i.bytes), 0)::int8 from image_info i where ${prunableImage}) as bytes,
+    `select count(*)::int8 as images, coalesce(sum(i.bytes), 0)::int8 as bytes,
        (select count(*)::int8 from prediction_results r where ${prunableResult}) as results,
        (select count(*)::int8 from dead_letters d where ${prunableLetter}) as "deadLetters",
-       (select count(*)::int8 from dead_letters d where d.pipeline = $1 and d.state = 'open' and d.last_at < $3)
-         as "openDeadLetters"`,
+       (select count(*)::int8 from dead_letters d where d.pipeline = $4 and d.state = 'open' and d.last_at < $2)
+         as "openDeadLetters"
+     from image_info i where ${prunableImage}`,
     parameters(scope),
   );
   return rows[0]!;
@@ -91,15 +91,15 @@ export async function lockImages(
   return rows;
 }
 
-/** The rows of these images, and what was recorded of them in any round. */
+/** The rows of these images, and what any pipeline has recorded of them, in any round. */
 export async function deleteImages(
   client: PoolClient,
-  scope: PruneScope,
+  { topic, before, firstOffsets }: PruneScope,
   keys: readonly string[],
 ): Promise<void> {
   const old = (outcome: string, at: string) =>
-    `${outcome}.image_key = any($5) and ${outcome}.request_id like 'p:%' and ${at} < $3 and ${gone(outcome)} and $1 <> ''`;
-  const values = [...parameters(scope), keys];
+    `${outcome}.image_key = any($4) and ${outcome}.request_id like 'p:%' and ${at} < $2 and ${gone(outcome)}`;
+  const values = [topic, before, firstOffsets, keys];
   await client.query(`delete from prediction_results r where ${old('r', 'r.time')}`, values);
   await client.query(
     `delete from dead_letters d where ${old('d', 'd.last_at')} and d.state <> 'open'`,
@@ -114,19 +114,20 @@ export interface OldOutcome {
   imageKey: string | null;
 }
 
-/** Predictions or closed letters of what is no image of image_info. */
+/** Predictions or closed letters of what is no image of image_info; in the order of their ids, after the one given. */
 export async function oldOutcomes(
   pool: Pool,
   scope: PruneScope,
   table: 'prediction_results' | 'dead_letters',
+  after: number,
   limit: number,
 ): Promise<OldOutcome[]> {
   const [name, condition] =
     table === 'prediction_results' ? (['r', prunableResult] as const) : (['d', prunableLetter] as const);
   const { rows } = await pool.query<OldOutcome>(
     `select ${name}.id, ${name}.request_id as "requestId", ${name}.image_key as "imageKey"
-     from ${table} ${name} where ${condition} order by ${name}.id limit $5`,
-    [...parameters(scope), limit],
+     from ${table} ${name} where ${name}.id > $5 and ${condition} order by ${name}.id limit $6`,
+    [...parameters(scope), after, limit],
   );
   return rows;
 }
