@@ -2,11 +2,13 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isolatedDeclarationSync } from 'rolldown/experimental';
 
 /** What is found by its path in dist/. */
 const entries = [
-  // The program, and tools of the project.
+  // The program, what other programs import, and tools of the project.
   'main',
+  'library',
   'docs',
   'make-parts',
   'train-bundled',
@@ -104,6 +106,25 @@ const webAssembly = {
   },
 };
 
+/** What the library's types are made of: these files import no package, and each says its types in full. */
+const declarations = {
+  name: 'declarations',
+  generateBundle() {
+    for (const path of ['library', 'lib/base/classification', 'lib/base/errors']) {
+      const file = `src/${path}.ts`;
+      const { code, errors } = isolatedDeclarationSync(file, readFileSync(file, 'utf8'), {
+        stripInternal: true,
+      });
+      if (errors.length > 0) this.error(`${file}: ${errors[0].message}`);
+      this.emitFile({
+        type: 'asset',
+        fileName: `${path}.d.ts`,
+        source: code.replaceAll(/\.ts(?=")/g, '.js'),
+      });
+    }
+  },
+};
+
 /** What an earlier build left. Afterwards, so that a program that runs meanwhile finds its files. */
 const noLeftovers = {
   name: 'no-leftovers',
@@ -122,7 +143,7 @@ export default {
   platform: 'node',
   external,
   transform: { target: 'node20.20' },
-  plugins: [...lean, webAssembly, thirdParty, noLeftovers],
+  plugins: [...lean, declarations, webAssembly, thirdParty, noLeftovers],
   output: {
     dir: 'dist',
     entryFileNames: '[name].js',

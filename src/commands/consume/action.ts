@@ -21,7 +21,13 @@ import { openModelStore } from '../../lib/models/store/store.ts';
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
 import type { Tracing } from '../../lib/observe/tracing.ts';
-import { atStart, consume, isWaitedFor, type Share } from '../../lib/pipeline/consume/consume.ts';
+import {
+  atStart,
+  consume,
+  type ConsumeResult,
+  isWaitedFor,
+  type Share,
+} from '../../lib/pipeline/consume/consume.ts';
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
 import { type ConsumeEvent, endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
@@ -43,18 +49,25 @@ export interface ConsumeFlags {
 
 export default async function (context: Context, options: ConsumeFlags): Promise<void> {
   try {
-    await run(context, options);
+    const result = await runConsumer(context, options);
+    context.print(
+      result,
+      () =>
+        `${counted(result.predicted, 'prediction')}, ${counted(result.deadLettered, 'dead letter')} in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
+    );
   } catch (error) {
     // Told to stop while something was away: nothing was begun that is not recorded.
     if (!(context.signal.aborted && isWaitedFor(error))) throw error;
   }
 }
 
-async function run(context: Context, options: ConsumeFlags): Promise<void> {
+/** Until the signal or, with `untilDrained`, until caught up. */
+export async function runConsumer(context: Context, options: ConsumeFlags): Promise<ConsumeResult> {
   const { config, log } = context;
-  const { service, signal, onNotice } = context;
+  const { ownsProcess, service, signal, onNotice } = context;
   const replayFrom = options.from === undefined ? undefined : parseSince(options.from, new Date(), '--from');
-  signal.addEventListener('abort', () => endWithin(endMs), { once: true });
+  const endProcessWithin = ownsProcess ? endWithin : () => undefined;
+  signal.addEventListener('abort', () => endProcessWithin(endMs), { once: true });
   const readyAtOnce = options.group === true;
   const servers = watchServers(context);
   await using supervisor = supervised(service, { signal, onNotice, readyAtOnce, servers });
@@ -86,7 +99,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
   );
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
-    if (event.kind === 'giving up') endWithin(stuckMs);
+    if (event.kind === 'giving up') endProcessWithin(stuckMs);
     if (event.kind === 'waiting') servers.look();
     tell(event);
   };
@@ -144,7 +157,7 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         AbortSignal.any([context.signal, stopFollowing.signal]),
       );
   try {
-    const result = await consume(
+    return await consume(
       {
         pool: database.pool,
         topic,
@@ -171,11 +184,6 @@ async function run(context: Context, options: ConsumeFlags): Promise<void> {
         signal: context.signal,
       },
       share,
-    );
-    context.print(
-      result,
-      () =>
-        `${counted(result.predicted, 'prediction')}, ${counted(result.deadLettered, 'dead letter')} in ${result.seconds.toFixed(1)} s (${result.imagesPerSecond.toFixed(1)} images/s)`,
     );
   } finally {
     stopFollowing.abort();

@@ -1,10 +1,9 @@
 /** `--follow`: a line for each row that is written from now on, until Ctrl-C. */
 import type { Pool } from 'pg';
-import { pause } from '../../lib/base/flow/waiting.ts';
 import { printable } from '../../lib/base/printable.ts';
 import {
+  rowsFromNow,
   type Streamed,
-  streamEnd,
   type StreamPage,
   type StreamPlace,
 } from '../../lib/systems/database/tables/stream.ts';
@@ -12,10 +11,6 @@ import { jsonText } from './lines.ts';
 import { patientStart } from './opening.ts';
 import type { Context } from './run.ts';
 import { Waiting } from './service-log.ts';
-
-/** How often new rows are looked for, in milliseconds, and how many at a time. */
-const lookMs = 500;
-const pageSize = 500;
 
 interface Followed<Row> {
   after: (place: StreamPlace, limit: number) => Promise<StreamPage<Row>>;
@@ -32,19 +27,9 @@ export async function follow<Row>(
   const { json, signal } = context;
   using waiting = new Waiting(context.log);
   const patiently = patientStart(context, waiting);
-  try {
-    let place = await patiently(() => streamEnd(pool));
-    context.log.info('waiting for new ones (Ctrl-C stops)');
-    while (!signal.aborted) {
-      const page = await patiently(() => after(place, pageSize));
-      place = page.upTo;
-      for (const row of page.rows) {
-        const one = shown(row);
-        if (one !== null) process.stdout.write(`${json ? jsonText(one.document) : printable(one.line)}\n`);
-      }
-      if (page.rows.length < pageSize) await pause(lookMs, signal);
-    }
-  } catch (error) {
-    if (!signal.aborted) throw error;
+  const onBegun = () => context.log.info('waiting for new ones (Ctrl-C stops)');
+  for await (const row of rowsFromNow(pool, after, { patiently, signal, onBegun })) {
+    const one = shown(row);
+    if (one !== null) process.stdout.write(`${json ? jsonText(one.document) : printable(one.line)}\n`);
   }
 }

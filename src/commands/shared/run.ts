@@ -33,6 +33,8 @@ export interface Context extends ComposeOptions {
   stoppedBy: () => string | null;
   /** Stops the command as a signal does; it then fails with this. */
   giveUp: (error: VisionscaleError) => void;
+  /** False where the process is another program's, which uses the library: it is never ended from here. */
+  ownsProcess: boolean;
   /** A plain line for the person who waits, on stderr. Services log instead. */
   say: (text: string) => void;
   /** The result: the JSON document with --json, else the text. */
@@ -213,6 +215,7 @@ async function openContext(command: Command, interruption: Interruption): Promis
     signal,
     stoppedBy,
     giveUp: (error) => interruption.fail(error),
+    ownsProcess: true,
     onNotice: isService ? (text) => log.info(text) : say,
     say,
     print: (document, text) =>

@@ -1,5 +1,7 @@
 /** Reads a table of outcomes as a stream that skips no row, in whatever order their transactions commit. */
 import type { Pool, QueryResultRow } from 'pg';
+import type { Patience } from '../../../base/flow/retry.ts';
+import { pause } from '../../../base/flow/waiting.ts';
 
 /** A place in the stream: everything up to it was handed out. `tx` is a transaction id of the server, in digits. */
 export interface StreamPlace {
@@ -60,6 +62,33 @@ export async function rowsAfter<Row extends QueryResultRow>(
   const upTo = rows.length < limit ? seen : rows.at(-1)!.place;
   // A place from before a restore may lie ahead of the server's own count.
   return { rows, upTo: isAfter(upTo, place) ? upTo : place };
+}
+
+/** How often new rows are looked for, in milliseconds, and how many at a time. */
+const lookMs = 500;
+const pageSize = 500;
+
+/**
+ * Each row that is written from now on, until the signal; `onBegun` is called when it begins. A
+ * database that goes away is met with `patiently`, and nothing is passed over.
+ */
+export async function* rowsFromNow<Row>(
+  pool: Pool,
+  after: (place: StreamPlace, limit: number) => Promise<StreamPage<Row>>,
+  { patiently, signal, onBegun }: { patiently: Patience; signal: AbortSignal; onBegun?: () => void },
+): AsyncGenerator<Streamed<Row>> {
+  try {
+    let place = await patiently(() => streamEnd(pool));
+    onBegun?.();
+    while (!signal.aborted) {
+      const page = await patiently(() => after(place, pageSize));
+      place = page.upTo;
+      yield* page.rows;
+      if (page.rows.length < pageSize) await pause(lookMs, signal);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
 }
 
 /** Whether `a` comes after `b`. */
