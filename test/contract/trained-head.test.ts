@@ -1,18 +1,19 @@
 /** A head written into a network's file gives the answers that it was trained to give, in every engine. */
 import { describe, expect, it } from 'vitest';
-import { featureCount, featureNetwork } from '../../src/lib/learning/train/features/network.ts';
+import { featureNetwork } from '../../src/lib/learning/train/features/network.ts';
 import { fitHead, type Head } from '../../src/lib/learning/train/head/fit.ts';
-import { withHead } from '../../src/lib/learning/train/head/head.ts';
+import { layerOf } from '../../src/lib/learning/train/head/head.ts';
 import { engines } from '../../src/lib/models/classifier/engines/engines.ts';
+import { withHead } from '../../src/lib/models/onnx/head.ts';
 import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
-import { buildSqueezeNet11, readSqueezeNet11 } from '../../src/lib/models/onnx/squeezenet.ts';
 import { describeEngines } from '../support/engines.ts';
 import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
 import { thorough, thoroughTitle } from '../support/thorough.ts';
 
 const side = 224;
 const [count, classes] = [12, 3];
-const parent = readSqueezeNet11(parseOnnx(chanceSqueezeNet()));
+const parent = parseOnnx(chanceSqueezeNet());
+const { weights: extracting, features: featureCount } = featureNetwork(parent);
 const next = chance(11);
 /** Images of different brightness in each of the classes. */
 const images = Array.from({ length: count }, (_, i) =>
@@ -33,15 +34,15 @@ describe('a written head', () => {
     const title = 'is the trained head';
     const here = engine === 'onnx' || thorough;
     it.runIf(here)(here ? title : thoroughTitle(title), async () => {
-      await using extractor = await engines[engine].open(featureNetwork(parent.weights, side), { side });
+      await using extractor = await engines[engine].open(extracting, { side });
       const data = new Float32Array(count * featureCount);
       for (const [i, image] of images.entries())
         data.set(await extractor.run(image.slice(), 1), i * featureCount);
       const set = { data, features: featureCount, views: 1, labels, classes };
       const head = fitHead(set, { images: Int32Array.from(labels.keys()), views: [0], penalty: 0.01 });
 
-      const network = buildSqueezeNet11(withHead(parent.weights, head), { finalRelu: false });
-      await using session = await engines[engine].open(serializeOnnx(network), { side });
+      const network = serializeOnnx(withHead(parent, layerOf(head)));
+      await using session = await engines[engine].open(network, { side });
       let negative = 0;
       for (const [i, image] of images.entries()) {
         const wanted = scores(head, data.subarray(i * featureCount, (i + 1) * featureCount));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colouredPng, openFolders, writeColours, type Folders } from '../support/class-folders.ts';
+import { writeConvModel } from '../support/conv-model.ts';
 import { presentEngines } from '../support/engines.ts';
 import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
@@ -83,6 +84,36 @@ describe('train --mode head', () => {
       metrics: { top1: 1 },
       training: { mode: 'head', data: digest, heldOut: digest, seed: 1 },
     });
+  });
+
+  it('learns on a network of another kind, which is then sorted with', async () => {
+    const other = join(rig.dir, 'conv');
+    await writeConvModel(other, 10);
+    const { code, stdout, stderr } = await rig.run([
+      ...['train', folders.path, '--name', 'colours-conv', '--from', other, '--json'],
+    ]);
+    expect(stderr).not.toContain('cannot start');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ top1: 1, model: 'colours-conv' });
+    const labels = await rig.run(['classify', folders.path, '--local', '--model', 'colours-conv', '--json']);
+    const rows = labels.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { image: string; category: string });
+    expect(rows.length).toBe(3 * each);
+    for (const { image, category } of rows) expect(image.startsWith(`${category}/`)).toBe(true);
+    const network = await rig.run([
+      'train',
+      folders.path,
+      '--name',
+      'whole',
+      '--from',
+      other,
+      '--mode',
+      'full',
+    ]);
+    expect(network.code).toBe(1);
+    expect(network.stderr).toMatch(/tfjs-node|Mode full needs a SqueezeNet 1.1/);
   });
 
   it('is used once `model use` says so', async () => {

@@ -1,6 +1,8 @@
 /** What `model add` does: checks a model, puts it into the store, and says what it found. */
 import type { ModelOutput } from '../../lib/base/classification.ts';
 import { counted } from '../../lib/base/report/table.ts';
+import type { Preset } from '../../lib/models/format/published.ts';
+import type { Interpolation } from '../../lib/models/images/resize.ts';
 import { addModel } from '../../lib/models/store/add.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
@@ -14,6 +16,8 @@ export interface AddModelFlags {
   resize?: number;
   mean?: [number, number, number];
   std?: [number, number, number];
+  interpolation?: Interpolation;
+  preset?: Preset;
   output?: ModelOutput;
 }
 
@@ -21,7 +25,7 @@ export default async function (context: Context, path: string, flags: AddModelFl
   const store = openModelStore(context.config.models);
   const { entry, check, warnings } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
   const { name, version, digest, manifest } = entry;
-  const { resize, crop, mean, std } = manifest!.preprocessing;
+  const { resize, crop, mean, std, interpolation = 'bilinear', squash = false } = manifest!.preprocessing;
   const { output, outputReason } = manifest!;
   for (const warning of warnings) context.say(warning);
   context.print(
@@ -38,7 +42,7 @@ export default async function (context: Context, path: string, flags: AddModelFl
     },
     () =>
       `added ${entryLabel(entry)}: ${counted(check.classes, 'class', 'classes')}, the outputs are ${output} (${outputReason})\n` +
-      `images: shorter side to ${resize}, centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
+      `images: ${squash ? 'both sides' : 'shorter side'} to ${resize} (${interpolation}), centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
       `Use it: visionscale model use ${entryLabel(entry)}`,
   );
 }

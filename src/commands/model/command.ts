@@ -1,6 +1,8 @@
 /** `visionscale model …` */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { outputKinds } from '../../lib/base/classification.ts';
+import type { Preset } from '../../lib/models/format/published.ts';
+import type { Interpolation } from '../../lib/models/images/resize.ts';
 import { countAbove0 } from '../shared/arguments.ts';
 import { infrastructure, run, withSettings } from '../shared/run.ts';
 import type { AddModelFlags } from './add.ts';
@@ -113,6 +115,16 @@ function add(): Command {
       )
       .addOption(new Option('--std <r,g,b>', 'Standard deviation to divide by').argParser(perChannel))
       .addOption(
+        new Option('--preset <name>', 'Mean and standard deviation by name').choices([
+          ...(['imagenet', 'tf', 'lite', 'clip'] satisfies Preset[]),
+        ]),
+      )
+      .addOption(
+        new Option('--interpolation <filter>', 'How to resize (default: bilinear)').choices([
+          ...(['bilinear', 'bicubic'] satisfies Interpolation[]),
+        ]),
+      )
+      .addOption(
         new Option('--output <kind>', 'What the network returns (default: found by test inferences)').choices(
           [...outputKinds],
         ),
@@ -120,7 +132,9 @@ function add(): Command {
       .addHelpText(
         'after',
         '\nExample:\n  $ visionscale model add resnet18.onnx --name resnet18 --labels imagenet.txt \\\n' +
-          '      --size 224 --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
+          '      --size 224 --resize 256 --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225\n\n' +
+          'What model.json, preprocessor_config.json (Hugging Face) or config.json (timm)\n' +
+          'beside the weights say holds where no flag does; what they ask for and cannot\nbe done is refused.',
       ),
     storeSettings,
   ).action((path: string, options: AddModelFlags, command: Command) =>

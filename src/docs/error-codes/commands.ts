@@ -68,7 +68,8 @@ export const learningCodes = {
     'The model has no such label; nothing was recorded. Correct it, or add `--new` for a new class.',
   no_corrections:
     'There are no corrected images to train on. Export some, sort them, and run `visionscale correct`.',
-  parent_unsuitable: 'Training cannot start from this model. Use a SqueezeNet 1.1 with float32 weights.',
+  parent_unsuitable:
+    'Training cannot start from this model. Mode head takes classifiers with float32 weights that end in a linear layer, mode full a SqueezeNet 1.1.',
   training_diverged: 'The loss became NaN or infinite. Try another `--seed`, or fewer classes.',
   training_invalid: 'Training is not possible with these settings. The message names them.',
   unknown_classes:

@@ -120,7 +120,7 @@ describe('labels', () => {
 
   it('are found beside the weights, a config.json only where it has some', async () => {
     await using model = await writeTinyModel('mean', { 'config.json': '{"id2label": {"0": "huggy"}}' });
-    const find = () => findLabels(model.path);
+    const find = () => findLabels([model.path]);
     expect(await find()).toEqual(['red', 'green', 'blue']);
     await rm(join(model.path, 'labels.txt'));
     expect(await find()).toEqual(['huggy']);

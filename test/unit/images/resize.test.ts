@@ -14,7 +14,7 @@ import { pattern, shortDigest } from '../../support/images.ts';
 
 const whole = (width: number, height: number) => ({ left: 0, top: 0, width, height });
 
-describe('Image.resize(…, BILINEAR)', () => {
+describe('Image.resize(…, BILINEAR), and BICUBIC', () => {
   it('down, 5×4 to 3×3', () => {
     const { data } = resizeWindow(pattern(5, 4), { width: 3, height: 3 }, whole(3, 3));
     // prettier-ignore
@@ -32,6 +32,14 @@ describe('Image.resize(…, BILINEAR)', () => {
       28, 16, 4, 17, 19, 4, 20, 23, 5, 23, 27, 7, 27, 30, 8, 30, 34, 11, 33, 37, 13, 36, 23, 5, 17, 26, 5, 21, 30, 6,
       25, 34, 8, 30, 37, 9, 35, 41, 12, 40, 44, 14, 43, 26, 6, 17, 29, 6, 21, 33, 7, 26, 37, 9, 32, 40, 10, 38, 44, 13,
       43, 47, 15, 47,
+    ]);
+  });
+
+  it('bicubic, 5×4 to 3×3', () => {
+    const { data } = resizeWindow(pattern(5, 4), { width: 3, height: 3 }, whole(3, 3), 'bicubic');
+    // prettier-ignore
+    expect([...data]).toEqual([
+      4, 1, 17, 16, 5, 19, 28, 14, 20, 22, 5, 20, 34, 9, 32, 46, 18, 44, 39, 8, 22, 51, 12, 45, 63, 21, 68,
     ]);
   });
 
@@ -70,6 +78,23 @@ describe('Resize(256), CenterCrop(224)', () => {
     const image = pattern(width, height);
     const { size, window } = cropWindow(image, imagenetPreprocessing);
     expect(shortDigest(resizeWindow(image, size, window).data)).toBe(expected);
+  });
+
+  it.each([
+    [500, 375, '2eff2450986c8422'],
+    [375, 500, '5da06d0505aceaaa'],
+    [256, 256, '4f9f2c5cd447a6b2'],
+    [300, 256, 'ee7aa482eb24b9ce'],
+    [224, 1000, '8d871a9f69a1bb0a'],
+    [1, 1, '224fbeab9265ebcb'],
+    [64, 48, '2635d4d0ee9eaef1'],
+    [1001, 667, '042fe2c932caafac'],
+    [257, 259, '448ebff71ad2abe3'],
+    [100, 101, '5684a8f742ef6bd5'],
+  ])('%i×%i, bicubic', (width, height, expected) => {
+    const image = pattern(width, height);
+    const { size, window } = cropWindow(image, imagenetPreprocessing);
+    expect(shortDigest(resizeWindow(image, size, window, 'bicubic').data)).toBe(expected);
   });
 
   it.each([

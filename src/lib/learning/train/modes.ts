@@ -1,14 +1,15 @@
-/** The modes of training: each turns a parent, or nothing, and labelled images into the weights of a SqueezeNet. */
+/** The modes of training: each turns a parent, or nothing, and labelled images into a network. */
 import { join } from 'node:path';
 import type { Device, EngineName } from '../../models/classifier/classifier.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import { imagenetPreprocessing, type Preprocessing } from '../../models/images/preprocess.ts';
-import type { SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
-import type { SqueezeNetWeights } from '../../models/onnx/squeezenet.ts';
+import { headFeatures } from '../../models/onnx/head.ts';
+import type { OnnxModel } from '../../models/onnx/onnx.ts';
+import { buildSqueezeNet11, readSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import type { Example } from '../datasets/dataset.ts';
 import type { Row } from '../groups/likeness.ts';
 import type { EpochMetrics, TrainEvent } from './events.ts';
-import { featureCount, zooms } from './features/network.ts';
+import { featureNetwork, zooms } from './features/network.ts';
 import { featuresOf, trainHead, viewsOfEach, type HeadEvent } from './head/head.ts';
 import type { Sets } from './hold-out.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
@@ -42,13 +43,13 @@ export interface ModeOptions {
 }
 
 /** A network, and how it is to see images. */
-export interface Parent extends SqueezeNet11 {
+export interface Parent {
+  graph: OnnxModel;
   preprocessing: Preprocessing;
 }
 
 export interface Trained {
-  weights: SqueezeNetWeights;
-  finalRelu: boolean;
+  graph: OnnxModel;
   preprocessing: Preprocessing;
   /** For the manifest. */
   details: Record<string, unknown>;
@@ -65,10 +66,12 @@ export async function describeImages(
   examples: readonly Example[],
   parent: Parent,
 ): Promise<Row[]> {
-  const views = options.mode === 'head' ? viewsOfEach(examples.length) : 1;
+  const network = featureNetwork(parent.graph);
+  const { features } = network;
+  const views = options.mode === 'head' ? viewsOfEach(examples.length, features) : 1;
   const cacheDir = featureDirectory(options);
-  const { data } = await featuresOf({ ...options, train: examples, parent, cacheDir }, views);
-  return examples.map((_, i) => data.slice(i * views * featureCount, (i * views + 1) * featureCount));
+  const { data } = await featuresOf({ ...options, train: examples, parent, cacheDir }, network, views);
+  return examples.map((_, i) => data.slice(i * views * features, (i * views + 1) * features));
 }
 
 function featureDirectory({ workDir }: ModeOptions): string {
@@ -89,14 +92,14 @@ export async function trainMode(
 }
 
 async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise<Trained> {
-  const { weights, preprocessing, chosen, ungroupedTop1 } = await trainHead({
+  const { graph, preprocessing, chosen, ungroupedTop1 } = await trainHead({
     ...options,
     ...sets,
     parent,
     cacheDir: featureDirectory(options),
     // Where images were described before they were divided, their features are on disk, and were told of.
     ...(sets.isDescribed && {
-      views: viewsOfEach(sets.train.length + sets.held.length),
+      views: viewsOfEach(sets.train.length + sets.held.length, headFeatures(parent.graph)),
       onEvent: (event) => {
         if (event.kind !== 'features' && event.kind !== 'features-ready') options.onEvent(event);
       },
@@ -104,14 +107,7 @@ async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise
   });
   const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
   const details = { crossValidation };
-  return {
-    weights,
-    finalRelu: false,
-    preprocessing,
-    details,
-    ungroupedTop1,
-    crossValidatedTop1: chosen.top1,
-  };
+  return { graph, preprocessing, details, ungroupedTop1, crossValidatedTop1: chosen.top1 };
 }
 
 async function networkOf(
@@ -120,13 +116,14 @@ async function networkOf(
   parent: Parent | undefined,
 ): Promise<Trained> {
   const preprocessing = parent?.preprocessing ?? imagenetAt(options.inputSize);
+  const initial = parent && readSqueezeNet11(parent.graph);
   const { autoOrient, limits, batchSize } = options;
   const made = await options.trainNetwork({
     ...options,
     ...sets,
-    initial: parent?.weights ?? null,
+    initial: initial?.weights ?? null,
     // From scratch without it: a class whose ReLU is dead at the start gets no gradient and never comes to life.
-    finalRelu: parent?.finalRelu ?? false,
+    finalRelu: initial?.finalRelu ?? false,
     ...(batchSize !== undefined && { recipe: { batchSize } }),
     inputSize: preprocessing.crop,
     preprocessing,
@@ -134,7 +131,8 @@ async function networkOf(
   });
   const { weights, finalRelu, history, bestEpoch, stoppedEarly } = made;
   const details = { epochs: history.length, bestEpoch, stoppedEarly };
-  return { weights, finalRelu, preprocessing, history, details };
+  const graph = buildSqueezeNet11(weights, { finalRelu, inputSize: preprocessing.crop });
+  return { graph, preprocessing, history, details };
 }
 
 /** ImageNet's, in proportion to the size wanted. */

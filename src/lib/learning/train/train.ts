@@ -7,9 +7,9 @@ import type { Classifier } from '../../models/classifier/classifier.ts';
 import { inSharedMemory } from '../../models/format/model-files.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
 import type { Preprocessing } from '../../models/images/preprocess.ts';
-import { serializeOnnx, parseOnnx } from '../../models/onnx/onnx.ts';
-import { readSqueezeNet11, type SqueezeNet11 } from '../../models/onnx/squeezenet-read.ts';
-import { buildSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
+import { headFeatures } from '../../models/onnx/head.ts';
+import { type OnnxModel, parseOnnx, serializeOnnx } from '../../models/onnx/onnx.ts';
+import { readSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
@@ -21,7 +21,14 @@ import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import type { GroupOf } from '../groups/names.ts';
 import { featureBytes } from './features/network.ts';
 import { holdOut, type Sets } from './hold-out.ts';
-import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
+import {
+  describeImages,
+  trainMode,
+  type ModeEvent,
+  type ModeOptions,
+  type TrainMode,
+  type Trained,
+} from './modes.ts';
 import { compareWithFormer, formerVersion, type VersionComparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
@@ -122,14 +129,14 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   if (mode !== 'head') await requireRoom(options.workDir, checkpointBytes, 'a checkpoint of the training');
   if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
-  const from = parent && { ...readParent(parent), preprocessing: parent.preprocessing };
+  const from = parent && { graph: readParent(parent, mode), preprocessing: parent.preprocessing };
   const corrected = await options.corrections?.();
   const found = await readSets({
     ...options,
     corrected,
     onProgress: (files) => onEvent({ kind: 'reading', files }),
   });
-  if (mode === 'head') await tellFewRoom(options, found);
+  if (from && mode === 'head') await tellFewRoom(options, found, headFeatures(from.graph));
   const sets = await holdOut(found, {
     ...options,
     pattern: options.groupBy,
@@ -142,8 +149,8 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   const interrupted = signal.aborted;
   if (interrupted) onEvent({ kind: 'interrupted' });
 
-  const { weights, finalRelu, preprocessing, details, history } = trained;
-  const onnx = serializeOnnx(buildSqueezeNet11(weights, { finalRelu, inputSize: preprocessing.crop }));
+  const { graph, preprocessing, details, history } = trained;
+  const onnx = serializeOnnx(graph);
   // Judged before it is installed, for its manifest says how good it is; by the very path that inference takes.
   const model = inMemory(options.name, onnx, sets.labels, preprocessing);
   const judgement = await judgeWith(options, model, sets);
@@ -212,8 +219,12 @@ function holdOutNotes(sets: Sets, trained: Trained, { val }: TrainOptions): Hold
 }
 
 /** Features that the disk does not take are computed again the next time: no reason to stop. */
-async function tellFewRoom({ workDir, onNotice }: TrainOptions, { train }: FoundSets): Promise<void> {
-  const needed = train.length * featureBytes;
+async function tellFewRoom(
+  { workDir, onNotice }: TrainOptions,
+  { train }: FoundSets,
+  features: number,
+): Promise<void> {
+  const needed = train.length * featureBytes(features);
   const free = await freeBytes(workDir);
   if (free === undefined || free >= needed) return;
   const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20)} MB`;
@@ -250,18 +261,25 @@ async function judgeWith(
   return await judge(classifier, labels, held, { signal, onProgress, maxBytes: options.limits.maxBytes });
 }
 
-/** Throws a VisionscaleError `parent_unsuitable`. */
-function readParent({ info, weights }: LoadedModel): SqueezeNet11 {
+/** Of what the mode can train. Throws a VisionscaleError `parent_unsuitable`. */
+function readParent({ info, weights }: LoadedModel, mode: TrainMode): OnnxModel {
   try {
-    return readSqueezeNet11(parseOnnx(weights));
+    const graph = parseOnnx(weights);
+    if (mode === 'head') headFeatures(graph);
+    else readSqueezeNet11(graph);
+    return graph;
   } catch (cause) {
     if (!(cause instanceof VisionscaleError)) throw cause;
-    throw new VisionscaleError(`training cannot start from ${info.name}@${info.version}: ${cause.message}`, {
-      code: 'parent_unsuitable',
-      hint:
-        'Use a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1 (visionscale model pull imagenet gets it).\n' +
-        'Instead of a quantised model, use the one it was made from.',
-      cause,
-    });
+    throw new VisionscaleError(
+      `training (${mode}) cannot start from ${info.name}@${info.version}: ${cause.message}`,
+      {
+        code: 'parent_unsuitable',
+        hint:
+          mode === 'head'
+            ? 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull imagenet gets it).'
+            : 'Mode full needs a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1. Mode head takes other networks.',
+        cause,
+      },
+    );
   }
 }

@@ -17,15 +17,18 @@ export async function readLabels(file: string): Promise<string[]> {
   return parseLabels(text, basename(file));
 }
 
-/** Of the file beside the weights that has them. Throws `labels_missing`, `model_invalid`. */
-export async function findLabels(directory: string): Promise<string[]> {
-  for (const name of usualNames) {
+/** Of the first file in these directories that has them. Throws `labels_missing`, `model_invalid`. */
+export async function findLabels(directories: readonly [string, ...string[]]): Promise<string[]> {
+  const places = [...new Set(directories)].flatMap((directory) =>
+    usualNames.map((name) => ({ directory, name })),
+  );
+  for (const { directory, name } of places) {
     const text = await readModelText(join(directory, name), maxBytes);
     // A config.json may be about anything.
-    if (text === undefined || (name === 'config.json' && !/"(id2label|label2id)"/.test(text))) continue;
+    if (text === undefined || (name === 'config.json' && !/"(id2label|label2id|label_names)"/.test(text))) continue;
     return parseLabels(text, name);
   }
-  throw missing(join(directory, usualNames[0]));
+  throw missing(join(directories[0], usualNames[0]));
 }
 
 /**
@@ -84,7 +87,7 @@ function ofLiteral(literal: Literal[] | LiteralMap, name: string): string[] {
     });
     return checkLabels(labels, name);
   }
-  for (const key of ['id2label', 'label2id', 'labels', 'classes', 'class_names', 'names']) {
+  for (const key of ['id2label', 'label2id', 'labels', 'classes', 'class_names', 'label_names', 'names']) {
     const inner = literal.get(key);
     if (typeof inner === 'object' && inner !== null) return ofLiteral(inner, name);
   }

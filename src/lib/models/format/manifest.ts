@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { outputKinds } from '../../base/classification.ts';
 import { errorMessage } from '../../base/errors.ts';
 import { imagenetPreprocessing } from '../images/preprocess.ts';
+import { interpolations } from '../images/resize.ts';
 import { invalidModel } from './model-files.ts';
 
 const side = z.int().min(8).max(4096);
@@ -15,6 +16,8 @@ const preprocessing = z
     crop: side.default(imagenetPreprocessing.crop),
     mean: perChannel.default([...imagenetPreprocessing.mean]),
     std: z.tuple([deviation, deviation, deviation]).default([...imagenetPreprocessing.std]),
+    interpolation: z.enum(interpolations).optional(),
+    squash: z.boolean().optional(),
   })
   .refine(({ resize, crop }) => crop <= resize, { message: 'crop must not exceed resize', path: ['crop'] });
 

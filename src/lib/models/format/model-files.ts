@@ -55,9 +55,12 @@ export function inSharedMemory(bytes: Uint8Array): Uint8Array<SharedArrayBuffer>
   return shared;
 }
 
-/** `model.onnx`, else the only .onnx file. Throws model_not_found or model_invalid. */
+/** `model.onnx`, else the only .onnx file; where there is none, those of the folder `onnx`. Throws model_not_found or model_invalid. */
 export async function findWeights(directory: string): Promise<string> {
-  const names = (await readdir(directory)).filter((name) => name.toLowerCase().endsWith('.onnx')).sort();
+  const all = await readdir(directory);
+  const names = all.filter((name) => name.toLowerCase().endsWith('.onnx')).sort();
+  // As on the Hugging Face hub.
+  if (names.length === 0 && all.includes('onnx')) return findWeights(join(directory, 'onnx'));
   if (names.includes('model.onnx')) return join(directory, 'model.onnx');
   if (names.length > 1) {
     throw invalidModel(`${directory} holds ${names.length} models: ${names.slice(0, 5).join(', ')}`, {

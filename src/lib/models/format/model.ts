@@ -37,7 +37,7 @@ export async function loadModel(path: string): Promise<LoadedModel> {
   const manifestText = await readModelText(join(directory, 'model.json'), MAX_TEXT);
   const manifest = manifestText === undefined ? defaultManifest : parseManifest(manifestText);
   const labels =
-    manifest.labels === undefined ? await findLabels(directory) : checkLabels(manifest.labels, 'model.json');
+    manifest.labels === undefined ? await findLabels([directory]) : checkLabels(manifest.labels, 'model.json');
   const weights = await readModelFile(file, MAX_WEIGHTS);
   if (weights === undefined) throw notFound(file);
   const digest = `sha256:${createHash('sha256').update(weights).digest('hex')}`;

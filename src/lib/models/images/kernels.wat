@@ -1,4 +1,5 @@
-;; The loops over all pixels, four values at a time. Integers are Pillow's: 8-bit samples times weights of 22 bits, halves rounded up.
+;; The loops over all pixels, four values at a time. Integers are Pillow's: 8-bit samples times weights of 22 bits, halves rounded up,
+;; and what lies beyond 0 and 255, as bicubic weights may make it, is cut off by the narrowing.
 ;; `npm run kernels` writes this into kernels.ts. Every buffer has 16 bytes behind it that may be read and overwritten.
 (module
   (memory (export "memory") 1)
@@ -27,7 +28,7 @@
           (local.set $pixel (i32.add (local.get $pixel) (i32.const 3)))
           (local.set $weight (i32.add (local.get $weight) (i32.const 4)))
           (br_if $tap (i32.lt_u (local.get $weight) (local.get $end))))
-        (local.set $sum (i32x4.shr_u (local.get $sum) (i32.const 22)))
+        (local.set $sum (i32x4.shr_s (local.get $sum) (i32.const 22)))
         (local.set $sum (i16x8.narrow_i32x4_u (local.get $sum) (local.get $sum)))
         (v128.store32_lane 0 (local.get $to) (i8x16.narrow_i16x8_u (local.get $sum) (local.get $sum)))
         (local.set $to (i32.add (local.get $to) (i32.const 3)))
@@ -75,9 +76,9 @@
           (br_if $tap (i32.lt_u (local.get $weight) (local.get $end))))
         (v128.store (i32.add (local.get $to) (local.get $i)) (i8x16.narrow_i16x8_u
           (i16x8.narrow_i32x4_u
-            (i32x4.shr_u (local.get $a) (i32.const 22)) (i32x4.shr_u (local.get $b) (i32.const 22)))
+            (i32x4.shr_s (local.get $a) (i32.const 22)) (i32x4.shr_s (local.get $b) (i32.const 22)))
           (i16x8.narrow_i32x4_u
-            (i32x4.shr_u (local.get $c) (i32.const 22)) (i32x4.shr_u (local.get $d) (i32.const 22)))))
+            (i32x4.shr_s (local.get $c) (i32.const 22)) (i32x4.shr_s (local.get $d) (i32.const 22)))))
         (local.set $i (i32.add (local.get $i) (i32.const 16)))
         (br_if $samples (i32.lt_u (local.get $i) (local.get $rowBytes))))
       (local.set $to (i32.add (local.get $to) (local.get $rowBytes)))

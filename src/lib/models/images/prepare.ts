@@ -53,7 +53,7 @@ interface DecodedCrop {
 const maxAspect = 4;
 
 /**
- * The crop that the network sees, by libvips' linear resize, which rounds otherwise than Pillow's: 199 of 200 photographs
+ * The crop that the network sees, by libvips' resize, which rounds otherwise than Pillow's: 199 of 200 photographs
  * keep their top category. What has alpha, 16 bits, ink or an extreme shape is decoded as `decodeImage` does it. Throws as
  * that does.
  */
@@ -90,7 +90,7 @@ async function cropWithSharp(
   const upright = onItsSide ? { width: height, height: width } : { width, height };
   const { size, window } = cropWindow(upright, preprocessing);
   const data = await sharp(sharpInput(bytes, header), { ...sharpOptions(header, limits), autoOrient: turn })
-    .resize(size.width, size.height, { fit: 'fill', kernel: 'linear' })
+    .resize(size.width, size.height, { fit: 'fill', kernel: preprocessing.interpolation === 'bicubic' ? 'cubic' : 'linear' })
     .extract(window)
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })

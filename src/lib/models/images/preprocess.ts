@@ -1,7 +1,7 @@
 /** RGB pixels to the input of a network, as torchvision's Resize, CenterCrop, ToTensor and Normalize do it. */
 import { Layout, withKernels } from './kernels.ts';
 import type { RgbImage } from './pixels.ts';
-import { resizeWindow, type Window } from './resize.ts';
+import { type Interpolation, resizeWindow, type Window } from './resize.ts';
 
 /** How a model wants its images; part of its manifest. */
 export interface Preprocessing {
@@ -12,6 +12,10 @@ export interface Preprocessing {
   /** Per channel (red, green, blue), of values between 0 and 1. */
   mean: readonly [number, number, number];
   std: readonly [number, number, number];
+  /** Default: bilinear. */
+  interpolation?: Interpolation | undefined;
+  /** Both sides are resized to `resize`, whatever the shape; default: the longer one keeps its proportion. */
+  squash?: boolean | undefined;
 }
 
 /** torchvision's transform of every ImageNet network, `squeezenet1_1` among them. */
@@ -29,7 +33,7 @@ export function openPreprocess(preprocessing: Preprocessing, lend = false): Prep
   const normalize = openNormalize(preprocessing, lend);
   return (image) => {
     const { size, window } = cropWindow(image, preprocessing);
-    return normalize(resizeWindow(image, size, window));
+    return normalize(resizeWindow(image, size, window, preprocessing.interpolation));
   };
 }
 
@@ -48,10 +52,14 @@ export function openNormalize({ crop, mean, std }: Preprocessing, lend = false):
 }
 
 /** The size to resize to and the window of it that the centre crop leaves. */
-export function cropWindow(image: { width: number; height: number }, { resize, crop }: Preprocessing) {
+export function cropWindow(
+  image: { width: number; height: number },
+  { resize, crop, squash = false }: Preprocessing,
+) {
   const { width, height } = image;
-  const size =
-    width <= height
+  const size = squash
+    ? { width: resize, height: resize }
+    : width <= height
       ? { width: resize, height: Math.trunc((resize * height) / width) }
       : { width: Math.trunc((resize * width) / height), height: resize };
   const left = roundHalfEven((size.width - crop) / 2);

@@ -1,6 +1,10 @@
-/** Pillow's antialiased bilinear resize, bit for bit, computing only a window of the result. */
+/** Pillow's antialiased bilinear and bicubic resize, bit for bit, computing only a window of the result. */
 import { Layout, withKernels } from './kernels.ts';
 import type { RgbImage } from './pixels.ts';
+
+export const interpolations = ['bilinear', 'bicubic'] as const;
+
+export type Interpolation = (typeof interpolations)[number];
 
 export interface Size {
   width: number;
@@ -29,11 +33,17 @@ const stripBytes = 256 * 1024;
 
 /**
  * The pixels of `window` in `image` resized to `size`: horizontally, rounded to 8 bits, then vertically, in integers, as
- * `Image.resize(size, BILINEAR)` computes them.
+ * `Image.resize(size, BILINEAR)` or `BICUBIC` computes them.
  */
-export function resizeWindow(image: RgbImage, size: Size, window: Window): RgbImage {
-  const across = triangleWeights(image.width, size.width, window.left, window.width);
-  const down = triangleWeights(image.height, size.height, window.top, window.height);
+export function resizeWindow(
+  image: RgbImage,
+  size: Size,
+  window: Window,
+  interpolation: Interpolation = 'bilinear',
+): RgbImage {
+  const filter = filters[interpolation];
+  const across = weightsOf(filter, image.width, size.width, window.left, window.width);
+  const down = weightsOf(filter, image.height, size.height, window.top, window.height);
   const last = window.height - 1;
   const firstRow = down.starts[0]!;
   const rows = down.starts[last]! + down.counts[last]! - firstRow;
@@ -61,28 +71,49 @@ export function resizeWindow(image: RgbImage, size: Size, window: Window): RgbIm
   });
 }
 
+/** What a source pixel at a distance weighs, up to `reach`, in pixels of the result (of the source, where that is smaller). */
+interface Filter {
+  reach: number;
+  at: (distance: number) => number;
+}
+
+const filters: Record<Interpolation, Filter> = {
+  bilinear: { reach: 1, at: (x) => Math.max(1 - Math.abs(x), 0) },
+  bicubic: { reach: 2, at: cubic },
+};
+
+/** Keys' cubic with a = −0.5, in Pillow's order of operations. */
+function cubic(distance: number): number {
+  const a = -0.5;
+  const x = Math.abs(distance);
+  if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+  return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
 /** Weights of the output pixels `first` to `first + count - 1` along one axis. */
-function triangleWeights(inSize: number, outSize: number, first: number, count: number): Weights {
+function weightsOf(filter: Filter, inSize: number, outSize: number, first: number, count: number): Weights {
   const scale = inSize / outSize;
-  const support = Math.max(scale, 1);
+  const stretch = Math.max(scale, 1);
+  const support = filter.reach * stretch;
   const stride = Math.ceil(support) * 2 + 1;
   const starts = new Int32Array(count);
   const counts = new Int32Array(count);
   const values = new Int32Array(count * stride);
   const exact = new Float64Array(stride);
-  const inverse = 1 / support;
+  const inverse = 1 / stretch;
   for (let i = 0; i < count; i++) {
     const centre = (first + i + 0.5) * scale;
     const start = Math.max(Math.trunc(centre - support + 0.5), 0);
     const taps = Math.min(Math.trunc(centre + support + 0.5), inSize) - start;
     let sum = 0;
     for (let t = 0; t < taps; t++) {
-      const weight = Math.max(1 - Math.abs((t + start - centre + 0.5) * inverse), 0);
+      const weight = filter.at((t + start - centre + 0.5) * inverse);
       exact[t] = weight;
       sum += weight;
     }
     for (let t = 0; t < taps; t++) {
-      values[i * stride + t] = Math.trunc(0.5 + (exact[t]! / sum) * (1 << PRECISION));
+      const share = (exact[t]! / sum) * (1 << PRECISION);
+      values[i * stride + t] = Math.trunc(share < 0 ? share - 0.5 : share + 0.5);
     }
     starts[i] = start;
     counts[i] = taps;

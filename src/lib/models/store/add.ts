@@ -8,7 +8,9 @@ import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/l
 import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
 import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
 import { decideOutput } from '../format/output-kind.ts';
+import { type Preset, presets, publishedPreprocessing } from '../format/published.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
+import type { Interpolation } from '../images/resize.ts';
 import { makeNode } from '../onnx/graph.ts';
 import { type OnnxModel } from '../onnx/graph.ts';
 import { serializeOnnx } from '../onnx/onnx.ts';
@@ -28,6 +30,9 @@ export interface AddModelOptions {
   resize?: number;
   mean?: readonly [number, number, number];
   std?: readonly [number, number, number];
+  interpolation?: Interpolation;
+  /** Mean and deviation by name. */
+  preset?: Preset;
   /** By default what a test inference shows. */
   output?: ModelOutput;
 }
@@ -50,9 +55,13 @@ export async function addModel(store: ModelStore, path: string, options: AddMode
   const isState = isPth(bytes);
   const weights = isState ? pthToOnnx(bytes) : bytes;
   const beside = await manifestBeside(directory, weights);
+  // Those who publish models put the weights into a folder `onnx` below the rest.
+  const published = basename(directory) === 'onnx' ? dirname(directory) : directory;
+  if (beside.preprocessing === undefined && !saysAll(options))
+    beside.preprocessing = await publishedPreprocessing(published);
   const { model, side } = checkGraph(weights);
   const preprocessing = preprocessingOf(options, beside, side);
-  const labels = await labelsOf(options, beside, directory);
+  const labels = await labelsOf(options, beside, [directory, published]);
   const check = await checkInference(weights, preprocessing.crop);
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
@@ -86,9 +95,19 @@ export async function addModel(store: ModelStore, path: string, options: AddMode
   return { entry, check: { ...check, output }, warnings };
 }
 
-async function labelsOf(options: AddModelOptions, beside: Beside, directory: string): Promise<string[]> {
+async function labelsOf(
+  options: AddModelOptions,
+  beside: Beside,
+  directories: readonly [string, string],
+): Promise<string[]> {
   if (options.labels !== undefined) return readLabels(options.labels);
-  return beside.labels === undefined ? findLabels(directory) : checkLabels(beside.labels, 'model.json');
+  return beside.labels === undefined ? findLabels(directories) : checkLabels(beside.labels, 'model.json');
+}
+
+/** Whether flags leave nothing for a file to say. */
+function saysAll({ size, crop, resize, mean, std, preset, interpolation }: AddModelOptions): boolean {
+  const isScaled = (mean !== undefined && std !== undefined) || preset !== undefined;
+  return (size ?? crop) !== undefined && resize !== undefined && isScaled && interpolation !== undefined;
 }
 
 /** ImageNet's own lists have such: no reason to refuse them. */
@@ -119,7 +138,7 @@ async function locate(given: string): Promise<{ file: string; directory: string 
 interface Beside {
   labels?: string[];
   output?: ModelOutput;
-  preprocessing?: Preprocessing;
+  preprocessing?: Preprocessing | undefined;
   /** What is taken over as it is. */
   kept: Partial<Pick<Manifest, 'name' | 'version' | 'created' | 'parent' | 'metrics' | 'engines' | 'knows'>>;
 }
@@ -148,7 +167,7 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
   };
 }
 
-/** Flags over model.json over the graph over what holds for ImageNet's networks. Throws a UsageError. */
+/** Flags over model.json, or what its publisher wrote, over the graph over what holds for ImageNet's networks. Throws a UsageError. */
 function preprocessingOf(options: AddModelOptions, beside: Beside, side: number | undefined): Preprocessing {
   const { size, crop } = options;
   if (size !== undefined && crop !== undefined && size !== crop) {
@@ -173,7 +192,16 @@ function preprocessingOf(options: AddModelOptions, beside: Beside, side: number 
       'The crop is cut from the resized image.',
     );
   }
-  return { resize, crop: input, mean: options.mean ?? base.mean, std: options.std ?? base.std };
+  const { mean, std } = options.preset === undefined ? base : presets[options.preset];
+  const interpolation = options.interpolation ?? base.interpolation;
+  return {
+    resize,
+    crop: input,
+    mean: options.mean ?? mean,
+    std: options.std ?? std,
+    ...(interpolation !== undefined && { interpolation }),
+    ...(base.squash && { squash: true }),
+  };
 }
 
 /** `net` for net.onnx, the directory's name for model.onnx; what a name cannot have becomes `-`. */

@@ -6,10 +6,10 @@ import { chooseEngine, openModelSandbox } from '../../../models/classifier/model
 import type { WorkerSetup } from '../../../models/classifier/pool.ts';
 import type { ImageLimits } from '../../../models/images/limits.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
+import type { FeatureNetwork } from './network.ts';
 
 export interface ExtractorOptions {
-  /** Of `featureNetwork`. */
-  weights: Uint8Array;
+  network: FeatureNetwork;
   preprocessing: Preprocessing;
   engine: EngineName | 'auto';
   device: Device;
@@ -29,14 +29,14 @@ export interface Extractor extends AsyncDisposable {
 /** Resolves when every process has run once. Throws as `openClassifier` does. */
 export async function openExtractor(options: ExtractorOptions): Promise<Extractor> {
   const { device, workers: processes = usableCores(), onNotice } = options;
-  const { weights, preprocessing, limits, autoOrient } = options; // nothing else can go to a process
+  const { network, preprocessing, limits, autoOrient } = options; // nothing else can go to a process
   const { opened } = await chooseEngine(
     { called: 'parent model', engine: options.engine, device },
     onNotice,
     (engine) =>
       openModelSandbox<FeatureSetup, FeatureTask, FeatureReply>({
         module: compiledFile('lib/learning/train/features/worker'),
-        setup: { weights, preprocessing, limits, autoOrient, engine, device },
+        setup: { network, preprocessing, limits, autoOrient, engine, device },
         processes,
         called: 'a feature process',
         hint: 'Run the same command again: what was computed is kept.',
@@ -54,8 +54,7 @@ export async function openExtractor(options: ExtractorOptions): Promise<Extracto
 
 /** Given to every worker when it starts. */
 export interface FeatureSetup extends Omit<WorkerSetup, 'model' | 'preprocess'> {
-  /** The ONNX file of the feature network. */
-  weights: Uint8Array;
+  network: FeatureNetwork;
   preprocessing: Preprocessing;
 }
 

@@ -9,14 +9,16 @@ import { orderedGroups } from '../../../base/flow/ordered-groups.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import type { Extractor } from './extractor.ts';
-import { featureCount, zooms } from './network.ts';
+import { zooms } from './network.ts';
 
 export interface Features {
   /** Images. */
   count: number;
   /** Rows an image: see `viewOf`. */
   views: number;
-  /** `count * views` rows of `featureCount` values, an image's views together. */
+  /** Values a row. */
+  features: number;
+  /** `count * views` rows of `features` values, an image's views together. */
   data: Float32Array;
   /** Images whose features were in the cache. */
   cached: number;
@@ -24,6 +26,7 @@ export interface Features {
 
 export interface FeatureOptions {
   views: number;
+  features: number;
   maxBytes: number;
   cache: FeatureCache;
   /** Opens the threads at the first image that is not in the cache. */
@@ -34,13 +37,13 @@ export interface FeatureOptions {
   onProgress: (images: number) => void;
 }
 
-/** Images stream: in memory are the features (2 kB a view) and as many images as are worked on. */
+/** Images stream: in memory are the features (2 kB a view of SqueezeNet's) and as many images as are worked on. */
 export async function computeFeatures(
   examples: readonly Example[],
   options: FeatureOptions,
 ): Promise<Features> {
-  const { views, cache, extractor, inFlight, maxBytes, signal, onProgress } = options;
-  const row = views * featureCount;
+  const { views, features, cache, extractor, inFlight, maxBytes, signal, onProgress } = options;
+  const row = views * features;
   const data = new Float32Array(new SharedArrayBuffer(4 * row * examples.length));
   let cached = 0;
   async function one(example: Example): Promise<Float32Array> {
@@ -62,11 +65,11 @@ export async function computeFeatures(
   }
   let done = 0;
   for await (const group of orderedGroups(source, one, { inFlight, signal })) {
-    for (const features of group) data.set(features, row * done++);
+    for (const found of group) data.set(found, row * done++);
     onProgress(done);
   }
   signal.throwIfAborted();
-  return { count: examples.length, views, data, cached };
+  return { count: examples.length, views, features, data, cached };
 }
 
 /** Throws a VisionscaleError `dataset_changed`. The bytes own their memory, so that they can move to a thread. */
@@ -102,6 +105,8 @@ interface FeatureCache {
 interface CacheKey {
   /** Digest of the feature network. */
   network: string;
+  /** Values a row. */
+  features: number;
   preprocessing: Preprocessing;
   autoOrient: boolean;
 }
@@ -112,6 +117,7 @@ export function openFeatureCache(root: string, key: CacheKey): FeatureCache {
     root,
     hash(JSON.stringify([format, key.network, key.preprocessing, key.autoOrient, zooms])).slice(0, 16),
   );
+  const rowBytes = 4 * key.features;
   const place = (sha256: string) => join(directory, sha256.slice(0, 2), `${sha256}.f32`);
   return {
     async read(sha256, views) {
@@ -140,7 +146,6 @@ export function openFeatureCache(root: string, key: CacheKey): FeatureCache {
   };
 }
 
-const rowBytes = 4 * featureCount;
 const checksumBytes = 32;
 
 function checksum(bytes: Uint8Array): Buffer {

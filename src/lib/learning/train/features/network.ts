@@ -1,26 +1,26 @@
-/** What a head learns from: the features that SqueezeNet without its classifier finds in several views of an image. */
+/** What a head learns from: the features that a network without its last layer finds in several views of an image. */
 import { inSharedMemory } from '../../../models/format/model-files.ts';
 import type { RgbImage } from '../../../models/images/pixels.ts';
 import { cropWindow, openNormalize, type Preprocessing } from '../../../models/images/preprocess.ts';
 import { resizeWindow } from '../../../models/images/resize.ts';
-import { serializeOnnx } from '../../../models/onnx/onnx.ts';
-import { buildSqueezeNet11, type SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
+import { headFeatures, identityLayer, withHead } from '../../../models/onnx/head.ts';
+import { type OnnxModel, serializeOnnx } from '../../../models/onnx/onnx.ts';
 
-/** Features of an image: the means of the last fire module's channels over all positions. */
-export const featureCount = 512;
+/** A network that answers with what another one's last layer takes, and how many values that are. */
+export interface FeatureNetwork {
+  /** An ONNX file. */
+  weights: Uint8Array;
+  features: number;
+}
 
 /**
- * The mean of a 1×1 convolution is the convolution of the mean: so a head trained on these features is, as the last
- * convolution and without the ReLU behind it, the same function. Here that convolution is the identity, which leaves an
- * ordinary SqueezeNet that every engine executes.
+ * The mean of a 1×1 convolution is the convolution of the mean: so a head trained on these features is, as the last layer and
+ * without what bounds the scores behind it, the same function. Here that layer is the identity, which leaves a graph of the
+ * parent's own operators that every engine executes. Throws `model_invalid`.
  */
-export function featureNetwork(parent: SqueezeNetWeights, inputSize: number): Uint8Array {
-  const weights: SqueezeNetWeights = new Map(parent);
-  const identity = new Float32Array(featureCount * featureCount);
-  for (let i = 0; i < featureCount; i++) identity[i * featureCount + i] = 1;
-  weights.set('classifier.1.weight', { dims: [featureCount, featureCount, 1, 1], data: identity });
-  weights.set('classifier.1.bias', { dims: [featureCount], data: new Float32Array(featureCount) });
-  return inSharedMemory(serializeOnnx(buildSqueezeNet11(weights, { finalRelu: false, inputSize })));
+export function featureNetwork(parent: OnnxModel): FeatureNetwork {
+  const features = headFeatures(parent);
+  return { weights: inSharedMemory(serializeOnnx(withHead(parent, identityLayer(features)))), features };
 }
 
 // The views of an image: as inference would see it, nearer and nearer, each also mirrored.
@@ -33,7 +33,9 @@ export function featureNetwork(parent: SqueezeNetWeights, inputSize: number): Ui
 export const zooms: readonly number[] = [1, 1.125, 1.25, 1.4];
 
 /** What the features of an image take on the disk, at most. */
-export const featureBytes = 2 * zooms.length * featureCount * Float32Array.BYTES_PER_ELEMENT + 32;
+export function featureBytes(features: number): number {
+  return 2 * zooms.length * features * Float32Array.BYTES_PER_ELEMENT + 32;
+}
 
 /** Row of a zoom (its index) among the features of an image. */
 export function viewOf(zoom: number, isMirrored: boolean): number {
@@ -53,7 +55,7 @@ export function openViews(
   return function* (image, count) {
     for (let zoom = 0; viewOf(zoom, false) < count; zoom++) {
       const { size, window } = cropWindow(image, zoomed(preprocessing, zoom));
-      const seen = resizeWindow(image, size, window);
+      const seen = resizeWindow(image, size, window, preprocessing.interpolation);
       yield normalize(seen);
       if (viewOf(zoom, true) < count) yield normalize(mirrored(seen));
     }

@@ -1,14 +1,15 @@
-/** Head mode: SqueezeNet's features once, a regularised classifier of them, written as an ordinary SqueezeNet. */
+/** Head mode: the features of a network once, a regularised classifier of them, written as that network's last layer. */
 import { createHash } from 'node:crypto';
 import { usableCores } from '../../../base/sandbox/parallelism.ts';
 import type { Device, EngineName } from '../../../models/classifier/classifier.ts';
 import type { ImageLimits } from '../../../models/images/limits.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
-import type { SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
+import { type LinearLayer, withHead } from '../../../models/onnx/head.ts';
+import type { OnnxModel } from '../../../models/onnx/onnx.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import { openExtractor, type Extractor } from '../features/extractor.ts';
 import { openFeatureCache, computeFeatures, type Features } from '../features/features.ts';
-import { featureCount, featureNetwork, zoomed, zooms } from '../features/network.ts';
+import { type FeatureNetwork, featureNetwork, zoomed, zooms } from '../features/network.ts';
 import { crossValidate, viewsOf, type CrossValidation } from './cross-validate.ts';
 import type { Head, ViewedFeatures } from './fit.ts';
 import { openFitters, type Fitters } from './fitters.ts';
@@ -17,7 +18,7 @@ export interface HeadTraining {
   labels: readonly string[];
   /** Every class has some. */
   train: readonly Example[];
-  parent: { weights: SqueezeNetWeights; preprocessing: Preprocessing };
+  parent: { graph: OnnxModel; preprocessing: Preprocessing };
   engine: EngineName | 'auto';
   device: Device;
   workers?: number | undefined;
@@ -40,8 +41,8 @@ export type HeadEvent =
   | { kind: 'chosen'; trial: CrossValidation['chosen']; tried: CrossValidation['tried']; seconds: number };
 
 export interface TrainedHead {
-  /** Of the whole network; without the ReLU behind its last convolution. */
-  weights: SqueezeNetWeights;
+  /** The parent with the new head. */
+  graph: OnnxModel;
   /** How it is to see images: the parent's way, perhaps nearer. */
   preprocessing: Preprocessing;
   head: Head;
@@ -51,23 +52,24 @@ export interface TrainedHead {
   ungroupedTop1?: number;
 }
 
-/** Features take 1 GiB at the most: beyond 65,000 images there is one zoom, beyond 260,000 no mirror image. */
-const maxRows = 2 ** 28 / featureCount;
+/** Features take 1 GiB at the most: of SqueezeNet's 512, beyond 65,000 images there is one zoom, beyond 260,000 no mirror image. */
+const maxValues = 2 ** 28;
 
 /** How many views of each of so many images there is room for. */
-export function viewsOfEach(images: number): number {
-  const room = maxRows / images;
+export function viewsOfEach(images: number, features: number): number {
+  const room = maxValues / features / images;
   return room >= 2 * zooms.length ? 2 * zooms.length : room >= 2 ? 2 : 1;
 }
 
 /** Throws the signal's reason when aborted before there is a head; what the engines and the images throw. */
 export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   const { labels, train, parent, signal, onEvent } = options;
-  const views = options.views ?? viewsOfEach(train.length);
-  const features = await featuresOf(options, views);
+  const network = featureNetwork(parent.graph);
+  const views = options.views ?? viewsOfEach(train.length, network.features);
+  const { data, features } = await featuresOf(options, network, views);
   const set = {
-    data: features.data,
-    features: featureCount,
+    data,
+    features,
     views,
     labels: Int32Array.from(train, ({ label }) => label),
     classes: labels.length,
@@ -94,7 +96,7 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   onEvent({ kind: 'chosen', trial: chosen, tried, seconds: (performance.now() - began) / 1000 });
   const ungroupedTop1 = await judgeUngrouped(set, chosen, train, fitters, signal);
   const preprocessing = zoomed(parent.preprocessing, chosen.zoom);
-  const made = { weights: withHead(parent.weights, head), preprocessing, head, chosen, tried };
+  const made = { graph: withHead(parent.graph, layerOf(head)), preprocessing, head, chosen, tried };
   return { ...made, ...(ungroupedTop1 !== undefined && { ungroupedTop1 }) };
 }
 
@@ -128,38 +130,48 @@ async function judgeUngrouped(
 }
 
 /** Throws as `trainHead` does. */
-export async function featuresOf(options: Omit<HeadTraining, 'labels'>, views: number): Promise<Features> {
+export async function featuresOf(
+  options: Omit<HeadTraining, 'labels'>,
+  network: FeatureNetwork,
+  views: number,
+): Promise<Features> {
   const { parent, train, cacheDir, signal, limits, onEvent } = options;
   const { preprocessing } = parent;
-  const weights = featureNetwork(parent.weights, preprocessing.crop);
+  const { features } = network;
   // Not the parent's digest: a head trained from a head shares its features.
-  const network = createHash('sha256').update(weights).digest('hex');
+  const digest = createHash('sha256').update(network.weights).digest('hex');
   let opening: Promise<Extractor> | undefined;
-  const extractor = () => (opening ??= openExtractor({ ...options, preprocessing, weights }));
+  const extractor = () => (opening ??= openExtractor({ ...options, preprocessing, network }));
   const began = performance.now();
   try {
-    const features = await computeFeatures(train, {
+    const found = await computeFeatures(train, {
       views,
+      features,
       maxBytes: limits.maxBytes,
-      cache: openFeatureCache(cacheDir, { network, preprocessing, autoOrient: options.autoOrient }),
+      cache: openFeatureCache(cacheDir, {
+        network: digest,
+        features,
+        preprocessing,
+        autoOrient: options.autoOrient,
+      }),
       extractor,
       inFlight: 2 * (options.workers ?? usableCores()) + 2,
       signal,
       onProgress: (done) => onEvent({ kind: 'features', done, total: train.length }),
     });
     const seconds = (performance.now() - began) / 1000;
-    onEvent({ kind: 'features-ready', images: train.length, views, cached: features.cached, seconds });
-    return features;
+    onEvent({ kind: 'features-ready', images: train.length, views, cached: found.cached, seconds });
+    return found;
   } finally {
     await (await opening?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 }
 
-/** The head as the network's last convolution. */
-export function withHead(parent: SqueezeNetWeights, { classes, features, values }: Head): SqueezeNetWeights {
-  const weights: SqueezeNetWeights = new Map(parent);
-  const [data, bias] = [values.subarray(0, classes * features), values.subarray(classes * features)];
-  weights.set('classifier.1.weight', { dims: [classes, features, 1, 1], data: Float32Array.from(data) });
-  weights.set('classifier.1.bias', { dims: [classes], data: Float32Array.from(bias) });
-  return weights;
+export function layerOf({ classes, features, values }: Head): LinearLayer {
+  return {
+    classes,
+    features,
+    weight: Float32Array.from(values.subarray(0, classes * features)),
+    bias: Float32Array.from(values.subarray(classes * features)),
+  };
 }

@@ -1,0 +1,298 @@
+/** The head of a classifier: the last linear layer of its graph, found, and replaced by another one. */
+import type { VisionscaleError } from '../../base/errors.ts';
+import {
+  type OnnxGraph,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValueInfo,
+  intAttribute,
+  intsAttribute,
+  invalidOnnx,
+  makeNode,
+  tensorType,
+} from './graph.ts';
+import { floatTensor, rawTensor } from './tensors.ts';
+
+/** A linear layer: `scores = weight · features + bias`. */
+export interface LinearLayer {
+  features: number;
+  classes: number;
+  /** `classes` rows of `features` values. */
+  weight: Float32Array;
+  bias: Float32Array;
+}
+
+/** Where the head is in its graph. */
+interface HeadPlace {
+  features: number;
+  classes: number;
+  kind: 'Gemm' | 'MatMul' | 'Conv';
+  /** The tensor that the head takes, and the one that it makes. */
+  input: string;
+  output: string;
+  /** The head's own nodes. */
+  nodes: readonly OnnxNode[];
+  /** From the head to the output; `isKept` where linear: what follows the head's scores in the new graph too. */
+  behind: readonly { node: OnnxNode; isKept: boolean }[];
+}
+
+/** Of scores: what turns them into others of the same order, which a new head is trained without. */
+const dropped = new Set('Softmax,LogSoftmax,Sigmoid,Relu,Clip,Dropout,Identity'.split(','));
+/** What only shapes, and what means over positions, which for a linear layer may come before it or after it. */
+const kept = new Set('Flatten,Reshape,Squeeze,Unsqueeze,GlobalAveragePool,AveragePool,ReduceMean'.split(','));
+
+/** Every search ends, also in a file whose nodes form a circle. */
+const mostSteps = 50;
+
+/** How many values the head takes. Throws `model_invalid`. */
+export function headFeatures(model: OnnxModel): number {
+  return findHead(model).features;
+}
+
+/** The same graph with another head, and nothing behind it that bounds the scores. Throws `model_invalid`. */
+export function withHead(model: OnnxModel, head: LinearLayer): OnnxModel {
+  const place = findHead(model);
+  if (head.features !== place.features)
+    throw noHead(`its last layer takes ${place.features} values, not ${head.features}`);
+  const { graph } = model;
+  const output = graph.output[0]!;
+  const replaced = new Set<OnnxNode>([...place.nodes, ...place.behind.map(({ node }) => node)]);
+  const reshaped: OnnxTensor[] = [];
+  const rename = new Map([[place.output, names.scores]]);
+  const behind = place.behind.flatMap(({ node, isKept }) => {
+    const from = rename.get(node.input[0]!) ?? node.input[0]!;
+    if (!isKept) {
+      rename.set(node.output[0]!, from);
+      return [];
+    }
+    const input = [from, ...node.input.slice(1)];
+    if (node.opType === 'Reshape') {
+      const shape = reshapeOf(graph, node, place.classes, head.classes);
+      if (shape !== undefined) {
+        reshaped.push(shape);
+        input[1] = shape.name!;
+      }
+    }
+    return [{ ...node, input }];
+  });
+  const all = [...layer(place), ...behind];
+  // The graph's output keeps its name, whatever made it.
+  const last = all.at(-1)!;
+  all[all.length - 1] = { ...last, output: [output.name!] };
+  const node = [...graph.node.filter((one) => !replaced.has(one)), ...all];
+  const { features, classes, weight, bias } = head;
+  const [rows, columns] = place.kind === 'MatMul' ? [features, classes] : [classes, features];
+  const values = place.kind === 'MatMul' ? transposed(weight, classes, features) : weight;
+  const dims = place.kind === 'Conv' ? [rows, columns, 1, 1] : [rows, columns];
+  const added = [floatTensor(names.weight, dims, values), floatTensor(names.bias, [classes], bias), ...reshaped];
+  const initializer = [...graph.initializer.filter(({ name }) => !name?.startsWith(own)), ...added];
+  const made = { ...graph, node, initializer, valueInfo: [], output: [resized(output, place.classes, classes)] };
+  return { ...model, graph: withoutDead(made) };
+}
+
+/** Scores are the features themselves: what a head learns from, by a graph of the parent's own operators. */
+export function identityLayer(features: number): LinearLayer {
+  const weight = new Float32Array(features * features);
+  for (let i = 0; i < features; i++) weight[i * features + i] = 1;
+  return { features, classes: features, weight, bias: new Float32Array(features) };
+}
+
+// Without a parent's names: graphs with the same layers below the head are then the same graph.
+const own = 'visionscale.head.';
+const names = { weight: `${own}weight`, bias: `${own}bias`, product: `${own}product`, scores: `${own}scores` };
+
+function layer({ kind, input }: HeadPlace): OnnxNode[] {
+  if (kind === 'Conv')
+    return [makeNode('Conv', [input, names.weight, names.bias], [names.scores], { kernel_shape: [1, 1] })];
+  if (kind === 'Gemm')
+    return [makeNode('Gemm', [input, names.weight, names.bias], [names.scores], { transB: 1 })];
+  return [
+    makeNode('MatMul', [input, names.weight], [names.product]),
+    makeNode('Add', [names.product, names.bias], [names.scores]),
+  ];
+}
+
+/** Before it, Add and Gemm were other operators. */
+const leastOpset = 7;
+
+function findHead({ graph, functions = [], opsetImport }: OnnxModel): HeadPlace {
+  const opset = opsetImport.find(({ domain = '' }) => domain === '')?.version ?? 0;
+  if (opset < leastOpset) throw noHead(`it was exported for opset ${opset}; ${leastOpset} or later is needed`);
+  const { producers, users } = linksOf(graph);
+  const made = new Set(functions.map(({ name, domain = '' }) => `${domain} ${name}`));
+  const behind: { node: OnnxNode; isKept: boolean }[] = [];
+  let name = graph.output[0]?.name ?? '';
+  if (graph.output.length !== 1) throw noHead(`it has ${graph.output.length} outputs`);
+  for (;;) {
+    const node = producers.get(name);
+    if (node === undefined) throw noHead('no layer of weights lies before its output');
+    const { opType = '', domain = '' } = node;
+    if (made.has(`${domain} ${opType}`)) throw noHead(`it ends in ${opType}, a function of its own`);
+    if (domain !== '' && domain !== 'ai.onnx') throw noHead(`it ends in ${domain}.${opType}`);
+    if (behind.length > 0 && (users.get(name) ?? 0) > 1)
+      throw noHead(`what ${opType} makes near its end goes to several layers`);
+    const linear = linearLayer(node, graph, producers, users);
+    if (linear !== undefined) return { ...linear, output: name, behind: behind.reverse() };
+    if (behind.length > mostSteps) throw noHead('its nodes form a circle');
+    if (!dropped.has(opType) && !kept.has(opType)) throw noHead(quantised(opType) ?? `it ends in ${opType}`);
+    behind.push({ node, isKept: kept.has(opType) });
+    name = node.input[0] ?? '';
+  }
+}
+
+function quantised(opType: string): string | undefined {
+  return /^(QLinear|Dequantize|Quantize|.*Integer)/.test(opType)
+    ? `it is quantised (${opType}): use the model that it was made from`
+    : undefined;
+}
+
+function linearLayer(
+  node: OnnxNode,
+  graph: OnnxGraph,
+  producers: ReadonlyMap<string, OnnxNode>,
+  users: ReadonlyMap<string, number>,
+): Pick<HeadPlace, 'features' | 'classes' | 'kind' | 'input' | 'nodes'> | undefined {
+  const { opType, input } = node;
+  const dims = (name: string | undefined) => constantDims(name ?? '', graph, producers);
+  if (opType === 'Conv') {
+    const [classes, features, ...kernel] = dims(input[1]) ?? [];
+    if (classes === undefined || features === undefined) throw noHead('the weights of its last Conv are computed');
+    const isPoint = kernel.every((side) => side === 1) && intAttribute(node, 'group', 1) === 1;
+    const isPlain = (name: string, value: number) => intsAttribute(node, name, []).every((n) => n === value);
+    if (!isPoint || !isPlain('strides', 1) || !isPlain('pads', 0))
+      throw noHead(`its last Conv is ${kernel.join('×')}, not 1×1`);
+    return { kind: 'Conv', features, classes, input: input[0]!, nodes: [node] };
+  }
+  if (opType === 'Gemm') {
+    const weight = dims(input[1]);
+    if (weight?.length !== 2 || intAttribute(node, 'transA', 0) !== 0)
+      throw noHead('the weights of its last Gemm are computed');
+    const [a, b] = weight as [number, number];
+    const [features, classes] = intAttribute(node, 'transB', 0) === 1 ? [b, a] : [a, b];
+    return { kind: 'Gemm', features, classes, input: input[0]!, nodes: [node] };
+  }
+  if (opType === 'MatMul') {
+    const weight = dims(input[1]);
+    if (weight?.length !== 2) throw noHead('the weights of its last MatMul are computed');
+    const [features, classes] = weight as [number, number];
+    return { kind: 'MatMul', features, classes, input: input[0]!, nodes: [node] };
+  }
+  if (opType === 'Add') {
+    // The bias of a MatMul, on either side of it.
+    const [a, b] = [input[0] ?? '', input[1] ?? ''];
+    const product = dims(b) !== undefined ? a : dims(a) !== undefined ? b : '';
+    const before = producers.get(product);
+    if (before?.opType !== 'MatMul' || (users.get(product) ?? 0) > 1) return undefined;
+    const inner = linearLayer(before, graph, producers, users);
+    return inner && { ...inner, nodes: [before, node] };
+  }
+  return undefined;
+}
+
+/** What makes each tensor, and how often each is used, by branches and loops as well. */
+function linksOf(graph: OnnxGraph) {
+  const producers = new Map<string, OnnxNode>();
+  const users = new Map<string, number>();
+  const use = (name: string) => users.set(name, (users.get(name) ?? 0) + 1);
+  for (const node of graph.node) {
+    for (const name of node.output) if (name !== '') producers.set(name, node);
+    for (const name of usedBy(node)) use(name);
+  }
+  for (const { name } of graph.output) use(name ?? '');
+  return { producers, users };
+}
+
+/** What a node takes, what its branches take from around them included. */
+function usedBy({ input, attribute }: OnnxNode): string[] {
+  const inner = attribute.flatMap(({ g, graphs }) => [...(g === undefined ? [] : [g]), ...graphs]);
+  return [...input, ...inner.flatMap((graph) => graph.node.flatMap(usedBy))];
+}
+
+/** The dimensions of float32 weights, however the file holds them; undefined where they are not constant. */
+function constantDims(
+  name: string,
+  graph: OnnxGraph,
+  producers: ReadonlyMap<string, OnnxNode>,
+  depth = 0,
+): readonly number[] | undefined {
+  if (depth > mostSteps) return undefined;
+  const stored = graph.initializer.find((tensor) => tensor.name === name);
+  if (stored !== undefined) return floatDims(stored);
+  const node = producers.get(name);
+  switch (node?.opType ?? '') {
+    case 'Constant': {
+      const value = node!.attribute.find((attribute) => attribute.name === 'value')?.t;
+      return value && floatDims(value);
+    }
+    case 'Identity':
+      return constantDims(node!.input[0] ?? '', graph, producers, depth + 1);
+    case 'Transpose': {
+      const inner = constantDims(node!.input[0] ?? '', graph, producers, depth + 1);
+      const order = inner && intsAttribute(node!, 'perm', [...inner.keys()].reverse());
+      return inner && order!.map((axis) => inner[axis]!);
+    }
+    case 'DequantizeLinear':
+      throw noHead('it is quantised (DequantizeLinear): use the model that it was made from');
+    default:
+      return undefined;
+  }
+}
+
+function floatDims({ dims, dataType }: OnnxTensor): readonly number[] {
+  if (dataType === tensorType.float16) throw noHead('its weights are float16: export it with float32 weights');
+  if (dataType !== tensorType.float32) throw noHead('its last layer has no float32 weights');
+  return dims;
+}
+
+/** A shape that names the old number of classes, with the new one; undefined where it names none. */
+function reshapeOf(graph: OnnxGraph, node: OnnxNode, from: number, to: number): OnnxTensor | undefined {
+  const name = node.input[1] ?? '';
+  const stored =
+    graph.initializer.find((tensor) => tensor.name === name) ??
+    graph.node.find(({ output }) => output[0] === name)?.attribute.find((one) => one.name === 'value')?.t;
+  if (stored?.rawData === undefined || stored.dataType !== tensorType.int64) return undefined;
+  const bytes = new Uint8Array(stored.rawData);
+  const sizes = [...new BigInt64Array(bytes.buffer)];
+  if (!sizes.includes(BigInt(from))) return undefined;
+  const changed = new BigInt64Array(sizes.map((size) => (size === BigInt(from) ? BigInt(to) : size)));
+  return rawTensor(name.startsWith(own) ? name : `${own}${name}`, stored.dims, tensorType.int64, new Uint8Array(changed.buffer));
+}
+
+function resized(output: OnnxValueInfo, from: number, to: number): OnnxValueInfo {
+  const dim = output.type?.tensorType?.shape?.dim;
+  if (dim === undefined) return output;
+  const shape = { dim: dim.map((one) => (one.dimValue === from ? { dimValue: to } : one)) };
+  return { ...output, type: { ...output.type, tensorType: { ...output.type!.tensorType, shape } } };
+}
+
+/** Nodes and constants that nothing uses any more go. */
+function withoutDead(graph: OnnxGraph): OnnxGraph {
+  const needed = new Set(graph.output.map(({ name }) => name ?? ''));
+  const node = graph.node
+    .toReversed()
+    .filter((one) => {
+      if (!one.output.some((name) => needed.has(name))) return false;
+      for (const name of usedBy(one)) needed.add(name);
+      return true;
+    })
+    .reverse();
+  const initializer = graph.initializer.filter(({ name }) => needed.has(name ?? ''));
+  const given = new Set(graph.initializer.map(({ name }) => name));
+  // Old files name their weights among the inputs too.
+  const input = graph.input.filter(({ name }) => !given.has(name) || needed.has(name ?? ''));
+  return { ...graph, node, initializer, input };
+}
+
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++) out[j * rows + i] = values[i * columns + j]!;
+  return out;
+}
+
+function noHead(reason: string): VisionscaleError {
+  return invalidOnnx(reason, {
+    hint: 'Its last layer must be a Gemm, a MatMul (with Add) or a 1×1 Conv of float32 weights.',
+  });
+}
