@@ -263,9 +263,23 @@ function askForTopic(change: Change, replicas: number): Promise<number> {
   return ask(change, (admin, done) => admin.createTopic(wanted, askMs, done));
 }
 
+/** Deletes topics with all that is in them: for what was made to be thrown away. Returns those that may still be there. */
+export async function removeKafkaTopics(
+  options: Omit<KafkaTopicOptions, 'name'>,
+  names: readonly string[],
+): Promise<string[]> {
+  const properties = producerProperties({ clientId: 'visionscale', ...options });
+  const left: string[] = [];
+  for (const name of names) {
+    const outcome = await ask({ properties }, (admin, done) => admin.deleteTopic(name, askMs, done));
+    if (![0, codes.unknownTopicOrPartition].includes(outcome as 0)) left.push(name);
+  }
+  return left;
+}
+
 /** librdkafka's number of what came of it; 0 where it was done. */
 async function ask(
-  { properties }: Change,
+  { properties }: Pick<Change, 'properties'>,
   run: (admin: IAdminClient, done: (error: LibrdKafkaError | undefined) => void) => void,
 ): Promise<number> {
   const { AdminClient } = loadRdkafka();
