@@ -25,11 +25,13 @@ import {
   type ClientProperties,
   type KafkaConnection,
   memberProperties,
+  type Prefetch,
   producerProperties,
   queryProperties,
   readerProperties,
 } from './properties.ts';
 import { KafkaReader } from './reader.ts';
+import { SharedReading } from './shared-reading.ts';
 
 export interface KafkaTopicOptions {
   /** `host:port[,host:port]` */
@@ -61,6 +63,8 @@ class KafkaTopic implements Topic {
   readonly #surroundings: Surroundings;
   /** One client without an assignment for each group asked for. */
   readonly #groups = new Map<string, Promise<GroupClient>>();
+  /** Clients that read, by the bounds of their readers; a second one of a kind where a partition is read twice. */
+  readonly #readings = new Map<string, SharedReading[]>();
   #closed: Promise<void> | undefined;
 
   constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
@@ -116,10 +120,6 @@ class KafkaTopic implements Topic {
       records: Math.ceil((options.prefetchRecords ?? 64) / 2),
       bytes: (options.prefetchBytes ?? 16 * 1024 * 1024) / 2,
     };
-    const consumer = await Consumer.open(
-      readerProperties(this.#connection, options.group, prefetch, loadRdkafka().librdkafkaVersion),
-      this.#surroundings,
-    );
     const inquiry = {
       topic: this.name,
       brokers: this.#connection.brokers,
@@ -129,7 +129,24 @@ class KafkaTopic implements Topic {
     const commits: Committer = {
       commit: async (partition, offset) => (await this.#group(options.group)).commit(partition, offset),
     };
-    return new KafkaReader(consumer, inquiry, commits, options, prefetch);
+    const reading = this.#reading(options.partition, prefetch);
+    return new KafkaReader(reading, await reading.sit(options.partition, options.from), inquiry, commits);
+  }
+
+  /** One that reads with these bounds and not yet this partition. */
+  #reading(partition: number, prefetch: Prefetch): SharedReading {
+    const key = `${prefetch.records} ${prefetch.bytes}`;
+    const there = (this.#readings.get(key) ?? []).filter(({ isOver }) => !isOver);
+    const free = there.find((reading) => !reading.isTaken(partition));
+    if (free !== undefined) return free;
+    // Of the group nothing is asked: commits have a client of their own.
+    const version = loadRdkafka().librdkafkaVersion;
+    const properties = readerProperties(this.#connection, 'visionscale', prefetch, version);
+    const reading = new SharedReading(this.name, prefetch, () =>
+      Consumer.open(properties, this.#surroundings),
+    );
+    this.#readings.set(key, [...there, reading]);
+    return reading;
   }
 
   async join(group: string, member: string, handler: GroupHandler): Promise<Membership> {
@@ -272,7 +289,7 @@ export async function removeKafkaTopics(
   const left: string[] = [];
   for (const name of names) {
     const outcome = await ask({ properties }, (admin, done) => admin.deleteTopic(name, askMs, done));
-    if (![0, codes.unknownTopicOrPartition].includes(outcome as 0)) left.push(name);
+    if (outcome !== 0 && outcome !== codes.unknownTopicOrPartition) left.push(name);
   }
   return left;
 }
