@@ -91,11 +91,11 @@ export async function record(pool: Pool, lease: Lease, recording: Recording): Pr
   });
 }
 
-/** The row lock holds off a takeover until this transaction has ended. Also says which bins are in force. */
+/** The row lock holds off a takeover until this transaction has ended, and no renewal. Also says which bins are in force. */
 async function checkOwner(client: PoolClient, lease: Lease): Promise<{ binVersion: number | null }> {
   const { rows } = await client.query<{ binVersion: number | null }>(
     `select (select version from active_bins where pipeline = $1) as "binVersion" from owners
-     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for share`,
+     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for key share`,
     [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch],
   );
   const [owned] = rows;
