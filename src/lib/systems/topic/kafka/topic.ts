@@ -56,6 +56,9 @@ export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic>
   return topic;
 }
 
+/** How long the topic is taken to exist after it did, ms. */
+const knownMs = 1000;
+
 class KafkaTopic implements Topic {
   readonly kind = 'kafka';
   readonly name: string;
@@ -65,6 +68,7 @@ class KafkaTopic implements Topic {
   readonly #groups = new Map<string, Promise<GroupClient>>();
   /** Clients that read, by the bounds of their readers; a second one of a kind where a partition is read twice. */
   readonly #readings = new Map<string, SharedReading[]>();
+  #known = { count: 0, until: 0 };
   #closed: Promise<void> | undefined;
 
   constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
@@ -191,7 +195,16 @@ class KafkaTopic implements Topic {
   }
 
   async #require(partition: number): Promise<void> {
+    // Whoever has many asks often, and none is ever taken away.
+    if (
+      Number.isInteger(partition) &&
+      partition >= 0 &&
+      partition < this.#known.count &&
+      performance.now() < this.#known.until
+    )
+      return;
     const partitions = await this.partitions();
+    this.#known = { count: partitions, until: performance.now() + knownMs };
     if (partitions === 0) throw topicMissing(this.name);
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
       throw partitionMissing(this.name, partition, partitions);
