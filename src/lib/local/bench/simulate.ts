@@ -72,8 +72,8 @@ export interface SimulateResult {
     rowsPerTransaction: number;
     transactionMs: number;
     inFlight: { mean: number; most: number };
-    /** Microseconds a row: processor time of the consumers, of it their JavaScript threads, and of PostgreSQL's sessions where they are here. */
-    cpuMicros: { consumers: number; javascript: number; database: number | null };
+    /** Microseconds of processor time a row: of the consumers, and of PostgreSQL's sessions where they are here. */
+    cpuMicros: { consumers: number; database: number | null };
     /** Shares of the time: of the consumers' JavaScript threads, and of all cores of this machine. */
     busy: { javascript: number; machine: number };
     /** Of the partitions' time, how much passed in waiting for the topic, and in recording. */
@@ -100,7 +100,8 @@ const idleMs = 5000;
 /** Share of the messages before and after the time that counts: consumers start, and partitions end one after the other. */
 const before = 0.15;
 const after = 0.9;
-const fewest = 2000;
+/** Messages at least, and more where there are many partitions: each is to have several transactions. */
+const fewest = { all: 2000, partition: 40 };
 const most = 2_000_000;
 
 export async function simulate(
@@ -128,11 +129,12 @@ export async function simulate(
     balancedSeconds = await fleet.balanced(scratch.partitions);
     idle = await idleFor(fleet, pool, signal);
     const began = performance.now();
-    await sendKeys(topic, keys, fewest, 1);
-    await fleet.until(fewest);
-    rate = (fewest / (performance.now() - began)) * 1000;
+    await sendKeys(topic, keys, fewest.all, 1);
+    await fleet.until(fewest.all);
+    rate = (fewest.all / (performance.now() - began)) * 1000;
   }
-  const messages = options.count ?? Math.round(Math.min(most, Math.max(fewest, 2 * rate * seconds)));
+  const least = Math.max(fewest.all, fewest.partition * scratch.partitions);
+  const messages = options.count ?? Math.round(Math.min(most, Math.max(least, 2 * rate * seconds)));
   await sendKeys(topic, keys, messages, 2);
   say(`${counted(messages, 'message')} wait`);
   await using fleet = new Fleet(start, consumers, signal);
@@ -241,7 +243,6 @@ async function underLoad(
     },
     cpuMicros: {
       consumers: micros(of('cpuMs')),
-      javascript: micros(of('loopMs')),
       database: databaseMs === null ? null : micros(databaseMs),
     },
     busy: {
@@ -420,7 +421,7 @@ export function simulateReport(result: SimulateResult): string {
     '',
     `${number(load.rowsPerSecond)} rows a second, over ${number(load.seconds, 1)} s (${load.messages} messages)`,
     `${number(load.rowsPerTransaction, 1)} rows a transaction of ${number(load.transactionMs, 1)} ms; in flight ${number(load.inFlight.mean)} messages a consumer, ${load.inFlight.most} at most`,
-    `processor time a row: ${number(load.cpuMicros.consumers)} µs consumers (${number(load.cpuMicros.javascript)} in JavaScript)${load.cpuMicros.database === null ? '' : `, ${number(load.cpuMicros.database)} µs PostgreSQL’s sessions`}`,
+    `processor time a row: ${number(load.cpuMicros.consumers)} µs consumers${load.cpuMicros.database === null ? '' : `, ${number(load.cpuMicros.database)} µs PostgreSQL’s sessions`}`,
     `of a partition's time: ${Math.round(100 * load.waiting.topic)} % waiting for the topic, ${Math.round(100 * load.waiting.database)} % recording`,
     `PostgreSQL's sessions are at: ${load.databaseAt.map(({ what, share }) => `${what} ${Math.round(100 * share)} %`).join(', ')}`,
     '',
