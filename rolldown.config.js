@@ -13,6 +13,7 @@ const entries = [
   'make-parts',
   'train-bundled',
   // Other processes and threads: see compiledFile() in src/lib/base/package.ts.
+  'commands/bench/simulated-consumer',
   'lib/base/sandbox/child',
   'lib/learning/train/features/worker',
   'lib/learning/train/head/worker',

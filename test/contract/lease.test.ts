@@ -1,7 +1,7 @@
 /** The lease: four seconds by the database's clock, whatever the process's says, and renewed well before they are over. */
 import type { Pool } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { holdLease } from '../../src/lib/pipeline/consume/partition/partition.ts';
+import { LeaseKeeper } from '../../src/lib/pipeline/consume/partition/leases.ts';
 import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 
@@ -66,12 +66,84 @@ it('is nobody else’s until then, and anybody’s after', async () => {
   expect(await ask()).toBe('granted');
 });
 
+it('is renewed with others in one statement, and lost alone', async () => {
+  const { pool } = await setUp();
+  const leases = new LeaseKeeper(pool);
+  const lost: number[] = [];
+  const held = [];
+  for (const partition of [1, 2, 3]) {
+    const found = await claim(
+      pool,
+      { ...id, partition },
+      { owner: 'first', hostname: 'h', mode: 'partition' },
+    );
+    if (found.kind !== 'granted') throw new Error(found.kind);
+    held.push(
+      leases.hold(
+        found.lease,
+        () => report,
+        () => lost.push(partition),
+      ),
+    );
+  }
+  const states = async (state: string) =>
+    (
+      await pool.query<{ partition: number }>('select partition from owners where state = $1 order by 1', [
+        state,
+      ])
+    ).rows.map(({ partition }) => partition);
+  await vi.waitFor(async () => expect(await states('consuming')).toEqual([1, 2, 3]));
+
+  // Somebody has taken one of them, and somebody locks another: the third is renewed all the same.
+  await pool.query(
+    `update owners set owner = 'other', epoch = epoch + 1, state = 'starting' where partition = 2`,
+  );
+  const locking = await pool.connect();
+  onTestFinished(() => locking.release(true));
+  await locking.query('begin');
+  await locking.query('select from owners where partition = 1 for update');
+  await pool.query(`update owners set state = 'old' where partition = 3`);
+  for (const one of held) one.tell();
+  await vi.waitFor(() => expect(lost).toEqual([2]));
+  await vi.waitFor(async () => expect(await states('consuming')).toEqual([1, 3]));
+  expect(await states('starting')).toEqual([0, 2]);
+
+  const gone = held.map((one) => one[Symbol.asyncDispose]());
+  await locking.query('rollback');
+  await Promise.all(gone);
+  expect(await states('released')).toEqual([1, 3]);
+});
+
+it('is not taken over while its owner records, which no renewal waits for', async () => {
+  const { pool, lease } = await setUp();
+  const recording = await pool.connect();
+  onTestFinished(() => recording.release(true));
+  await recording.query('begin');
+  // As the recording transaction does (record.ts).
+  await recording.query('select from owners where owner = $1 for key share', [lease.owner]);
+  expect(await renew(pool, lease, report)).toBe(true);
+  await pool.query('update owners set expires_at = clock_timestamp()');
+  let taken = false;
+  const taking = take(pool, 'second').then(() => (taken = true));
+  await vi.waitFor(async () =>
+    expect(
+      (
+        await pool.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+        )
+      ).rowCount,
+    ).toBe(1),
+  );
+  expect(taken).toBe(false);
+  await recording.query('commit');
+  await taking;
+});
+
 it('is renewed at once, and again before half of it is over', async () => {
   const { pool, lease } = await setUp();
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   onTestFinished(() => void vi.useRealTimers());
-  const held = holdLease(
-    pool,
+  const held = new LeaseKeeper(pool).hold(
     lease,
     () => report,
     () => expect.fail('nobody has taken it'),

@@ -278,6 +278,40 @@ export function describeTopic(
       for (let n = 1; n < 20; n++) expect((await records.next()).value).toMatchObject({ offset: n });
     });
 
+    it('reads partitions beside each other: one that is not pulled holds up no other, and loses and repeats nothing', async () => {
+      await using t = await fresh();
+      const count = 400;
+      const values = [0, 1, 2].map((partition) => {
+        const [key = ''] = keysOf(partition, 1);
+        return Array.from({ length: count }, (_, n) => record(key, `${partition}/${n}`));
+      });
+      for (let n = 0; n < count; n += 100)
+        await t.producer.send(values.flatMap((of) => of.slice(n, n + 100)));
+      const bounds = { from: 0, group: 'beside', prefetchRecords: 2 }; // in Kafka the first is paused at 128
+      const open = (partition: number, from = 0) => t.topic.reader({ ...bounds, partition, from });
+      const text = (records: TopicRecord[]) => records.map(({ value }) => value?.toString());
+      await using slow = await open(0);
+      await using quick = await open(1);
+      const pulled = slow.records(new AbortController().signal)[Symbol.asyncIterator]();
+      expect((await pulled.next()).value).toMatchObject({ offset: 0 });
+      expect(text(await take(quick, count))).toEqual(text(values[1] as unknown as TopicRecord[]));
+      for (let n = 1; n < count; n++) expect((await pulled.next()).value).toMatchObject({ offset: n });
+
+      // One comes, goes, and comes again at another place, while the others wait.
+      const waiting = pulled.next();
+      for (const from of [0, 390, 10]) {
+        await using third = await open(2, from);
+        expect((await take(third, 10)).map(({ offset }) => offset)).toEqual(
+          Array.from({ length: 10 }, (_, n) => from + n),
+        );
+      }
+      await using wrong = await open(2, 5 * count);
+      await expect(take(wrong, 1)).rejects.toMatchObject({ code: 'offset_out_of_range' });
+      const [key = ''] = keysOf(0, 1);
+      await t.producer.send([record(key, 'live')]);
+      expect((await waiting).value).toMatchObject({ offset: count });
+    });
+
     it('takes large values up to the limit and refuses what is beyond, that record alone', async () => {
       await using t = await fresh();
       const [key = ''] = keysOf(2, 1);

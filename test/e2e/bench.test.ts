@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BenchResult } from '../../src/lib/local/bench/bench.ts';
+import type { SimulateResult } from '../../src/lib/local/bench/simulate.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { itThorough } from '../support/thorough.ts';
@@ -72,6 +73,27 @@ describe('bench', () => {
       // node-pg-migrate's loader keeps a cache there. What ONNX Runtime's telemetry would leave is not there either.
       expect(left.filter((name) => name !== 'jiti')).toEqual([]);
       expect(readdirSync(rig.dir)).not.toContain('data');
+    },
+    180_000,
+  );
+
+  itThorough(
+    'simulates consumers that share partitions, says what bounds them, and leaves nothing',
+    async () => {
+      await using rig = await benchRig();
+      const args = ['bench', '--simulate', '--partitions', '5', '--consumers', '2', '--count', '3000'];
+      const result = await rig.json<SimulateResult>(args);
+      expect(result).toMatchObject({ partitions: 5, consumers: 2, load: { messages: 3000 } });
+      const { idle, load, bound } = result;
+      for (const value of [idle.cores, idle.memoryBytes, idle.connections, load.rows, load.rowsPerSecond])
+        expect(value).toBeGreaterThan(0);
+      expect(load.rowsPerTransaction).toBeGreaterThanOrEqual(1);
+      expect(load.rows).toBeLessThanOrEqual(3000);
+      expect(bound).toMatch(/^the (processor|consumers|topic|database): /);
+      const left = readdirSync(join(rig.dir, 'tmp'));
+      expect(left.filter((name) => name !== 'jiti')).toEqual([]);
+      const wrong = await rig.run(['bench', '--simulate', '--stages', 'infer']);
+      expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('--stages')]);
     },
     180_000,
   );

@@ -45,7 +45,7 @@ describe('the properties of Kafka clients', () => {
     expect(reader.topic).toEqual({ 'auto.offset.reset': 'error' });
     expect(reader.global).toMatchObject({
       'enable.auto.commit': false,
-      'queued.min.messages': 8,
+      'queued.min.messages': 128,
       'group.id': 'g',
     });
   });

@@ -41,6 +41,7 @@ export default async function (
       directory: join(place.path, 'data'),
       id: randomBytes(4).toString('hex'),
       openers: (own) => openers({ ...context, config: own }),
+      onNotice,
     }),
   );
   const open = (options: { engine: typeof config.engine; workers: number }) =>
@@ -93,7 +94,7 @@ class Once implements AsyncDisposable {
   }
 }
 
-async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
+export async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'visionscale-bench-'));
   // The embedded database's keeper ends a moment after its last user.
   const remove = () => rm(path, { recursive: true, force: true, maxRetries: 40, retryDelay: 250 });

@@ -82,7 +82,7 @@ export async function bench(
 }
 
 /** What a benchmark ran on. */
-interface Machine {
+export interface Machine {
   cpu: string;
   cores: number;
   platform: string;
@@ -92,7 +92,7 @@ interface Machine {
   load: number;
 }
 
-function machine(): Machine {
+export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: usableCores(),

@@ -6,8 +6,9 @@ import { init, type InitDeps } from '../../pipeline/init.ts';
 import { resolveConnection } from '../../systems/database/connection.ts';
 import { dropDatabase } from '../../systems/database/create.ts';
 import type { Database } from '../../systems/database/open.ts';
+import { outboxKinds } from '../../systems/database/tables/outbox.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
-import type { ResultTopics } from '../../systems/publish/topics.ts';
+import { type ResultTopics, resultTopicName } from '../../systems/publish/topics.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 
 export interface Scratch extends AsyncDisposable {
@@ -17,7 +18,7 @@ export interface Scratch extends AsyncDisposable {
   readonly store: ObjectStore;
   /** Where everything is, for people. */
   readonly describe: string;
-  /** A topic for one stage. In Kafka it stays, and the next benchmark goes on behind its end. */
+  /** A topic for one stage; its results topics go with it. */
   topic(stage: string): Promise<Topic>;
   /** Where the results of such a topic are published; null where the settings want none. To be closed by the caller. */
   results(topic: Topic): Promise<ResultTopics | null>;
@@ -30,6 +31,9 @@ export interface ScratchDeps {
   directory: string;
   /** Tells this run from others: letters and digits. */
   id: string;
+  onNotice: (text: string) => void;
+  /** Whose topic is made first. */
+  stage?: string;
 }
 
 /** The same servers, other names. What is embedded goes to `directory`. */
@@ -51,6 +55,11 @@ export function scratchConfig(config: Config, directory: string, id: string): Co
   };
 }
 
+/** The same, with the topic of one stage. */
+export function scratchTopic(own: Config, id: string, stage: string, partitions: number): Config {
+  return { ...own, topic: { ...own.topic, partitions, name: `${own.topic.name}.bench-${id}-${stage}` } };
+}
+
 /** A directory that was named may be on another disk than the embedded one: measured is the named one. */
 function besideStore(dir: string, dataDir: string, directory: string, name: string): string {
   return dir.startsWith(dataDir + sep) ? join(directory, 'images') : join(dir, '..', name);
@@ -59,15 +68,14 @@ function besideStore(dir: string, dataDir: string, directory: string, name: stri
 /** Throws what `init` throws where these servers do not let a database or a bucket be made. */
 export async function openScratch(config: Config, deps: ScratchDeps): Promise<Scratch> {
   const own = scratchConfig(config, deps.directory, deps.id);
-  const named = (stage: string): Config => ({
-    ...own,
-    topic: { ...own.topic, name: `${own.topic.name}.bench-${stage}` },
-  });
-  await init(named('end-to-end'), deps.openers(named('end-to-end')));
+  const named = (stage: string) => scratchTopic(own, deps.id, stage, own.topic.partitions);
+  const first = named(deps.stage ?? 'end-to-end');
+  await init(first, deps.openers(first));
   const open = deps.openers(own);
   const database = await open.openDatabase();
   const store = await open.openStore();
   const topics: Topic[] = [];
+  const names = new Set([first.topic.name]);
   let closing: Promise<void> | undefined;
 
   const close = async () => {
@@ -75,6 +83,15 @@ export async function openScratch(config: Config, deps: ScratchDeps): Promise<Sc
     if (store.kind === 's3') for await (const { key } of store.list()) await store.remove(key);
     await store[Symbol.asyncDispose]();
     await database[Symbol.asyncDispose]();
+    if (own.topic.kind === 'kafka') {
+      const { removeKafkaTopics } = await import('../../systems/topic/kafka/topic.ts');
+      const all = [...names].flatMap((name) => [
+        name,
+        ...outboxKinds.map((kind) => resultTopicName(name, kind)),
+      ]);
+      const left = await removeKafkaTopics(own.topic, all);
+      if (left.length > 0) deps.onNotice(`these topics could not be deleted: ${left.join(', ')}`);
+    }
     if (own.database.kind === 'server') await dropDatabase(own.database.connection);
     if (own.store.kind === 'file') await rm(own.store.dir, { recursive: true, force: true });
   };
@@ -88,22 +105,11 @@ export async function openScratch(config: Config, deps: ScratchDeps): Promise<Sc
     async topic(stage) {
       const topic = await deps.openers(named(stage)).openTopic(database);
       topics.push(topic);
+      names.add(topic.name);
       await topic.create(own.topic.partitions);
-      await startAtEnd(topic, own.pipeline);
       return topic;
     },
     results: (topic) => open.openResultTopics(database, topic),
     [Symbol.asyncDispose]: () => (closing ??= close()),
   };
-}
-
-/** What an earlier run has left in a topic is not this one's: with no position yet, a consumer begins at the group's offset. */
-async function startAtEnd(topic: Topic, group: string): Promise<void> {
-  const partitions = await topic.partitions();
-  for (let partition = 0; partition < partitions; partition++) {
-    const { first, end } = await topic.bounds(partition);
-    if (end === first) continue;
-    await using reader = await topic.reader({ partition, from: end, group });
-    await reader.commit(partition, end);
-  }
 }

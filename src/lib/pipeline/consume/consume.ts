@@ -8,6 +8,7 @@ import type { Lease } from '../../systems/database/tables/owners.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
 import { consumeAsGroup } from './group.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions, SharedByPartitions } from './options.ts';
+import { LeaseKeeper } from './partition/leases.ts';
 import { Ends } from './partition/offsets.ts';
 import { claimPatiently, consumeUntilAway } from './partition/partition.ts';
 import { consumeShared } from './sharing.ts';
@@ -69,6 +70,7 @@ export async function consume(
     budget: new ByteBudget(options.imageMemoryBytes),
     load: deps.load ?? noLoad(),
     crashGuard: new CrashGuard(deps.pool, options),
+    leases: new LeaseKeeper(deps.pool),
   };
   try {
     if (share.kind === 'group') await consumeAsGroup(counted, options, partitions);

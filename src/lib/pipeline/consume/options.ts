@@ -11,6 +11,7 @@ import type { PublishEvent } from '../../systems/publish/publisher.ts';
 import type { ResultTopics } from '../../systems/publish/topics.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import type { CrashGuard } from './answer/crash-guard.ts';
+import type { LeaseKeeper } from './partition/leases.ts';
 
 export interface ConsumeDeps {
   pool: Pool;
@@ -33,6 +34,7 @@ export interface SharedByPartitions {
   budget: ByteBudget;
   load: Load;
   crashGuard: CrashGuard;
+  leases: LeaseKeeper;
   sorting: Sorting;
 }
 

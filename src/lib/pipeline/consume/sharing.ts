@@ -41,7 +41,12 @@ export function balance(
   const larger = byHolding.indexOf(me) < shared % all.length ? 1 : 0;
   const share = Math.floor(shared / all.length) + larger;
   const more = Math.max(0, share - owned.length);
-  return { release: owned.slice(share), claim: free.slice(0, more) };
+  // Everyone begins at another place: who asks for the same ones waits for the others, and in vain.
+  const begin = Math.floor((free.length * byHolding.indexOf(me)) / all.length);
+  return {
+    release: owned.slice(share),
+    claim: [...free.slice(begin), ...free.slice(0, begin)].slice(0, more),
+  };
 }
 
 interface Task {

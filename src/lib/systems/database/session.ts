@@ -130,8 +130,25 @@ function homeOf({ schema, home, path, listed }: Found): { schema: string | null;
 export async function prepare(pool: pg.Pool, client: pg.ClientBase): Promise<void> {
   const session = sessions.get(pool);
   if (session === undefined || session.pooled) return;
+  lasting.add(client);
   const [text] = setStatement(session.set, false);
   if (text !== undefined) await client.query(text);
+}
+
+/** Connections to sessions that are theirs alone. */
+const lasting = new WeakSet<pg.ClientBase>();
+
+/**
+ * A statement that a session parses and plans once, which is most of the work of a short one; behind a pooler, each time. Not for
+ * one that looks something up in a table which may grow a lot: its plan would be that for the small table.
+ */
+export function planned(
+  client: pg.ClientBase,
+  name: string,
+  text: string,
+  values: unknown[],
+): pg.QueryConfig {
+  return lasting.has(client) ? { name, text, values } : { text, values };
 }
 
 export interface BeginOptions {

@@ -1,8 +1,8 @@
 /** Stages `produce` and `consume`: the stream's own ceilings, without a model. */
-import type { Classifier } from '../../../models/classifier/classifier.ts';
 import { produce } from '../../../pipeline/produce.ts';
 import { imageTable } from '../../../systems/database/tables/images.ts';
 import type { ObjectStore } from '../../../systems/objects/store.ts';
+import { instantClassifier } from '../instant.ts';
 import { measure } from '../measure.ts';
 import type { Figure, Stage, StageInput } from '../stage.ts';
 import { drain, putImages, sendKeys } from './stream.ts';
@@ -57,7 +57,7 @@ export const consumeStage: Stage = async (input) => {
   await putImages(input, scratch);
   const topic = await scratch.topic('consume');
   const keys = input.images.all.map(({ name }) => name);
-  const classifier = instantClassifier(input);
+  const classifier = instantClassifier(input.model.info, input.engine);
   const figures: Figure[] = [];
   let round = 0;
   await using results = await scratch.results(topic);
@@ -79,18 +79,6 @@ export const consumeStage: Stage = async (input) => {
   }
   return { figures };
 };
-
-function instantClassifier({ model, engine }: StageInput): Classifier {
-  const top = model.info.labels.slice(0, 5).map((category) => ({ category, confidence: 20 }));
-  const stages = { decode: 0, preprocess: 0, infer: 0 };
-  return {
-    engine,
-    model: model.info,
-    workers: 1,
-    classify: () => Promise.resolve({ top, stages, model: model.info }),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-}
 
 /** Answers `get` from memory; the rest is the real store's. */
 function memoryStore(store: ObjectStore, { images }: StageInput): ObjectStore {

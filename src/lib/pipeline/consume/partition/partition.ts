@@ -1,6 +1,5 @@
 /** One partition: claimed, its lease held while its messages are worked through, claimed again where something was away. */
 import { setMaxListeners } from 'node:events';
-import type { Pool } from 'pg';
 import { errorMessage, isRetryable, VisionscaleError } from '../../../base/errors.ts';
 import { retry } from '../../../base/flow/retry.ts';
 import { pause } from '../../../base/flow/waiting.ts';
@@ -10,11 +9,8 @@ import {
   type Claim,
   type Holder,
   type Lease,
-  leaseMs,
   type OwnerMode,
   type OwnerReport,
-  release,
-  renew,
 } from '../../../systems/database/tables/owners.ts';
 import { Publication } from '../../../systems/publish/publisher.ts';
 import type { ConsumeDeps, ConsumeOptions, SharedByPartitions } from '../options.ts';
@@ -62,7 +58,7 @@ async function consumePartition(
     modelDigest: classifier.model.digest,
     engine: classifier.engine,
   });
-  const held = holdLease(pool, lease, ownerReport, () => lost.abort());
+  const held = deps.leases.hold(lease, ownerReport, () => lost.abort());
   const { results: topics } = deps;
   const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);
   const published = () =>
@@ -125,56 +121,6 @@ function after(signal: AbortSignal, ms: number): AbortSignal {
   if (signal.aborted) start();
   else signal.addEventListener('abort', start, { once: true });
   return later.signal;
-}
-
-/** Keeps a lease by renewing it, tells when it is lost, and gives it back at the end. */
-interface HeldLease extends AsyncDisposable {
-  /** Writes the report at once rather than with the next renewal. */
-  tell(): void;
-  /** What is in work hangs: the next owner is told with the lease's end. */
-  stalled(): void;
-}
-
-/** `report` is asked at every renewal. While the database is away the lease may run out; recording checks the epoch. */
-export function holdLease(
-  pool: Pool,
-  lease: Lease,
-  report: () => OwnerReport,
-  onLost: () => void,
-): HeldLease {
-  let running: Promise<void> | undefined;
-  let over = false;
-  let how: 'released' | 'stalled' = 'released';
-
-  const beat = async () => {
-    try {
-      if (!(await renew(pool, lease, report()))) {
-        over = true;
-        clearInterval(timer);
-        onLost();
-      }
-    } catch {
-      // The database is away: recording waits for it too, and says so.
-    }
-  };
-  const tell = () => {
-    if (!over) running ??= beat().finally(() => (running = undefined));
-  };
-  const timer = setInterval(tell, leaseMs / 4);
-  tell();
-
-  return {
-    tell,
-    stalled: () => void (how = 'stalled'),
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer);
-      if (over) return;
-      over = true;
-      await running;
-      // Best effort: without it the lease simply ends by itself.
-      await release(pool, lease, how).catch(() => undefined);
-    },
-  };
 }
 
 /** Granted or held. Throws `mode_conflict` where the pipeline is consumed in the other mode. */

@@ -3,6 +3,7 @@ import type { PoolClient } from 'pg';
 import { decideBin } from '../../bins/decide.ts';
 import { manualBin } from '../../bins/rules.ts';
 import { latencyStart } from '../../message/values.ts';
+import { planned } from '../session.ts';
 import type { VersionedBins } from '../tables/bins.ts';
 import { deadMessage, resultMessage } from '../tables/outbox.ts';
 import type { DeadLetter, NewPrediction, Prediction } from './outcome.ts';
@@ -54,8 +55,7 @@ export async function insertPredictions(
       bucket: request.bucket,
     };
   });
-  const { rows: added } = await client.query<NewPrediction>(
-    `with timed as materialized (
+  const inserting = `with timed as materialized (
        select *, greatest(0, extract(epoch from clock_timestamp() - since) * 1000) as latency_ms
        from jsonb_to_recordset($1::jsonb) as r (image_key text, category text, confidence float8, request_id text,
          partition int, "offset" int8, model text, model_version text, model_digest text, top jsonb, bin text,
@@ -76,8 +76,9 @@ export async function insertPredictions(
        insert into outbox (pipeline, topic, partition, kind, record_key, payload)
        select pipeline, topic, partition, 'result', image_key, ${resultMessage} from inserted where $8 order by id
      )
-     select request_id as "requestId", belt, bin, bin_reason as "binReason", latency_ms as "latencyMs" from inserted`,
-    [
+     select request_id as "requestId", belt, bin, bin_reason as "binReason", latency_ms as "latencyMs" from inserted`;
+  const { rows: added } = await client.query<NewPrediction>(
+    planned(client, 'record-predictions', inserting, [
       JSON.stringify(rows),
       by.hostname,
       by.pipeline,
@@ -86,7 +87,7 @@ export async function insertPredictions(
       deadlineMs,
       bins?.table.rules.manual ?? manualBin,
       by.publish,
-    ],
+    ]),
   );
   return added;
 }

@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { VisionscaleError } from '../../../base/errors.ts';
 import type { TopicRecord } from '../../message/record.ts';
 import { messageId } from '../../message/retry.ts';
+import { planned } from '../session.ts';
 import type { Lease } from '../tables/owners.ts';
 import { withTransaction } from '../transaction.ts';
 import { insertLetters, insertPredictions, noteFailures, resolveLetters } from './outcome-rows.ts';
@@ -66,37 +67,29 @@ export async function record(pool: Pool, lease: Lease, recording: Recording): Pr
     await resolveLetters(client, by, resolved);
     await noteFailures(client, by, failedAgain);
     const { ignored = 0 } = recording;
-    await client.query(
-      `insert into positions as p (pipeline, topic, partition, next_offset, last_offset, last_timestamp_ms,
+    const moving = `insert into positions as p (pipeline, topic, partition, next_offset, last_offset, last_timestamp_ms,
          predicted, dead_lettered, ignored)
        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
        on conflict (pipeline, topic, partition) do update set
          next_offset = excluded.next_offset, last_offset = excluded.last_offset,
          last_timestamp_ms = excluded.last_timestamp_ms, updated_at = clock_timestamp(),
          predicted = p.predicted + excluded.predicted, dead_lettered = p.dead_lettered + excluded.dead_lettered,
-         ignored = p.ignored + excluded.ignored`,
-      [
-        lease.pipeline,
-        lease.topic,
-        lease.partition,
-        recording.last.offset + 1,
-        recording.last.offset,
-        recording.last.timestamp,
-        predicted,
-        deadLettered,
-        ignored,
-      ],
-    );
+         ignored = p.ignored + excluded.ignored`;
+    const { last } = recording;
+    const to = [last.offset + 1, last.offset, last.timestamp, predicted, deadLettered, ignored];
+    const key = [lease.pipeline, lease.topic, lease.partition];
+    await client.query(planned(client, 'record-position', moving, [...key, ...to]));
     return { predicted, deadLettered, ignored, predictions: added };
   });
 }
 
-/** The row lock holds off a takeover until this transaction has ended. Also says which bins are in force. */
+/** The row lock holds off a takeover until this transaction has ended, and no renewal. Also says which bins are in force. */
 async function checkOwner(client: PoolClient, lease: Lease): Promise<{ binVersion: number | null }> {
+  const checking = `select (select version from active_bins where pipeline = $1) as "binVersion" from owners
+     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for key share`;
+  const { pipeline, topic, partition, owner, epoch } = lease;
   const { rows } = await client.query<{ binVersion: number | null }>(
-    `select (select version from active_bins where pipeline = $1) as "binVersion" from owners
-     where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for share`,
-    [lease.pipeline, lease.topic, lease.partition, lease.owner, lease.epoch],
+    planned(client, 'record-owner', checking, [pipeline, topic, partition, owner, epoch]),
   );
   const [owned] = rows;
   if (owned === undefined) throw new OwnershipLostError(lease);

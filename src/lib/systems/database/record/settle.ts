@@ -2,6 +2,7 @@
 import type { PoolClient } from 'pg';
 import type { TopicRecord } from '../../message/record.ts';
 import { messageId, retryNumber, valueDigest } from '../../message/retry.ts';
+import { planned } from '../session.ts';
 import { type DeadLetter, type Outcome, type Prediction, requestIdOf } from './outcome.ts';
 
 // Transactions that bring an outcome for the same request wait for each other, in whatever partitions it was.
@@ -46,16 +47,14 @@ export async function lockRequests(
   if (known.length === 0) return new Map();
   const ids = [...new Set(requestIds)];
   const whole = ids.length > mostRequestLocks;
-  await client.query(
-    `with numbers as materialized (
+  const locking = `with numbers as materialized (
        select 0 as rank, hashtextextended('requests of ' || $1, 0) as number
        union
        select 1, hashtextextended('request ' || $1 || ' ' || id, 0) from unnest($2::text[]) as ids (id)
        order by rank, number)
      select count(case when rank = 0 and not $3 then pg_advisory_xact_lock_shared(number)
-       else pg_advisory_xact_lock(number) end) from numbers`,
-    [pipeline, whole ? [] : ids, whole],
-  );
+       else pg_advisory_xact_lock(number) end) from numbers`;
+  await client.query(planned(client, 'record-locks', locking, [pipeline, whole ? [] : ids, whole]));
   const { rows } = await client.query<KnownLetter & { requestId: string }>(
     `select request_id as "requestId", state, attempts,
        case when request_id = any($3) then encode(sha256(coalesce(message_value, '')), 'hex') end as digest

@@ -69,6 +69,11 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
     const holder = live.find((row) => row.partition === id.partition);
     if (holder) return { kind: 'held', holder };
     const orphaned = owned.rows.some((row) => row.partition === id.partition);
+    // What the former owner records at this moment comes first: it shares the row's key, which the update alone would not await.
+    await client.query(
+      'select from owners where pipeline = $1 and topic = $2 and partition = $3 for update',
+      [id.pipeline, id.topic, id.partition],
+    );
     const { rows } = await client.query<{ epoch: number }>(
       `insert into owners (pipeline, topic, partition, mode, epoch, owner, hostname, expires_at)
        values ($1, $2, $3, $4, 1, $5, $6, clock_timestamp() + $7 * interval '1 millisecond')
@@ -107,6 +112,43 @@ export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Prom
   return rowCount === 1;
 }
 
+/**
+ * Renews what one owner has of a topic in one statement, and returns the partitions that it renewed. Those that are locked at
+ * the moment, or somebody else's by now, are left out: nobody waits for them here.
+ */
+export async function renewTogether(
+  pool: Pool,
+  leases: readonly { lease: Lease; report: OwnerReport }[],
+): Promise<Set<number>> {
+  const [first] = leases;
+  if (first === undefined) return new Set();
+  const { pipeline, topic, owner } = first.lease;
+  const { rows } = await pool.query<{ partition: number }>(
+    `with ours as (
+       select o.partition, r.state, r.detail, r.model, r.model_digest, r.engine
+       from unnest($4::int[], $5::int8[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
+         as r (partition, epoch, state, detail, model, model_digest, engine)
+       join owners o on o.pipeline = $1 and o.topic = $2 and o.partition = r.partition
+         and o.owner = $3 and o.epoch = r.epoch
+       for no key update of o skip locked
+     )
+     update owners o set expires_at = clock_timestamp() + $11 * interval '1 millisecond',
+       since = case when o.state = ours.state then o.since else clock_timestamp() end, state = ours.state,
+       detail = ours.detail, model = ours.model, model_digest = ours.model_digest, engine = ours.engine
+     from ours where o.pipeline = $1 and o.topic = $2 and o.partition = ours.partition
+     returning o.partition`,
+    [
+      ...[pipeline, topic, owner],
+      ...[leases.map(({ lease }) => lease.partition), leases.map(({ lease }) => lease.epoch)],
+      ...(['state', 'detail', 'model', 'modelDigest', 'engine'] as const).map((what) =>
+        leases.map(({ report }) => report[what]),
+      ),
+      leaseMs,
+    ],
+  );
+  return new Set(rows.map(({ partition }) => partition));
+}
+
 /** Gives the lease back, so that a standby need not wait for its end; one that has stalled says so to the next owner. */
 export async function release(pool: Pool, lease: Lease, state: 'released' | 'stalled'): Promise<void> {
   await pool.query(
@@ -137,7 +179,7 @@ export async function readPosition(pool: Pool, id: PartitionId): Promise<Positio
 export async function skipGap(pool: Pool, lease: Lease, nextOffset: number): Promise<void> {
   await pool.query(
     `with ours as (select from owners
-       where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for share)
+       where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5 for key share)
      insert into positions as p (pipeline, topic, partition, next_offset) select $1, $2, $3::int, $6::int8 from ours
      on conflict (pipeline, topic, partition) do update set
        next_offset = greatest(p.next_offset, excluded.next_offset), updated_at = clock_timestamp()`,

@@ -7,11 +7,17 @@ import { askMs, call, type Surroundings, asError, Consumer } from './client.ts';
 import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
+/** How long commits of other partitions are waited for, ms: nobody waits for one. */
+const gatherMs = 5;
+
 export class GroupClient implements Committer, AsyncDisposable {
   readonly #consumer: Consumer;
   readonly #topic: string;
   readonly #brokers: string;
   readonly #pending: PendingCommits;
+  /** Offsets of commits that leave together, by their partitions. */
+  readonly #gathered = new Map<number, number>();
+  #gathering: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
 
   private constructor(consumer: Consumer, topic: string, brokers: string, pending: PendingCommits) {
@@ -65,17 +71,37 @@ export class GroupClient implements Committer, AsyncDisposable {
 
   async commit(partition: number, offset: number): Promise<void> {
     const committing = this.#pending.add(partition, offset);
-    committing.catch(() => undefined); // awaited below, but perhaps not if commit() throws
+    if (this.#gathered.has(partition)) this.#send();
+    this.#gathered.set(partition, offset);
+    this.#gathering ??= setTimeout(() => this.#send(), gatherMs);
     try {
-      this.#consumer.kafka.commit({ topic: this.#topic, partition, offset });
-      this.#pumping ??= this.#pump();
       await committing;
     } catch (error) {
       throw kafkaToTopicError(error, 'committing an offset', this.#brokers);
     }
   }
 
+  /** What was gathered, in one request. */
+  #send(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
+    const offsets = [...this.#gathered].map(([partition, offset]) => ({
+      topic: this.#topic,
+      partition,
+      offset,
+    }));
+    this.#gathered.clear();
+    if (offsets.length === 0) return;
+    try {
+      this.#consumer.kafka.commit(offsets);
+      this.#pumping ??= this.#pump();
+    } catch (error) {
+      this.#pending.settle(error as LibrdKafkaError, offsets);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#send();
     await this.#pumping;
     await this.#consumer[Symbol.asyncDispose]();
   }

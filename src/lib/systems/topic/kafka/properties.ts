@@ -65,15 +65,20 @@ export function queryProperties(connection: KafkaConnection, group: string): Cli
   return merge(connection, {}, { ...consumer(group), 'auto.offset.reset': 'error' });
 }
 
-/** How far librdkafka reads ahead. */
+/** How far is read ahead. */
 export interface Prefetch {
   records: number;
   bytes: number;
 }
 
+/** Most bytes of one partition, and of all, in an answer of a broker; one batch that is larger comes alone. */
+const fetchBytes = { partition: 262_144, all: 1_048_576 };
+/** A short queue in librdkafka would run dry between two polls. */
+const queuedPrefetches = 16;
+
 /**
- * For one partition read from a fixed offset. librdkafka asks the broker for more while it has less than `bytes` (and,
- * from 2.2 on, fewer than `records`) ready; an answer holds up to 1 MiB, or one batch that is larger.
+ * For partitions read from fixed offsets. librdkafka asks the brokers for more while it has less than `bytes` (and, from
+ * 2.2 on, fewer than some prefetches of records) ready, of all partitions together.
  */
 export function readerProperties(
   connection: KafkaConnection,
@@ -87,7 +92,8 @@ export function readerProperties(
   return merge(
     connection,
     {
-      'fetch.message.max.bytes': Math.min(1_048_576, kilobytes * 1024),
+      'fetch.message.max.bytes': Math.min(fetchBytes.partition, kilobytes * 1024),
+      'fetch.max.bytes': fetchBytes.all,
       ...(mayBeSmall && { 'fetch.queue.backoff.ms': 10 }),
     },
     {
@@ -95,7 +101,7 @@ export function readerProperties(
       'enable.partition.eof': true,
       'auto.offset.reset': 'error',
       'queued.max.messages.kbytes': kilobytes,
-      ...(mayBeSmall && { 'queued.min.messages': prefetch.records }),
+      ...(mayBeSmall && { 'queued.min.messages': queuedPrefetches * prefetch.records }),
     },
   );
 }

@@ -25,11 +25,13 @@ import {
   type ClientProperties,
   type KafkaConnection,
   memberProperties,
+  type Prefetch,
   producerProperties,
   queryProperties,
   readerProperties,
 } from './properties.ts';
 import { KafkaReader } from './reader.ts';
+import { SharedReading } from './shared-reading.ts';
 
 export interface KafkaTopicOptions {
   /** `host:port[,host:port]` */
@@ -54,6 +56,9 @@ export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic>
   return topic;
 }
 
+/** How long the topic is taken to exist after it did, ms. */
+const knownMs = 1000;
+
 class KafkaTopic implements Topic {
   readonly kind = 'kafka';
   readonly name: string;
@@ -61,6 +66,9 @@ class KafkaTopic implements Topic {
   readonly #surroundings: Surroundings;
   /** One client without an assignment for each group asked for. */
   readonly #groups = new Map<string, Promise<GroupClient>>();
+  /** Clients that read, by the bounds of their readers; a second one of a kind where a partition is read twice. */
+  readonly #readings = new Map<string, SharedReading[]>();
+  #known = { count: 0, until: 0 };
   #closed: Promise<void> | undefined;
 
   constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
@@ -116,10 +124,6 @@ class KafkaTopic implements Topic {
       records: Math.ceil((options.prefetchRecords ?? 64) / 2),
       bytes: (options.prefetchBytes ?? 16 * 1024 * 1024) / 2,
     };
-    const consumer = await Consumer.open(
-      readerProperties(this.#connection, options.group, prefetch, loadRdkafka().librdkafkaVersion),
-      this.#surroundings,
-    );
     const inquiry = {
       topic: this.name,
       brokers: this.#connection.brokers,
@@ -129,7 +133,24 @@ class KafkaTopic implements Topic {
     const commits: Committer = {
       commit: async (partition, offset) => (await this.#group(options.group)).commit(partition, offset),
     };
-    return new KafkaReader(consumer, inquiry, commits, options, prefetch);
+    const reading = this.#reading(options.partition, prefetch);
+    return new KafkaReader(reading, await reading.sit(options.partition, options.from), inquiry, commits);
+  }
+
+  /** One that reads with these bounds and not yet this partition. */
+  #reading(partition: number, prefetch: Prefetch): SharedReading {
+    const key = `${prefetch.records} ${prefetch.bytes}`;
+    const there = (this.#readings.get(key) ?? []).filter(({ isOver }) => !isOver);
+    const free = there.find((reading) => !reading.isTaken(partition));
+    if (free !== undefined) return free;
+    // Of the group nothing is asked: commits have a client of their own.
+    const version = loadRdkafka().librdkafkaVersion;
+    const properties = readerProperties(this.#connection, 'visionscale', prefetch, version);
+    const reading = new SharedReading(this.name, prefetch, () =>
+      Consumer.open(properties, this.#surroundings),
+    );
+    this.#readings.set(key, [...there, reading]);
+    return reading;
   }
 
   async join(group: string, member: string, handler: GroupHandler): Promise<Membership> {
@@ -174,7 +195,16 @@ class KafkaTopic implements Topic {
   }
 
   async #require(partition: number): Promise<void> {
+    // Whoever has many asks often, and none is ever taken away.
+    if (
+      Number.isInteger(partition) &&
+      partition >= 0 &&
+      partition < this.#known.count &&
+      performance.now() < this.#known.until
+    )
+      return;
     const partitions = await this.partitions();
+    this.#known = { count: partitions, until: performance.now() + knownMs };
     if (partitions === 0) throw topicMissing(this.name);
     if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
       throw partitionMissing(this.name, partition, partitions);
@@ -263,9 +293,23 @@ function askForTopic(change: Change, replicas: number): Promise<number> {
   return ask(change, (admin, done) => admin.createTopic(wanted, askMs, done));
 }
 
+/** Deletes topics with all that is in them: for what was made to be thrown away. Returns those that may still be there. */
+export async function removeKafkaTopics(
+  options: Omit<KafkaTopicOptions, 'name'>,
+  names: readonly string[],
+): Promise<string[]> {
+  const properties = producerProperties({ clientId: 'visionscale', ...options });
+  const left: string[] = [];
+  for (const name of names) {
+    const outcome = await ask({ properties }, (admin, done) => admin.deleteTopic(name, askMs, done));
+    if (outcome !== 0 && outcome !== codes.unknownTopicOrPartition) left.push(name);
+  }
+  return left;
+}
+
 /** librdkafka's number of what came of it; 0 where it was done. */
 async function ask(
-  { properties }: Change,
+  { properties }: Pick<Change, 'properties'>,
   run: (admin: IAdminClient, done: (error: LibrdKafkaError | undefined) => void) => void,
 ): Promise<number> {
   const { AdminClient } = loadRdkafka();
