@@ -74,6 +74,36 @@ const lean = [
   },
 }));
 
+/** Of packages with the MIT licence that bring no text of it: whose copyright it is, and where more is told. */
+const microsoft =
+  'Copyright (c) Microsoft Corporation\nNotices of what it is made of: https://github.com/microsoft/onnxruntime/blob/main/ThirdPartyNotices.txt';
+const holders = { 'onnxruntime-common': microsoft, 'onnxruntime-web': microsoft };
+
+/** The licence's text as the package brings it, in a file or its README; else the common text of that licence. */
+function licenceText({ directory, name, license }, all) {
+  const files = readdirSync(directory);
+  const read = (file) => readFileSync(join(directory, file), 'utf8').trim();
+  const texts = files.filter((file) => /^(licen[cs]e|copying|notice)/i.test(file)).map(read);
+  if (texts.length > 0) return texts.join('\n\n');
+  const readme = files.find((file) => /^readme\.md$/i.test(file));
+  const section = /^#+ *licen[cs]e\s+([^]*)/im.exec(readme === undefined ? '' : read(readme))?.[1] ?? '';
+  if (section.includes('Permission is hereby granted')) return section;
+  if (license === 'MIT' && name in holders)
+    return readFileSync(join(import.meta.dirname, 'LICENSE'), 'utf8')
+      .trim()
+      .replace(/^Copyright .*$/m, holders[name]);
+  // All alike, and without a name in it.
+  const sibling =
+    license === 'Apache-2.0' &&
+    all.find(
+      (one) =>
+        one.license === license &&
+        one.directory !== directory &&
+        readdirSync(one.directory).includes('LICENSE'),
+    );
+  return sibling ? readFileSync(join(sibling.directory, 'LICENSE'), 'utf8').trim() : undefined;
+}
+
 /** Names of the bundled packages and their licences go where their code goes. */
 const thirdParty = {
   name: 'third-party',
@@ -85,11 +115,15 @@ const thirdParty = {
         if (directory) directories.add(directory);
       }
     }
-    const texts = [...directories].map((directory) => {
-      const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
-      const files = readdirSync(directory).filter((file) => /^(licen[cs]e|copying|notice)/i.test(file));
-      const words = files.map((file) => readFileSync(join(directory, file), 'utf8').trim());
-      return [`${name} ${version} (${license})`, ...words].join('\n\n');
+    const packages = [...directories].map((directory) => ({
+      ...JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')),
+      directory,
+    }));
+    const texts = packages.map((one) => {
+      const text = licenceText(one, packages);
+      if (text === undefined)
+        this.error(`${one.name} brings no text of its licence: see holders in rolldown.config.js`);
+      return `${one.name} ${one.version} (${one.license})\n\n${text}`;
     });
     const source = `${texts.sort().join(`\n\n${'-'.repeat(80)}\n\n`)}\n`;
     this.emitFile({ type: 'asset', fileName: 'THIRD-PARTY.txt', source });

@@ -3,7 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { openDatabase, openTopic } from '../compose.ts';
 import { durationMs, durationText } from '../lib/base/duration.ts';
 import { counted } from '../lib/base/report/table.ts';
-import type { Prunable } from '../lib/systems/database/tables/prune.ts';
+import type { Kept, Prunable } from '../lib/systems/database/tables/prune.ts';
 import { confirmed, nothingChanged } from './shared/confirm.ts';
 import { openReadyStore } from './shared/opening.ts';
 import { type Context, infrastructure, runHere, withSettings } from './shared/run.ts';
@@ -47,19 +47,17 @@ async function pruneAll(context: Context, { olderThan, dryRun }: PruneFlags): Pr
   await using topic = await openTopic(context, database);
   await using store = await openReadyStore(context);
   const deps = { pool: database.pool, topic, store };
-  const { scope, prunable } = await plannedPrune(deps, config.pipeline, olderThan);
-  const { openDeadLetters, ...planned } = prunable;
+  const { scope, prunable: planned, kept } = await plannedPrune(deps, config.pipeline, olderThan);
   const age = durationText(olderThan);
   const what = ({ images, bytes, results, deadLetters }: typeof planned) =>
     `${counted(images, 'image')} (${formatBytes(bytes)}) with their results, ` +
     `${counted(results, 'other result')} and ${counted(deadLetters, 'closed dead letter')}`;
-  const kept = openDeadLetters > 0 ? `\nkept: ${counted(openDeadLetters, 'open dead letter')} as old` : '';
   const rows = rowsOf(planned);
   if (dryRun || rows === 0) {
     const text = rows === 0 ? `nothing to delete that is older than ${age}` : `would delete ${what(planned)}`;
     context.print(
-      { ...(dryRun && { dryRun }), before: scope.before, ...planned, openDeadLetters },
-      () => text + kept,
+      { ...(dryRun && { dryRun }), before: scope.before, ...planned, ...kept },
+      () => text + keptText(kept),
     );
     return 0;
   }
@@ -76,13 +74,24 @@ async function pruneAll(context: Context, { olderThan, dryRun }: PruneFlags): Pr
   });
   progress[Symbol.dispose]();
   context.print(
-    { before: scope.before, ...deleted, openDeadLetters },
-    () => `deleted ${what(deleted)}${kept}`,
+    { before: scope.before, ...deleted, ...kept },
+    () => `deleted ${what(deleted)}${keptText(kept)}`,
   );
   if (signal.aborted) say('interrupted; run it again to go on');
   return signal.aborted ? 1 : 0;
 }
 
-function rowsOf({ images, results, deadLetters }: Omit<Prunable, 'openDeadLetters'>): number {
+function rowsOf({ images, results, deadLetters }: Prunable): number {
   return images + results + deadLetters;
+}
+
+/** Why what is as old stays. */
+function keptText({ inTopic, unanswered, corrected, openDeadLetters }: Kept): string {
+  const reasons = [
+    ...(inTopic > 0 ? [`${inTopic} whose messages are still in the topic`] : []),
+    ...(unanswered > 0 ? [`${counted(unanswered, 'image')} without a result`] : []),
+    ...(corrected > 0 ? [counted(corrected, 'corrected image')] : []),
+    ...(openDeadLetters > 0 ? [counted(openDeadLetters, 'open dead letter')] : []),
+  ];
+  return reasons.length === 0 ? '' : `\nkept, although as old: ${reasons.join(', ')}`;
 }

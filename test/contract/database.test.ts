@@ -1,9 +1,9 @@
 /** Every database, embedded or a server, does what the rest of the code relies on. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { resolveConnection } from '../../src/lib/systems/database/connection.ts';
 import { stopped } from '../../src/lib/systems/database/embedded/keeper/enter.ts';
 import {
@@ -91,6 +91,30 @@ function contract(settings: () => DatabaseSettings): void {
     expect(await migrate(database.pool)).toEqual({ applied: [] });
     expect(await pendingMigrations(database.pool)).toEqual([]);
     expect(await schemaVersion(database.pool)).toBe(pending.at(-1));
+  });
+
+  it('works on the tables of a later version, except where that has taken away what this one needs', async () => {
+    const { pool } = database;
+    const [old, later] = await Promise.all([
+      mkdtemp(join(tmpdir(), 'old-')),
+      mkdtemp(join(tmpdir(), 'later-')),
+    ]);
+    onTestFinished(async () => {
+      await pool.query(`delete from schema_migrations where name like '9%'`);
+      await Promise.all([old, later].map((directory) => rm(directory, { recursive: true })));
+    });
+    for (const directory of [old, later])
+      await writeFile(join(directory, '901_first.sql'), '-- Up Migration');
+    await writeFile(join(later, '902_more.sql'), '-- Up Migration');
+    await migrate(pool, { directory: later });
+    expect(await pendingMigrations(pool, old)).toEqual([]);
+    await expect(migrate(pool, { directory: old })).resolves.toEqual({ applied: [] });
+
+    await writeFile(join(later, '903_less-needs-902.sql'), '-- Up Migration');
+    await expect(migrate(pool, { directory: later })).resolves.toEqual({ applied: ['903_less-needs-902'] });
+    await expect(pendingMigrations(pool, old)).rejects.toMatchObject({ code: 'schema_newer' });
+    await expect(migrate(pool, { directory: old })).rejects.toMatchObject({ code: 'schema_newer' });
+    expect(await pendingMigrations(pool, later)).toEqual([]);
   });
 
   it('waits for another migration, but no longer than told', async () => {

@@ -1,8 +1,13 @@
 /** `produce --follow` on a real database and topic: rows flow as they are inserted, by the bell or by polling. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import { produce, type ProduceEvent, type ProduceOptions } from '../../src/lib/pipeline/produce.ts';
+import { noteIngested } from '../../src/lib/systems/database/tables/ingested.ts';
+import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
 import type { Producer, Topic } from '../../src/lib/systems/topic/topic.ts';
 import { testDatabase } from '../support/database.ts';
@@ -127,4 +132,44 @@ it('stops at its limit', async () => {
   await until(() => following() === 1);
   await insert('c', 'd');
   expect(await running).toMatchObject({ produced: 3, left: 1 });
+});
+
+it('sends again, with `missing`, what has no outcome: under the same ids, and what came by HTTP only from the store', async () => {
+  const { pool, topic, start, insert, events } = await setUp();
+  await insert('answered', 'a letter', 'lost', 'never sent');
+  await pool.query(`update image_info set round = 3, produced_at = now() where image_key <> 'never sent'`);
+  await pool.query(
+    `insert into prediction_results (image_key, request_id, category, confidence, hostname, pipeline, topic, partition, "offset",
+       model, model_version, model_digest, top, stages)
+     values ('answered', 'p:3:answered', 'c', 1, 'h', 'default', 'images', 0, 0, 'm', '1', 'd', '[]', '{}'),
+       ('lost', 'p:2:lost', 'c', 1, 'h', 'default', 'images', 0, 0, 'm', '1', 'd', '[]', '{}')`,
+  );
+  await pool.query(
+    `insert into dead_letters (pipeline, request_id, image_key, topic, partition, "offset", headers, stage, code, message, hostname)
+     values ('default', 'p:3:a letter', 'a letter', 'images', 0, 0, '{}', 'fetch', 'not_found', 'm', 'h')`,
+  );
+  const posted = {
+    sha256: '',
+    bytes: 1,
+    contentType: 'image/png',
+    belt: 'north',
+    idempotencyKey: null,
+    tokenName: null,
+  };
+  for (const name of ['stored', 'inline'])
+    await noteIngested(pool, 'default', { ...posted, requestId: `h:${name}`, imageKey: `http/${name}` });
+  const directory = await mkdtemp(join(tmpdir(), 'visionscale-missing-'));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  await using store = openFileStore(directory);
+  await store.put('http/stored', Buffer.from('x'), { contentType: 'image/png' });
+
+  await start({ follow: false, missing: { pipeline: 'default', store } });
+  expect(events).toContainEqual({ kind: 'posted', sent: 1, gone: 1 });
+  await using reader = await topic.reader({ partition: 0, from: 0, group: 'test' });
+  const sent: Record<string, string> = {};
+  for await (const { value, headers } of reader.records(AbortSignal.timeout(10_000))) {
+    sent[headers['visionscale-request-id']!] = value!.toString();
+    if (Object.keys(sent).length === (await topic.bounds(0)).end) break;
+  }
+  expect(sent).toEqual({ 'h:stored': 'http/stored', 'p:3:lost': 'lost', 'p:1:never sent': 'never sent' });
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { endMs } from '../../src/lib/pipeline/consume/options.ts';
 import { faultsOf, isSetting } from '../support/named.ts';
 
 interface Service {
@@ -123,6 +124,14 @@ describe('systemd units', () => {
       unknown(lines.flatMap((line) => [...line.matchAll(/[= ]([A-Z_\d]+)=/g)].map(([, name]) => name!))),
     ).toEqual([]);
   });
+});
+
+it('gives consumers longer to end than they take at most, under systemd and in compose', () => {
+  const [, stop] = /^TimeoutStopSec=(\d+)s$/m.exec(read('systemd/visionscale-consume@.service'))!;
+  const graces = [...composeText.matchAll(/stop_grace_period: (\d+)s/g)].map(([, seconds]) => seconds);
+  expect(graces).not.toEqual([]);
+  for (const seconds of [stop, ...graces])
+    expect(Number(seconds) * 1000).toBeGreaterThanOrEqual(endMs + 5000);
 });
 
 describe('what is looked for', () => {

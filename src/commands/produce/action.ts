@@ -1,5 +1,5 @@
 /** What `produce` does: sends the keys, showing how far it is; with --follow, for as long as it is left running. */
-import { openDatabase, openTopic } from '../../compose.ts';
+import { openDatabase, openStore, openTopic } from '../../compose.ts';
 import { isRetryable } from '../../lib/base/errors.ts';
 import type { Patience } from '../../lib/base/flow/retry.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
@@ -16,6 +16,7 @@ import { linesFor, ServiceProgress, Waiting } from '../shared/service-log.ts';
 
 export interface ProduceFlags {
   again?: boolean;
+  missing?: boolean;
   limit?: number;
   rate?: number;
   belt?: string;
@@ -37,6 +38,7 @@ export default async function (context: Context, options: ProduceFlags): Promise
       servers.opening('database', () => openDatabase(context, 'ready', follow ? { queryTimeoutMs } : {})),
     );
     await using topic = await start(() => servers.opening('topic', () => openTopic(context, database)));
+    await using store = options.missing === true ? await openStore(context) : null;
     using _database = follow ? servers.watch('database', askDatabase(database)) : null;
     using _topic = follow ? watchTopic(servers, topic, { existing: false }) : null;
     using shown = follow ? followLog(context, servers) : progressBar(context);
@@ -57,6 +59,7 @@ export default async function (context: Context, options: ProduceFlags): Promise
       },
       {
         again: options.again === true,
+        ...(store !== null && { missing: { pipeline: context.config.pipeline, store } }),
         partitions: context.config.topic.partitions,
         follow,
         signal,
@@ -119,6 +122,13 @@ function progressBar({ interactive, say }: Context): ProduceLog {
         case 'produced':
           progress.advance(event.images);
           break;
+        case 'posted':
+          if (event.sent > 0) say(`sent ${counted(event.sent, 'image')} again that came by HTTP`);
+          if (event.gone > 0)
+            say(
+              `${counted(event.gone, 'image')} that came by HTTP were in the topic alone: their senders have to send them again`,
+            );
+          break;
         case 'topic':
         case 'following':
           break;
@@ -159,6 +169,7 @@ function followLog(context: Context, servers: Servers): ProduceLog {
           left = event.images;
           break;
         case 'topic':
+        case 'posted':
           break;
       }
     },

@@ -32,6 +32,8 @@ export const databaseCodes = {
   ownership_lost:
     'Another consumer has taken over the partition. Nothing was recorded twice; this one stands by.',
   schema_missing: 'A table or schema is missing. Run `visionscale init`.',
+  schema_newer:
+    'A later version has changed the tables so that this one cannot use them. Install the version that the other hosts have.',
   schema_outdated: 'The tables are from an older version. Run `visionscale init`.',
   transaction_rolled_back: 'A statement failed, so the whole transaction was rolled back. Please report it.',
 } as const;

@@ -13,8 +13,11 @@ import {
   openRound,
   pendingPage,
   type PendingImage,
+  unmarkUnanswered,
 } from '../systems/database/tables/images.ts';
-import { keyMessage } from '../systems/message/record.ts';
+import { unansweredPage } from '../systems/database/tables/ingested.ts';
+import { keyMessage, requestMessage } from '../systems/message/record.ts';
+import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Producer, Topic } from '../systems/topic/topic.ts';
 
 export interface ProduceDeps {
@@ -26,6 +29,8 @@ export interface ProduceDeps {
 export interface ProduceOptions {
   /** Open a new round: everything is asked for once more. An unfinished one is finished first. */
   again: boolean;
+  /** Send again what was sent and has no outcome: the topic was lost. */
+  missing?: { pipeline: string; store: ObjectStore };
   /** Most keys to produce. */
   limit?: number;
   /** Most keys a second. */
@@ -45,6 +50,8 @@ export type ProduceEvent =
   | { kind: 'round'; images: number; resumed: boolean }
   | { kind: 'pending'; images: number }
   | { kind: 'produced'; images: number }
+  /** With `missing`: images that came by HTTP, sent again; and those that are not in the store, but were in the topic alone. */
+  | { kind: 'posted'; sent: number; gone: number }
   /** Everything there was is produced; what comes is waited for (again, where something was away). */
   | { kind: 'following' }
   /** Something is away; the step is tried again. */
@@ -64,6 +71,8 @@ export interface ProduceResult {
 
 /** Images a page, read and sent together. */
 const pageSize = 1000;
+/** Images that came by HTTP, looked for in the store at a time. */
+const postedPageSize = 32;
 /** So many pages are on their way to the topic or being marked: bounds memory, and what is sent again after a crash. */
 const pagesInFlight = 4;
 /** Rung by a trigger of image_info. */
@@ -98,6 +107,7 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
   report({ kind: 'topic', name: topic.name, created, partitions, wanted: options.partitions });
   const round = await atStart(() => (options.again ? beginRound(pool) : openRound(pool)));
   if (round) report({ kind: 'round', images: round.images, resumed: round.resumed });
+  if (options.missing) await unmarkUnanswered(pool, options.missing.pipeline);
   const counts = await atStart(() => countImages(pool));
   report({ kind: 'pending', images: Math.min(counts.images - counts.produced, options.limit ?? Infinity) });
 
@@ -136,6 +146,8 @@ export async function produce(deps: ProduceDeps, options: ProduceOptions): Promi
     }
     return ended;
   };
+  if (options.missing)
+    report({ kind: 'posted', ...(await sendPosted(pool, producer, options.missing, signal)) });
   try {
     await using bell = follow ? new Bell(pool, imagesChannel) : null;
     let rung = bell?.rings('') ?? 0;
@@ -184,6 +196,31 @@ async function* pages(
     taken += page.length;
     if (rate !== undefined) await pause(began + (taken / rate) * 1000 - performance.now(), signal);
   }
+}
+
+/** Under the request ids they had, so that what is in the topic after all counts once. */
+async function sendPosted(
+  pool: Pool,
+  producer: Producer,
+  { pipeline, store }: NonNullable<ProduceOptions['missing']>,
+  signal: AbortSignal,
+): Promise<{ sent: number; gone: number }> {
+  const result = { sent: 0, gone: 0 };
+  for (let after = ''; !signal.aborted;) {
+    const page = await unansweredPage(pool, pipeline, after, postedPageSize);
+    if (page.length === 0) break;
+    after = page.at(-1)!.id;
+    const there = await Promise.all(page.map(({ key }) => store.head(key)));
+    const stored = page.filter((_, n) => there[n] !== null);
+    await producer.send(
+      stored.map(({ acceptedAt, belt, ...image }) =>
+        requestMessage({ ...image, capturedAt: acceptedAt, belt: belt ?? undefined }),
+      ),
+    );
+    result.sent += stored.length;
+    result.gone += page.length - stored.length;
+  }
+  return result;
 }
 
 async function send(producer: Producer, page: PendingImage[], belt: string | undefined) {

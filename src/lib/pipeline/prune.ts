@@ -1,9 +1,11 @@
 /** The verb `prune`: deletes what is old and answered, in batches; never what a message may still ask for. */
 import type { Pool } from 'pg';
 import {
+  countKept,
   countPrunable,
   deleteImages,
   deleteOutcomes,
+  type Kept,
   lockImages,
   oldOutcomes,
   type Prunable,
@@ -34,25 +36,26 @@ const outcomesAtATime = 1000;
 /** How long the store may take to remove those of one transaction, ms. */
 const removalMs = 60_000;
 
-/** What may go, counted. Throws `topic_missing`: without the topic nobody knows which messages are left. */
+/** What may go and what as old stays, counted. Throws `topic_missing`: without the topic nobody knows which messages are left. */
 export async function plannedPrune(
   { pool, topic }: PruneDeps,
   pipeline: string,
   ageMs: number,
-): Promise<{ scope: PruneScope; prunable: Prunable }> {
+): Promise<{ scope: PruneScope; prunable: Prunable; kept: Kept }> {
   const partitions = await topic.partitions();
   if (partitions === 0) throw topicMissing(topic.name);
   const bounds = await Promise.all(Array.from({ length: partitions }, (_, p) => topic.bounds(p)));
   const before = await timeBefore(pool, ageMs);
   const scope = { pipeline, topic: topic.name, before, firstOffsets: bounds.map(({ first }) => first) };
-  return { scope, prunable: await countPrunable(pool, scope) };
+  const [prunable, kept] = await Promise.all([countPrunable(pool, scope), countKept(pool, scope)]);
+  return { scope, prunable, kept };
 }
 
 /** Objects go before their rows: run again after a crash, it finds the rows and goes on. */
 export async function prune(
   { pool, store }: PruneDeps,
   { scope, signal, report }: PruneOptions,
-): Promise<Omit<Prunable, 'openDeadLetters'>> {
+): Promise<Prunable> {
   const deleted = { images: 0, bytes: 0, results: 0, deadLetters: 0 };
   for (let after = ''; !signal.aborted;) {
     const images = await withTransaction(

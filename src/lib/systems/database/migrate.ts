@@ -140,9 +140,15 @@ async function requireRights(client: pg.PoolClient, schema: string, role = 'the 
   }
 }
 
-/** The migrations that the code has and the database has not, oldest first: empty means up to date. */
-export async function pendingMigrations(pool: pg.Pool): Promise<string[]> {
-  return lacking(pool, schemaOf(pool), migrationsDirectory);
+/**
+ * The migrations that the code has and the database has not, oldest first: empty means up to date. Throws `schema_newer` where a
+ * later version has taken away what this one needs.
+ */
+export async function pendingMigrations(
+  pool: pg.Pool,
+  directory: string = migrationsDirectory,
+): Promise<string[]> {
+  return lacking(pool, schemaOf(pool), directory);
 }
 
 async function lacking(
@@ -150,9 +156,28 @@ async function lacking(
   schema: string,
   directory: string,
 ): Promise<string[]> {
-  const applied = new Set(await appliedMigrations(client, schema));
+  const applied = await appliedMigrations(client, schema);
   const files = (await readdir(directory)).filter((file) => file.endsWith('.sql')).sort();
-  return files.map((file) => file.slice(0, -'.sql'.length)).filter((name) => !applied.has(name));
+  const own = files.map((file) => file.slice(0, -'.sql'.length));
+  requireNotNewer(applied, own);
+  return own.filter((name) => !applied.includes(name));
+}
+
+/**
+ * Versions work on the tables of later ones, for migrations only add. One that takes something away says in its name which
+ * migration a version must know to work without it: `015_no_old_column-needs-012`.
+ */
+function requireNotNewer(applied: readonly string[], own: readonly string[]): void {
+  const known = Number.parseInt(own.at(-1) ?? '0');
+  const beyond = applied.find((name) => Number(/-needs-(\d+)$/.exec(name)?.[1] ?? 0) > known);
+  if (beyond === undefined) return;
+  throw new DatabaseError(
+    `the database is set up for a later version (${beyond}), which this one cannot work beside`,
+    {
+      code: 'schema_newer',
+      hint: 'Install the version that the other hosts have.',
+    },
+  );
 }
 
 /** The last migration applied, or null in an empty database. */

@@ -46,10 +46,20 @@ interface KeyMessage {
   belt: string | undefined;
 }
 
-export function keyMessage({ key, round, capturedAt, belt }: KeyMessage): OutgoingRecord {
+export function keyMessage({ round, ...message }: KeyMessage): OutgoingRecord {
+  return requestMessage({ ...message, id: producedRequestId(message.key, round) });
+}
+
+/** The message that asks for any image of the store, under a request id. */
+export function requestMessage({
+  key,
+  id,
+  capturedAt,
+  belt,
+}: Omit<KeyMessage, 'round'> & { id: string }): OutgoingRecord {
   const bytes = Buffer.from(key);
   const headers: Record<string, string> = {
-    [header.requestId]: producedRequestId(key, round),
+    [header.requestId]: id,
     [header.contentType]: keyContentType,
     [header.capturedAt]: capturedAt.toISOString(),
   };

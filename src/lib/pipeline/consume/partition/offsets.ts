@@ -1,10 +1,13 @@
 /** Offsets of a partition: where it is read from, where `--until-drained` ends, and what is committed to the topic. */
 import type { Pool } from 'pg';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
+import { aborted, pause } from '../../../base/flow/waiting.ts';
 import { type Lease, type Position, readPosition } from '../../../systems/database/tables/owners.ts';
 import type { Committer, PartitionBounds, Topic } from '../../../systems/topic/topic.ts';
 import type { ConsumeDeps, ConsumeOptions } from '../options.ts';
 
+/** How long a consumer that is told to stop waits for the topic to take its last commit, in milliseconds. */
+const lastCommitMs = 1_000;
 /** Longest wait for the record that was recorded last, in milliseconds. */
 const rereadMs = 10_000;
 
@@ -164,9 +167,13 @@ export class LatestCommit {
     this.#running ??= this.#run().finally(() => (this.#running = undefined));
   }
 
-  /** Settles when everything asked for so far has been tried. */
-  async flush(): Promise<void> {
-    await this.#running;
+  /** Settles when everything asked for so far has been tried; soon after `stop` aborts, also where Kafka does not answer. */
+  async flush(stop: AbortSignal): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
+    const tried = new AbortController();
+    void running.then(() => tried.abort());
+    await Promise.race([running, aborted(stop).then(() => pause(lastCommitMs, tried.signal))]);
   }
 
   async #run(): Promise<void> {

@@ -190,7 +190,7 @@ export async function workThrough(
 
   const all = async () => {
     for (const stretch of stretches(deps, task, work)) await through(stretch);
-    await commits.flush();
+    await commits.flush(signal);
   };
   // A stalled one is left where it hangs: the process is about to end.
   await Promise.race([all(), dead]);

@@ -77,6 +77,20 @@ export async function markProduced(pool: Pool, images: readonly PendingImage[]):
   return rowCount ?? 0;
 }
 
+/**
+ * Marks images as not produced that have neither prediction nor dead letter in the pipeline. Their round stays, so what is in the
+ * topic after all is the same request.
+ */
+export async function unmarkUnanswered(pool: Pool, pipeline: string): Promise<void> {
+  const id = `'p:' || i.round || ':' || i.image_key`;
+  await pool.query(
+    `update image_info i set produced_at = null where produced_at is not null
+       and not exists (select from prediction_results where pipeline = $1 and request_id = ${id})
+       and not exists (select from dead_letters where pipeline = $1 and request_id = ${id})`,
+    [pipeline],
+  );
+}
+
 export interface Round {
   id: number;
   images: number;

@@ -57,6 +57,31 @@ export async function readIngested(
   return rows[0] ?? null;
 }
 
+export interface UnansweredImage {
+  id: string;
+  key: string;
+  belt: string | null;
+  acceptedAt: Date;
+}
+
+/** The next page of what came in by HTTP and has neither prediction nor dead letter, in the order of request ids after `after`. */
+export async function unansweredPage(
+  pool: Pool,
+  pipeline: string,
+  after: string,
+  limit: number,
+): Promise<UnansweredImage[]> {
+  const { rows } = await pool.query<UnansweredImage>(
+    `select request_id as id, image_key as key, belt, accepted_at as "acceptedAt" from ingested i
+     where pipeline = $1 and request_id > $2
+       and not exists (select from prediction_results where pipeline = $1 and request_id = i.request_id)
+       and not exists (select from dead_letters where pipeline = $1 and request_id = i.request_id)
+     order by request_id limit $3`,
+    [pipeline, after, limit],
+  );
+  return rows;
+}
+
 /** Deletes up to `limit` rows that are `days` old and have their outcome; how many went. */
 export async function forgetIngested(
   pool: Pool,

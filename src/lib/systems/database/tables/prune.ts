@@ -50,8 +50,16 @@ export interface Prunable {
   /** Outcomes of anything else. */
   results: number;
   deadLetters: number;
-  /** Open, as old, and kept. */
+}
+
+/** What is as old and stays, by the first reason for it. */
+export interface Kept {
   openDeadLetters: number;
+  corrected: number;
+  /** Images that a pipeline has not answered. */
+  unanswered: number;
+  /** Images and other results whose messages the topic still has. */
+  inTopic: number;
 }
 
 /** By the database's clock. */
@@ -67,10 +75,33 @@ export async function countPrunable(pool: Pool, scope: PruneScope): Promise<Prun
   const { rows } = await pool.query<Prunable>(
     `select count(*)::int8 as images, coalesce(sum(i.bytes), 0)::int8 as bytes,
        (select count(*)::int8 from prediction_results r where ${prunableResult}) as results,
-       (select count(*)::int8 from dead_letters d where ${prunableLetter}) as "deadLetters",
-       (select count(*)::int8 from dead_letters d where d.pipeline = $4 and d.state = 'open' and d.last_at < $2)
-         as "openDeadLetters"
+       (select count(*)::int8 from dead_letters d where ${prunableLetter}) as "deadLetters"
      from image_info i where ${prunableImage}`,
+    parameters(scope),
+  );
+  return rows[0]!;
+}
+
+export async function countKept(pool: Pool, scope: PruneScope): Promise<Kept> {
+  const { rows } = await pool.query<Kept>(
+    `with old as (
+       select exists (select from corrections c where c.image_key = i.image_key) as corrected,
+         exists (select from dead_letters d where d.image_key = i.image_key and d.state = 'open') as open,
+         exists (select from (select pipeline from positions union select $4) as p
+           where not exists (select from prediction_results r where r.pipeline = p.pipeline and r.request_id = ${produced})
+             and not exists (select from dead_letters d where d.pipeline = p.pipeline and d.request_id = ${produced})) as unanswered,
+         exists (select from prediction_results r where r.request_id = ${produced} and not ${gone('r')})
+           or exists (select from dead_letters d where d.request_id = ${produced} and not ${gone('d')}) as "inTopic"
+       from image_info i where i.uploaded_at < $2)
+     select
+       (select count(*)::int8 from dead_letters d where d.pipeline = $4 and d.state = 'open' and d.last_at < $2)
+         as "openDeadLetters",
+       count(*) filter (where corrected)::int8 as corrected,
+       count(*) filter (where unanswered and not corrected)::int8 as unanswered,
+       count(*) filter (where "inTopic" and not unanswered and not open and not corrected)::int8
+         + (select count(*)::int8 from prediction_results r
+            where r.pipeline = $4 and r.time < $2 and not ${gone('r')} and ${ofNoImage('r')}) as "inTopic"
+     from old`,
     parameters(scope),
   );
   return rows[0]!;
