@@ -36,6 +36,7 @@ export function producerMetrics(registry: Registry, servers: Servers): (event: P
         retries.inc({ stage: 'produce', cause: event.code });
         break;
       case 'following':
+      case 'posted':
       case 'topic':
       case 'round':
         break;
