@@ -54,6 +54,7 @@ export const pipeline = 'served';
 const defaults: HttpSettings = {
   host: '127.0.0.1',
   port: 0,
+  tls: null,
   tokens: [],
   corsOrigins: [],
   rateLimit: 0,

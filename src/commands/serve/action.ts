@@ -10,6 +10,7 @@ import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
 import { serversHealth } from '../../lib/observe/metrics/server.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
+import { readCertificate } from '../../lib/pipeline/serve/certificate.ts';
 import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
@@ -40,6 +41,8 @@ export default async function (context: Context, { newToken: name }: ServeFlags)
 
 async function run(context: Context): Promise<void> {
   const { config, signal } = context;
+  // At once, not after everything that is waited for.
+  if (config.http.tls) readCertificate(config.http.tls);
   const servers = watchServers(context);
   using opening = new Waiting(context.log, { servers });
   const patiently = patientStart(context, opening);
@@ -149,6 +152,12 @@ function serveLog(context: Context): (event: ServeEvent) => void {
         log.error({ status, code, ...own }, `${errorMessage(error)}${more}`);
         break;
       }
+      case 'certificate':
+        log.info(`new certificate, valid until ${event.validTo.toISOString()}`);
+        break;
+      case 'certificate failed':
+        log.error(`the new certificate cannot be used, the old one stays: ${event.reason}`);
+        break;
       case 'draining':
         log.info('stopping: finishing images in flight');
         break;

@@ -21,6 +21,8 @@ export function serveCommand(): Command {
   return withSettings(command, [
     'VISIONSCALE_HTTP_HOST',
     'VISIONSCALE_HTTP_PORT',
+    'VISIONSCALE_TLS_CERT',
+    'VISIONSCALE_TLS_KEY',
     'VISIONSCALE_INGEST',
     'VISIONSCALE_MAX_INLINE',
     'VISIONSCALE_MAX_IN_FLIGHT',

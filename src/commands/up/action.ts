@@ -108,5 +108,5 @@ async function serverAddress({ config, env }: Context): Promise<string> {
   const chosen = await choosePort(host, port, Boolean(env['VISIONSCALE_HTTP_PORT']));
   const reachable =
     host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  return `http://${reachable}:${chosen}`;
+  return `${config.http.tls ? 'https' : 'http'}://${reachable}:${chosen}`;
 }

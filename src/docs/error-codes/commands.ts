@@ -109,6 +109,8 @@ export const commandCodes = {
   not_built: 'The program is not compiled. Run `npm run build`.',
   not_up: 'Nothing is running in this data directory. Run `visionscale up`.',
   package_missing: 'An optional package is missing. `doctor` says what it is for and how to install it.',
+  server_tls:
+    'No encrypted connection to the `--server` came about: the message says what is wrong with its certificate.',
   server_unreachable: 'The `--server` does not answer. Check the address, and that `serve` is running there.',
   stalled:
     'Messages waited, nothing was recorded for `--stall-timeout`, and no cause is known. The supervisor restarts the consumer; if it happens twice, please report its last lines.',

@@ -20,7 +20,7 @@ export const databaseCodes = {
   database_restarting: 'The server is starting or stopping. visionscale retries.',
   database_timeout: 'The server answered too late, or a lock was held too long. visionscale retries.',
   database_tls:
-    'The encrypted connection failed, or a certificate file is wrong. Check sslmode, sslrootcert, sslcert and sslkey.',
+    'No encrypted connection came about: the message says whose certificate is refused, or who wants TLS and who does not.',
   database_unfit: 'PostgreSQL is older than 13, or the database is not UTF8. Use another server or database.',
   database_unreachable:
     'PostgreSQL does not answer. Check that it is running and that `DATABASE_URL` is right; visionscale retries.',
@@ -76,6 +76,8 @@ export const topicCodes = {
   group_left: 'The consumer left its group while it was waiting. visionscale retries.',
   kafka_login_failed:
     'Kafka refused the login. Check `KAFKA_CONF_security_protocol`, `KAFKA_CONF_sasl_*` and `KAFKA_CONF_ssl_*`.',
+  kafka_tls:
+    'No encrypted connection came about: the message says whose certificate is refused, or who wants TLS and who does not.',
   kafka_permission_denied: 'Kafka denies access. Grant this user the topic and the consumer group.',
   kafka_refused:
     'Kafka will never accept this request: a setting or the topic’s policy forbids it. The message quotes it.',
@@ -109,6 +111,8 @@ export const storeCodes = {
     'No S3 credentials were found. Set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, a profile or a role.',
   refused:
     'The store refuses the request, often for a wrong region. Check `AWS_REGION`, `VISIONSCALE_STORE` and `S3_ENDPOINT`.',
+  store_tls:
+    'No encrypted connection came about: the message says what is wrong with the certificate. visionscale retries.',
   store_corrupts: '`doctor` wrote an object and read back other bytes. Do not use this store.',
   unavailable: 'The store is away, slow or full. visionscale retries; the message quotes its answer.',
   unordered:

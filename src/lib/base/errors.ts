@@ -38,7 +38,7 @@ export class ImageError extends VisionscaleError {
   override readonly name = 'ImageError';
 }
 
-/** A fault of the object store. The codes are named in `objects/store.ts`; only `unavailable` is retryable. */
+/** A fault of the object store. The codes are named in `objects/store.ts`; only `unavailable` and `store_tls` are retryable. */
 export class ObjectError extends VisionscaleError {
   override readonly name = 'ObjectError';
   /** Whether it speaks of the one object that was asked for: no setting, right or server is at fault. */

@@ -178,7 +178,10 @@ function doubtOf(name: string, before: string, isQuoted: boolean): string | unde
 
 // What a `.env` may set: it may lie in a folder of somebody's pictures, so nothing that loads code, runs it or sends files.
 
-const own = new Set<string>(settings.map((s) => s.env));
+/** Whom to trust, and with what key to log in at a server that the same `.env` names. */
+const elsewhere = new Set(['AWS_CA_BUNDLE', 'PGSSLCERT', 'PGSSLKEY']);
+
+const own = new Set<string>(settings.map((s) => s.env).filter((name) => !elsewhere.has(name)));
 
 /**
  * The setting whose secret lies in the file that this one names; undefined where it is none. The file's content would be sent

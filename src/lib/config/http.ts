@@ -1,5 +1,6 @@
 /** The settings of `serve` and of the server that `classify` talks to: their grammars, and what they come to. */
 import { createHash } from 'node:crypto';
+import { UsageError } from '../base/errors.ts';
 import type { Values } from './settings/settings.ts';
 
 /** A token as the settings hold it: never itself, only its hash. */
@@ -9,10 +10,18 @@ export interface TokenHash {
   sha256: Buffer;
 }
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+}
+
 export interface HttpSettings {
   host: string;
   /** 0: any free one. */
   port: number;
+  /** Null: plain HTTP. */
+  tls: TlsFiles | null;
   /** Empty: nobody is asked for one. */
   tokens: TokenHash[];
   /** Origins of pages that may call; `https://host:port`. */
@@ -79,10 +88,12 @@ export function parseServerUrl(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
+/** Throws a UsageError where a certificate comes without its key. */
 export function httpSettings(data: Values): HttpSettings {
   return {
     host: data.VISIONSCALE_HTTP_HOST,
     port: data.VISIONSCALE_HTTP_PORT,
+    tls: tlsFiles(data),
     tokens: data.VISIONSCALE_TOKENS ?? [],
     corsOrigins: data.VISIONSCALE_CORS ?? [],
     rateLimit: data.VISIONSCALE_RATE_LIMIT,
@@ -91,6 +102,14 @@ export function httpSettings(data: Values): HttpSettings {
     maxInFlight: data.VISIONSCALE_MAX_IN_FLIGHT,
     drainDelayMs: data.VISIONSCALE_DRAIN_DELAY,
   };
+}
+
+function tlsFiles({ VISIONSCALE_TLS_CERT: cert, VISIONSCALE_TLS_KEY: key }: Values): TlsFiles | null {
+  if (cert !== undefined && key !== undefined) return { cert, key };
+  if (cert === undefined && key === undefined) return null;
+  const names = ['VISIONSCALE_TLS_CERT (--tls-cert)', 'VISIONSCALE_TLS_KEY (--tls-key)'];
+  const [given, missing] = key === undefined ? names : names.toReversed();
+  throw new UsageError(`${given} needs ${missing} beside it`);
 }
 
 export function remoteSettings(data: Values): RemoteSettings {

@@ -76,7 +76,7 @@ export function loadConfig(env: Environment): Config {
     database: databaseSettings(data, dataDir),
     topic: topicSettings(data, given),
     store,
-    s3: s3Connection(data),
+    s3: s3Connection(data, env),
     model: data.VISIONSCALE_MODEL,
     models: data.VISIONSCALE_MODELS
       ? resolve(data.VISIONSCALE_MODELS)
@@ -118,16 +118,22 @@ export function loadConfig(env: Environment): Config {
   function storeSettings(values: Values): StoreSettings {
     const url = values.VISIONSCALE_STORE ?? pathToFileURL(join(dataDirectory(values, env), 'images')).href;
     const place = parseStoreUrl(url);
-    return place.kind === 'file' ? place : { ...place, ...s3Connection(values) };
+    return place.kind === 'file' ? place : { ...place, ...s3Connection(values, env) };
   }
 }
 
-function s3Connection(values: Values): Pick<S3Connection, 'endpoint' | 'region' | 'credentials'> {
+function s3Connection(
+  values: Values,
+  { NODE_EXTRA_CA_CERTS: extraFile = '' }: Environment,
+): Pick<S3Connection, 'endpoint' | 'region' | 'credentials' | 'caFiles'> {
+  const extra = extraFile === '' ? {} : { NODE_EXTRA_CA_CERTS: extraFile };
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = values;
   const { AWS_SESSION_TOKEN: sessionToken } = values;
   return {
     ...(values.S3_ENDPOINT !== undefined && { endpoint: values.S3_ENDPOINT }),
     ...(values.AWS_REGION !== undefined && { region: values.AWS_REGION }),
+    // As in AWS's own tools they replace the usual ones; what was given to Node beside those counts on.
+    ...(values.AWS_CA_BUNDLE !== undefined && { caFiles: { AWS_CA_BUNDLE: values.AWS_CA_BUNDLE, ...extra } }),
     // Without both the SDK searches the usual places.
     ...(accessKeyId !== undefined &&
       secretAccessKey !== undefined && {

@@ -2,8 +2,9 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import { errorMessage, UsageError } from '../base/errors.ts';
-import { readTextFile } from '../base/files/text-file.ts';
+import { keyPairFault, readPem } from '../base/tls.ts';
 import type { ServerConnection } from '../systems/database/connection.ts';
 import type { DatabaseSettings } from '../systems/database/open.ts';
 import type { Values } from './settings/settings.ts';
@@ -17,7 +18,13 @@ export type PostgresSettings = Partial<Values>;
 /** Throws UsageError for what a URL's parameters say wrongly and for certificates that cannot be read. */
 export function databaseSettings(data: PostgresSettings, dataDir: string): DatabaseSettings {
   const database = data.PGDATABASE ?? 'my_db';
-  const given = { sslmode: data.PGSSLMODE, sslrootcert: data.PGSSLROOTCERT, options: data.PGOPTIONS };
+  const given = {
+    sslmode: data.PGSSLMODE,
+    sslrootcert: data.PGSSLROOTCERT,
+    sslcert: data.PGSSLCERT,
+    sslkey: data.PGSSLKEY,
+    options: data.PGOPTIONS,
+  };
   if (data.DATABASE_URL !== undefined) {
     const whole = withHost(data.DATABASE_URL);
     const url = new URL(whole);
@@ -100,13 +107,12 @@ function libpqSettings(parameters: Parameters, host = ''): Partial<ServerConnect
  * `verify-full` also checks the name. Without a root certificate Node's own authorities count.
  */
 function tls(parameters: Parameters): Pick<ServerConnection, 'ssl' | 'otherSsl'> {
-  const { sslmode: mode, sslrootcert: root = ownRoot(), sslcert, sslkey } = parameters;
-  const others = {
-    ...(sslcert !== undefined && { cert: file('sslcert', sslcert) }),
-    ...(sslkey !== undefined && { key: file('sslkey', sslkey) }),
-  };
+  const { sslmode: mode, sslrootcert: root = own('root.crt') } = parameters;
+  if (mode === undefined) return {};
+  if (mode === 'disable') return { ssl: false };
+  const others = clientCertificate(parameters);
   const unchecked = { rejectUnauthorized: false, ...others };
-  if (root === 'system' && mode !== undefined && mode !== 'verify-full' && mode !== 'disable') {
+  if (root === 'system' && mode !== 'verify-full') {
     throw new UsageError(`sslmode=${mode} is too weak for sslrootcert=system`, 'Use sslmode=verify-full.');
   }
   const checked = () => ({
@@ -116,10 +122,6 @@ function tls(parameters: Parameters): Pick<ServerConnection, 'ssl' | 'otherSsl'>
   });
   const anyName = { checkServerIdentity: () => undefined };
   switch (mode) {
-    case undefined:
-      return {};
-    case 'disable':
-      return { ssl: false };
     case 'allow':
       return { ssl: false, otherSsl: unchecked };
     case 'prefer':
@@ -140,25 +142,35 @@ function tls(parameters: Parameters): Pick<ServerConnection, 'ssl' | 'otherSsl'>
   }
 }
 
+function clientCertificate(parameters: Parameters): Pick<ConnectionOptions, 'cert' | 'key'> {
+  const { sslcert = own('postgresql.crt') } = parameters;
+  if (sslcert === undefined) {
+    if (parameters.sslkey === undefined) return {};
+    throw new UsageError('PGSSLKEY (sslkey) needs PGSSLCERT (sslcert) beside it');
+  }
+  const { sslkey = own('postgresql.key') } = parameters;
+  if (sslkey === undefined) throw new UsageError('PGSSLCERT (sslcert) needs PGSSLKEY (sslkey) beside it');
+  const pair = { cert: file('sslcert', sslcert), key: file('sslkey', sslkey) };
+  const fault = keyPairFault(pair);
+  if (fault !== undefined) throw new UsageError(`PGSSLCERT (sslcert) and PGSSLKEY (sslkey): ${fault}`);
+  return pair;
+}
+
 /** Where libpq looks for one. */
-function ownRoot(): string | undefined {
+function own(name: string): string | undefined {
   try {
-    const path = join(homedir(), '.postgresql', 'root.crt');
+    const path = join(homedir(), '.postgresql', name);
     return existsSync(path) ? path : undefined;
   } catch {
     return undefined; // a user without a home
   }
 }
 
-/** The bundle of all authorities that a system trusts has a quarter of a megabyte. */
-const mostCertificateBytes = 16 * 1024 * 1024;
-
-function file(what: string, path: string): string {
+function file(name: 'sslrootcert' | 'sslcert' | 'sslkey', path: string): string {
   try {
-    return readTextFile(path, { mostBytes: mostCertificateBytes });
+    return readPem(path, name === 'sslkey' ? 'key' : 'certificate');
   } catch (error) {
-    const name = what === 'sslrootcert' ? 'PGSSLROOTCERT (sslrootcert)' : what;
-    throw new UsageError(`${name}: cannot read the file ${path}: it ${errorMessage(error)}`);
+    throw new UsageError(`PG${name.toUpperCase()} (${name}) names ${path}, which ${errorMessage(error)}`);
   }
 }
 

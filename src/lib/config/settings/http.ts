@@ -22,6 +22,26 @@ export const serveRows = [
     default: '8080',
   },
   {
+    env: 'VISIONSCALE_TLS_CERT',
+    flag: '--tls-cert',
+    value: 'file',
+    section: 'Serve',
+    description:
+      'File with the certificate of `serve` and its chain (PEM): it then speaks HTTPS only. Read again when it changes',
+    schema: (kinds) => kinds.text,
+    otherwise: 'none: plain HTTP',
+    example: '/etc/visionscale/tls.pem',
+  },
+  {
+    env: 'VISIONSCALE_TLS_KEY',
+    flag: '--tls-key',
+    value: 'file',
+    section: 'Serve',
+    description: 'File with the key of that certificate (PEM), not encrypted',
+    schema: (kinds) => kinds.text,
+    example: '/etc/visionscale/tls.key',
+  },
+  {
     env: 'VISIONSCALE_TOKENS',
     section: 'Serve',
     description:

@@ -61,6 +61,24 @@ export const databaseRows = [
     example: '/etc/ssl/db-ca.pem',
   },
   {
+    env: 'PGSSLCERT',
+    section: 'PostgreSQL',
+    description:
+      'File with this client’s certificate, where the server asks for one; the same as sslcert in DATABASE_URL. Not in .env',
+    schema: (kinds) => kinds.text,
+    otherwise: '~/.postgresql/postgresql.crt, if it is there',
+    example: '/etc/ssl/visionscale.pem',
+  },
+  {
+    env: 'PGSSLKEY',
+    section: 'PostgreSQL',
+    description:
+      'File with the key of that certificate, not encrypted; the same as sslkey in DATABASE_URL. Not in .env',
+    schema: (kinds) => kinds.text,
+    otherwise: '~/.postgresql/postgresql.key',
+    example: '/etc/ssl/visionscale.key',
+  },
+  {
     env: 'PGOPTIONS',
     section: 'PostgreSQL',
     description:
@@ -149,5 +167,14 @@ export const objectStoreRows = [
     description: 'Token of temporary credentials',
     schema: (kinds) => kinds.text,
     secret: true,
+  },
+  {
+    env: 'AWS_CA_BUNDLE',
+    section: 'Object store',
+    description:
+      'File with the authorities (PEM) that may sign the server’s certificate, instead of those that Node trusts; NODE_EXTRA_CA_CERTS counts too. Not in .env',
+    schema: (kinds) => kinds.text,
+    otherwise: 'what Node trusts',
+    example: '/etc/ssl/private-ca.pem',
   },
 ] as const satisfies readonly Setting[];

@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 import { errorMessage, ImageError, VisionscaleError } from '../../base/errors.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { printable } from '../../base/printable.ts';
+import { tlsFault, type TlsFault } from '../../base/tls.ts';
 import type { Result } from '../../systems/database/tables/results.ts';
 
 export interface ClientOptions {
@@ -115,7 +116,7 @@ export class ServerClient implements AsyncDisposable {
       return { status: statusCode, retryAfter: String(retryAfter ?? ''), body: parsed(text) };
     } catch (error) {
       if (signal.aborted) throw error;
-      throw new ServerError(`${this.#where} does not answer: ${errorMessage(error)}`, 'server_unreachable');
+      throw unreachable(this.#where, error);
     }
   }
 
@@ -137,6 +138,31 @@ export class ServerClient implements AsyncDisposable {
     return new ServerError(answer, code, { retryable: false, hint: hint ?? hints[status] ?? '' });
   }
 }
+
+function unreachable(where: string, error: unknown): ServerError {
+  const fault = tlsFault(error);
+  if (fault !== undefined) {
+    return new ServerError(`cannot reach ${where}: ${fault.said}`, 'server_tls', {
+      retryable: false,
+      hint: tlsHints[fault.kind],
+    });
+  }
+  const hangsUp =
+    /^http:/.test(where) && /ECONNRESET|other side closed|socket hang up/.test(errorMessage(error));
+  return new ServerError(`${where} does not answer: ${errorMessage(error)}`, 'server_unreachable', {
+    hint: hangsUp ? 'It hangs up: if it speaks TLS there, the URL must begin with https://.' : '',
+  });
+}
+
+const tlsHints: Record<TlsFault['kind'], string> = {
+  authority:
+    'Set NODE_EXTRA_CA_CERTS to a file with the certificate of its authority, in the environment (not in .env).',
+  name: 'Use a name that the certificate has in --server, or renew it with this one.',
+  date: 'Renew the server’s certificate, and check this machine’s clock.',
+  client: 'classify has no client certificate: let it in without one.',
+  plain: 'The URL must begin with http://, or name the port for TLS.',
+  version: 'TLS 1.2 or later is needed: check the server’s settings.',
+};
 
 /** Waits as long as the server said; to be called before the next attempt. */
 export async function waitAsTold(error: unknown, signal: AbortSignal): Promise<void> {

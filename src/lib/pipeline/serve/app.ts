@@ -1,5 +1,6 @@
 /** The HTTP server: its parts put together. */
 import type { Server, ServerOptions } from 'node:http';
+import type { Server as TlsServer } from 'node:tls';
 import cors from '@fastify/cors';
 import multipart from '@fastify/multipart';
 import rateLimit from '@fastify/rate-limit';
@@ -13,6 +14,7 @@ import { accessPolicy, type Right, Failures } from './admission/access.ts';
 import { Admission } from './admission/admission.ts';
 import { holdContinue } from './admission/receive.ts';
 import { proxyHeader, senderOf } from './admission/senders.ts';
+import { readCertificate, renewCertificate, secureContext, type ServerCertificate } from './certificate.ts';
 import type { App, ServeDeps, ServeOptions, SharedByRoutes } from './context.ts';
 import { Feed, Waiters } from './listeners.ts';
 import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
@@ -31,6 +33,7 @@ export interface OpenApp {
 export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<OpenApp> {
   const { pool, report } = deps;
   const { http, pipeline } = options;
+  const certificate = http.tls && readCertificate(http.tls);
   const closing = new AbortController();
   let draining = false;
   const shared: SharedByRoutes = {
@@ -45,7 +48,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
     closing: closing.signal,
     isDraining: () => draining,
   };
-  const app: App = Fastify(serverLimits).withTypeProvider<ZodTypeProvider>();
+  const app: App = newServer(certificate).withTypeProvider<ZodTypeProvider>();
   limitConnections(app.server);
   holdContinue(app.server);
   app.setValidatorCompiler(validatorCompiler);
@@ -72,11 +75,14 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   resultRoutes(app, shared);
   systemRoutes(app, shared);
   await app.ready();
+  const renewing =
+    certificate && renewCertificate(app.server as unknown as TlsServer, http.tls!, certificate, report);
   return {
     app,
     drain: () => (draining = true),
     async close() {
       closing.abort();
+      renewing?.[Symbol.dispose]();
       shared.waiters.close();
       // Those that fall idle only now would be waited for.
       const idle = setInterval(() => app.server.closeIdleConnections(), 50);
@@ -210,6 +216,14 @@ const serverLimits: FastifyServerOptions<Server> & { http: ServerOptions } = {
   // Percent-encoding makes three of one.
   routerOptions: { maxParamLength: 3 * maxRequestIdBytes },
 };
+
+/** With a certificate it speaks HTTPS only. In everything that is asked of it Node's HTTPS server is its HTTP server. */
+function newServer(certificate: ServerCertificate | null) {
+  if (certificate === null) return Fastify(serverLimits);
+  const { http, ...limits } = serverLimits;
+  const https = { ...http, ...secureContext(certificate), handshakeTimeout: headersTimeoutMs };
+  return Fastify({ ...limits, https } as FastifyServerOptions<Server>);
+}
 
 function limitConnections(server: Server): void {
   server.maxConnections = Math.max(64, Math.min(mostConnections, openFiles() - spareFiles));

@@ -11,6 +11,7 @@ import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Producer, Topic } from '../../systems/topic/topic.ts';
 import type { Right } from './admission/access.ts';
 import type { Admission } from './admission/admission.ts';
+import type { CertificateEvent } from './certificate.ts';
 import type { Feed, Waiters } from './listeners.ts';
 import { Problem } from './problem.ts';
 import type { Disks } from './readiness.ts';
@@ -100,5 +101,6 @@ export type ServeEvent =
   | { kind: 'answered'; method: string; route: string; status: number; ms: number }
   /** Something of ours or of the servers behind us. */
   | { kind: 'failed'; status: number; code: string; error: unknown }
+  | CertificateEvent
   | { kind: 'draining' }
   | { kind: 'cut off'; connections: number };

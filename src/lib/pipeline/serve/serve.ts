@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import { aborted } from '../../base/flow/waiting.ts';
+import type { HttpSettings } from '../../config/http.ts';
 import { forgetIngested } from '../../systems/database/tables/ingested.ts';
 import { isLoopback } from './admission/access.ts';
 import { openApp } from './app.ts';
@@ -41,7 +42,7 @@ export async function serve(deps: ServeDeps, options: ServeOptions): Promise<Ser
     forgetEveryMs,
   );
   const access = http.tokens.length > 0 ? 'tokens' : isLoopback(http.host) ? 'local' : 'read-only';
-  report({ kind: 'listening', url: urlOf(http.host, server.app), access });
+  report({ kind: 'listening', url: urlOf(http, server.app), access });
   await aborted(signal);
   clearInterval(forgetting);
   server.drain();
@@ -78,7 +79,7 @@ async function finish(app: App, closing: Promise<void>, report: ServeDeps['repor
   clearTimeout(cut);
 }
 
-function urlOf(host: string, app: App): string {
+function urlOf({ host, tls }: HttpSettings, app: App): string {
   const { port } = app.server.address() as AddressInfo;
-  return `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+  return `${tls ? 'https' : 'http'}://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
 }

@@ -68,12 +68,12 @@ export class Bell implements AsyncDisposable {
       // Whatever was written while nobody listened.
       for (const { wake } of this.#waiting) wake();
       await pause(2 ** 31 - 1, AbortSignal.any([lost.signal, this.#closing.signal]));
+      await client.end().catch(() => undefined);
       return true;
     } catch {
       // Polling goes on meanwhile, and the readers' own queries say what is wrong.
+      client.cut();
       return false;
-    } finally {
-      await client.end().catch(() => undefined);
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Where a database is: what pg makes of a ClientConfig (URL, fields and PG* variables), in one form. */
+import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { DatabaseError, errorMessage } from '../../base/errors.ts';
 
@@ -37,6 +38,12 @@ export class Client extends pg.Client {
     super(config);
     const { connectionParameters } = this as unknown as { connectionParameters: { options?: string } };
     connectionParameters.options = config.options ?? '';
+  }
+
+  /** Ends without a good-bye. After a refusal in the TLS handshake `end` may wait for ever. */
+  cut(): void {
+    const { connection } = this as unknown as { connection: { stream: Duplex } };
+    connection.stream.destroy();
   }
 }
 

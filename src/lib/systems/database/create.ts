@@ -23,6 +23,11 @@ async function withClient<T>(
     client.on('error', () => undefined);
     try {
       await client.connect();
+    } catch (error) {
+      client.cut();
+      throw error;
+    }
+    try {
       return await work(client);
     } finally {
       await client.end().catch(() => undefined);

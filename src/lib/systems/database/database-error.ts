@@ -1,5 +1,6 @@
 /** Turns what pg and the sockets below it throw into a DatabaseError: can a retry help, and what should be done. */
 import { DatabaseError, VisionscaleError } from '../../base/errors.ts';
+import { tlsFault, type TlsFault } from '../../base/tls.ts';
 
 interface Verdict {
   code: string;
@@ -32,7 +33,17 @@ const timeout: Verdict = { code: 'database_timeout', retryable: true };
 const tls: Verdict = {
   code: 'database_tls',
   retryable: false,
-  hint: 'Check sslmode and sslrootcert in DATABASE_URL (or PGSSLMODE, NODE_EXTRA_CA_CERTS).',
+  hint: 'Check sslmode and sslrootcert in DATABASE_URL (or PGSSLMODE, PGSSLROOTCERT).',
+};
+const tlsHints: Record<TlsFault['kind'], string> = {
+  authority:
+    'Name the file with the certificate of its authority: sslrootcert in DATABASE_URL (or PGSSLROOTCERT).',
+  name: 'Use a name that the certificate has in DATABASE_URL (or PGHOST), or renew it with this one; sslmode=verify-ca does not check the name.',
+  date: 'Renew the server’s certificate, and check this machine’s clock.',
+  client:
+    'Check sslcert and sslkey in DATABASE_URL (or PGSSLCERT, PGSSLKEY), and the authorities in the server’s ssl_ca_file.',
+  plain: tls.hint!,
+  version: 'Check ssl_min_protocol_version and ssl_ciphers of the server.',
 };
 const exhausted: Verdict = {
   code: 'database_exhausted',
@@ -82,12 +93,6 @@ const byCode: Record<string, Verdict> = {
       '  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …;\n' +
       'Only `init` needs more: to create tables, as their owner.',
   },
-  DEPTH_ZERO_SELF_SIGNED_CERT: tls,
-  SELF_SIGNED_CERT_IN_CHAIN: tls,
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: tls,
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: tls,
-  ERR_TLS_CERT_ALTNAME_INVALID: tls,
-  CERT_HAS_EXPIRED: tls,
 };
 
 /** PgBouncer has one code for nearly everything (08P01, protocol_violation): its words tell. */
@@ -128,12 +133,39 @@ const byMessage: [RegExp, Verdict][] = [
     /^Connection terminated|connection error and is not queryable|client was closed|not queryable/i,
     unreachable,
   ],
-  [/does not support SSL/i, tls],
+  [
+    /does not support SSL/i,
+    {
+      ...tls,
+      hint: 'Turn on ssl in its postgresql.conf, or, on a network that you trust, use sslmode=disable (or PGSSLMODE).',
+    },
+  ],
   [/password must be a string|SASL/i, login],
+];
+
+/** What pg_hba.conf says of a connection as it comes: 28000. */
+const byEntry: [RegExp, Verdict][] = [
+  [
+    /no encryption$|SSL off$/,
+    {
+      ...tls,
+      hint: 'The server may accept encrypted connections only: add sslmode=verify-full to DATABASE_URL (or set PGSSLMODE). If it is so already, see its pg_hba.conf.',
+    },
+  ],
+  [
+    /requires a valid client certificate/,
+    { ...tls, hint: 'Give one: sslcert and sslkey in DATABASE_URL (or PGSSLCERT, PGSSLKEY).' },
+  ],
+  [
+    /certificate authentication failed/,
+    { ...login, hint: 'The CN of the client’s certificate must be the user, or pg_ident.conf must map it.' },
+  ],
 ];
 
 function judge(code: string | undefined, message: string): Verdict {
   if (code !== undefined) {
+    const entry = code.startsWith('28') ? byEntry.find(([pattern]) => pattern.test(message)) : undefined;
+    if (entry) return entry[1];
     const exact = byCode[code];
     if (exact) return exact;
     if (code === '08P01') return judgePooler(message);
@@ -161,8 +193,11 @@ export function toDatabaseError(error: unknown, where?: string): DatabaseError {
   if (error instanceof DatabaseError) return error;
   const cause = firstCause(error);
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
-  const text = typeof message === 'string' && message !== '' ? message : String(cause);
-  const { hint, ...verdict } = judge(typeof code === 'string' ? code : undefined, text);
+  const fault = tlsFault(cause);
+  const text = fault?.said ?? (typeof message === 'string' && message !== '' ? message : String(cause));
+  const { hint, ...verdict } = fault
+    ? { ...tls, hint: tlsHints[fault.kind] }
+    : judge(typeof code === 'string' ? code : undefined, text);
   const place = where === undefined ? 'PostgreSQL' : `PostgreSQL at ${where}`;
   return new DatabaseError(`${place}: ${text}`, { ...verdict, ...(hint && { hint }), cause: error });
 }

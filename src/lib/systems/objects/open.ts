@@ -15,6 +15,7 @@ export type StoreSettings =
       endpoint?: string;
       region?: string;
       credentials?: S3Credentials;
+      caFiles?: Readonly<Record<string, string>>;
     };
 
 /** How patient a client of a server is. */

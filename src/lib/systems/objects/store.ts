@@ -30,7 +30,8 @@ export interface GetOptions {
  * Errors are ObjectError, never with a secret in them. Of the one object (`ofObject`): `not_found`, `too_large`,
  * `bad_key`, `archived` (in a tier that cannot be read), `refused` (encrypted with a key that cannot be had, withheld).
  * Of settings, rights and servers: `access_denied`, `no_credentials`, `bucket_missing`, `refused` (anything else the
- * server will not do); `unavailable`, the only one that is retryable: away, slow, failing, full.
+ * server will not do); and, the only ones that are retryable, `unavailable`: away, slow, failing, full, and `store_tls`: its
+ * certificate is not trusted.
  */
 export interface ObjectStore extends AsyncDisposable {
   readonly kind: 'file' | 's3';

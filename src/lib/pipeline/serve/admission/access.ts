@@ -14,6 +14,8 @@ export interface AccessOptions {
   /** Where the server listens. */
   host: string;
   corsOrigins: readonly string[];
+  /** Given where it speaks HTTPS. */
+  tls?: object | null;
 }
 
 export interface Asking {
@@ -28,7 +30,7 @@ export interface Asking {
 export type Access = (right: Right, asking: Asking) => string | null;
 
 /** Throws a Problem (401, 403) where the asking may not; else the name of its token, null where none is asked for. */
-export function accessPolicy({ tokens, host, corsOrigins }: AccessOptions): Access {
+export function accessPolicy({ tokens, host, corsOrigins, tls }: AccessOptions): Access {
   if (tokens.length > 0) {
     return (right, { authorization }) => {
       if (right === 'none') return null;
@@ -44,7 +46,7 @@ export function accessPolicy({ tokens, host, corsOrigins }: AccessOptions): Acce
     // Whoever is behind it: to this server it would look like its own machine.
     if (asking.proxy !== undefined) throw proxied(asking.proxy);
     // A page whose name was rebound to this address sends its own name: nobody else would send one of these.
-    if (local) checkLocal(asking, corsOrigins);
+    if (local) checkLocal(asking, corsOrigins, tls ? 'https' : 'http');
     else checkName(asking, host);
     if (right === 'write' && !local) throw readOnly();
     return null;
@@ -55,13 +57,13 @@ export function isLoopback(host: string): boolean {
   return /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 }
 
-function checkLocal({ host, origin }: Asking, corsOrigins: readonly string[]): void {
+function checkLocal({ host, origin }: Asking, corsOrigins: readonly string[], scheme: string): void {
   if (!isLoopback(nameOf(host))) {
     throw new Problem(403, 'foreign_host', 'this server answers only to localhost and loopback addresses', {
       hint: 'Use such a name, or set tokens (visionscale serve --new-token NAME).',
     });
   }
-  if (origin === undefined || corsOrigins.includes(origin) || origin === `http://${host}`) return;
+  if (origin === undefined || corsOrigins.includes(origin) || origin === `${scheme}://${host}`) return;
   throw new Problem(403, 'foreign_origin', 'pages of this origin may not use this server', {
     hint: 'Allow the origin with --cors.',
   });

@@ -1,6 +1,7 @@
 /** How the S3 client is set up: addressing, timeouts, retries, checksums. */
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { UsageError } from '../../../base/errors.ts';
+import { errorMessage, UsageError } from '../../../base/errors.ts';
+import { readPem } from '../../../base/tls.ts';
 
 export interface S3Credentials {
   accessKeyId: string;
@@ -21,12 +22,15 @@ export interface S3Connection {
   attempts?: number;
   /** Default: the SDK's chain (environment, profile, web identity, container, instance). */
   credentials?: S3Credentials;
+  /** Files of authorities in PEM, by the setting that names them; default: those that Node trusts. */
+  caFiles?: Readonly<Record<string, string>>;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
 const CONNECT_TIMEOUT_MS = 5_000;
 const DEFAULT_ATTEMPTS = 3;
 
+/** Throws a UsageError for an endpoint or a file of certificates that cannot be used. */
 export function s3Client(connection: S3Connection): S3Client {
   const { endpoint, requestTimeoutMs = DEFAULT_TIMEOUT_MS, attempts = DEFAULT_ATTEMPTS } = connection;
   const region = connection.region ?? (endpoint === undefined ? undefined : 'us-east-1');
@@ -37,6 +41,7 @@ export function s3Client(connection: S3Connection): S3Client {
       connectionTimeout: Math.min(CONNECT_TIMEOUT_MS, requestTimeoutMs),
       // Not the SDK's requestTimeout: that runs while a body is sent, and would fail large puts on slow lines.
       socketTimeout: requestTimeoutMs,
+      ...(connection.caFiles !== undefined && { httpsAgent: { ca: trusted(connection.caFiles) } }),
     },
     // With it the SDK opens a connection of its own for every body above 2 MB.
     expectContinueHeader: false,
@@ -51,6 +56,16 @@ export function s3Client(connection: S3Connection): S3Client {
     ...config,
     endpoint: checkEndpoint(endpoint),
     requestChecksumCalculation: 'WHEN_REQUIRED',
+  });
+}
+
+function trusted(files: Readonly<Record<string, string>>): string[] {
+  return Object.entries(files).map(([setting, path]) => {
+    try {
+      return readPem(path, 'certificate');
+    } catch (error) {
+      throw new UsageError(`${setting} names ${path}, which ${errorMessage(error)}`);
+    }
   });
 }
 

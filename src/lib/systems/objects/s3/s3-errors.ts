@@ -1,5 +1,6 @@
 /** What S3 and the way to it say, as ObjectErrors. Nothing of a request's headers gets into them. */
 import { isRetryable, ObjectError, VisionscaleError } from '../../../base/errors.ts';
+import { tlsFault, type TlsFault } from '../../../base/tls.ts';
 import { archived, badKey, notFound, quoteKey, refusedObject } from '../store.ts';
 
 export interface S3Place {
@@ -115,16 +116,40 @@ export function s3Error(error: unknown, place: S3Place, key?: string): unknown {
       cause,
     });
   }
+  const fault = status === undefined ? tlsFault(error) : undefined;
+  if (fault !== undefined) {
+    // Retryable: what was fine yesterday is fine again when the server has its new certificate.
+    return new ObjectError(`cannot reach ${what}: ${fault.said}`, {
+      code: 'store_tls',
+      retryable: true,
+      hint: tlsHints[fault.kind],
+      cause,
+    });
+  }
   return new ObjectError(`cannot reach ${what}: ${said}`, {
     code: 'unavailable',
     retryable: true,
-    hint:
-      place.endpoint === undefined
-        ? 'Check the network.'
-        : 'Check that the server runs and that S3_ENDPOINT names it.',
+    hint: unreachable(place.endpoint, error),
     cause,
   });
 }
+
+function unreachable(endpoint: string | undefined, error: Error): string {
+  if (endpoint === undefined) return 'Check the network.';
+  const mayWantTls = /^http:/i.test(endpoint) && (error as NodeJS.ErrnoException).code === 'ECONNRESET';
+  return mayWantTls
+    ? 'It hangs up: if it speaks TLS there, S3_ENDPOINT must begin with https://.'
+    : 'Check that the server runs and that S3_ENDPOINT names it.';
+}
+
+const tlsHints: Record<TlsFault['kind'], string> = {
+  authority: 'Set AWS_CA_BUNDLE to a file with the certificate of its authority.',
+  name: 'Use a name that the certificate has in S3_ENDPOINT, or renew it with this one.',
+  date: 'Renew the server’s certificate, and check this machine’s clock.',
+  client: 'visionscale gives S3 servers no client certificate: let it in without one.',
+  plain: 'S3_ENDPOINT must begin with http://, or name the port for TLS.',
+  version: 'TLS 1.2 or later is needed: check the server’s settings.',
+};
 
 const denied =
   'Check the credentials and their permissions: s3:GetObject, s3:PutObject and s3:ListBucket are needed. ' +

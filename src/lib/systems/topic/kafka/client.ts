@@ -13,7 +13,8 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
-import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { connectFault, tlsFilesFault } from './connect-fault.ts';
+import { kafkaErrorCode } from './kafka-error.ts';
 import { codecHint, loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -23,6 +24,8 @@ export const askMs = 5_000;
 /** Whom a client talks to, and who is told what no result depends on. */
 export interface Surroundings {
   brokers: string;
+  /** librdkafka's, as the user has set them. */
+  properties: Readonly<Record<string, string>>;
   notice: (text: string) => void;
 }
 
@@ -35,8 +38,10 @@ export function construct<T>(make: () => T): T {
   }
 }
 
-function badProperty(error: unknown): TopicError {
+function badProperty(error: unknown, properties: Surroundings['properties'] = {}): TopicError {
   const said = errorMessage(error);
+  const files = tlsFilesFault(properties);
+  if (files !== undefined) return new TopicError(files, { code: 'bad_kafka_property', cause: error });
   const isMissing = /not available at build time/.test(said);
   return new TopicError(`librdkafka refuses a property: ${said}`, {
     code: 'bad_kafka_property',
@@ -57,22 +62,26 @@ export function hush(client: object): void {
 /** Connects and asks the brokers something, so that a client that was opened has reached one. */
 export async function connect(
   client: Client<KafkaClientEvents>,
-  { brokers, notice }: Surroundings,
+  { brokers, properties, notice }: Surroundings,
 ): Promise<Metadata> {
-  let detail: string | undefined;
+  let detail: { severity: number; text: string } | undefined;
+  let connecting = true;
   client.on('event.log', ({ severity, fac, message }: { severity: number; fac: string; message: string }) => {
-    if (severity <= 3 && fac === 'FAIL') detail = message.replace(/^.*?\]: /, '');
+    if (!connecting || fac !== 'FAIL' || severity > (detail?.severity ?? Infinity)) return;
+    detail = { severity, text: message.replace(/^.*?\]: /, '') };
   });
   client.on('event.error', (error) => {
     const text = errorMessage(error);
-    // One connection less is no news: brokers close idle ones.
-    if (!closing.has(client) && text !== 'broker transport failure') notice(`Kafka at ${brokers}: ${text}`);
+    // One connection less is no news: brokers close idle ones. Of what keeps it from connecting the error tells.
+    const isNews = !connecting && text !== 'broker transport failure';
+    if (isNews && !closing.has(client)) notice(`Kafka at ${brokers}: ${text}`);
   });
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
+      connecting = false;
       // What has no number comes from before the first connection: properties that do not go together.
-      if (error && kafkaErrorCode(error) === -1) reject(badProperty(error));
-      else if (error) reject(kafkaToTopicError(error, 'connecting', brokers, detail));
+      if (error && kafkaErrorCode(error) === -1) reject(badProperty(error, properties));
+      else if (error) void connectFault(error, detail?.text, { brokers, properties }).then(reject);
       else resolve(metadata);
     });
   });

@@ -47,7 +47,7 @@ export interface KafkaTopicOptions {
 
 /**
  * Throws a TopicError: `bad_topic_name`, `node_rdkafka_missing`, `bad_kafka_property`, `broker_unavailable`
- * (retryable), `kafka_login_failed`. What it opened is to be disposed before it.
+ * (retryable), `kafka_login_failed`, `kafka_tls`. What it opened is to be disposed before it.
  */
 export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic> {
   checkTopicName(options.name);
@@ -74,7 +74,7 @@ class KafkaTopic implements Topic {
   constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
     this.name = name;
     this.#connection = { brokers, properties, clientId: clientId ?? 'visionscale' };
-    this.#surroundings = { brokers, notice: new Notices(onNotice).give };
+    this.#surroundings = { brokers, properties, notice: new Notices(onNotice).give };
   }
 
   async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
