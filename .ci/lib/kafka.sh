@@ -31,13 +31,32 @@ java_kafka() { # the words that run a Kafka class; the heap is small, the compil
     -Dorg.slf4j.simpleLogger.showDateTime=true -cp "$kafka_home/*" "$@"
 }
 
-# Starts KAFKA_NODES brokers below RUN; topics are not made by asking for them, so that tests prove `create`.
+# Settings of every broker here. Topics are not made by asking for them, so that tests prove `create`.
+small_kafka() { # small_kafka NODES
+  local copies=$(($1 < 3 ? $1 : 3)) in_sync=1
+  [ "$1" -lt 3 ] || in_sync=2
+  cat <<PROPERTIES
+auto.create.topics.enable=false
+default.replication.factor=$copies
+min.insync.replicas=$in_sync
+offsets.topic.replication.factor=$copies
+offsets.topic.num.partitions=8
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$in_sync
+transaction.state.log.num.partitions=8
+group.initial.rebalance.delay.ms=0
+log.cleaner.dedupe.buffer.size=8388608
+PROPERTIES
+}
+
+kafka_cluster_id() { node -p 'crypto.randomBytes(16).toString("base64url").replace(/^-/, "A")'; }
+
+# Starts KAFKA_NODES brokers below RUN.
 start_kafka() { # start_kafka RUN; sets kafka_brokers
-  local run=$1 nodes=${KAFKA_NODES:-1} in_sync=1 cluster node dir voters='' words pids=() formats=() ports
+  local run=$1 nodes=${KAFKA_NODES:-1} cluster node dir voters='' words pids=() formats=() ports
   [[ $nodes =~ ^[1-9]$ ]] || die "KAFKA_NODES is '$nodes'; give a number from 1 to 9"
-  [ "$nodes" -lt 3 ] || in_sync=2
   read -ra ports <<<"$(spare_ports $((2 * nodes)))"
-  cluster=$(node -p 'crypto.randomBytes(16).toString("base64url").replace(/^-/, "A")')
+  cluster=$(kafka_cluster_id)
   kafka_brokers=''
   for ((node = 1; node <= nodes; node++)); do
     kafka_brokers+=${kafka_brokers:+,}$address:${ports[node - 1]}
@@ -56,16 +75,7 @@ listeners=PLAINTEXT://$address:${ports[node - 1]},CONTROLLER://$address:${ports[
 advertised.listeners=PLAINTEXT://$address:${ports[node - 1]}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$dir/data
-auto.create.topics.enable=false
-default.replication.factor=$((nodes < 3 ? nodes : 3))
-min.insync.replicas=$in_sync
-offsets.topic.replication.factor=$((nodes < 3 ? nodes : 3))
-offsets.topic.num.partitions=8
-transaction.state.log.replication.factor=$((nodes < 3 ? nodes : 3))
-transaction.state.log.min.isr=$in_sync
-transaction.state.log.num.partitions=8
-group.initial.rebalance.delay.ms=0
-log.cleaner.dedupe.buffer.size=8388608
+$(small_kafka "$nodes")
 PROPERTIES
     mapfile -d '' words < <(java_kafka kafka.tools.StorageTool format -t "$cluster" -c "$dir/server.properties")
     "${words[@]}" >"$dir/format.log" 2>&1 &

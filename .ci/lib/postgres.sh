@@ -17,11 +17,16 @@ postgres_bin() { # prints the newest installed version's directory
 }
 
 start_postgres() { # start_postgres RUN; sets postgres_url
-  local dir=$1/postgres bin port password as=()
+  launch_postgres "$1/postgres"
+}
+
+launch_postgres() { # launch_postgres DIR OPTION...; sets postgres_url
+  local dir=$1 bin port password as=()
+  shift
   bin=$(postgres_bin) || die "PostgreSQL is missing; run $0 fetch"
   port=$(spare_ports 1)
   password=$(random_hex)
-  mkdir "$dir"
+  mkdir -p "$dir"
   (umask 077 && echo "$password" >"$dir/password")
   if [ "$(id -u)" = 0 ]; then
     chown -R postgres: "$dir"
@@ -34,7 +39,7 @@ start_postgres() { # start_postgres RUN; sets postgres_url
   ) || die "initdb failed: $(tail -n 20 "$dir/initdb.log")"
   rm "$dir/password"
   [ "$address" = 127.0.0.1 ] || echo "host all all $address/24 scram-sha-256" >>"$dir/data/pg_hba.conf"
-  launch "$dir" "$dir/log" "${as[@]}" "$bin/postgres" -D "$dir/data" -h "$address" -p "$port" -k '' -c max_connections=200
+  launch "$dir" "$dir/log" "${as[@]}" "$bin/postgres" -D "$dir/data" -h "$address" -p "$port" -k '' -c max_connections=200 "$@"
   await PostgreSQL "$launched" "$dir/log" "$bin/pg_isready" -q -h "$address" -p "$port"
   postgres_url=postgres://visionscale_ci:$password@$address:$port/postgres
 }

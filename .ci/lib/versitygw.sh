@@ -23,6 +23,7 @@ launch_versitygw() { # launch_versitygw DIR FLAG...; takes s3_access and s3_secr
     sidecar=(--sidecar "$dir/metadata")
   fi
   s3_endpoint=http://$address:$port
+  [[ " $* " != *' --cert '* ]] || s3_endpoint=https://${secured_host}:$port
   launch "$dir" "$dir/log" env ROOT_ACCESS_KEY="$s3_access" ROOT_SECRET_KEY="$s3_secret" \
     "$versitygw" --port "$address:$port" --keep-alive --quiet "$@" posix "${sidecar[@]}" "$dir/objects"
   await versitygw "$launched" "$dir/log" node "$here/lib/answers.mjs" http "$s3_endpoint/"

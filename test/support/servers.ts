@@ -1,6 +1,8 @@
 /** Which real servers and test data this run has; a suite without its server is skipped by name, and fails in CI. */
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 
 const sources = {
@@ -18,6 +20,10 @@ const sources = {
   'S3 events': [
     'VISIONSCALE_TEST_S3_EVENTS',
     'a command that, given a Kafka topic, starts an S3 server which tells it of every object, and prints the endpoint; credentials from AWS_*',
+  ],
+  'secured servers': [
+    'VISIONSCALE_TEST_SECURED',
+    'a command that starts servers which are reached by TLS only, and prints where they are as JSON (.ci/servers secured)',
   ],
   'test data': ['VISIONSCALE_TEST_DATA', 'a directory with models/ and images/'],
 } as const;
@@ -47,6 +53,30 @@ export function describeWith(server: Server, title: string, run: (address: strin
   describe.skip(`${title} [skipped: no ${server}; set ${variable} to ${meaning}]`, () => {
     it('is skipped', () => undefined);
   });
+}
+
+export interface SecuredServers {
+  /** A directory with ca, wrong-ca, server, server-wrong-name, server-expired, client-<user>, client-wrong-ca and -expired: .pem and .key. */
+  certificates: string;
+  kafka: {
+    /** Listeners: SASL_SSL with SCRAM-SHA-512; SSL with a client's certificate; SASL_SSL with an unsecured OAUTHBEARER token. */
+    scram: string;
+    mtls: string;
+    oauth: string;
+    /** Passwords. Nobody but `admin` has any right before ACLs give it. */
+    users: Record<'admin' | 'producer' | 'consumer' | 'reader' | 'nobody', string>;
+    /** The words that run kafka-acls. */
+    acls: [string, ...string[]];
+  };
+  /** URL of a superuser. The role visionscale_cert logs in with its client certificate. */
+  postgres: string;
+  s3: { endpoint: string; accessKeyId: string; secretAccessKey: string };
+}
+
+/** Starts them where they do not run yet. */
+export async function securedServers(command: string): Promise<SecuredServers> {
+  const { stdout } = await promisify(execFile)('sh', ['-c', command]);
+  return JSON.parse(stdout) as SecuredServers;
 }
 
 /** Paths of the real weights and photographs below VISIONSCALE_TEST_DATA. */
