@@ -80,7 +80,8 @@ export const topicCodes = {
   group_left: 'The consumer left its group while it was waiting. visionscale retries.',
   kafka_login_failed:
     'Kafka refused the login. Check `KAFKA_CONF_security_protocol`, `KAFKA_CONF_sasl_*` and `KAFKA_CONF_ssl_*`.',
-  kafka_permission_denied: 'Kafka denies access. Grant this user the topic and the consumer group.',
+  kafka_permission_denied:
+    'Kafka denies access. Have an administrator run the printed line; [the ACLs of each role](security.md#kafka-acls).',
   kafka_refused:
     'Kafka will never accept this request: a setting or the topic’s policy forbids it. The message quotes it.',
   message_refused: 'The topic refuses a message. Check its settings: cleanup.policy=compact requires keys.',

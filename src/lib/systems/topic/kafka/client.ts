@@ -23,6 +23,8 @@ export const askMs = 5_000;
 /** Whom a client talks to, and who is told what no result depends on. */
 export interface Surroundings {
   brokers: string;
+  /** librdkafka's, as the user has set them. */
+  properties: Readonly<Record<string, string>>;
   notice: (text: string) => void;
 }
 
@@ -57,7 +59,7 @@ export function hush(client: object): void {
 /** Connects and asks the brokers something, so that a client that was opened has reached one. */
 export async function connect(
   client: Client<KafkaClientEvents>,
-  { brokers, notice }: Surroundings,
+  { brokers, properties, notice }: Surroundings,
 ): Promise<Metadata> {
   let detail: string | undefined;
   client.on('event.log', ({ severity, fac, message }: { severity: number; fac: string; message: string }) => {
@@ -72,7 +74,7 @@ export async function connect(
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
       // What has no number comes from before the first connection: properties that do not go together.
       if (error && kafkaErrorCode(error) === -1) reject(badProperty(error));
-      else if (error) reject(kafkaToTopicError(error, 'connecting', brokers, detail));
+      else if (error) reject(kafkaToTopicError(error, 'connecting', { brokers, properties }, detail));
       else resolve(metadata);
     });
   });
