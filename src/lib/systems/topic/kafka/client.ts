@@ -13,6 +13,7 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
+import type { Token } from '../../aws-login.ts';
 import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { codecHint, loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
@@ -26,6 +27,8 @@ export interface Surroundings {
   /** librdkafka's, as the user has set them. */
   properties: Readonly<Record<string, string>>;
   notice: (text: string) => void;
+  /** Where logins take tokens that end. */
+  token?: (() => Promise<Token>) | undefined;
 }
 
 /** Makes a client of which the settings may be wrong. */
@@ -59,7 +62,7 @@ export function hush(client: object): void {
 /** Connects and asks the brokers something, so that a client that was opened has reached one. */
 export async function connect(
   client: Client<KafkaClientEvents>,
-  { brokers, properties, notice }: Surroundings,
+  { brokers, properties, notice, token }: Surroundings,
 ): Promise<Metadata> {
   let detail: string | undefined;
   client.on('event.log', ({ severity, fac, message }: { severity: number; fac: string; message: string }) => {
@@ -70,6 +73,8 @@ export async function connect(
     // One connection less is no news: brokers close idle ones.
     if (!closing.has(client) && text !== 'broker transport failure') notice(`Kafka at ${brokers}: ${text}`);
   });
+  if (token !== undefined)
+    await keepLoggedIn(client, token, (text) => notice(`Kafka at ${brokers}: ${text}`));
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
       // What has no number comes from before the first connection: properties that do not go together.
@@ -79,6 +84,33 @@ export async function connect(
     });
   });
 }
+
+/** Brokers ask again before a token ends; librdkafka answers with the last one it was given. */
+async function keepLoggedIn(
+  client: Client<KafkaClientEvents>,
+  token: () => Promise<Token>,
+  notice: (text: string) => void,
+): Promise<void> {
+  const give = async () => {
+    const { value, expiresAt } = await token();
+    client.setOauthBearerToken(value);
+    again(Math.max(1000, (expiresAt - Date.now()) * tokenShare));
+  };
+  const again = (ms: number) => {
+    setTimeout(() => {
+      if (closing.has(client)) return;
+      give().catch((error: unknown) => {
+        notice(errorMessage(error));
+        again(tokenAgainMs);
+      });
+    }, ms).unref();
+  };
+  await give();
+}
+
+/** A token is replaced when so much of its time is over; what fails is tried again after ms. */
+const tokenShare = 0.7;
+const tokenAgainMs = 5_000;
 
 /** A call of node-rdkafka with a Node callback. */
 export function call<T>(
