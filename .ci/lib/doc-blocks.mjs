@@ -1,4 +1,4 @@
-// Prints the fenced shell blocks of a Markdown page, one JSON object a line: {host, step, once, outside, variables, line, text}.
+// Prints the fenced shell blocks of a Markdown page, one JSON object a line: {host, step, once, outside, tls, variables, line, text}.
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 
@@ -11,7 +11,7 @@ for (const [index, line] of lines.entries()) {
     block = { line: index + 1, text: '' };
     for (const word of opened[1].split(/\s+/)) {
       const [name, value = true] = word.split('=');
-      if (!['host', 'step', 'once', 'outside', 'variables'].includes(name))
+      if (!['host', 'step', 'once', 'outside', 'tls', 'variables'].includes(name))
         throw new Error(`line ${index + 1}: ${word}?`);
       block[name] = value;
     }
