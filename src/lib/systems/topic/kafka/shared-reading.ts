@@ -105,7 +105,7 @@ export class SharedReading {
     this.#taken.delete(partition);
     if (seat !== undefined) {
       this.#forget(seat);
-      if (this.#taken.size > 0) this.#unassign(partition);
+      if (this.#taken.size > 0) this.#unassign(seat);
     }
     if (this.#taken.size === 0) this.#closed ??= this.#close();
     await this.#closed;
@@ -139,8 +139,7 @@ export class SharedReading {
 
   /** Reads on from where the seat stands, where librdkafka has given up the partition. */
   again(seat: Seat): void {
-    this.#unassign(seat.partition);
-    seat.paused = false;
+    this.#unassign(seat);
     this.#assign(seat);
   }
 
@@ -265,8 +264,10 @@ export class SharedReading {
     this.#kafka.incrementalAssign([{ topic: this.#topic, partition, offset }]);
   }
 
-  #unassign(partition: number): void {
-    this.#kafka.incrementalUnassign([{ topic: this.#topic, partition }]);
+  #unassign(seat: Seat): void {
+    // It would still be paused when it is assigned again.
+    if (seat.paused) this.#resume(seat);
+    this.#kafka.incrementalUnassign([{ topic: this.#topic, partition: seat.partition }]);
   }
 
   #forget(seat: Seat): void {
