@@ -7,6 +7,7 @@ import type { Config } from './lib/config/config.ts';
 import type { Classifier } from './lib/models/classifier/classifier.ts';
 import type { LoadedModel } from './lib/models/format/model.ts';
 import type { Database } from './lib/systems/database/open.ts';
+import type { RoleName } from './lib/systems/database/rights.ts';
 import type { Buckets, StorePatience } from './lib/systems/objects/open.ts';
 import type { ObjectStore } from './lib/systems/objects/store.ts';
 import type { ResultTopics } from './lib/systems/publish/topics.ts';
@@ -18,6 +19,8 @@ export interface ComposeOptions {
   onNotice: (text: string) => void;
   /** How a server that is away is waited for when it is opened; absent: not at all, or by whoever opens it. */
   patiently?: Patience | undefined;
+  /** Which SQL role has the rights that are needed. */
+  needs?: RoleName | undefined;
 }
 
 /** Connects. The embedded database is always brought up to date; a server's only by `init`. */
@@ -44,6 +47,7 @@ async function connectDatabase(
   ]);
   const database = await open(options.config.database, {
     applicationName: 'visionscale',
+    needs: options.needs,
     onNotice: options.onNotice,
     ...connection,
   });

@@ -192,7 +192,7 @@ function suite(server: () => string): void {
       const tables = failing.checks.find((check) => check.name === 'tables');
       expect(tables?.state).toBe('failed');
       const hint = tables?.hint ?? tables?.detail ?? '';
-      expect(hint).toContain('SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA');
+      expect(hint).toContain(`GRANT "visionscale_${name}_operator" TO "${plain.name}";`);
       const asked = `grant usage on schema public to ${plain.name};
         grant select, insert, update, delete on all tables in schema public to ${plain.name}`;
       await owner.sql(asked, name);
@@ -214,7 +214,9 @@ function suite(server: () => string): void {
       const { pool } = await open(plain.on(server(), name));
       await expect(pendingMigrations(pool)).rejects.toMatchObject({
         code: 'database_permission_denied',
-        hint: expect.stringContaining(`GRANT USAGE ON SCHEMA "hidden" TO "${plain.name}";`) as string,
+        hint: expect.stringContaining(
+          `GRANT "visionscale_${name}_hidden_operator" TO "${plain.name}";`,
+        ) as string,
       });
     });
   });

@@ -13,6 +13,7 @@ import { sourceStack } from '../../lib/base/source-stack.ts';
 import { type ServiceSettings, takeServiceSettings } from '../../lib/config/environment.ts';
 import type { Environment } from '../../lib/config/load.ts';
 import { settings, type SettingName } from '../../lib/config/settings/settings.ts';
+import type { RoleName } from '../../lib/systems/database/rights.ts';
 import { common, pathOf } from './help.ts';
 import { jsonText, tellJsonError } from './lines.ts';
 
@@ -71,6 +72,30 @@ export function offersModel(command: Command): Command {
 export function whileStdin(): Option {
   return new Option('--while-stdin', 'Stop when standard input ends, as when the parent process ends');
 }
+
+/** The SQL role whose rights a command needs; of all others it is the operator's. */
+export const roles: Readonly<Record<string, RoleName>> = {
+  upload: 'producer',
+  produce: 'producer',
+  watch: 'producer',
+  serve: 'producer',
+  consume: 'consumer',
+  status: 'reader',
+  doctor: 'reader',
+  audit: 'reader',
+  train: 'reader',
+  results: 'reader',
+  'results export': 'reader',
+  'results accuracy': 'reader',
+  'dead-letters list': 'reader',
+  'dead-letters show': 'reader',
+  'model history': 'reader',
+  'bins list': 'reader',
+  'bins show': 'reader',
+  'bins history': 'reader',
+  'bins try': 'reader',
+  'bins check': 'reader',
+};
 
 /** What `status` and `doctor` look at, which never wait for it. */
 export const servers = [
@@ -174,8 +199,9 @@ async function openContext(command: Command, interruption: Interruption): Promis
   const env = { ...process.env, ...settingsFromFlags(command) };
   const config = loadConfig(env);
   const interactive = process.stderr.isTTY === true;
+  const name = pathOf(command).split(' ').slice(1).join(' ');
   const source = {
-    role: pathOf(command).split(' ').slice(1).join(' '),
+    role: name,
     host: hostname(),
     pipeline: config.pipeline,
   };
@@ -206,6 +232,7 @@ async function openContext(command: Command, interruption: Interruption): Promis
   return {
     config,
     patiently,
+    needs: roles[name],
     env,
     service,
     json,

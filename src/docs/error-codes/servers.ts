@@ -3,6 +3,8 @@
 export const databaseCodes = {
   cannot_create_database:
     'The database does not exist and this role may not create it. Have an administrator run the printed statement.',
+  cannot_create_roles:
+    'This role may not create roles. Have an administrator run the printed lines, then `visionscale init --roles` again.',
   database_conflict: 'Two transactions conflicted. visionscale retries.',
   database_error: 'PostgreSQL refused a statement for another reason. The message quotes it.',
   database_exhausted: 'The server is out of connections, memory or disk. Free some; visionscale retries.',
@@ -14,7 +16,7 @@ export const databaseCodes = {
   database_parameter_refused:
     'A pooler (PgBouncer) refuses a connection parameter. Remove it from `DATABASE_URL`, or let the pooler ignore it.',
   database_permission_denied:
-    'The role lacks a permission. Have the owner run the printed GRANT; `doctor` names schema and role.',
+    'The role lacks a permission. Have an administrator run the printed GRANT; [which role a command needs](postgresql.md#roles).',
   database_read_only:
     'The server is a standby. Set `DATABASE_URL` to the primary; during a failover visionscale retries.',
   database_restarting: 'The server is starting or stopping. visionscale retries.',
@@ -31,6 +33,8 @@ export const databaseCodes = {
   migration_locked: 'Another process is changing the schema. Wait for it, then run `visionscale init`.',
   ownership_lost:
     'Another consumer has taken over the partition. Nothing was recorded twice; this one stands by.',
+  role_taken:
+    'A role of this name exists and is not of this installation. Name the roles otherwise: `visionscale init --roles <prefix>`.',
   schema_missing: 'A table or schema is missing. Run `visionscale init`.',
   schema_newer:
     'A later version has changed the tables so that this one cannot use them. Install the version that the other hosts have.',

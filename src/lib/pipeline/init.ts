@@ -1,8 +1,10 @@
 /** The verb `init`: database, migrations, topic, bucket. Safe twice, and from two hosts at once. */
+import { UsageError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { createDatabaseIfMissing } from '../systems/database/create.ts';
 import { migrate } from '../systems/database/migrate.ts';
 import type { Database } from '../systems/database/open.ts';
+import { checkRolePrefix, makeRoles, refreshRoles, type Role } from '../systems/database/roles.ts';
 import { createSchemaIfMissing, requireFit } from '../systems/database/session.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { ResultTopics } from '../systems/publish/topics.ts';
@@ -21,10 +23,28 @@ export interface InitResult {
   /** Of results and dead letters; none where the settings want none. */
   resultTopics: { name: string; created: boolean; partitions: number }[];
   store: { url: string; created: boolean };
+  /** SQL roles that were made, or brought up to date. */
+  roles: Role[];
   warnings: string[];
 }
 
-export async function init(config: Config, deps: InitDeps): Promise<InitResult> {
+export interface InitOptions {
+  /** Make the SQL roles; a text is what their names begin with. */
+  roles?: string | true | undefined;
+}
+
+export async function init(
+  config: Config,
+  deps: InitDeps,
+  { roles: wanted }: InitOptions = {},
+): Promise<InitResult> {
+  if (wanted !== undefined && config.database.kind !== 'server') {
+    throw new UsageError(
+      'the embedded PostgreSQL has one role of its own and lets nobody else in: roles are for a server',
+      'Name it in DATABASE_URL, or leave out --roles.',
+    );
+  }
+  if (typeof wanted === 'string') checkRolePrefix(wanted);
   const { created } =
     config.database.kind === 'server'
       ? await createDatabaseIfMissing(config.database.connection)
@@ -39,7 +59,13 @@ export async function init(config: Config, deps: InitDeps): Promise<InitResult> 
   const resultTopics = results === null ? [] : await results.create();
   await using store = await deps.openStore();
   const storeState = await store.create();
+  // Last: whoever may not create roles has everything else by then.
+  const roles =
+    wanted === undefined
+      ? await refreshRoles(database.pool)
+      : await makeRoles(database.pool, wanted === true ? undefined : wanted);
   const warnings = [
+    ...roles.warnings,
     ...partitionWarning(topic.name, topicState, config.topic.partitions),
     ...resultTopics
       .filter(({ partitions }) => partitions !== topicState.partitions)
@@ -53,6 +79,7 @@ export async function init(config: Config, deps: InitDeps): Promise<InitResult> 
     topic: { name: topic.name, ...topicState },
     resultTopics,
     store: { url: store.url, created: storeState.created },
+    roles: roles.roles,
     warnings,
   };
 }

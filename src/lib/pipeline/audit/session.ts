@@ -2,7 +2,7 @@
 import type { Pool, QueryResult, QueryResultRow } from 'pg';
 import { VisionscaleError } from '../../base/errors.ts';
 import { databaseErrorOrSame } from '../../systems/database/database-error.ts';
-import { begin, sessionOf } from '../../systems/database/session.ts';
+import { begin, sessionError, sessionOf } from '../../systems/database/session.ts';
 
 export interface AuditSession extends AsyncDisposable {
   /** Throws a DatabaseError, or `interrupted` where the signal has aborted: a query under way is cancelled then. */
@@ -48,7 +48,7 @@ export async function openSession(pool: Pool, signal: AbortSignal): Promise<Audi
       return await client.query<Row>(text, values);
     } catch (error) {
       throwIfInterrupted(signal);
-      throw databaseErrorOrSame(error);
+      throw sessionError(pool, error);
     }
   }
 

@@ -6,7 +6,14 @@ import { counted } from '../../base/report/table.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import { pendingMigrations } from '../../systems/database/migrate.ts';
 import type { Database } from '../../systems/database/open.ts';
-import { grants, requireFit, schemaOf, type Session, sessionOf } from '../../systems/database/session.ts';
+import { rolesHeld } from '../../systems/database/roles.ts';
+import {
+  permissionHint,
+  requireFit,
+  schemaOf,
+  type Session,
+  sessionOf,
+} from '../../systems/database/session.ts';
 import { readActiveModel } from '../../systems/database/tables/models.ts';
 import { readOwners } from '../../systems/database/tables/owners.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
@@ -55,32 +62,24 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
             hint: 'visionscale init',
           });
         }
-        const { rows } = await pool.query<{ table: string }>(
-          `select c.relname as "table" from pg_class c
-           where c.relnamespace = $1::regnamespace and c.relkind = 'r' and not (
-             has_table_privilege(c.oid, 'select') and (c.relname = 'schema_migrations' or (
-               has_table_privilege(c.oid, 'insert') and has_table_privilege(c.oid, 'update')
-               and has_table_privilege(c.oid, 'delete'))))
-             and c.relname = any($2) order by 1`,
-          [pg.escapeIdentifier(schema), tables],
-        );
-        if (rows.length > 0) {
+        const held = await rolesHeld(pool);
+        const where = schema === 'public' ? '' : ` in the schema ${schema}`;
+        const session = sessionOf(pool);
+        if (held.length === 0) {
           throw new VisionscaleError(
-            `this user may not read and write ${rows.map((r) => r.table).join(', ')}`,
-            {
-              code: 'database_permission_denied',
-              hint: `Have their owner run:\n${grants(schema, sessionOf(pool)?.role ?? '…')}`,
-            },
+            `role ${session?.role ?? ''} has the rights of no command on the tables${where}`,
+            { code: 'database_permission_denied', ...(session && { hint: permissionHint(session, schema) }) },
           );
         }
+        const all = held.includes('operator');
+        const found = `up to date, ${all ? 'readable and writable' : `with the rights of ${held.join(' and ')}`}${where}`;
         const temporary = await pool.query<{ may: boolean }>(
           `select has_database_privilege(current_database(), 'TEMPORARY') as may`,
         );
-        const where = schema === 'public' ? '' : ` in the schema ${schema}`;
-        if (temporary.rows[0]?.may) return `up to date, readable and writable${where}`;
+        if (temporary.rows[0]?.may || !held.includes('reader')) return found;
         return {
-          warning: 'up to date, readable and writable; `audit` may not make its temporary tables',
-          hint: `GRANT TEMPORARY ON DATABASE … TO ${pg.escapeIdentifier(sessionOf(pool)?.role ?? '…')};`,
+          warning: `${found}; \`audit\` may not make its temporary tables`,
+          hint: `GRANT TEMPORARY ON DATABASE … TO ${pg.escapeIdentifier(session?.role ?? '…')};`,
         };
       },
     },
@@ -100,32 +99,6 @@ export function databaseChecks(open: () => Promise<Database>): Check[] {
     },
   ];
 }
-
-/** What consumers, producers and `serve` read and write. */
-const tables = [
-  ...[
-    'image_info',
-    'produce_rounds',
-    'prediction_results',
-    'dead_letters',
-    'positions',
-    'owners',
-    'consumers',
-    'suspects',
-  ],
-  ...['topic_heads', 'topic_records', 'topic_commits', 'topic_members', 'topic_holders'],
-  ...[
-    'models',
-    'active_models',
-    'corrections',
-    'bin_versions',
-    'active_bins',
-    'switches',
-    'outbox',
-    'ingested',
-  ],
-  'schema_migrations',
-];
 
 /** Settings that would be otherwise by the role's, the database's or the server's configuration. */
 function putRight(session: Session | undefined): string[] {

@@ -88,10 +88,7 @@ const byCode: Record<string, Verdict> = {
   '42501': {
     code: 'database_permission_denied',
     retryable: false,
-    hint:
-      'Have the tables’ owner run (doctor names schema and role):\n  GRANT USAGE ON SCHEMA … TO …;\n' +
-      '  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …;\n' +
-      'Only `init` needs more: to create tables, as their owner.',
+    hint: 'Have the tables’ owner run `visionscale init --roles`; docs/postgresql.md says which role a command needs.',
   },
 };
 

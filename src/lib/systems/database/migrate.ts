@@ -126,7 +126,7 @@ async function requireRights(client: pg.PoolClient, schema: string, role = 'the 
       `role ${role} may not change the tables in the schema ${schema}: they are ${owner}’s`,
       {
         code: 'database_permission_denied',
-        hint: `Run \`visionscale init\` as ${owner}; all other commands need only permissions on the tables (see doctor).`,
+        hint: `Run \`visionscale init\` as ${owner}; all other commands need no more than a role of \`visionscale init --roles\`.`,
       },
     );
   }

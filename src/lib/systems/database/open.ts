@@ -3,7 +3,8 @@ import pg from 'pg';
 import { Client, describeConnection, eitherWay, type ServerConnection } from './connection.ts';
 import { databaseErrorOrSame } from './database-error.ts';
 import type { EmbeddedPostgres } from './embedded/keeper/use.ts';
-import { inspect, prepare, sessionOf } from './session.ts';
+import type { RoleName } from './rights.ts';
+import { inspect, prepare, sessionError, sessionOf } from './session.ts';
 import { withTransaction } from './transaction.ts';
 
 export { toDatabaseError } from './database-error.ts';
@@ -14,6 +15,8 @@ export type DatabaseSettings =
 export interface OpenOptions {
   /** Seen in pg_stat_activity. */
   applicationName?: string;
+  /** Whose rights are needed, to say so where they are missing; the operator's unless told. */
+  needs?: RoleName | undefined;
   /** Connections at most; 10 unless told. */
   max?: number;
   /** A query without an answer for so long fails, and its connection is closed; unlimited unless told. ms. */
@@ -116,7 +119,7 @@ async function connect(
   try {
     const client = await pool.connect();
     try {
-      await inspect(pool, client, settings);
+      await inspect(pool, client, settings, options.needs);
       await prepare(pool, client);
     } catch (error) {
       client.release(true);
@@ -144,7 +147,7 @@ function adaptQuery(pool: pg.Pool, where: string): void {
   const query = needsSettings ? withSettings : alone;
   pool.query = ((...args: unknown[]) =>
     query(...args).catch((error: unknown) => {
-      throw databaseErrorOrSame(error, where);
+      throw sessionError(pool, error, where);
     })) as typeof pool.query;
 }
 

@@ -4,7 +4,8 @@
  */
 import pg from 'pg';
 import { DatabaseError } from '../../base/errors.ts';
-import { databaseErrorOrSame } from './database-error.ts';
+import { databaseCode, databaseErrorOrSame } from './database-error.ts';
+import { roleFullName, type RoleName, roleNames, rolePrefix } from './rights.ts';
 
 /** How sessions of one pool are. */
 export interface Session {
@@ -15,11 +16,23 @@ export interface Session {
   /** The first schema that the search path names and that is not there, or may not be used. */
   unusableSchema: { name: string; exists: boolean } | null;
   role: string;
+  database: string;
+  /** The installation's SQL roles, of all its schemas: those that may read the table of migrations. */
+  groups: Group[];
+  /** Which of them has the rights that this process needs. */
+  needs: RoleName;
   encoding: string;
   /** As server_version_num. */
   version: number;
   /** What is put right, by name. */
   set: Record<string, string>;
+}
+
+interface Group {
+  schema: string;
+  name: string;
+  /** The session's role is in it. */
+  member: boolean;
 }
 
 /**
@@ -58,6 +71,8 @@ export function sessionOf(pool: pg.Pool): Session | undefined {
 interface Found {
   pid: number;
   role: string;
+  database: string;
+  groups: Group[] | null;
   schema: string | null;
   /** Of the table of migrations, where the search path finds one. */
   home: string | null;
@@ -67,7 +82,13 @@ interface Found {
 }
 
 const look = `
-select pg_backend_pid() as pid, current_user as role, current_schema() as schema, current_setting('search_path') as path,
+select pg_backend_pid() as pid, current_user as role, current_database() as database, current_schema() as schema,
+  current_setting('search_path') as path,
+  (select json_agg(distinct jsonb_build_object('schema', n.nspname, 'name', r.rolname,
+     'member', pg_has_role(r.oid, 'MEMBER')))
+   from pg_class c join pg_namespace n on n.oid = c.relnamespace cross join aclexplode(c.relacl) a
+   join pg_roles r on r.oid = a.grantee
+   where c.relname = 'schema_migrations' and not r.rolcanlogin and r.rolname ~ '_(${roleNames.join('|')})$') as groups,
   (select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace
    where c.oid = to_regclass('schema_migrations')) as home,
   (select json_agg(json_build_object('name', name, 'exists', exists (select from pg_namespace where nspname = name))
@@ -86,6 +107,7 @@ export async function inspect(
   pool: pg.Pool,
   client: pg.ClientBase,
   explicit: Record<string, string>,
+  needs: RoleName = 'operator',
 ): Promise<Session> {
   // In one transaction, so that behind a pooler too the options count for the look.
   const [given] = setStatement(explicit, true);
@@ -109,6 +131,9 @@ export async function inspect(
     schema,
     unusableSchema: schema === null ? (found.listed?.[0] ?? null) : null,
     role: found.role,
+    database: found.database,
+    groups: found.groups ?? [],
+    needs,
     encoding,
     version: Number(version),
     set: { ...explicit, ...set },
@@ -187,7 +212,7 @@ export function schemaOf(pool: pg.Pool): string {
   if (exists) {
     throw new DatabaseError(`role ${session.role} may not use the schema ${name}`, {
       code: 'database_permission_denied',
-      hint: `Have its owner run:\n${grants(name, session.role)}`,
+      hint: permissionHint(session, name),
     });
   }
   throw new DatabaseError(`the schema ${name}, which the search path names, does not exist`, {
@@ -196,13 +221,32 @@ export function schemaOf(pool: pg.Pool): string {
   });
 }
 
-/** What a role needs that runs everything but `init`. */
-export function grants(schema: string, role: string): string {
-  const [to, of] = [pg.escapeIdentifier(role), pg.escapeIdentifier(schema)];
-  return (
-    `  GRANT USAGE ON SCHEMA ${of} TO ${to};\n` +
-    `  GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ${of} TO ${to};`
-  );
+/** Who can do what about a right that the session's role lacks. */
+export function permissionHint({ groups, needs, role, database }: Session, schema: string): string {
+  const login = pg.escapeIdentifier(role);
+  const fitting = groups.filter((group) => group.schema === schema && group.name.endsWith(`_${needs}`));
+  if (fitting.some(({ member }) => member)) {
+    return `${role} has the role for this. Have the tables’ owner run \`visionscale init --roles\`, which gives the role the rights of this version.`;
+  }
+  const [group] = fitting;
+  if (group !== undefined) {
+    return `Have an administrator run:\n  GRANT ${pg.escapeIdentifier(group.name)} TO ${login};`;
+  }
+  const name = pg.escapeIdentifier(roleFullName(rolePrefix(database, schema), needs));
+  return `Have the tables’ owner run \`visionscale init --roles\`, and then an administrator:\n  GRANT ${name} TO ${login};`;
+}
+
+/** As `databaseErrorOrSame`; of a right that is missing it says whose it is, and which role has it. */
+export function sessionError(pool: pg.Pool, error: unknown, where?: string): unknown {
+  const fault = databaseErrorOrSame(error, where);
+  const session = sessions.get(pool);
+  const isDenied = fault instanceof DatabaseError && databaseCode(fault) === '42501';
+  if (!isDenied || session === undefined) return fault;
+  return new DatabaseError(`${fault.message}, for the role ${session.role}`, {
+    code: fault.code,
+    hint: permissionHint(session, session.schema ?? session.unusableSchema?.name ?? 'public'),
+    cause: fault.cause,
+  });
 }
 
 /** Makes the schema that the search path names where it is missing; for `init`. */

@@ -1,8 +1,8 @@
 /** One database transaction: all of `work`, or nothing of it. */
 import type pg from 'pg';
 import { DatabaseError } from '../../base/errors.ts';
-import { databaseErrorOrSame, toDatabaseError } from './database-error.ts';
-import { begin, type BeginOptions } from './session.ts';
+import { toDatabaseError } from './database-error.ts';
+import { begin, type BeginOptions, sessionError } from './session.ts';
 
 /** Without a listener the loss of a connection that is idle in a transaction would end the process. */
 const ignore = () => undefined;
@@ -38,7 +38,7 @@ export async function withTransaction<T>(
       }
       return result;
     } catch (cause) {
-      const error = databaseErrorOrSame(cause);
+      const error = sessionError(pool, cause);
       const code = error instanceof DatabaseError ? error.code : '';
       // A demoted or stopping server would answer the ROLLBACK and be asked again.
       const leaving = ['database_read_only', 'database_restarting'].includes(code);
