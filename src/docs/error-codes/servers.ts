@@ -82,7 +82,8 @@ export const topicCodes = {
     'Kafka refused the login. Check `KAFKA_CONF_security_protocol`, `KAFKA_CONF_sasl_*` and `KAFKA_CONF_ssl_*`.',
   kafka_tls:
     'No encrypted connection came about: the message says whose certificate is refused, or who wants TLS and who does not.',
-  kafka_permission_denied: 'Kafka denies access. Grant this user the topic and the consumer group.',
+  kafka_permission_denied:
+    'Kafka denies access. Have an administrator run the printed line; [the ACLs of each role](security.md#kafka-acls).',
   kafka_refused:
     'Kafka will never accept this request: a setting or the topic’s policy forbids it. The message quotes it.',
   message_refused: 'The topic refuses a message. Check its settings: cleanup.policy=compact requires keys.',

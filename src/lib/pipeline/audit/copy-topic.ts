@@ -85,7 +85,7 @@ async function copyPartition(
     await using reader = await topic.reader({
       partition: place.partition,
       from: next,
-      group: 'visionscale.audit',
+      group: options.pipeline,
       prefetchRecords: 2000,
       prefetchBytes: 8 * 1024 * 1024,
     });

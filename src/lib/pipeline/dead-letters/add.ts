@@ -63,8 +63,8 @@ export async function addDeadLetter(pool: Pool, topic: Topic, options: AddOption
     (committed === null || committed > bounds.end ? bounds.first : Math.max(committed, bounds.first));
   if (offset < bounds.first || offset >= bounds.end) throw noMessage(topic.name, partition, offset, bounds);
   if (start > offset) throw alreadyRecorded(id, offset, start);
-  const first = await messageAt(topic, partition, Math.max(start, bounds.first));
-  const record = first?.offset === offset ? first : await messageAt(topic, partition, offset);
+  const first = await messageAt(topic, id, Math.max(start, bounds.first));
+  const record = first?.offset === offset ? first : await messageAt(topic, id, offset);
   if (record?.offset !== offset) throw noMessage(topic.name, partition, offset, bounds);
 
   const letter = letterOf(record, options);
@@ -93,8 +93,8 @@ async function boundsOf(topic: Topic, partition: number): Promise<{ first: numbe
 }
 
 /** The first message from this offset on; null where none comes. */
-async function messageAt(topic: Topic, partition: number, from: number): Promise<TopicRecord | null> {
-  const group = 'visionscale.add';
+async function messageAt(topic: Topic, id: PartitionId, from: number): Promise<TopicRecord | null> {
+  const { pipeline: group, partition } = id;
   await using reader = await topic.reader({ partition, from, group, prefetchRecords: 1 });
   for await (const record of reader.records(AbortSignal.timeout(readMs))) return record;
   return null;

@@ -47,7 +47,7 @@ async function resumeOffset(
     const committed = await topic.committed(options.pipeline, partition);
     return committed === null || committed > bounds.end ? bounds.first : Math.max(committed, bounds.first);
   }
-  if (!(await isSameTopic(topic, partition, position, bounds))) {
+  if (!(await isSameTopic(topic, lease, position, bounds))) {
     deps.report({ kind: 'another topic', partition, position: position.nextOffset });
     return bounds.first;
   }
@@ -69,13 +69,12 @@ async function resumeOffset(
 /** Offsets begin anew in a topic that was created again; the record behind the position tells, by its time. */
 async function isSameTopic(
   topic: Topic,
-  partition: number,
+  { pipeline: group, partition }: Lease,
   { nextOffset, lastOffset, lastTimestamp }: Position,
   { first, end }: PartitionBounds,
 ): Promise<boolean> {
   if (nextOffset > end) return false;
   if (lastOffset === null || lastOffset < first || lastOffset >= end) return true;
-  const group = 'visionscale.position';
   await using reader = await topic.reader({ partition, from: lastOffset, group, prefetchRecords: 1 });
   for await (const record of reader.records(AbortSignal.timeout(rereadMs))) {
     // Compaction may have removed it: nothing speaks against the topic then.

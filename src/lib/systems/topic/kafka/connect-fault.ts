@@ -34,7 +34,7 @@ export async function connectFault(
   attempt: Attempt,
 ): Promise<TopicError> {
   const { brokers, properties } = attempt;
-  const other = kafkaToTopicError(error, 'connecting', brokers, detail);
+  const other = kafkaToTopicError(error, 'connecting', { brokers, properties }, detail);
   const found = /^(?:\w+:\/\/)?(\S+):(\d+)\/\w+: (.*?)(?: \(after .*)?$/.exec(detail ?? '');
   if (found === null) return other;
   const [, host = '', port = '', said = ''] = found;

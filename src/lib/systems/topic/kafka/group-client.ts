@@ -4,7 +4,7 @@ import { TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
 import type { Committer, PartitionBounds } from '../topic.ts';
 import { askMs, call, type Surroundings, asError, Consumer } from './client.ts';
-import { kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { codes, isForbidden, kafkaErrorCode, kafkaToTopicError, type Place } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
 /** How long commits of other partitions are waited for, ms: nobody waits for one. */
@@ -13,17 +13,18 @@ const gatherMs = 5;
 export class GroupClient implements Committer, AsyncDisposable {
   readonly #consumer: Consumer;
   readonly #topic: string;
-  readonly #brokers: string;
+  readonly #place: Place;
   readonly #pending: PendingCommits;
   /** Offsets of commits that leave together, by their partitions. */
   readonly #gathered = new Map<number, number>();
   #gathering: NodeJS.Timeout | undefined;
   #pumping: Promise<void> | undefined;
+  #denied: unknown = null;
 
-  private constructor(consumer: Consumer, topic: string, brokers: string, pending: PendingCommits) {
+  private constructor(consumer: Consumer, topic: string, place: Place, pending: PendingCommits) {
     this.#consumer = consumer;
     this.#topic = topic;
-    this.#brokers = brokers;
+    this.#place = place;
     this.#pending = pending;
   }
 
@@ -36,7 +37,8 @@ export class GroupClient implements Committer, AsyncDisposable {
     const consumer = await Consumer.open(properties, surroundings, {
       offset_commit_cb: (error, offsets) => pending.settle(error, offsets),
     });
-    return new GroupClient(consumer, topic, surroundings.brokers, pending);
+    const group = String(properties.global['group.id']);
+    return new GroupClient(consumer, topic, { ...surroundings, topic, group }, pending);
   }
 
   /** The topic has no partitions where it does not exist. Asking does not create it. */
@@ -77,7 +79,7 @@ export class GroupClient implements Committer, AsyncDisposable {
     try {
       await committing;
     } catch (error) {
-      throw kafkaToTopicError(error, 'committing an offset', this.#brokers);
+      throw kafkaToTopicError(error, 'committing an offset', this.#place);
     }
   }
 
@@ -116,6 +118,15 @@ export class GroupClient implements Committer, AsyncDisposable {
     this.#pumping = undefined;
   }
 
+  /** Of a group that this user may not use, librdkafka tells who polls, once; who asks it something waits in vain. */
+  async #denial(error: unknown): Promise<unknown> {
+    if (kafkaErrorCode(error) !== codes.timedOut) return null;
+    await this.#consumer.poll(1, 0).catch((said: unknown) => {
+      if (isForbidden(said)) this.#denied = said;
+    });
+    return this.#denied;
+  }
+
   /** Asks again while brokers tell each other who leads what, as they do for a moment after a topic was created. */
   async #ask<T>(doing: string, run: Parameters<typeof call<T>>[0]): Promise<T> {
     const giveUpAt = performance.now() + askMs;
@@ -124,7 +135,7 @@ export class GroupClient implements Committer, AsyncDisposable {
         return await call(run);
       } catch (error) {
         if (!settling.includes(kafkaErrorCode(error)) || performance.now() > giveUpAt) {
-          throw kafkaToTopicError(error, doing, this.#brokers);
+          throw kafkaToTopicError((await this.#denial(error)) ?? error, doing, this.#place);
         }
         await pause(50, new AbortController().signal);
       }

@@ -55,6 +55,9 @@ const byText: [RegExp, number][] = [
   [/fatal error/i, codes.fatal],
   [/authentication failure/i, codes.authentication],
   [/ssl error/i, codes.ssl],
+  [/topic authorization failed/i, codes.topicAuthorization],
+  [/group authorization failed/i, codes.groupAuthorization],
+  [/cluster authorization failed/i, 31],
 ];
 
 /** The number of an error. Delivery reports and events carry only the text. */
@@ -64,14 +67,19 @@ export function kafkaErrorCode(error: unknown): number {
   return byText.find(([pattern]) => pattern.test(String(message)))?.[1] ?? -1;
 }
 
-/** Wraps what librdkafka said while `doing` something with the topic at `brokers`. A TopicError comes back as it is. */
-export function kafkaToTopicError(
-  error: unknown,
-  doing: string,
-  brokers: string,
-  detail?: string,
-): TopicError {
+/** What was asked, and as whom. */
+export interface Place {
+  brokers: string;
+  topic?: string;
+  group?: string;
+  /** librdkafka's. */
+  properties?: Readonly<Record<string, string>>;
+}
+
+/** Wraps what librdkafka said while `doing` something at a place. A TopicError comes back as it is. */
+export function kafkaToTopicError(error: unknown, doing: string, place: Place, detail?: string): TopicError {
   if (error instanceof TopicError) return error;
+  const { brokers } = place;
   const number = kafkaErrorCode(error);
   const text = `Kafka at ${brokers}: ${doing}: ${(error as { message?: string }).message ?? String(error)}`;
   const message = detail === undefined ? text : `${text} (${detail})`;
@@ -85,7 +93,7 @@ export function kafkaToTopicError(
   if (forbidden.includes(number)) {
     return new TopicError(message, {
       code: 'kafka_permission_denied',
-      hint: 'Grant this user the rights on the topic and on the consumer group.',
+      hint: missingAcl(number, doing, place),
       cause: error,
     });
   }
@@ -96,6 +104,43 @@ export function kafkaToTopicError(
     hint: reachable,
     cause: error,
   });
+}
+
+/** By the first word of what was done. */
+const operations: Record<string, string> = {
+  sending: 'Write',
+  reading: 'Read',
+  asking: 'Describe',
+  committing: 'Read',
+  belonging: 'Read',
+  creating: 'Create',
+  adding: 'Alter',
+};
+
+/** Whether the brokers deny this user something. */
+export function isForbidden(error: unknown): boolean {
+  return forbidden.includes(kafkaErrorCode(error));
+}
+
+/** The line that gives it. Kafka says neither which operation it was nor on what. */
+function missingAcl(number: number, doing: string, { brokers, topic, group, properties }: Place): string {
+  const operation = operations[doing.split(' ')[0] ?? ''] ?? 'Describe';
+  // Brokers give the number of an idempotent producer to whoever may write to some topic.
+  const ofTopic = number === codes.topicAuthorization || operation === 'Write';
+  const on =
+    number === codes.groupAuthorization
+      ? `--group '${group ?? '…'}'`
+      : ofTopic
+        ? `--topic '${topic ?? '…'}'`
+        : '--cluster';
+  // Who may not describe a topic is told the same as of one that is not there.
+  const create = doing.startsWith('creating')
+    ? '\nIf the topic exists, this user lacks Describe on it, which Read and Write include.'
+    : '';
+  return (
+    'Have an administrator run (docs/security.md has the ACLs of each role):\n' +
+    `  kafka-acls.sh --bootstrap-server ${brokers} --add --allow-principal 'User:${properties?.['sasl.username'] ?? '…'}' --operation ${operation} ${on}${create}`
+  );
 }
 
 export const reachable =

@@ -5,7 +5,7 @@ import { pause } from '../../../base/flow/waiting.ts';
 import type { GroupHandler, Membership } from '../topic.ts';
 import { type Surroundings, Consumer } from './client.ts';
 import { PendingCommits } from './group-client.ts';
-import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError, type Place } from './kafka-error.ts';
 import type { ClientProperties } from './properties.ts';
 
 /** How often librdkafka is asked for rebalances, ms; and while a commit is under way. */
@@ -21,6 +21,7 @@ export class KafkaMembership implements Membership {
   readonly #topic: string;
   readonly #handler: GroupHandler;
   readonly #surroundings: Surroundings;
+  readonly #place: Place;
   readonly #pending = new PendingCommits();
   readonly #closing = new AbortController();
   readonly #left = new AbortController();
@@ -37,11 +38,13 @@ export class KafkaMembership implements Membership {
     topic: string,
     handler: GroupHandler,
     surroundings: Surroundings,
+    group: string,
     open: Promise<Consumer>,
   ) {
     this.#topic = topic;
     this.#handler = handler;
     this.#surroundings = surroundings;
+    this.#place = { ...surroundings, topic, group };
     this.ended = open.then((consumer) => this.#stay(consumer));
     this.ended.catch(() => undefined); // whoever wants to know awaits it
   }
@@ -57,6 +60,7 @@ export class KafkaMembership implements Membership {
       topic,
       handler,
       surroundings,
+      String(properties.global['group.id']),
       new Promise((done) => (resolve = done)),
     );
     const callbacks = {
@@ -81,7 +85,7 @@ export class KafkaMembership implements Membership {
       this.#commitSoon.abort();
       await committing;
     } catch (error) {
-      throw kafkaToTopicError(error, 'committing an offset', this.#surroundings.brokers);
+      throw kafkaToTopicError(error, 'committing an offset', this.#place);
     }
   }
 
@@ -118,7 +122,7 @@ export class KafkaMembership implements Membership {
       try {
         await consumer.poll(1, 0);
       } catch (error) {
-        const fault = kafkaToTopicError(error, 'belonging to the group', this.#surroundings.brokers);
+        const fault = kafkaToTopicError(error, 'belonging to the group', this.#place);
         if (!fault.retryable || kafkaErrorCode(error) === codes.fatal) this.#fail(fault);
         else this.#surroundings.notice(fault.message);
       }

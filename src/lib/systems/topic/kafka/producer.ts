@@ -11,7 +11,7 @@ import type { OutgoingRecord } from '../../message/record.ts';
 import { checkHeaders, messageRefused, messageTooLarge } from '../limits.ts';
 import type { Placement, Producer } from '../topic.ts';
 import { connect, construct, hush, type Surroundings, toKafkaHeaders } from './client.ts';
-import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { codes, isForbidden, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
 import { loadRdkafka } from './load.ts';
 import type { ClientProperties } from './properties.ts';
 
@@ -30,6 +30,8 @@ export class KafkaProducer implements Producer {
   #client: Promise<RdkafkaProducer> | undefined;
   readonly #underWay = new Set<Ticket>();
   #polling: Promise<void> | undefined;
+  /** What librdkafka said before it failed for good. */
+  #denied: unknown = null;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -147,6 +149,9 @@ export class KafkaProducer implements Producer {
     client.on('delivery-report', (error: LibrdKafkaError | null, report: DeliveryReport) => {
       (report.opaque as Ticket)(error, { partition: report.partition, offset: report.offset });
     });
+    client.on('event.error', (error) => {
+      if (isForbidden(error)) this.#denied = error;
+    });
     try {
       await connect(client, this.#surroundings);
     } catch (error) {
@@ -157,6 +162,7 @@ export class KafkaProducer implements Producer {
   }
 
   #fault(error: unknown): TopicError {
+    const place = { ...this.#surroundings, topic: this.#topic };
     if (kafkaErrorCode(error) === codes.fatal) {
       // An idempotent producer that lost its place cannot go on; a new one can.
       const broken = this.#client;
@@ -165,13 +171,14 @@ export class KafkaProducer implements Producer {
         (client) => disconnect(client, this.#flushMs),
         () => undefined,
       );
+      if (this.#denied !== null) return kafkaToTopicError(this.#denied, 'sending', place);
       return new TopicError('Kafka’s idempotent producer failed for good', {
         code: 'producer_fatal',
         retryable: true,
         cause: error,
       });
     }
-    return kafkaToTopicError(error, 'sending', this.#surroundings.brokers);
+    return kafkaToTopicError(error, 'sending', place);
   }
 }
 

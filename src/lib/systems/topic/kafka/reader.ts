@@ -5,7 +5,7 @@ import type { TopicRecord } from '../../message/record.ts';
 import { outOfRange, partitionMissing, topicMissing } from '../limits.ts';
 import type { Committer, PartitionBounds, Reader } from '../topic.ts';
 import { fromKafkaHeaders } from './client.ts';
-import { codes, kafkaErrorCode, kafkaToTopicError } from './kafka-error.ts';
+import { codes, kafkaErrorCode, kafkaToTopicError, type Place } from './kafka-error.ts';
 import { codecMissing, loadRdkafka } from './load.ts';
 import type { Seat, SharedReading } from './shared-reading.ts';
 
@@ -15,7 +15,7 @@ const againMs = 10;
 /** What a reader needs to know when something is odd. */
 export interface Inquiry {
   topic: string;
-  brokers: string;
+  place: Place;
   partitions(): Promise<number>;
   bounds(partition: number): Promise<PartitionBounds>;
 }
@@ -70,7 +70,9 @@ export class KafkaReader implements Reader {
   /** Throws unless waiting helps, or it is another partition's fault. */
   async #explain(error: unknown): Promise<void> {
     const code = kafkaErrorCode(error);
-    const { topic, brokers } = this.#inquiry;
+    const { topic, place } = this.#inquiry;
+    // librdkafka wants a group named, and looks for it; nothing is asked of it here.
+    if (code === codes.groupAuthorization) return;
     if (code === codes.offsetReset || code === codes.offsetOutOfRange) {
       const { first, end } = await this.#bounds();
       const { next } = this.#seat;
@@ -93,11 +95,11 @@ export class KafkaReader implements Reader {
       if (code === codes.notImplemented || code === codes.unsupportedCompression) {
         const { end } = await this.#bounds();
         if (end <= this.#seat.next) return;
-        const place = { topic, partition: this.partition, brokers, cause: error };
-        const missing = codecMissing(loadRdkafka().features, place);
+        const where = { topic, partition: this.partition, brokers: place.brokers, cause: error };
+        const missing = codecMissing(loadRdkafka().features, where);
         if (missing !== undefined) throw missing;
       }
-      const fault = kafkaToTopicError(error, 'reading', brokers);
+      const fault = kafkaToTopicError(error, 'reading', place);
       if (!fault.retryable) throw fault;
     }
     await pause(againMs, this.#closing.signal);
@@ -111,7 +113,7 @@ export class KafkaReader implements Reader {
       } catch (error) {
         if (
           this.#closing.signal.aborted ||
-          !kafkaToTopicError(error, 'reading', this.#inquiry.brokers).retryable
+          !kafkaToTopicError(error, 'reading', this.#inquiry.place).retryable
         )
           throw error;
         await pause(50 * againMs, this.#closing.signal);

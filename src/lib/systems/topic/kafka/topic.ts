@@ -126,7 +126,7 @@ class KafkaTopic implements Topic {
     };
     const inquiry = {
       topic: this.name,
-      brokers: this.#connection.brokers,
+      place: { ...this.#connection, topic: this.name, group: options.group },
       partitions: () => this.partitions(),
       bounds: (partition: number) => this.bounds(partition),
     };
@@ -251,7 +251,7 @@ async function createTopic(change: Change): Promise<{ created: boolean; partitio
   // After a timeout the topic may still appear.
   if (outcome !== 0 && outcome !== codes.topicExists && outcome !== codes.timedOut) {
     const fault = { code: outcome, message: describe(outcome) };
-    throw kafkaToTopicError(fault, `creating the topic ${topic}`, surroundings.brokers);
+    throw kafkaToTopicError(fault, `creating the topic ${topic}`, { ...surroundings, topic });
   }
   return { created: outcome === 0, partitions: await ready(change, 1) };
 }
@@ -264,7 +264,7 @@ async function growTopic(change: Change): Promise<number> {
   const isDone = outcome === 0 || outcome === codes.timedOut;
   if (!isDone && partitionCount(await change.query.metadata(), topic) < partitions) {
     const fault = { code: outcome, message: describe(outcome) };
-    throw kafkaToTopicError(fault, `adding partitions to the topic ${topic}`, surroundings.brokers);
+    throw kafkaToTopicError(fault, `adding partitions to the topic ${topic}`, { ...surroundings, topic });
   }
   return ready(change, partitions);
 }
