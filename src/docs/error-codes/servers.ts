@@ -1,6 +1,8 @@
 /** Codes of errors that speak of PostgreSQL, Kafka and the object store. */
 
 export const databaseCodes = {
+  aws_login_failed:
+    'There are no AWS credentials, or no region, for a login by `aws-iam`. Give the host a role, or set `AWS_PROFILE` or `AWS_REGION`.',
   cannot_create_database:
     'The database does not exist and this role may not create it. Have an administrator run the printed statement.',
   cannot_create_roles:

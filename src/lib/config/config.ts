@@ -3,6 +3,7 @@ import type { Device, EngineName } from '../models/classifier/classifier.ts';
 import type { ImageLimits } from '../models/images/limits.ts';
 import type { PreprocessMode } from '../models/images/prepare.ts';
 import type { ProxySettings } from '../models/pull/download.ts';
+import type { AwsLogin } from '../systems/aws-login.ts';
 import type { DatabaseSettings } from '../systems/database/open.ts';
 import type { MessageRules } from '../systems/message/rules.ts';
 import type { StoreSettings } from '../systems/objects/open.ts';
@@ -15,7 +16,14 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
 
 export type TopicSettings =
   | { kind: 'embedded'; name: string; partitions: number }
-  | { kind: 'kafka'; name: string; partitions: number; brokers: string; properties: Record<string, string> };
+  | {
+      kind: 'kafka';
+      name: string;
+      partitions: number;
+      brokers: string;
+      properties: Record<string, string>;
+      awsIam?: AwsLogin;
+    };
 
 /** Where a process shows its metrics; port undefined: nowhere, 0: any free one. */
 export interface MetricsSettings {

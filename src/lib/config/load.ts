@@ -182,7 +182,9 @@ function topicSettings(data: Values, env: Environment): TopicSettings {
     if (!name.startsWith(kafkaProperty) || value === undefined) continue;
     properties[propertyName(name)] = value;
   }
-  return { kind: 'kafka', ...base, brokers: data.KAFKA_BROKERS.replaceAll(/\s/g, ''), properties };
+  const brokers = data.KAFKA_BROKERS.replaceAll(/\s/g, '');
+  const iam = data.VISIONSCALE_KAFKA_LOGIN === 'aws-iam' && { awsIam: { region: data.AWS_REGION } };
+  return { kind: 'kafka', ...base, brokers, properties, ...iam };
 }
 
 /** `--flag (NAME)` so that the message fits whichever way the value came. */

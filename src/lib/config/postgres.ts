@@ -17,6 +17,14 @@ export type PostgresSettings = Partial<Values>;
 
 /** Throws UsageError for what a URL's parameters say wrongly and for certificates that cannot be read. */
 export function databaseSettings(data: PostgresSettings, dataDir: string): DatabaseSettings {
+  const found = serverOrEmbedded(data, dataDir);
+  if (found.kind === 'server' && data.VISIONSCALE_DATABASE_LOGIN === 'aws-iam') {
+    found.connection.awsIam = { region: data.AWS_REGION };
+  }
+  return found;
+}
+
+function serverOrEmbedded(data: PostgresSettings, dataDir: string): DatabaseSettings {
   const database = data.PGDATABASE ?? 'my_db';
   const given = {
     sslmode: data.PGSSLMODE,

@@ -39,6 +39,14 @@ export const databaseRows = [
     secret: true,
   },
   {
+    env: 'VISIONSCALE_DATABASE_LOGIN',
+    section: 'PostgreSQL',
+    description:
+      'password, or aws-iam: a password for RDS that this host’s AWS credentials sign, for a user with rds_iam',
+    schema: (kinds) => kinds.oneOf(['password', 'aws-iam']),
+    default: 'password',
+  },
+  {
     env: 'PGDATABASE',
     section: 'PostgreSQL',
     description: 'Database, also where DATABASE_URL names none',
@@ -112,6 +120,14 @@ export const topicRows = [
     default: 'visionscale.images',
   },
   {
+    env: 'VISIONSCALE_KAFKA_LOGIN',
+    section: 'Topic',
+    description:
+      'properties (KAFKA_CONF_…), or aws-iam: tokens for MSK that this host’s AWS credentials sign',
+    schema: (kinds) => kinds.oneOf(['properties', 'aws-iam']),
+    default: 'properties',
+  },
+  {
     env: 'VISIONSCALE_PARTITIONS',
     flag: '--partitions',
     value: 'n',
@@ -143,7 +159,7 @@ export const objectStoreRows = [
   {
     env: 'AWS_REGION',
     section: 'Object store',
-    description: 'Region of the bucket',
+    description: 'Region of the bucket, and of logins by aws-iam where the server’s name does not say it',
     schema: (kinds) => kinds.text,
     otherwise: 'us-east-1 with S3_ENDPOINT',
   },

@@ -2,12 +2,15 @@
 import type { Duplex } from 'node:stream';
 import pg from 'pg';
 import { DatabaseError, errorMessage } from '../../base/errors.ts';
+import { type AwsLogin, rdsPassword } from '../aws-login.ts';
 
 export interface ServerConnection extends pg.ClientConfig {
   /** Tried where the server does not take `ssl`: what libpq calls prefer and allow. */
   otherSsl?: pg.ClientConfig['ssl'];
   /** Settings for its sessions. Not sent when connecting: poolers refuse what they do not know. */
   session?: Record<string, string>;
+  /** Each new connection logs in with a password that AWS credentials sign. */
+  awsIam?: AwsLogin;
 }
 
 /** Complete connection settings. The password must not reach a log or an error. */
@@ -52,13 +55,24 @@ export async function eitherWay<T>(
   connection: ServerConnection,
   work: (connection: pg.ClientConfig) => Promise<T>,
 ): Promise<T> {
-  const { otherSsl, session: _, ...first } = connection;
+  const { otherSsl, session: _, awsIam, ...rest } = withoutUrl(connection);
+  const first =
+    awsIam === undefined ? rest : { ...rest, password: () => rdsPassword(addressOf(rest), awsIam) };
   try {
     return await work(first);
   } catch (error) {
     if (otherSsl === undefined || !isAboutTls(error)) throw error;
     return await work({ ...first, ssl: otherSsl });
   }
+}
+
+/** A password in a URL, or none, would count before one that is signed for each connection. */
+function withoutUrl(connection: ServerConnection): ServerConnection {
+  return connection.awsIam === undefined ? connection : resolveConnection(connection);
+}
+
+function addressOf({ host = '', port = 5432, user = '' }: pg.ClientConfig) {
+  return { host, port, user };
 }
 
 /** No TLS there or none that works, or an entry of pg_hba.conf that wants the other. */

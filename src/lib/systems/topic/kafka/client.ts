@@ -13,6 +13,7 @@ import type {
   TopicPartitionOffset,
 } from 'node-rdkafka';
 import { errorMessage, TopicError } from '../../../base/errors.ts';
+import type { Token } from '../../aws-login.ts';
 import { connectFault, tlsFilesFault } from './connect-fault.ts';
 import { kafkaErrorCode } from './kafka-error.ts';
 import { codecHint, loadRdkafka } from './load.ts';
@@ -27,6 +28,8 @@ export interface Surroundings {
   /** librdkafka's, as the user has set them. */
   properties: Readonly<Record<string, string>>;
   notice: (text: string) => void;
+  /** Where logins take tokens that end. */
+  token?: (() => Promise<Token>) | undefined;
 }
 
 /** Makes a client of which the settings may be wrong. */
@@ -62,7 +65,7 @@ export function hush(client: object): void {
 /** Connects and asks the brokers something, so that a client that was opened has reached one. */
 export async function connect(
   client: Client<KafkaClientEvents>,
-  { brokers, properties, notice }: Surroundings,
+  { brokers, properties, notice, token }: Surroundings,
 ): Promise<Metadata> {
   let detail: { severity: number; text: string } | undefined;
   let connecting = true;
@@ -76,6 +79,8 @@ export async function connect(
     const isNews = !connecting && text !== 'broker transport failure';
     if (isNews && !closing.has(client)) notice(`Kafka at ${brokers}: ${text}`);
   });
+  if (token !== undefined)
+    await keepLoggedIn(client, token, (text) => notice(`Kafka at ${brokers}: ${text}`));
   return new Promise((resolve, reject) => {
     client.connect({ timeout: askMs, allTopics: false }, (error: LibrdKafkaError | null, metadata) => {
       connecting = false;
@@ -86,6 +91,33 @@ export async function connect(
     });
   });
 }
+
+/** Brokers ask again before a token ends; librdkafka answers with the last one it was given. */
+async function keepLoggedIn(
+  client: Client<KafkaClientEvents>,
+  token: () => Promise<Token>,
+  notice: (text: string) => void,
+): Promise<void> {
+  const give = async () => {
+    const { value, expiresAt } = await token();
+    client.setOauthBearerToken(value);
+    again(Math.max(1000, (expiresAt - Date.now()) * tokenShare));
+  };
+  const again = (ms: number) => {
+    setTimeout(() => {
+      if (closing.has(client)) return;
+      give().catch((error: unknown) => {
+        notice(errorMessage(error));
+        again(tokenAgainMs);
+      });
+    }, ms).unref();
+  };
+  await give();
+}
+
+/** A token is replaced when so much of its time is over; what fails is tried again after ms. */
+const tokenShare = 0.7;
+const tokenAgainMs = 5_000;
 
 /** A call of node-rdkafka with a Node callback. */
 export function call<T>(

@@ -2,6 +2,7 @@
 import type { IAdminClient, LibrdKafkaError, Metadata } from 'node-rdkafka';
 import { TopicError } from '../../../base/errors.ts';
 import { pause } from '../../../base/flow/waiting.ts';
+import { type AwsLogin, mskToken, type Token } from '../../aws-login.ts';
 import { checkPartitionCount, checkTopicName, partitionMissing, topicMissing } from '../limits.ts';
 import type {
   Committer,
@@ -41,6 +42,9 @@ export interface KafkaTopicOptions {
   properties: Record<string, string>;
   /** Seen in the brokers' logs; `visionscale` unless told. */
   clientId?: string;
+  /** Tokens for MSK that AWS credentials sign; or whatever else gives them. */
+  awsIam?: AwsLogin | undefined;
+  token?: (() => Promise<Token>) | undefined;
   /** Told what no result depends on: that all brokers are down, say. */
   onNotice?: (text: string) => void;
 }
@@ -59,6 +63,24 @@ export async function openKafkaTopic(options: KafkaTopicOptions): Promise<Topic>
 /** How long the topic is taken to exist after it did, ms. */
 const knownMs = 1000;
 
+/** Unless the user says otherwise. */
+const tokenLogin = { 'security.protocol': 'sasl_ssl', 'sasl.mechanism': 'OAUTHBEARER' };
+
+function reach({
+  brokers,
+  clientId = 'visionscale',
+  onNotice,
+  awsIam,
+  ...options
+}: Omit<KafkaTopicOptions, 'name'>): { connection: KafkaConnection; surroundings: Surroundings } {
+  const token = options.token ?? (awsIam && (() => mskToken(brokers, awsIam)));
+  const properties = { ...(token && tokenLogin), ...options.properties };
+  return {
+    connection: { brokers, properties, clientId },
+    surroundings: { brokers, properties, token, notice: new Notices(onNotice).give },
+  };
+}
+
 class KafkaTopic implements Topic {
   readonly kind = 'kafka';
   readonly name: string;
@@ -71,10 +93,9 @@ class KafkaTopic implements Topic {
   #known = { count: 0, until: 0 };
   #closed: Promise<void> | undefined;
 
-  constructor({ brokers, name, properties, clientId, onNotice }: KafkaTopicOptions) {
+  constructor({ name, ...options }: KafkaTopicOptions) {
     this.name = name;
-    this.#connection = { brokers, properties, clientId: clientId ?? 'visionscale' };
-    this.#surroundings = { brokers, properties, notice: new Notices(onNotice).give };
+    ({ connection: this.#connection, surroundings: this.#surroundings } = reach(options));
   }
 
   async create(partitions: number): Promise<{ created: boolean; partitions: number }> {
@@ -298,10 +319,13 @@ export async function removeKafkaTopics(
   options: Omit<KafkaTopicOptions, 'name'>,
   names: readonly string[],
 ): Promise<string[]> {
-  const properties = producerProperties({ clientId: 'visionscale', ...options });
+  const { connection, surroundings } = reach(options);
+  const properties = producerProperties(connection);
   const left: string[] = [];
   for (const name of names) {
-    const outcome = await ask({ properties }, (admin, done) => admin.deleteTopic(name, askMs, done));
+    const outcome = await ask({ properties, surroundings }, (admin, done) =>
+      admin.deleteTopic(name, askMs, done),
+    );
     if (outcome !== 0 && outcome !== codes.unknownTopicOrPartition) left.push(name);
   }
   return left;
@@ -309,11 +333,12 @@ export async function removeKafkaTopics(
 
 /** librdkafka's number of what came of it; 0 where it was done. */
 async function ask(
-  { properties }: Pick<Change, 'properties'>,
+  { properties, surroundings }: Pick<Change, 'properties' | 'surroundings'>,
   run: (admin: IAdminClient, done: (error: LibrdKafkaError | undefined) => void) => void,
 ): Promise<number> {
   const { AdminClient } = loadRdkafka();
-  const admin = construct(() => AdminClient.create(properties.global));
+  const token = await surroundings.token?.();
+  const admin = construct(() => AdminClient.create(properties.global, token?.value));
   try {
     await call<void>((done) => run(admin, (error) => done(error, undefined)));
     return 0;
