@@ -91,7 +91,7 @@ describeWith('secured servers', 'Kafka ACLs', (command) =>
     const refused: [User, string[], Record<string, string>, string][] = [
       ['consumer', ['produce', '--again'], {}, `--operation Write --topic '${topic}'`],
       ['reader', ['produce', '--again'], {}, `--operation Write --topic '${topic}'`],
-      ['producer', ['consume', '--until-drained'], {}, `--operation Read --group '${topic}'`],
+      ['producer', ['consume', '--until-drained'], {}, `--operation Read --topic '${topic}'`],
       [
         'consumer',
         ['consume', '--until-drained'],
