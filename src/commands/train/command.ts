@@ -27,7 +27,10 @@ export function trainCommand(): Command {
     .option(...followLinks)
     .option(...strict)
     .option('--name <name>', 'Name of the model (default: the name of the directory)')
-    .option('--from <model>', 'Classifier to start from; mode full takes a SqueezeNet (default: the active model)')
+    .option(
+      '--from <model>',
+      'Classifier to start from; mode full takes a SqueezeNet (default: the active model)',
+    )
     .addOption(
       new Option(
         '--mode <mode>',
