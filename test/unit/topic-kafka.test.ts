@@ -114,7 +114,11 @@ describe('the errors of librdkafka', () => {
     [{ code: 44, message: 'Broker: Policy violation' }, 'kafka_refused', false],
     [{ code: 27, message: 'Broker: Group rebalance in progress' }, 'broker_unavailable', true],
   ])('%j become %s', (error, code, retryable) => {
-    expect(kafkaToTopicError(error, 'testing', { brokers: 'a:1' })).toMatchObject({ name: 'TopicError', code, retryable });
+    expect(kafkaToTopicError(error, 'testing', { brokers: 'a:1' })).toMatchObject({
+      name: 'TopicError',
+      code,
+      retryable,
+    });
   });
 
   it('have a number even where node-rdkafka gives only their text', () => {
