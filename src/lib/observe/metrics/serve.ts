@@ -70,6 +70,8 @@ export function serveMetrics(
       case 'listening':
       case 'draining':
       case 'cut off':
+      case 'certificate':
+      case 'certificate failed':
         break;
     }
   };
