@@ -431,9 +431,11 @@ class OpenedPipeline implements Pipeline {
   }
 }
 
+const credentials = ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'AWS_PROFILE'];
+
 /** What a command would be handed, of a program that prints nothing and whose process is not ours. */
 function contextOf({ settings = {}, onNotice = () => undefined, signal }: Options): Context {
-  const misplaced = Object.keys(settings).filter((name) => name.startsWith('AWS_') && name !== 'AWS_REGION');
+  const misplaced = credentials.filter((name) => settings[name] !== undefined);
   if (misplaced.length > 0)
     throw new UsageError(
       `${misplaced.join(', ')} cannot be given as a setting of the library`,
