@@ -98,6 +98,18 @@ describe('bench', () => {
     180_000,
   );
 
+  itThorough('ends a simulation when it is told to, in one word, and leaves nothing', async () => {
+    await using rig = await benchRig();
+    const running = rig.start(['bench', '--simulate', '--partitions', '2', '--consumers', '1']);
+    await running.said(/idle/);
+    running.process.kill('SIGINT');
+    const { code, stdout, stderr } = await running.ended;
+    expect([code, stdout]).toEqual([130, '']);
+    expect(stderr).toMatch(/^visionscale: interrupted$/m);
+    expect(stderr).not.toMatch(/unexpected|AbortError/);
+    expect(readdirSync(join(rig.dir, 'tmp')).filter((name) => name !== 'jiti')).toEqual([]);
+  });
+
   itThorough('draws images where no folder is given, and runs the stages asked for', async () => {
     await using rig = await benchRig();
     const args = ['bench', '--stages', 'preprocess,decode', '--seconds', '0.1'];

@@ -165,7 +165,8 @@ export async function run<Arguments extends unknown[]>(
     if (interruption.failure !== null) throw interruption.failure;
     process.exitCode = code;
   } catch (caught) {
-    const error = interruption.failure ?? caught;
+    const error =
+      interruption.failure ?? (interruption.signal.aborted && isAbort(caught) ? interrupted : caught);
     tellError(error, command.opts<{ json?: boolean }>().json === true);
     process.exitCode = exitCode(error);
   } finally {
@@ -263,6 +264,13 @@ function settingsFromFlags(command: Command): Record<string, string> {
     if (setting.secret) given[`${setting.env}_FILE`] = '';
   }
   return given;
+}
+
+/** What ends by the signal's own error was told to: nothing unexpected. */
+const interrupted = new VisionscaleError('interrupted', { code: 'interrupted' });
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
 }
 
 function exitCode(error: unknown): number {
