@@ -145,7 +145,7 @@ const webAssembly = {
 const declarations = {
   name: 'declarations',
   generateBundle() {
-    for (const path of ['library', 'lib/base/classification', 'lib/base/errors']) {
+    for (const path of ['library', 'lib/base/classification', 'lib/base/errors', 'lib/base/results']) {
       const file = `src/${path}.ts`;
       const { code, errors } = isolatedDeclarationSync(file, readFileSync(file, 'utf8'), {
         stripInternal: true,

@@ -11,12 +11,28 @@ import { openClassifier, openDatabase, openTopic } from './compose.ts';
 import type { Classification, ModelInfo, Score } from './lib/base/classification.ts';
 import { isRetryable, UsageError, type VisionscaleError } from './lib/base/errors.ts';
 import { patience } from './lib/base/flow/retry.ts';
+import type {
+  ConsumeResult,
+  ProduceResult,
+  RequestOutcome,
+  Result,
+  ResultRow,
+  UploadResult,
+} from './lib/base/results.ts';
 import { loadConfig } from './lib/config/load.ts';
 
 export { VisionscaleError } from './lib/base/errors.ts';
 export type { Classification, ModelInfo, Score } from './lib/base/classification.ts';
+export type {
+  ConsumeResult,
+  ProduceResult,
+  RequestOutcome,
+  Result,
+  ResultRow,
+  UploadResult,
+} from './lib/base/results.ts';
 
-// The types of what is given and answered stand here in full, so that the declarations need no other package's.
+// Types are from files that import no package, or stand here, so that the declarations need none either.
 
 /** Where, and with what. */
 export interface Options {
@@ -153,84 +169,6 @@ export interface InitResult {
   store: { url: string; created: boolean };
   warnings: string[];
 }
-
-export interface UploadResult {
-  uploaded: number;
-  /** Of the uploaded: those whose key held another image before. */
-  replaced: number;
-  skipped: number;
-  rejected: { path: string; reason: string }[];
-  /** Files that are not images by name, and how many there are of each kind. */
-  passedOver: number;
-  passedOverKinds: Record<string, number>;
-  /** Of what was uploaded. */
-  bytes: number;
-  seconds: number;
-  /** In a dry run only. */
-  wouldUpload?: number;
-  interrupted: boolean;
-}
-
-export interface ProduceResult {
-  produced: number;
-  topic: string;
-  /** Keys by partition. */
-  partitions: number[];
-  /** Of all images, before this run. */
-  images: number;
-  /** Keys that are still to be sent. */
-  left: number;
-  seconds: number;
-}
-
-export interface ConsumeResult {
-  predicted: number;
-  deadLettered: number;
-  /** What asked for nothing: test and delete events of an object store. */
-  ignored: number;
-  seconds: number;
-  imagesPerSecond: number;
-  /** Mean time to decode, prepare and classify one image, in milliseconds; null where there was none. */
-  classifyMs: number | null;
-}
-
-/** As on the results topic (docs/result.schema.json). Times are ISO 8601 in UTC; confidence in percent. */
-export interface Result {
-  /** The request id. */
-  id: string;
-  imageKey: string;
-  category: string;
-  confidence: number;
-  top: Score[];
-  bin: string | null;
-  binReason: string | null;
-  binVersion: number | null;
-  model: { name: string; version: string; digest: string };
-  /** From capture to the row, in milliseconds. */
-  latencyMs: number | null;
-  capturedAt: string | null;
-  processedAt: string;
-  belt: string | null;
-  hostname: string;
-  pipeline: string;
-  traceparent: string | null;
-}
-
-/** And the message that asked for it. */
-export interface ResultRow extends Result {
-  partition: number;
-  offset: number;
-}
-
-export type RequestOutcome =
-  | { kind: 'result'; id: string; imageKey: string; result: Result }
-  | {
-      kind: 'failure';
-      id: string;
-      imageKey: string | null;
-      /** Why it can never become a result. */
-      failure: { code: string; message: string; stage: string; at: string };
-    };
 
 export interface ResultsFilter {
   key?: string;

@@ -12,6 +12,7 @@ import { instantClassifier } from '../../lib/local/bench/instant.ts';
 import { scratchConfig, scratchTopic } from '../../lib/local/bench/scratch.ts';
 import type { ConsumerSample } from '../../lib/local/bench/simulate.ts';
 import { consume, type ConsumeEvent } from '../../lib/pipeline/consume/consume.ts';
+import { endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { ServerWatch } from '../../lib/pipeline/server-watch.ts';
 import type { ObjectStore } from '../../lib/systems/objects/store.ts';
@@ -165,7 +166,7 @@ function answer(message: SimulatedAnswer): void {
 
 process.on('disconnect', () => {
   stop.abort();
-  endWithin(20_000);
+  endWithin(endMs);
 });
 process.once('message', (order: SimulatedOrder) => {
   process.on('message', () => void sample().then((sample) => answer({ kind: 'sample', sample })));

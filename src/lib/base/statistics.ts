@@ -1,4 +1,8 @@
-/** Percentiles of samples. */
+/** Sums and percentiles of samples. */
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
 
 /** The smallest sample that at least `percent` of them do not exceed (nearest rank); NaN of none. */
 export function percentile(samples: readonly number[], percent: number): number {

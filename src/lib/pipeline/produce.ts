@@ -4,6 +4,7 @@ import { errorMessage, faultCode, isRetryable } from '../base/errors.ts';
 import { orderedGroups } from '../base/flow/ordered-groups.ts';
 import { outageMs, retry } from '../base/flow/retry.ts';
 import { pause } from '../base/flow/waiting.ts';
+import type { ProduceResult } from '../base/results.ts';
 import { Bell } from '../systems/database/bell.ts';
 import {
   beginRound,
@@ -57,17 +58,7 @@ export type ProduceEvent =
   /** Something is away; the step is tried again. */
   | { kind: 'waiting'; reason: string; code: string };
 
-export interface ProduceResult {
-  produced: number;
-  topic: string;
-  /** Keys by partition. */
-  partitions: number[];
-  /** Of all images, before this run. */
-  images: number;
-  /** Keys that this round still has to bring. */
-  left: number;
-  seconds: number;
-}
+export type { ProduceResult } from '../base/results.ts';
 
 /** Images a page, read and sent together. */
 const pageSize = 1000;

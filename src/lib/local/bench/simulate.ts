@@ -10,6 +10,8 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import { formatBytes } from '../../base/report/progress.ts';
 import { counted, table } from '../../base/report/table.ts';
+import { cpuTimeMsNow } from '../../base/sandbox/work-clock.ts';
+import { sum } from '../../base/statistics.ts';
 import { type Machine, machine } from './bench.ts';
 import type { Scratch } from './scratch.ts';
 import { sendKeys } from './stages/stream.ts';
@@ -272,10 +274,6 @@ export function boundOf({ load, consumers }: Pick<SimulateResult, 'load' | 'cons
   return `the database: ${percent(waiting.database)} of the partitions' time is recording${at === undefined ? '' : `; its sessions are mostly at ${at.what} (${percent(at.share)})`}`;
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
 function difference(first: ConsumerSample[], last: ConsumerSample[], what: keyof ConsumerSample): number {
   return sum(last.map((sample, nth) => (sample[what] ?? 0) - (first[nth]![what] ?? 0)));
 }
@@ -315,17 +313,12 @@ async function databaseCpu(pool: Pool): Promise<Sessions> {
   );
   const cpuMs = new Map<number, number>();
   for (const { pid } of rows) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
-    const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(stat) ?? [];
-    if (name === undefined || !name.startsWith('postgres')) continue;
-    const fields = rest!.split(' ');
-    cpuMs.set(pid, (Number(fields[11]) + Number(fields[12])) * tickMs);
+    const name = await readFile(`/proc/${pid}/comm`, 'latin1').catch(() => '');
+    const ms = name.startsWith('postgres') ? cpuTimeMsNow(pid) : undefined;
+    if (ms !== undefined) cpuMs.set(pid, ms);
   }
   return { sessions: rows.length, cpuMs: cpuMs.size === 0 ? null : cpuMs };
 }
-
-/** Linux's unit of processor time for programs. */
-const tickMs = 10;
 
 /** Of the sessions that were there all the time, and of those that came: all that they have taken. */
 function databaseTime(first: Sessions, last: Sessions, perMs: number): number | null {

@@ -2,6 +2,7 @@
 import { VisionscaleError } from '../../base/errors.ts';
 import type { PassedOver } from '../../base/files/image-names.ts';
 import { pause } from '../../base/flow/waiting.ts';
+import { sum } from '../../base/statistics.ts';
 import type { Environment } from '../../config/load.ts';
 import type { ConsumeResult } from '../../pipeline/consume/consume.ts';
 import type { UploadResult } from '../../pipeline/upload/upload.ts';
@@ -150,10 +151,6 @@ async function classifyMs(consumers: readonly Child[]): Promise<number | null> {
   const worked = told.filter((one) => one !== null && one.classifyMs !== null && one.predicted > 0);
   const images = sum(worked.map((one) => one!.predicted));
   return images === 0 ? null : sum(worked.map((one) => one!.predicted * one!.classifyMs!)) / images;
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 async function answered(

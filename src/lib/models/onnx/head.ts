@@ -1,5 +1,6 @@
 /** The head of a classifier: the last linear layer of its graph, found, and replaced by another one. */
 import type { VisionscaleError } from '../../base/errors.ts';
+import { type GraphBody, readGraphBody } from './graph-scope.ts';
 import {
   type OnnxGraph,
   type OnnxModel,
@@ -119,42 +120,43 @@ const leastOpset = 7;
 function findHead({ graph, functions = [], opsetImport }: OnnxModel): HeadPlace {
   const opset = opsetImport.find(({ domain = '' }) => domain === '')?.version ?? 0;
   if (opset < leastOpset) throw noHead(`it was exported for opset ${opset}; ${leastOpset} or later is needed`);
-  const { producers, users } = linksOf(graph);
+  const body = readGraphBody(graph.node, graph.initializer, []);
+  const users = usersOf(graph);
   const made = new Set(functions.map(({ name, domain = '' }) => `${domain} ${name}`));
   const behind: { node: OnnxNode; isKept: boolean }[] = [];
   let name = graph.output[0]?.name ?? '';
   if (graph.output.length !== 1) throw noHead(`it has ${graph.output.length} outputs`);
   for (;;) {
-    const node = producers.get(name);
+    const node = body.producers.get(name)?.node;
     if (node === undefined) throw noHead('no layer of weights lies before its output');
     const { opType = '', domain = '' } = node;
     if (made.has(`${domain} ${opType}`)) throw noHead(`it ends in ${opType}, a function of its own`);
     if (domain !== '' && domain !== 'ai.onnx') throw noHead(`it ends in ${domain}.${opType}`);
     if (behind.length > 0 && (users.get(name) ?? 0) > 1)
       throw noHead(`what ${opType} makes near its end goes to several layers`);
-    const linear = linearLayer(node, graph, producers, users);
+    const linear = linearLayer(node, body, users);
     if (linear !== undefined) return { ...linear, output: name, behind: behind.reverse() };
     if (behind.length > mostSteps) throw noHead('its nodes form a circle');
-    if (!dropped.has(opType) && !kept.has(opType)) throw noHead(quantised(opType) ?? `it ends in ${opType}`);
+    if (!dropped.has(opType) && !kept.has(opType)) 
+      throw noHead(isQuantised(opType) ? quantised(opType) : `it ends in ${opType}`);
     behind.push({ node, isKept: kept.has(opType) });
     name = node.input[0] ?? '';
   }
 }
 
-function quantised(opType: string): string | undefined {
-  return /^(QLinear|Dequantize|Quantize|.*Integer)/.test(opType)
-    ? `it is quantised (${opType}): use the model that it was made from`
-    : undefined;
+const isQuantised = (opType: string) => /^(QLinear|Dequantize|Quantize|.*Integer)/.test(opType);
+
+function quantised(opType: string): string {
+  return `it is quantised (${opType}): use the model that it was made from`;
 }
 
 function linearLayer(
   node: OnnxNode,
-  graph: OnnxGraph,
-  producers: ReadonlyMap<string, OnnxNode>,
+  body: GraphBody,
   users: ReadonlyMap<string, number>,
 ): Pick<HeadPlace, 'features' | 'classes' | 'kind' | 'input' | 'nodes'> | undefined {
   const { opType, input } = node;
-  const dims = (name: string | undefined) => constantDims(name ?? '', graph, producers);
+  const dims = (name: string | undefined) => constantDims(name ?? '', body);
   if (opType === 'Conv') {
     const [classes, features, ...kernel] = dims(input[1]) ?? [];
     if (classes === undefined || features === undefined) throw noHead('the weights of its last Conv are computed');
@@ -182,25 +184,20 @@ function linearLayer(
     // The bias of a MatMul, on either side of it.
     const [a, b] = [input[0] ?? '', input[1] ?? ''];
     const product = dims(b) !== undefined ? a : dims(a) !== undefined ? b : '';
-    const before = producers.get(product);
+    const before = body.producers.get(product)?.node;
     if (before?.opType !== 'MatMul' || (users.get(product) ?? 0) > 1) return undefined;
-    const inner = linearLayer(before, graph, producers, users);
+    const inner = linearLayer(before, body, users);
     return inner && { ...inner, nodes: [before, node] };
   }
   return undefined;
 }
 
-/** What makes each tensor, and how often each is used, by branches and loops as well. */
-function linksOf(graph: OnnxGraph) {
-  const producers = new Map<string, OnnxNode>();
+/** How often each tensor is used, by branches and loops as well. */
+function usersOf(graph: OnnxGraph): Map<string, number> {
   const users = new Map<string, number>();
-  const use = (name: string) => users.set(name, (users.get(name) ?? 0) + 1);
-  for (const node of graph.node) {
-    for (const name of node.output) if (name !== '') producers.set(name, node);
-    for (const name of usedBy(node)) use(name);
-  }
-  for (const { name } of graph.output) use(name ?? '');
-  return { producers, users };
+  const used = [...graph.node.flatMap(usedBy), ...graph.output.map(({ name }) => name ?? '')];
+  for (const name of used) users.set(name, (users.get(name) ?? 0) + 1);
+  return users;
 }
 
 /** What a node takes, what its branches take from around them included. */
@@ -210,33 +207,16 @@ function usedBy({ input, attribute }: OnnxNode): string[] {
 }
 
 /** The dimensions of float32 weights, however the file holds them; undefined where they are not constant. */
-function constantDims(
-  name: string,
-  graph: OnnxGraph,
-  producers: ReadonlyMap<string, OnnxNode>,
-  depth = 0,
-): readonly number[] | undefined {
-  if (depth > mostSteps) return undefined;
-  const stored = graph.initializer.find((tensor) => tensor.name === name);
+function constantDims(name: string, body: GraphBody, depth = 0): readonly number[] | undefined {
+  const stored = body.constants.get(name);
   if (stored !== undefined) return floatDims(stored);
-  const node = producers.get(name);
-  switch (node?.opType ?? '') {
-    case 'Constant': {
-      const value = node!.attribute.find((attribute) => attribute.name === 'value')?.t;
-      return value && floatDims(value);
-    }
-    case 'Identity':
-      return constantDims(node!.input[0] ?? '', graph, producers, depth + 1);
-    case 'Transpose': {
-      const inner = constantDims(node!.input[0] ?? '', graph, producers, depth + 1);
-      const order = inner && intsAttribute(node!, 'perm', [...inner.keys()].reverse());
-      return inner && order!.map((axis) => inner[axis]!);
-    }
-    case 'DequantizeLinear':
-      throw noHead('it is quantised (DequantizeLinear): use the model that it was made from');
-    default:
-      return undefined;
-  }
+  const node = body.producers.get(name)?.node;
+  if (node === undefined || depth > mostSteps) return undefined;
+  if (node.opType === 'DequantizeLinear') throw noHead(quantised(node.opType));
+  if (node.opType !== 'Identity' && node.opType !== 'Transpose') return undefined;
+  const inner = constantDims(node.input[0] ?? '', body, depth + 1);
+  if (inner === undefined || node.opType === 'Identity') return inner;
+  return intsAttribute(node, 'perm', [...inner.keys()].reverse()).map((axis) => inner[axis]!);
 }
 
 function floatDims({ dims, dataType }: OnnxTensor): readonly number[] {
@@ -248,9 +228,7 @@ function floatDims({ dims, dataType }: OnnxTensor): readonly number[] {
 /** A shape that names the old number of classes, with the new one; undefined where it names none. */
 function reshapeOf(graph: OnnxGraph, node: OnnxNode, from: number, to: number): OnnxTensor | undefined {
   const name = node.input[1] ?? '';
-  const stored =
-    graph.initializer.find((tensor) => tensor.name === name) ??
-    graph.node.find(({ output }) => output[0] === name)?.attribute.find((one) => one.name === 'value')?.t;
+  const stored = readGraphBody(graph.node, graph.initializer, []).constants.get(name);
   if (stored?.rawData === undefined || stored.dataType !== tensorType.int64) return undefined;
   const bytes = new Uint8Array(stored.rawData);
   const sizes = [...new BigInt64Array(bytes.buffer)];

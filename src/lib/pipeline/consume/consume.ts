@@ -3,6 +3,7 @@ import { isRetryable, ObjectError, TopicError } from '../../base/errors.ts';
 import { ByteBudget, noLoad } from '../../base/flow/load.ts';
 import { patience, type Patience, type RetryOptions } from '../../base/flow/retry.ts';
 import { pause } from '../../base/flow/waiting.ts';
+import type { ConsumeResult } from '../../base/results.ts';
 import { ActiveBins } from '../../systems/database/tables/bins.ts';
 import type { Lease } from '../../systems/database/tables/owners.ts';
 import { CrashGuard } from './answer/crash-guard.ts';
@@ -18,16 +19,7 @@ export type { ConsumeEvent } from './options.ts';
 /** Which partitions: a fixed one, a fair share of those that nobody was told to consume, or what a Kafka group assigns. */
 export type Share = { kind: 'partition'; partition: number } | { kind: 'any' } | { kind: 'group' };
 
-export interface ConsumeResult {
-  predicted: number;
-  deadLettered: number;
-  /** What asked for nothing: test and delete events of an object store. */
-  ignored: number;
-  seconds: number;
-  imagesPerSecond: number;
-  /** Mean time to decode, prepare and classify one image, in milliseconds; null where there was none. */
-  classifyMs: number | null;
-}
+export type { ConsumeResult } from '../../base/results.ts';
 
 /** Runs until the signal aborts or, with `untilDrained`, until caught up. Throws where the topic does not exist. */
 export async function consume(

@@ -13,11 +13,12 @@ import {
   VisionscaleError,
   UsageError,
 } from '../../base/errors.ts';
-import { type PassedOver, PassedOverCount } from '../../base/files/image-names.ts';
+import { PassedOverCount } from '../../base/files/image-names.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import { checkPaths, pathFilter, type Rejection } from '../../base/files/walk.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { outageMs, retry } from '../../base/flow/retry.ts';
+import type { UploadResult } from '../../base/results.ts';
 import type { ImageRow, ImageTable } from '../../systems/database/tables/images.ts';
 import { objectKeyFault, type ObjectStore } from '../../systems/objects/store.ts';
 import { type Candidate, plan } from './plan.ts';
@@ -52,19 +53,7 @@ export interface UploadOptions {
   attempts?: number;
 }
 
-export interface UploadResult extends PassedOver {
-  uploaded: number;
-  /** Of the uploaded: those whose key held another image before. */
-  replaced: number;
-  skipped: number;
-  rejected: Rejection[];
-  /** Of what was uploaded. */
-  bytes: number;
-  seconds: number;
-  /** In a dry run only. */
-  wouldUpload?: number;
-  interrupted: boolean;
-}
+export type { UploadResult } from '../../base/results.ts';
 
 /**
  * Throws a UsageError for paths that do not exist, and the store's or database's error when it stays away or denies

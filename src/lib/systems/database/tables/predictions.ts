@@ -1,8 +1,8 @@
 /** Reads prediction_results for `results`, and what of it deserves a look: what the model was unsure of; counts outcomes. */
 import type { Pool } from 'pg';
 import type { Score } from '../../../base/classification.ts';
+import type { ResultRow } from '../../../base/results.ts';
 import { resultMessage } from './outbox.ts';
-import type { Result } from './results.ts';
 
 /** Where predictions come from; all that is given has to hold. */
 export interface SourceFilter {
@@ -33,11 +33,7 @@ export interface PredictionFilter extends SourceFilter {
   limit: number;
 }
 
-/** A prediction as other programs see it, and the message that asked for it. */
-export interface ResultRow extends Result {
-  partition: number;
-  offset: number;
-}
+export type { ResultRow } from '../../../base/results.ts';
 
 /** Latest first. */
 export async function latestResults(pool: Pool, filter: PredictionFilter): Promise<ResultRow[]> {

@@ -1,43 +1,10 @@
 /** Reads outcomes for programs: by request id, in pages back in time, and as a stream. */
 import type { Pool } from 'pg';
-import type { Score } from '../../../base/classification.ts';
+import type { RequestOutcome, Result } from '../../../base/results.ts';
 import { resultMessage } from './outbox.ts';
 import { rowsAfter, type Streamed, type StreamPage, type StreamPlace } from './stream.ts';
 
-/** A prediction as other programs see it, here and in the results topic. Times are ISO 8601 in UTC; confidence in percent. */
-export interface Result {
-  /** The request id. */
-  id: string;
-  imageKey: string;
-  category: string;
-  confidence: number;
-  top: Score[];
-  bin: string | null;
-  binReason: string | null;
-  binVersion: number | null;
-  model: { name: string; version: string; digest: string };
-  /** From capture to the row, in milliseconds. */
-  latencyMs: number | null;
-  capturedAt: string | null;
-  processedAt: string;
-  belt: string | null;
-  hostname: string;
-  pipeline: string;
-  traceparent: string | null;
-}
-
-/** Why a request can never become a prediction. */
-export interface FailedRequest {
-  code: string;
-  message: string;
-  stage: string;
-  /** ISO 8601. */
-  at: string;
-}
-
-export type RequestOutcome =
-  | { kind: 'result'; id: string; imageKey: string; result: Result }
-  | { kind: 'failure'; id: string; imageKey: string | null; failure: FailedRequest };
+export type { RequestOutcome, Result } from '../../../base/results.ts';
 
 /** The outcomes there are by now, in no order. A dead letter that a retry has resolved is a result. */
 export async function findOutcomes(

@@ -33,8 +33,8 @@ export async function connectFault(
   detail: string | undefined,
   attempt: Attempt,
 ): Promise<TopicError> {
-  const { brokers, properties } = attempt;
-  const other = kafkaToTopicError(error, 'connecting', { brokers, properties }, detail);
+  const { properties } = attempt;
+  const other = kafkaToTopicError(error, 'connecting', attempt, detail);
   const found = /^(?:\w+:\/\/)?(\S+):(\d+)\/\w+: (.*?)(?: \(after .*)?$/.exec(detail ?? '');
   if (found === null) return other;
   const [, host = '', port = '', said = ''] = found;

@@ -216,20 +216,13 @@ class KafkaTopic implements Topic {
   }
 
   async #require(partition: number): Promise<void> {
+    const isKnown = () => Number.isInteger(partition) && partition >= 0 && partition < this.#known.count;
     // Whoever has many asks often, and none is ever taken away.
-    if (
-      Number.isInteger(partition) &&
-      partition >= 0 &&
-      partition < this.#known.count &&
-      performance.now() < this.#known.until
-    )
-      return;
-    const partitions = await this.partitions();
-    this.#known = { count: partitions, until: performance.now() + knownMs };
-    if (partitions === 0) throw topicMissing(this.name);
-    if (!Number.isInteger(partition) || partition < 0 || partition >= partitions) {
-      throw partitionMissing(this.name, partition, partitions);
-    }
+    if (isKnown() && performance.now() < this.#known.until) return;
+    const count = await this.partitions();
+    this.#known = { count, until: performance.now() + knownMs };
+    if (count === 0) throw topicMissing(this.name);
+    if (!isKnown()) throw partitionMissing(this.name, partition, count);
   }
 }
 
