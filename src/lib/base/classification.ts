@@ -27,6 +27,11 @@ export interface Score {
 export interface Findings {
   /** The five best, best first (fewer where the model has fewer classes). */
   top: Score[];
+  /**
+   * How unlike everything it was trained on: the distance to the nearest class, divided by the model's threshold. 1 or more:
+   * unknown. Absent where the model does not tell.
+   */
+  novelty?: number;
   /** Milliseconds spent in each stage. */
   stages: { decode: number; preprocess: number; infer: number };
 }

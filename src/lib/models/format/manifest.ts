@@ -42,6 +42,17 @@ const training = z.looseObject({
   seed: z.int(),
 });
 
+/** What the held-out images of training showed, with which a stream is compared. */
+const expected = z.object({
+  images: z.int().positive(),
+  /** Share of 1 called unknown; absent where the model does not tell. */
+  unknown: z.number().min(0).max(1).optional(),
+  /** Of the likeliest class, in percent. */
+  confidence: z.object({ mean: z.number(), sd: z.number().nonnegative() }),
+  /** How often each class was the likeliest, in the order of the labels. */
+  classes: z.array(z.int().nonnegative()),
+});
+
 /** Keys unknown here are nobody's fault. */
 const schema = z.object({
   name: z.string().min(1).max(200).optional(),
@@ -67,12 +78,14 @@ const schema = z.object({
   source: z.string().max(2000).optional(),
   metrics: metrics.optional(),
   training: training.optional(),
+  expected: expected.optional(),
   /** The engines that can run it; absent: all. */
   engines: z.array(z.string()).min(1).optional(),
 });
 
 export type Manifest = z.infer<typeof schema>;
 export type ManifestMetrics = z.infer<typeof metrics>;
+export type ExpectedResults = z.infer<typeof expected>;
 
 /** What holds for a model without a manifest: torchvision's ImageNet networks. */
 export const defaultManifest: Manifest = schema.parse({});
