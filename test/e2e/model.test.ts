@@ -97,7 +97,7 @@ describe('a model of one’s own', () => {
 
   const refusals: [string[], number, RegExp][] = [
     [['add', 'hostile.pth'], 1, /posix\.system/],
-    [['pull', 'imagenet', '--sha256', 'abc'], 2, /64 hex digits/],
+    [['pull', 'squeezenet1_1', '--sha256', 'abc'], 2, /64 hex digits/],
     [['add', 'two.onnx'], 1, /2 inputs/],
     [['add', 'tiny.onnx', '--labels', 'two.txt', '--resize', '8'], 1, /3 classes, but there are 2 labels/],
     [['add', 'tiny.onnx', '--mean', '1,2'], 2, /three numbers/],
@@ -141,7 +141,7 @@ describe('a model of one’s own', () => {
   });
 });
 
-describe('model pull imagenet', () => {
+describe('model pull squeezenet1_1', () => {
   /** Bytes that wait for the rest. */
   async function downloaded(directory: string): Promise<number> {
     const names = await readdir(directory).catch(() => []);
@@ -156,7 +156,7 @@ describe('model pull imagenet', () => {
     const pull = [
       'model',
       'pull',
-      'imagenet',
+      'squeezenet1_1',
       '--from',
       server.url,
       '--sha256',
@@ -177,7 +177,7 @@ describe('model pull imagenet', () => {
   itThorough('is interrupted by SIGINT with what to do', async () => {
     await using server = await FileServer.open(squeezeNetPth());
     server.stallAfter = 2_000_000;
-    const running = rig.start(['model', 'pull', 'imagenet', '--from', server.url], env);
+    const running = rig.start(['model', 'pull', 'squeezenet1_1', '--from', server.url], env);
     const parts = join(env['VISIONSCALE_MODELS']!, '.downloads');
     await expect.poll(() => downloaded(parts), { timeout: 20_000 }).toBeGreaterThan(0);
     running.process.kill('SIGINT');
@@ -191,12 +191,12 @@ describe('model pull imagenet', () => {
 });
 
 describe('a command that wants a model and has none', () => {
-  const title = '%s names model pull imagenet, and downloads only with --yes';
+  const title = '%s names model pull squeezenet1_1, and downloads only with --yes';
   const offers = async (...args: string[]) => {
     await using proxy = await RefusingProxy.open();
     const proxied = { ...env, https_proxy: proxy.url };
     const without = await rig.run(args, proxied);
-    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull imagenet')]);
+    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull squeezenet1_1')]);
     expect(proxy.asked).toEqual([]);
     const running = rig.start([...args, '--yes'], proxied);
     await running.said(/download\.pytorch\.org.*trying again/);

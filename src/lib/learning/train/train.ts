@@ -276,7 +276,7 @@ function readParent({ info, weights }: LoadedModel, mode: TrainMode): OnnxModel 
         code: 'parent_unsuitable',
         hint:
           mode === 'head'
-            ? 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull imagenet gets it).'
+            ? 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull squeezenet1_1 gets it).'
             : 'Mode full needs a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1. Mode head takes other networks.',
         cause,
       },
