@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage } from '../support/color-model.ts';
 import { FileServer, RefusingProxy } from '../support/file-server.ts';
+import { HubServer } from '../support/hub-server.ts';
 import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { tinyWeights } from '../support/tiny-models.ts';
@@ -187,6 +188,60 @@ describe('model pull squeezenet1_1', () => {
       expect.stringContaining('Downloads resume: run the same command again'),
     ]);
     expect(ended.stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+  });
+});
+
+describe('model pull', () => {
+  it('without a name lists what there is', async () => {
+    const listed = await rig.run(['model', 'pull'], env);
+    expect([listed.code, listed.stdout]).toEqual([
+      0,
+      expect.stringMatching(/squeezenet1_1 +58\.2 % +1\.00 +5 MB/),
+    ]);
+    const models = await rig.json<{ name: string; license: string }[]>(['model', 'pull'], env);
+    expect(models.map(({ name }) => name)).toContain('mobilenetv4_conv_small');
+    expect(existsSync(env['VISIONSCALE_MODELS']!)).toBe(false);
+  });
+
+  it('hf:… gets a model of the hub, by whose name it is used and shown', async () => {
+    await using hub = await HubServer.open();
+    const commit = 'c'.repeat(40);
+    const files = {
+      'config.json': Buffer.from('{"id2label":{"0":"red","1":"green","2":"blue"}}'),
+      'preprocessor_config.json': Buffer.from(
+        '{"size":{"shortest_edge":8},"crop_size":{"height":8,"width":8},"image_mean":[0,0,0],"image_std":[1,1,1]}',
+      ),
+      'onnx/model.onnx': tinyWeights('mean'),
+    };
+    hub.repositories['owner/colours'] = {
+      commits: { [commit]: files },
+      refs: { main: commit },
+      access: 'gated',
+      license: 'mit',
+    };
+    const open = { ...env, HF_ENDPOINT: hub.url };
+    const shut = await rig.run(['model', 'pull', 'hf:owner/colours'], open);
+    expect([shut.code, shut.stderr]).toEqual([1, expect.stringContaining('set HF_TOKEN')]);
+
+    const token = { ...open, HF_TOKEN: hub.token };
+    const pulled = await rig.run(['model', 'pull', 'hf:owner/colours'], token);
+    expect([pulled.code, pulled.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^installed colours@[0-9a-f]{8} \(licence: mit\); it is the active model\n$/),
+    ]);
+    expect(`${pulled.stdout}${pulled.stderr}`).not.toContain('sesame');
+    expect(hub.cdn.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+    expect(await rig.json(['model', 'pull', 'hf:owner/colours'], token)).toMatchObject({
+      name: 'colours',
+      verified: true,
+      commit,
+      active: true,
+    });
+    expect(await rig.json(['model', 'show', 'hf:owner/colours'], env)).toMatchObject({ name: 'colours' });
+    expect(await rig.json(['model', 'use', 'hf:owner/colours'], env)).toMatchObject({ name: 'colours' });
+    const args = ['classify', 'photographs', '--local', '--json', '--model', 'hf:owner/colours'];
+    const [line] = (await rig.run(args, env)).stdout.split('\n');
+    expect(JSON.parse(line!)).toMatchObject({ category: 'green' });
   });
 });
 

@@ -233,10 +233,14 @@ function oneWithDigest(entries: readonly ModelEntry[], prefix: string): ModelEnt
 
 function notFound(reference: string, entries: readonly ModelEntry[]): VisionscaleError {
   const names = entries.slice(0, 10).map(entryLabel).join(', ');
-  if (parseReference(reference).kind === 'hub') {
+  const parsed = parseReference(reference);
+  if (parsed.kind === 'hub') {
+    const { repository } = parsed.reference;
+    const others = entries.filter((e) => comesFrom(e.manifest?.source, { repository, revision: undefined }));
+    const there = others.length === 0 ? '' : `Of hf:${repository} there is ${others.map(entryLabel).join(', ')}.\n`;
     return new VisionscaleError(`${reference} has not been pulled`, {
       code: 'model_not_found',
-      hint: `Get it: visionscale model pull ${reference}`,
+      hint: `${there}Get it: visionscale model pull ${reference}`,
     });
   }
   return new VisionscaleError(`there is no model ${JSON.stringify(reference)}`, {
