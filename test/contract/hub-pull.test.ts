@@ -182,7 +182,8 @@ describe('HF_TOKEN', () => {
   });
 
   it('is in no error', async () => {
-    const told: unknown[] = [];
+    const told: unknown[] = [await rejection(pull(undefined, {}, 'hf_magic words'))];
+    expect(told).toMatchObject([{ code: 'usage' }]);
     const refused = async (name: string, token: string) => {
       const error = await rejection(pull(name, {}, token));
       told.push(error, events);
@@ -199,6 +200,22 @@ describe('HF_TOKEN', () => {
     await refused('hf:owner/colours', server.token);
     expect(inspect(told, { depth: 20, showHidden: true })).not.toMatch(/sesame|magic|deadbeef/);
   });
+});
+
+describe('HF_ENDPOINT', () => {
+  it('may have a slash at its end', async () => {
+    const hub = { endpoint: `${server.url}///` };
+    expect(await pull(undefined, { hub })).toMatchObject({ commit: first });
+  });
+
+  it.each(['mirror', 'ftp://mirror', 'https://me:hunter2@mirror', 'https://mirror/?key=hunter2'])(
+    'cannot be %s, and is not repeated',
+    async (endpoint) => {
+      const error = await rejection(pull(undefined, { hub: { endpoint } }));
+      expect(error).toMatchObject({ code: 'usage' });
+      expect(inspect(error)).not.toContain('hunter2');
+    },
+  );
 });
 
 describe('a name that was pulled before', () => {

@@ -345,6 +345,21 @@ describe('through a proxy', () => {
     );
   });
 
+  it('for a model of the hub', async () => {
+    await using proxy = await RefusingProxy.open();
+    const settings = { hub: { ...hub, token: 'hf_sesame' }, proxy: { https: proxy.url } };
+    const stop = new AbortController();
+    const report = (event: DownloadEvent) => event.kind === 'retrying' && stop.abort();
+    const error = await rejection(
+      pullModel(store, 'hf:owner/name', { ...settings, signal: stop.signal, report }),
+    );
+    expect(proxy.asked).toEqual(['huggingface.co:443']);
+    expect(error).toMatchObject({
+      code: 'download_failed',
+      hint: expect.stringContaining('model add <directory>') as string,
+    });
+  });
+
   it('whose address is no URL: said, and the password is not', async () => {
     await using server = await FileServer.open(file);
     const error = await rejection(pull(server.url, { proxy: { http: 'socks5://me:hunter2@x' } }));

@@ -77,17 +77,6 @@ export const httpUrl = z
   .string()
   .refine((url) => /^https?:\/\//.test(url) && URL.canParse(url), 'must be an http:// or https:// URL');
 
-/** Where the Hugging Face hub is, without a slash at the end. */
-export const hubEndpoint = httpUrl
-  .refine((url) => {
-    if (!URL.canParse(url)) return true; // said already
-    const { username, password, search, hash } = new URL(url);
-    return `${username}${password}${search}${hash}` === '';
-  }, 'must have no user and no query in it (a token goes into HF_TOKEN)')
-  .transform((url) => url.replace(/\/+$/, ''));
-
-export const hubToken = z.string().regex(/^[\x21-\x7e]{1,1000}$/, 'must be one word, as the hub shows it');
-
 export const engine = oneOf(['auto', ...engineNames]);
 export const device = oneOf(devices);
 export const eventKeyForm = oneOf(eventKeyForms);

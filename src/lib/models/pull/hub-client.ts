@@ -1,11 +1,11 @@
 /** Asks the Hugging Face hub, or a mirror of it, what a repository holds, and gets its files; refusals say what to do. */
 import { z } from 'zod';
-import { VisionscaleError } from '../../base/errors.ts';
+import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { hubReferenceText, isCommit, type HubReference } from '../store/hub-reference.ts';
 import { download, type DownloadOptions } from './download.ts';
 
+/** As the environment has them. */
 export interface HubSettings {
-  /** Address without a slash at the end. */
   endpoint: string;
   /** Sent to the endpoint alone. */
   token?: string;
@@ -44,6 +44,22 @@ const description = z.looseObject({
     .max(100_000),
   cardData: z.looseObject({ license: z.unknown() }).nullish(),
 });
+
+/** The endpoint without a slash at its end, and the token. Throws a UsageError that repeats neither. */
+export function checkedHub({ endpoint, token }: HubSettings): HubSettings {
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
+  const more = url === undefined ? '' : `${url.username}${url.password}${url.search}${url.hash}`;
+  if (url === undefined || !/^https?:$/.test(url.protocol) || more !== '') {
+    throw new UsageError(
+      'HF_ENDPOINT must be an http:// or https:// URL without a user or a query',
+      'Leave it out for https://huggingface.co. A token goes into HF_TOKEN.',
+    );
+  }
+  const word = token?.trim();
+  if (word !== undefined && !/^[\x21-\x7e]{1,1000}$/.test(word))
+    throw new UsageError('HF_TOKEN must be one word', 'Copy it as the hub shows it, or leave it out for public models.');
+  return { endpoint: endpoint.replace(/\/+$/, ''), ...(word !== undefined && { token: word }) };
+}
 
 /** What the repository holds at the revision, which becomes a commit. Throws as `download` does, and `model_not_found`, `hub_refused`. */
 export async function describeRepository(

@@ -18,7 +18,7 @@ import {
 } from '../store/hub-reference.ts';
 import type { ModelEntry, ModelStore } from '../store/store.ts';
 import { checksumMismatch } from './download-errors.ts';
-import { describeRepository, getFile, getText, type HubClientOptions, type Repository } from './hub-client.ts';
+import { checkedHub, describeRepository, getFile, getText, type HubClientOptions, type Repository } from './hub-client.ts';
 
 export interface HubPullOptions extends Omit<HubClientOptions, 'directory'> {
   /** Path of the weights in the repository; default: `onnx/model.onnx`, else `model.onnx`. */
@@ -59,7 +59,7 @@ export async function pullFromHub(
   options: HubPullOptions,
 ): Promise<HubPull> {
   const asked = hubReferenceText(reference);
-  const client = { ...options, directory: join(store.directory, '.downloads') };
+  const client = { ...options, hub: checkedHub(options.hub), directory: join(store.directory, '.downloads') };
   if (options.file !== undefined && !(isHubFile(options.file) && options.file.endsWith('.onnx'))) {
     throw new UsageError(
       `--file cannot be ${JSON.stringify(options.file)}`,
