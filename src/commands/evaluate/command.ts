@@ -8,7 +8,7 @@ export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('Measure a model on labelled folders, and show what to photograph next')
     .argument('<dir>', 'Directory with one folder of images per label, named as the label')
-    .addOption(new Option('--compare <A,B>').argParser(moved).hideHelp())
+    .addOption(new Option('--compare <A,B>', 'Now visionscale model compare').argParser(moved).hideHelp())
     .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
     .option(...strict)

@@ -206,7 +206,7 @@ function history(): Command {
 function compare(): Command {
   const command = new Command('compare')
     .description('Compare models on labelled pictures: accuracy, time and size, and which one to take')
-    .argument('<models...>', '2 to 10, each as name, name@version, digest or path')
+    .argument('<models...>', 'Models to compare, 2 to 10: each as name, name@version, digest or path')
     .requiredOption('--images <dir>', 'Directory with one folder of images per label, named as the label')
     .option(
       '--group-by <pattern>',
