@@ -59,11 +59,11 @@ export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions)
       await inTurn();
       if (signal.aborted) return;
       const image = { bytes, name: relative, idempotencyKey: digest(`${sha256} ${relative} ${run}`) };
-      const { id, category, confidence, top, bin, model } = await patiently(() =>
-        client.classify(image, signal),
-      );
-      const { name, digest: modelDigest } = model;
-      const result = { image: relative, category, confidence, top, model: name, modelDigest, bin, id };
+      const found = await patiently(() => client.classify(image, signal));
+      // An older server tells no novelty.
+      const { id, category, confidence, top, novelty = null, bin, model } = found;
+      const label = { category, confidence, top, novelty, model: model.name, modelDigest: model.digest };
+      const result = { image: relative, ...label, bin, id };
       await labels?.add(sha256, result);
       await report({ kind: 'classified', result, before: false });
     } catch (error) {
