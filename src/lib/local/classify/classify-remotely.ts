@@ -60,8 +60,9 @@ export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions)
       if (signal.aborted) return;
       const image = { bytes, name: relative, idempotencyKey: digest(`${sha256} ${relative} ${run}`) };
       const found = await patiently(() => client.classify(image, signal));
-      // An older server tells no novelty.
-      const { id, category, confidence, top, novelty = null, bin, model } = found;
+      const { id, category, confidence, top, bin, model } = found;
+      // An older server tells none.
+      const novelty = typeof found.novelty === 'number' ? found.novelty : null;
       const label = { category, confidence, top, novelty, model: model.name, modelDigest: model.digest };
       const result = { image: relative, ...label, bin, id };
       await labels?.add(sha256, result);
