@@ -65,8 +65,15 @@ describe('unknown objects', () => {
     expect((await rig.run(['bins', 'use', 'bins.yaml'])).stderr).toContain(
       'unknown objects: manual -> foreign',
     );
+    const following = rig.start(['results', '--follow', '--unknown']);
+    await following.said(/waiting for new ones/);
     await rig.json(['produce']);
     await rig.json(['consume', '--until-drained']);
+    await following.printed(1);
+    following.process.kill('SIGINT');
+    expect((await following.ended).stdout).toMatch(
+      /^\S+ {2}white\.png .* {2}foreign \(unknown\) {2}\d+ ms\n$/,
+    );
     const rows = await rig.json<Row[]>(['results']);
     const white = expect.closeTo(2.44, 1) as number;
     expect(
