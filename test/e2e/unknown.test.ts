@@ -2,6 +2,8 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../src/lib/config/load.ts';
+import { openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel, writeTellingColorModel } from '../support/color-model.ts';
 
@@ -94,6 +96,20 @@ describe('unknown objects', () => {
     const tried = await rig.run(['bins', 'try', '--key', 'white.png', '--file', 'plain.yaml']);
     expect(tried.stdout).toMatch(/unlike every class \(novelty 2\.4\d; unknown from 1\): manual \(unknown\)/);
     expect((await rig.run(['bins', 'show'])).stdout).toContain('unknown: "foreign"');
+  });
+
+  it('leave their bin with other rules, also where a later version has stored what this one cannot read', async () => {
+    await using database = await openDatabase(loadConfig(rig.env).database);
+    await database.pool.query(
+      `update bin_versions set rules = rules || '{"unheard of": 1}' where version = 2`,
+    );
+    const refused = await rig.run(['bins', 'show']);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('bins use <file>')]);
+    expect(await rig.json(['bins', 'use', 'plain.yaml'])).toMatchObject({
+      version: 1,
+      former: 2,
+      changes: null,
+    });
   });
 
   it('wait for their labels in a folder that stands for no class', async () => {

@@ -56,7 +56,7 @@ async function apply(
   const model = await modelAnswers(context, pool);
   const checked = model && checkRules(rules, model.labels);
   if (!force) refuseFaults(checked);
-  const before = await readBins(pool, pipeline);
+  const before = await readBins(pool, pipeline).catch(unreadable);
   const changes = before && compareRules(before.rules, rules, model?.labels ?? []);
   const { version, created, former } = await useBins(pool, pipeline, rules, source);
   const notes =
@@ -71,6 +71,12 @@ async function apply(
     const back = former === null ? '' : ` (version ${former} before; go back: visionscale bins rollback)`;
     return `${which} of the bins of pipeline ${pipeline} is in force${back}`;
   });
+}
+
+/** Rules of a later version: nobody can tell what changes, and replacing them is what mends it. */
+function unreadable(error: unknown): null {
+  if (error instanceof VisionscaleError && error.code === 'bins_unreadable') return null;
+  throw error;
 }
 
 /** Labels named in a list at most. */
