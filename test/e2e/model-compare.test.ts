@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
-import { colors, writeColorModel } from '../support/color-model.ts';
+import { colorImage, colors, writeColorModel, writeTellingColorModel } from '../support/color-model.ts';
 
 interface Compared {
   recommended: string | null;
@@ -133,6 +133,19 @@ describe('model compare', () => {
     expect(found).toMatchObject({ recommended: null, best: 'good', groups: { count: 1 } });
     expect(found.models[0]!.interval95).toBeNull();
     expect(found.recommendation).toContain('Too early to say: 1 of the at least 4 groups');
+  });
+
+  it('tells how many a model calls unknown, where it tells', async () => {
+    for (const color of colors) {
+      mkdirSync(join(rig.dir, 'pale', color), { recursive: true });
+      for (const n of [1, 2]) {
+        writeFileSync(join(rig.dir, 'pale', color, `object${n}_0.png`), await pattern(color, n, n));
+        writeFileSync(join(rig.dir, 'pale', color, `white${n}_0.png`), await colorImage('white', n));
+      }
+    }
+    const telling = writeTellingColorModel(join(rig.dir, 'telling'));
+    const found = await rig.json<Compared>(['model', 'compare', good, telling, '--images', 'pale']);
+    expect(found.models.map(({ unknown }) => unknown)).toEqual([null, 0.5]);
   });
 
   it('refuses what cannot be compared, with the fix', async () => {
