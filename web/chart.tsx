@@ -29,7 +29,11 @@ export function Chart({ title, times, lines }: { title: string; times: number[];
           cursor: { y: false },
           scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.1, 1)] } },
           axes: [
-            { stroke: color('--quiet'), grid: { stroke: color('--line') }, ticks: { stroke: color('--line') } },
+            {
+              stroke: color('--quiet'),
+              grid: { stroke: color('--line') },
+              ticks: { stroke: color('--line') },
+            },
             {
               stroke: color('--quiet'),
               grid: { stroke: color('--line') },
@@ -61,7 +65,6 @@ export function Chart({ title, times, lines }: { title: string; times: number[];
       plot.current?.destroy();
       plot.current = undefined;
     };
-    // eslint-disable-next-line -- the lines' values come below
   }, [names]);
   useEffect(() => plot.current?.setData([times, ...lines.map(({ values }) => values)]), [times, lines]);
   return (

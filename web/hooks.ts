@@ -29,7 +29,10 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
       } catch (error) {
         if (stop.signal.aborted) return;
         const told = error instanceof ApiError ? error : new ApiError(0, String(error));
-        setState((former) => ({ ...(former.path === path ? former : { path, at: Date.now() }), error: told }));
+        setState((former) => ({
+          ...(former.path === path ? former : { path, at: Date.now() }),
+          error: told,
+        }));
       }
       if (!stop.signal.aborted) timer = setTimeout(wait, everyMs);
     };

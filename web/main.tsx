@@ -98,7 +98,7 @@ function AskToken({ isWrong, enter }: { isWrong: boolean; enter: (value: string)
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          enter(String(new FormData(event.currentTarget).get('token')).trim());
+          enter((new FormData(event.currentTarget).get('token') as string).trim());
         }}
       >
         <label>

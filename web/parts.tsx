@@ -7,7 +7,13 @@ import { type Polled, useClock } from './hooks.ts';
 import { texts } from './texts.ts';
 
 /** What is known by now, or why nothing is. */
-export function Answer<T>({ polled, children }: { polled: Polled<T>; children: (data: T) => ComponentChildren }) {
+export function Answer<T>({
+  polled,
+  children,
+}: {
+  polled: Polled<T>;
+  children: (data: T) => ComponentChildren;
+}) {
   const { data, error } = polled;
   if (data !== undefined) return <>{children(data)}</>;
   if (error === undefined) return <p class="note">{texts.loading}</p>;
@@ -97,7 +103,12 @@ export function Confirm({ question, action, cancel, onYes, danger }: ConfirmProp
           <button type="button" onClick={cancel}>
             {texts.letters.cancel}
           </button>
-          <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={(it) => it?.focus()}>
+          <button
+            type="button"
+            class={danger === true ? 'danger' : 'main'}
+            onClick={onYes}
+            ref={(it) => it?.focus()}
+          >
             {action}
           </button>
         </div>

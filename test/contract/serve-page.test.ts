@@ -22,7 +22,10 @@ interface Answer {
   body: Record<string, unknown>;
 }
 
-async function ask(path: string, { server = main, ...init }: RequestInit & { server?: Opened } = {}): Promise<Answer> {
+async function ask(
+  path: string,
+  { server = main, ...init }: RequestInit & { server?: Opened } = {},
+): Promise<Answer> {
   const { status, headers, ...response } = await fetch(server.url + path, init).then(async (found) => ({
     status: found.status,
     headers: found.headers,
@@ -31,7 +34,11 @@ async function ask(path: string, { server = main, ...init }: RequestInit & { ser
   return { status, headers, body: JSON.parse(response.text || 'null') as Record<string, unknown> };
 }
 
-function act(path: string, body: unknown, more: { server?: Opened; headers?: Record<string, string> } = {}): Promise<Answer> {
+function act(
+  path: string,
+  body: unknown,
+  more: { server?: Opened; headers?: Record<string, string> } = {},
+): Promise<Answer> {
   return ask(path, {
     ...more,
     method: 'POST',
@@ -45,7 +52,10 @@ const strictly = (schema: ZodType, value: unknown) => expect(schema.parse(value)
 /** A letter of an image; returns its id. */
 async function letter(requestId: string, code = 'corrupt'): Promise<number> {
   await world.bury(requestId, code);
-  const { rows } = await world.pool.query<{ id: number }>('select id from dead_letters where request_id = $1', [requestId]);
+  const { rows } = await world.pool.query<{ id: number }>(
+    'select id from dead_letters where request_id = $1',
+    [requestId],
+  );
   return rows[0]!.id;
 }
 
@@ -91,7 +101,8 @@ describe('activity', () => {
 });
 
 describe('a picture', () => {
-  const picture = (key: string, more = '') => fetch(`${main.url}/v1/picture?key=${encodeURIComponent(key)}${more}`);
+  const picture = (key: string, more = '') =>
+    fetch(`${main.url}/v1/picture?key=${encodeURIComponent(key)}${more}`);
 
   it('is a small JPEG of an image that the pipeline knows', async () => {
     await world.store.put('k', await plainJpeg('red', 400), { contentType: 'image/jpeg' });
@@ -124,7 +135,11 @@ describe('a picture', () => {
 
 describe('dead letters', () => {
   it('come in pages, with how many are open of each code', async () => {
-    const ids = [await letter('d1', 'too_slow'), await letter('d2', 'too_slow'), await letter('d3', 'not_found')];
+    const ids = [
+      await letter('d1', 'too_slow'),
+      await letter('d2', 'too_slow'),
+      await letter('d3', 'not_found'),
+    ];
     const first = await ask('/v1/dead-letters?limit=2');
     strictly(schemas.letterPage, first.body);
     const page = schemas.letterPage.parse(first.body);
@@ -163,7 +178,9 @@ describe('dead letters', () => {
     expect(await post({ body: '{"ids":["1"]}', headers: json })).toMatchObject({ status: 400 });
     expect(await post({ body: `{"ids":[${id}],"all":true}`, headers: json })).toMatchObject({ status: 400 });
     expect(await post({ body: ' '.repeat(200_000), headers: json })).toMatchObject({ status: 413 });
-    expect(await post({ body, headers: { ...json, origin: 'http://evil.example' } })).toMatchObject({ status: 403 });
+    expect(await post({ body, headers: { ...json, origin: 'http://evil.example' } })).toMatchObject({
+      status: 403,
+    });
     const { rows } = await world.pool.query('select state from dead_letters where id = $1', [id]);
     expect(rows).toEqual([{ state: 'open' }]);
   });
@@ -187,7 +204,11 @@ describe('a token', () => {
     expect(await may('ingest')).toEqual([{ read: true, write: true, operate: false }, 415, 403]);
     expect(await may('operate')).toEqual([{ read: true, write: true, operate: true }, 415, 404]);
     const nobody = await ask('/v1/access', { server });
-    expect(nobody.body).toEqual({ tokens: true, token: null, may: { read: false, write: false, operate: false } });
+    expect(nobody.body).toEqual({
+      tokens: true,
+      token: null,
+      may: { read: false, write: false, operate: false },
+    });
     for (const path of ['/v1/status', '/v1/activity', '/v1/dead-letters', '/v1/picture?key=k'])
       expect((await ask(path, { server })).status).toBe(401);
   });
@@ -211,7 +232,9 @@ describe('the page', () => {
     const page = await fetch(server.url);
     expect(page.status).toBe(200);
     const html = await page.text();
-    expect(page.headers.get('content-security-policy')).toMatch(/default-src 'none'; script-src 'self'; style-src 'self';/);
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /default-src 'none'; script-src 'self'; style-src 'self';/,
+    );
     const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
     expect(files).toHaveLength(3);
     for (const path of files) {

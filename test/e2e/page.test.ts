@@ -60,14 +60,17 @@ describeWith('browser', 'the live page', (executablePath) => {
     expect(response.status).toBe(200);
     return ((await response.json()) as { id: string }).id;
   };
-  const tile = (name: string) => page.locator('.tile', { has: page.locator('h3', { hasText: name }) }).locator('.value');
+  const tile = (name: string) =>
+    page.locator('.tile', { has: page.locator('h3', { hasText: name }) }).locator('.value');
   const open = (view: string) => page.goto(`${url}/#/${view}`);
   /** Nothing serious for those who do not see it, or use no mouse; and nothing beyond the edge of a phone. */
   const usable = async () => {
     // Not as a script of the page, which its policy refuses.
     await page.evaluate(axe);
     const found = await page.evaluate(async () => {
-      const { axe: judge } = globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } };
+      const { axe: judge } = globalThis as unknown as {
+        axe: { run(): Promise<{ violations: Violation[] }> };
+      };
       return (await judge.run()).violations;
     });
     const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
@@ -110,7 +113,8 @@ describeWith('browser', 'the live page', (executablePath) => {
     const { rows } = await database.pool.query<{ key: string; belt: string }>(
       "select image_key as key, belt from prediction_results where category = 'green' order by id desc limit 1",
     );
-    for (const told of [rows[0]!.key, 'north', 'colors']) await page.locator('dd', { hasText: told }).first().waitFor();
+    for (const told of [rows[0]!.key, 'north', 'colors'])
+      await page.locator('dd', { hasText: told }).first().waitFor();
     await page.locator('.one img').waitFor();
     await usable();
   });

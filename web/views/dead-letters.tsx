@@ -26,10 +26,16 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
       const answer = await post<{ retried?: number; dropped?: number }>(`/v1/dead-letters/${action}`, {
         ids: [...chosen],
       });
-      setTold({ text: action === 'retry' ? t.retried(answer.retried ?? 0) : t.dropped(answer.dropped ?? 0), bad: false });
+      setTold({
+        text: action === 'retry' ? t.retried(answer.retried ?? 0) : t.dropped(answer.dropped ?? 0),
+        bad: false,
+      });
       setChosen(new Set());
     } catch (error) {
-      setTold({ text: error instanceof ApiError ? `${error.message} ${error.hint ?? ''}` : String(error), bad: true });
+      setTold({
+        text: error instanceof ApiError ? `${error.message} ${error.hint ?? ''}` : String(error),
+        bad: true,
+      });
     }
     polled.again();
   };
@@ -80,10 +86,20 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
                     {t.selectAll}
                   </label>
                   <span class="quiet">{t.chosen(chosen.size)}</span>
-                  <button type="button" class="main" disabled={chosen.size === 0} onClick={() => setAsked('retry')}>
+                  <button
+                    type="button"
+                    class="main"
+                    disabled={chosen.size === 0}
+                    onClick={() => setAsked('retry')}
+                  >
                     {t.retry}
                   </button>
-                  <button type="button" class="danger" disabled={chosen.size === 0} onClick={() => setAsked('drop')}>
+                  <button
+                    type="button"
+                    class="danger"
+                    disabled={chosen.size === 0}
+                    onClick={() => setAsked('drop')}
+                  >
                     {t.drop}
                   </button>
                 </div>
@@ -126,7 +142,12 @@ function Row({ letter, isChosen, toggle }: { letter: Letter; isChosen?: boolean;
   return (
     <li>
       {toggle !== undefined && (
-        <input type="checkbox" checked={isChosen === true} onChange={toggle} aria-label={`${t.select} ${number(id)}`} />
+        <input
+          type="checkbox"
+          checked={isChosen === true}
+          onChange={toggle}
+          aria-label={`${t.select} ${number(id)}`}
+        />
       )}
       <Picture imageKey={imageKey} side={192} alt="" />
       <div>

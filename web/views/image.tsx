@@ -68,11 +68,14 @@ function Told({ result }: { result: Result }) {
 }
 
 function Facts({ result }: { result: Result }) {
-  const { bin, binReason, binVersion, capturedAt, processedAt, latencyMs, belt, model, hostname, novelty } = result;
+  const { bin, binReason, binVersion, capturedAt, processedAt, latencyMs, belt, model, hostname, novelty } =
+    result;
   const why = binReason === null ? '' : ` (${t.reasons[binReason] ?? binReason})`;
   return (
     <>
-      <Fact name={t.bin}>{bin === null ? t.noBin : `${bin}${why}, ${texts.now.version(binVersion ?? 0)}`}</Fact>
+      <Fact name={t.bin}>
+        {bin === null ? t.noBin : `${bin}${why}, ${texts.now.version(binVersion ?? 0)}`}
+      </Fact>
       {typeof novelty === 'number' && <Fact name={t.novelty}>{novelty.toFixed(2)}</Fact>}
       {capturedAt !== null && <Fact name={t.captured}>{fullMoment(capturedAt)}</Fact>}
       <Fact name={t.recorded}>{fullMoment(processedAt)}</Fact>

@@ -113,7 +113,11 @@ function Plots({ activity }: { activity: Activity }) {
     return {
       times: past.map(({ at }) => at),
       rates: [
-        { name: t.came, color: '--second', values: past.map(({ came }) => (came === null ? null : came / seconds)) },
+        {
+          name: t.came,
+          color: '--second',
+          values: past.map(({ came }) => (came === null ? null : came / seconds)),
+        },
         { name: t.done, color: '--first', values: past.map(({ done }) => done / seconds) },
       ],
       latency: [
@@ -154,7 +158,10 @@ function Since({ at, now }: { at: string | null; now: string }) {
 }
 
 function Consumers({ status }: { status: Status }) {
-  const rows: Consumer[] = [...status.consumers, ...status.silent.map((one) => ({ ...one, state: t.silent }))];
+  const rows: Consumer[] = [
+    ...status.consumers,
+    ...status.silent.map((one) => ({ ...one, state: t.silent })),
+  ];
   return (
     <section>
       <h2>{t.consumers}</h2>

@@ -12,15 +12,13 @@ export function serveCommand(): Command {
       'Print a new token and its entry for VISIONSCALE_TOKENS, and exit',
       tokenName,
     )
-    .addOption(
-      new Option('--role <role>', 'What the new token may do (default: ingest)').choices(tokenRoles),
-    )
+    .addOption(new Option('--role <role>', 'What the new token may do (default: ingest)').choices(tokenRoles))
     .addOption(whileStdin())
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" \\\n' +
         "      'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
-        'A live page is at /, the API is described at /openapi.json. Images are classified\nby consumers: visionscale consume.',
+        'A live page is at /, the API is described at /openapi.json. Images are\nclassified by consumers: visionscale consume.',
     );
   return withSettings(command, [
     'VISIONSCALE_HTTP_HOST',

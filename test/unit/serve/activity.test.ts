@@ -75,7 +75,10 @@ describe('an answer for all', () => {
     await always();
     expect(await always()).toBe(3);
     let fails = true;
-    const failing = sharedAnswer(() => (fails ? Promise.reject(new Error('away')) : Promise.resolve('back')), 60_000);
+    const failing = sharedAnswer(
+      () => (fails ? Promise.reject(new Error('away')) : Promise.resolve('back')),
+      60_000,
+    );
     await expect(failing()).rejects.toThrow('away');
     fails = false;
     expect(await failing()).toBe('back');

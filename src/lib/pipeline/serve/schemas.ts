@@ -234,7 +234,10 @@ export const status = z
   .meta({ id: 'Status' });
 
 export const activityQuery = z.strictObject({
-  window: z.enum(['15m', '24h']).default('15m').describe('The last 15 minutes in spans of 5 s, or the last day of 5 min.'),
+  window: z
+    .enum(['15m', '24h'])
+    .default('15m')
+    .describe('The last 15 minutes in spans of 5 s, or the last day of 5 min.'),
 });
 
 export const activity = z
@@ -243,13 +246,19 @@ export const activity = z
     points: z.array(
       z.object({
         at: z.number().describe('When the span began, in seconds since 1970.'),
-        came: z.number().nullable().describe('Messages that came into the topic; null if nobody looked then.'),
+        came: z
+          .number()
+          .nullable()
+          .describe('Messages that came into the topic; null if nobody looked then.'),
         done: z.number().int(),
         failed: z.number().int().describe('Dead letters.'),
         late: z.number().int().describe('Results beyond the deadline.'),
         latencyP50: z.number().nullable().describe('From capture to row, in milliseconds.'),
         latencyP99: z.number().nullable(),
-        workP50: z.number().nullable().describe('Fetching and classifying alone; the rest of the latency is waiting.'),
+        workP50: z
+          .number()
+          .nullable()
+          .describe('Fetching and classifying alone; the rest of the latency is waiting.'),
       }),
     ),
   })

@@ -10,7 +10,10 @@ import { network } from './senders.ts';
 export type Right = 'none' | 'read' | 'write' | 'operate';
 
 /** The least role that has the right. */
-const roleOf = { read: 'read', write: 'ingest', operate: 'operate' } as const satisfies Record<string, TokenRole>;
+const roleOf = { read: 'read', write: 'ingest', operate: 'operate' } as const satisfies Record<
+  string,
+  TokenRole
+>;
 
 export interface AccessOptions {
   tokens: readonly TokenHash[];
@@ -130,9 +133,14 @@ function unauthorized(): Problem {
 }
 
 function forbidden({ name, role }: TokenHash, right: Exclude<Right, 'none'>): Problem {
-  return new Problem(403, 'forbidden', `the token ${name} has the role ${role}, and this needs ${roleOf[right]}`, {
-    hint: `Use a token with that role: visionscale serve --new-token NAME --role ${roleOf[right]}`,
-  });
+  return new Problem(
+    403,
+    'forbidden',
+    `the token ${name} has the role ${role}, and this needs ${roleOf[right]}`,
+    {
+      hint: `Use a token with that role: visionscale serve --new-token NAME --role ${roleOf[right]}`,
+    },
+  );
 }
 
 function readOnly(): Problem {

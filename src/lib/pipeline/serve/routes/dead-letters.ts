@@ -1,7 +1,7 @@
 /** Dead letters: in pages, and retried or dropped. */
 import { VisionscaleError } from '../../../base/errors.ts';
-import { dropDeadLetters, retryDeadLetters } from '../../dead-letters/dead-letters.ts';
 import { countOpenByCode, letterPage } from '../../../systems/database/tables/dead-letters.ts';
+import { dropDeadLetters, retryDeadLetters } from '../../dead-letters/dead-letters.ts';
 import { jsonBody } from '../admission/json-body.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem } from '../problem.ts';
@@ -77,7 +77,8 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
       return dropDeadLetters(pool, acted(ids)).catch(missing);
     },
   );
-  for (const url of ['/v1/dead-letters/retry', '/v1/dead-letters/drop']) refuseOtherMethods(app, url, ['POST']);
+  for (const url of ['/v1/dead-letters/retry', '/v1/dead-letters/drop'])
+    refuseOtherMethods(app, url, ['POST']);
 }
 
 function missing(error: unknown): never {

@@ -2,12 +2,12 @@
 import type { z } from 'zod';
 import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
 import { countByBin } from '../../../systems/database/tables/activity.ts';
+import { status } from '../../status.ts';
 import { RecentActivity } from '../activity.ts';
 import { accessPolicy, rightsOf } from '../admission/access.ts';
 import { proxyHeader } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import * as schemas from '../schemas.ts';
-import { status } from '../../status.ts';
 
 /** However many look, it is asked once in so many milliseconds. */
 const statusMs = 1000;
@@ -45,7 +45,8 @@ export function overviewRoutes(app: App, { deps, options }: SharedByRoutes): voi
     '/v1/status',
     {
       schema: {
-        summary: 'Consumers, partitions, servers and counts, with what to do first: as `visionscale status --json`',
+        summary:
+          'Consumers, partitions, servers and counts, with what to do first: as `visionscale status --json`',
         response: { 200: schemas.answer('The status', schemas.status), ...schemas.problems(...read) },
       },
     },

@@ -1,12 +1,12 @@
 /** The server about itself: whether it lives, could take images now, what it counts, the bins in force, and its OpenAPI document. */
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { readBins } from '../../../systems/database/tables/bins.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { readiness } from '../readiness.ts';
 import * as schemas from '../schemas.ts';
 import { letterIds } from '../schemas.ts';
-import { z } from 'zod';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRoutes): void {
   const ask = readiness({ ...deps, disks: options.disks });
