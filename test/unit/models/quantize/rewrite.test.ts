@@ -2,8 +2,10 @@ import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { type OnnxModel } from '../../../../src/lib/models/onnx/graph.ts';
 import { parseOnnx, serializeOnnx } from '../../../../src/lib/models/onnx/onnx.ts';
-import { calibrate, activationParameters, type Affine } from '../../../../src/lib/models/quantize/parameters.ts';
-import { planQuantization, rewriteQuantized } from '../../../../src/lib/models/quantize/rewrite.ts';
+import { calibrate } from '../../../../src/lib/models/quantize/calibrate.ts';
+import { activationParameters, type Affine } from '../../../../src/lib/models/quantize/parameters.ts';
+import { planQuantization } from '../../../../src/lib/models/quantize/plan.ts';
+import { rewriteQuantized } from '../../../../src/lib/models/quantize/rewrite.ts';
 import { convModel, convSide, randomNumbers } from '../../../support/conv-model.ts';
 
 const classes = 10;
@@ -29,13 +31,15 @@ async function scores(model: OnnxModel, images: Float32Array[]): Promise<Float32
 }
 
 async function quantized(model: OnnxModel, reduceRange: boolean): Promise<OnnxModel> {
-  const { weighted, groups } = planQuantization(model.graph);
-  const ranges = await calibrate(model, groups, convSide, each(Array.from({ length: 8 }, image)));
+  const plan = planQuantization(model.graph);
+  const { weighted, groups } = plan;
+  const images = each(Array.from({ length: 8 }, image));
+  const { ranges, means } = await calibrate(model, plan, convSide, images);
   const activations = new Map<string, Affine>();
   for (const [i, group] of groups.entries()) {
     for (const tensor of group) activations.set(tensor, activationParameters(ranges[i]!));
   }
-  return parseOnnx(serializeOnnx(rewriteQuantized(model, { weighted, activations, reduceRange })));
+  return parseOnnx(serializeOnnx(rewriteQuantized(model, { weighted, activations, means, reduceRange })));
 }
 
 /** Root mean square of the differences over that of the scores. */
@@ -54,7 +58,8 @@ describe('calibration', () => {
   it('finds the least and the greatest value of every group over all images', async () => {
     const model = convModel(classes);
     const images = [image(), image()];
-    const ranges = await calibrate(model, [['image'], ['scores', 'f1']], convSide, each(images));
+    const plan = { groups: [['image'], ['scores', 'f1']], weighted: [] };
+    const { ranges } = await calibrate(model, plan, convSide, each(images));
     const all = images.flatMap((data) => [...data]);
     expect(ranges[0]).toEqual({ min: Math.min(...all), max: Math.max(...all) });
     const outputs = (await scores(model, images)).flatMap((row) => [...row]);
@@ -64,7 +69,7 @@ describe('calibration', () => {
 
   it('refuses a model that computes no numbers', async () => {
     const broken = new Float32Array(3 * convSide ** 2).fill(NaN);
-    await expect(calibrate(convModel(classes), [['scores']], convSide, each([broken]))).rejects.toMatchObject(
+    await expect(calibrate(convModel(classes), { groups: [['scores']], weighted: [] }, convSide, each([broken]))).rejects.toMatchObject(
       {
         code: 'model_invalid',
       },
