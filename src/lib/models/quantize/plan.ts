@@ -29,14 +29,23 @@ const bounding = new Set(['Relu', 'Clip']);
 /** Means lie closer together than what they are means of: they get a range of their own. */
 const averaging = new Set(['AveragePool', 'GlobalAveragePool', 'ReduceMean']);
 
+/** The runtime takes these apart when it folds a graph. */
+const composed = new Set(['HardSwish', 'Swish', 'Gelu', 'Mish']);
+
+/** Of a graph before it is folded, where operators still have their names. Throws `model_invalid`. */
+export function refuseComposed(graph: OnnxGraph): void {
+  const layers = layersOf(graph, constantsOf(graph), readersOf(graph));
+  refuse(between(graph, layers).filter(({ opType = '' }) => composed.has(opType)));
+}
+
 /** Throws `model_invalid`, naming what stands between the layers and has no good int8 form. */
 export function planQuantization(graph: OnnxGraph): QuantizationPlan {
-  const constants = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+  const constants = constantsOf(graph);
   const outputs = new Set(graph.output.map(({ name }) => name ?? ''));
   const readers = readersOf(graph);
   const scores = graph.output[0]?.name ?? '';
-  const weighted = upstream(graph, [scores]).flatMap((node) => layer(node, constants, readers) ?? []);
-  const layers = new Map(weighted.map((one) => [one.node, one]));
+  const layers = layersOf(graph, constants, readers);
+  const weighted = [...layers.values()];
   const nodes = between(graph, layers);
   refuse(nodes.filter((node) => !isSupported(node, layers)));
 
@@ -128,12 +137,26 @@ function between(graph: OnnxGraph, layers: ReadonlyMap<OnnxNode, unknown>): Onnx
   return graph.node.filter((node) => behind.has(node) && (layers.has(node) || leading.has(node)));
 }
 
+function constantsOf(graph: OnnxGraph): Map<string, OnnxTensor> {
+  return new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
+}
+
 function readersOf(graph: OnnxGraph): Map<string, OnnxNode[]> {
   const readers = new Map<string, OnnxNode[]>();
   for (const node of graph.node) {
     for (const name of node.input) readers.set(name, [...(readers.get(name) ?? []), node]);
   }
   return readers;
+}
+
+/** Those that the scores need, in the graph's order. */
+function layersOf(
+  graph: OnnxGraph,
+  constants: ReadonlyMap<string, OnnxTensor>,
+  readers: ReadonlyMap<string, OnnxNode[]>,
+): Map<OnnxNode, WeightedNode> {
+  const layers = upstream(graph, [graph.output[0]?.name ?? '']).flatMap((node) => layer(node, constants, readers) ?? []);
+  return new Map(layers.map((one) => [one.node, one]));
 }
 
 /** Undefined for a node that is no layer of constant float32 weights. */

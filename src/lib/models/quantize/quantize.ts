@@ -9,12 +9,12 @@ import type { LoadedModel } from '../format/model.ts';
 import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
 import { parseOnnx, serializeOnnx } from '../onnx/onnx.ts';
-import { compareAnswers, compareSpeed, type ParentComparison, type Speed } from './compare.ts';
-import { listImages, openInputs, spread, type Input } from './images.ts';
 import { calibrate } from './calibrate.ts';
+import { compareAnswers, compareSpeed, type ParentComparison, type Speed } from './compare.ts';
 import { foldGraph } from './fold.ts';
+import { listImages, openInputs, spread, type Input } from './images.ts';
 import { activationParameters, type Affine } from './parameters.ts';
-import { planQuantization } from './plan.ts';
+import { planQuantization, refuseComposed } from './plan.ts';
 import { rewriteQuantized } from './rewrite.ts';
 
 export interface QuantizeOptions {
@@ -134,6 +134,7 @@ function checkQuantizable(weights: Uint8Array): void {
   if (graph.node.some(({ opType }) => opType === 'DequantizeLinear' || opType === 'QuantizeLinear')) {
     throw invalidModel('the model is quantised already', { hint: 'Use the model it was made from.' });
   }
+  refuseComposed(graph);
 }
 
 interface ChosenImages {

@@ -71,7 +71,7 @@ export function rewriteQuantized(
       values,
       weight.dims,
       axis,
-      reduceRange ? 64 : 127,
+      reduceRange && !isDepthwise(node, weight.dims) ? 64 : 127,
       (channel) => (bias ? leastWeightScale(bias[channel]!, inputScale) : 0),
     );
     const base = node.output[0]!;
@@ -145,4 +145,9 @@ function uniqueNames({ graph }: OnnxModel): (wanted: string) => string {
     taken.add(name);
     return name;
   };
+}
+
+/** One channel each: the runtime adds these products in 32 bits on every processor. */
+function isDepthwise(node: OnnxNode, [channels, each]: readonly number[]): boolean {
+  return each === 1 && channels === intAttribute(node, 'group', 1) && channels > 1;
 }

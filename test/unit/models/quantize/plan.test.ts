@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { floatValue, makeNode, type OnnxGraph, type OnnxNode } from '../../../../src/lib/models/onnx/graph.ts';
 import { floatTensor } from '../../../../src/lib/models/onnx/tensors.ts';
-import { planQuantization } from '../../../../src/lib/models/quantize/plan.ts';
+import { planQuantization, refuseComposed } from '../../../../src/lib/models/quantize/plan.ts';
 import { convModel } from '../../../support/conv-model.ts';
+import { depthwiseModel } from '../../../support/depthwise-model.ts';
 
 const groups = (graph: OnnxGraph) => planQuantization(graph).groups.map((group) => group.join(' '));
 const layers = (graph: OnnxGraph) => planQuantization(graph).weighted.map(({ node }) => node.output[0]);
@@ -112,6 +113,12 @@ describe('what is refused', () => {
     const gate = [makeNode('Sigmoid', ['a'], ['g']), makeNode('Mul', ['a', 'g'], ['x'])];
     const graph = chain(...gate, makeNode('Mul', ['x', 'x'], ['z']), second('z'));
     expect(() => planQuantization(graph)).toThrow(/int8: Sigmoid, Mul$/);
+  });
+
+  it('is named as in the file, though the runtime takes it apart', () => {
+    const { graph } = depthwiseModel(5, 'HardSwish');
+    expect(() => refuseComposed(graph)).toThrow(/int8: HardSwish$/);
+    expect(() => refuseComposed(depthwiseModel(5).graph)).not.toThrow();
   });
 
   it('is an operator of somebody’s own', () => {
