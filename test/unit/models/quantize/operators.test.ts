@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest';
 import {
   floatValue,
   makeNode,
+  noveltyOutput,
   tensorType,
   type OnnxModel,
   type OnnxNode,
   type OnnxTensor,
 } from '../../../../src/lib/models/onnx/graph.ts';
+import { type NoveltyLayer, withNovelty } from '../../../../src/lib/models/onnx/novelty.ts';
 import { serializeOnnx } from '../../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor } from '../../../../src/lib/models/onnx/tensors.ts';
 import { foldGraph } from '../../../../src/lib/models/quantize/fold.ts';
@@ -187,28 +189,22 @@ describe('a mobile network as it is exported', () => {
 
   it('keeps a second output behind its features, computed in float32', async () => {
     const model = depthwiseModel(10);
-    const { graph } = model;
-    const behind = [
-      makeNode('ReduceL2', ['row.pooled'], ['length'], { axes: [1], keepdims: 1 }),
-      makeNode('Div', ['row.pooled', 'length'], ['direction']),
-      makeNode('Gemm', ['direction', 'map'], ['mapped']),
-      makeNode('ReduceMin', ['mapped'], ['visionscale.novelty'], { axes: [1], keepdims: 0 }),
-    ];
-    const two = {
-      ...model,
-      graph: {
-        ...graph,
-        node: [...graph.node, ...behind],
-        initializer: [...graph.initializer, weights('map', [32, 4], 1)],
-        output: [...graph.output, floatValue('visionscale.novelty', ['N'])],
-      },
+    const layer: NoveltyLayer = {
+      features: 32,
+      classes: 4,
+      map: numbers(32 * 32),
+      offset: numbers(32),
+      centres: numbers(4 * 32),
     };
+    const two = withNovelty(model, layer);
     const made = await quantized(two, images, { fold: true });
-    expect(made.graph.output.map(({ name }) => name)).toEqual(['scores', 'visionscale.novelty']);
-    expect(made.graph.initializer.find(({ name }) => name === 'map')!.dataType).toBe(tensorType.float32);
-    for (const output of ['scores', 'visionscale.novelty']) {
+    expect(made.graph.output.map(({ name }) => name)).toEqual(['scores', noveltyOutput]);
+    const matrices = made.graph.initializer.filter(({ dims }) => dims.join() === '32,32');
+    expect(matrices.map(({ dataType }) => dataType)).toEqual([tensorType.float32]);
+    for (const output of ['scores', noveltyOutput]) {
       const error = relativeError(await outputs(made, images, output), await outputs(two, images, output));
       expect(error).toBeLessThan(0.06);
+      expect(error).toBeGreaterThan(0); // it sees the same rounded features as the scores do
     }
     const alone = await outputs(await quantized(model, images, { fold: true }), images);
     expect(await outputs(made, images)).toEqual(alone);
