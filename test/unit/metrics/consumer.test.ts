@@ -54,6 +54,7 @@ function setUp() {
     },
     lagKnown: () => sources.lagKnown,
     modelProblem: () => sources.modelProblem,
+    belts: () => [],
     oldestUnpublished: () => sources.oldest(),
   });
   const seen = async (...events: ConsumeEvent[]) => {

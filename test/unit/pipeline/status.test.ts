@@ -40,7 +40,13 @@ function consumer(given: Partial<ConsumerRow> = {}): ConsumerRow {
       hostname: 'belt-1.example.com',
     },
     ...{ share: 'partition', partition: 0, state: 'consuming', detail: null, model: 'parts', live: true },
-    ...{ modelDigest: 'sha256:45efc19a00', engine: 'onnx', imagesLastMinute: 120, since: before(125) },
+    ...{
+      modelDigest: 'sha256:45efc19a00',
+      engine: 'onnx',
+      imagesLastMinute: 120,
+      since: before(125),
+      drift: null,
+    },
     ...{ startedAt: before(7500), heardAt: before(1) },
     ...given,
   };
@@ -63,6 +69,7 @@ function found(given: Partial<Status> = {}): Status {
     problems: [],
     consumers: [consumer()],
     silent: [],
+    drift: [],
     servers: {
       database: { reachable: true, reason: null },
       topic: { reachable: true, reason: null },
