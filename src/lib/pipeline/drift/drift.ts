@@ -12,7 +12,7 @@ const mostBelts = 50;
 /** A belt without an image for as long is forgotten, in milliseconds. */
 const forgottenAfterMs = 60 * 60_000;
 /** How often the reference of a belt that drifts is read again, in milliseconds: somebody may have given the belt another one. */
-const readAgainMs = 10_000;
+const readAgainMs = 5000;
 /** Most that are told of a consumer, so that its row stays small. */
 const mostTold = 20;
 
