@@ -83,7 +83,7 @@ describe('the metrics of a consumer', () => {
     sources.belts = [];
     expect(
       (await seen()).value('visionscale_belt_drift', { belt: 'north', kind: 'unknown' }),
-    ).toBeUndefined();
+    ).toBeNull();
   });
 
   it('counts what was new, whatever was worked on', async () => {
