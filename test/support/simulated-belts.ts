@@ -1,6 +1,6 @@
 /** Belts as a consumer sees them, by chance alone: for the false alarms of an unchanged one, and for changes of which the moment is known. */
 import type { Random } from '../../src/lib/local/drawings/random.ts';
-import { BeltWatch, type DriftChange } from '../../src/lib/pipeline/drift/belt.ts';
+import type { BeltWatch, DriftChange } from '../../src/lib/pipeline/drift/belt.ts';
 import type { SeenImage } from '../../src/lib/pipeline/drift/shown.ts';
 
 export interface SimulatedBelt {

@@ -30,7 +30,7 @@ export interface ReferenceKey {
   modelDigest: string;
 }
 
-/** Most references of a pipeline: names of belts come from outside. */
+/** Most references of a pipeline, the newest: names of belts come from outside, and models are trained again. */
 const mostReferences = 10_000;
 
 /** Null: there is none, or a later version wrote it. */
@@ -42,15 +42,20 @@ export async function readReference(pool: Pool, key: ReferenceKey): Promise<Show
   return shown.safeParse(rows[0]?.shown).data ?? null;
 }
 
-/** Returns the one that counts: what was there already stays. Null: there are too many. */
+/** Returns the one that counts: what was there already stays. */
 export async function keepReference(pool: Pool, key: ReferenceKey, first: Shown): Promise<Shown | null> {
   const { rowCount } = await pool.query(
     `insert into belt_references (pipeline, belt, model_digest, shown)
-     select $1, $2, $3, $4 where (select count(*) from belt_references where pipeline = $1) < $5
-     on conflict do nothing`,
-    [...keyOf(key), JSON.stringify({ ...first, classes: [...first.classes] }), mostReferences],
+     values ($1, $2, $3, $4) on conflict do nothing`,
+    [...keyOf(key), JSON.stringify({ ...first, classes: [...first.classes] })],
   );
-  return rowCount === 1 ? first : readReference(pool, key);
+  if (rowCount === 0) return readReference(pool, key);
+  await pool.query(
+    `delete from belt_references where pipeline = $1 and made_at <=
+       (select made_at from belt_references where pipeline = $1 order by made_at desc offset $2 limit 1)`,
+    [key.pipeline, mostReferences],
+  );
+  return first;
 }
 
 /** `belt` null: of all belts. Consumers learn them anew; returns how many there were. */
