@@ -13,6 +13,7 @@ import {
 } from '../../src/lib/systems/database/tables/consumers.ts';
 import { testDatabase } from '../support/database.ts';
 
+const patience = { timeout: 20_000 };
 const time = Date.parse('2026-11-28T14:20:00Z');
 
 interface Shown {
@@ -89,28 +90,30 @@ const references = async (pool: Pool) =>
     )
   ).rows;
 
-/** Long enough for the reference to be read and, where there is none, to be made. */
-async function settled(pool: Pool, consumer: Consumer, shown: Shown): Promise<void> {
-  consumer.show(20, shown);
+/** A consumer that has made the belt's reference. */
+async function begun(pool: Pool): Promise<Consumer> {
+  const consumer = new Consumer(pool);
+  consumer.show(500, {});
   await vi.waitFor(async () => {
-    if (shown.unknown !== true) consumer.show(20, shown);
-    expect(await references(pool)).not.toEqual([]);
-  });
+    consumer.show(20, {});
+    expect(await references(pool)).toEqual([{ belt: 'north', digest: 'd' }]);
+  }, patience);
+  return consumer;
+}
+
+/** Shows unknown images until that is noticed: the reference may still be on its way to the consumer. */
+async function drifts(consumer: Consumer): Promise<void> {
+  await vi.waitFor(() => {
+    consumer.show(20, { unknown: true });
+    expect(consumer.kinds).toEqual(['unknown']);
+  }, patience);
 }
 
 it('keeps what a belt showed first, and another consumer compares with it from its own first images on', async () => {
   const pool = await setUp();
-  const first = new Consumer(pool);
-  first.show(500, {});
-  await settled(pool, first, {});
-  expect(await references(pool)).toEqual([{ belt: 'north', digest: 'd' }]);
-
+  await begun(pool);
   const second = new Consumer(pool);
-  second.show(20, { unknown: true });
-  await vi.waitFor(() => {
-    second.show(20, { unknown: true });
-    expect(second.kinds).toEqual(['unknown']);
-  });
+  await drifts(second);
   expect(second.told).toMatchObject([
     { over: false, drift: { belt: 'north', model: { name: 'm', digest: 'd' }, from: 0, to: 100 } },
   ]);
@@ -124,11 +127,8 @@ it('keeps what a belt showed first, and another consumer compares with it from i
 
 it('learns a belt anew when somebody accepts it as it is', async () => {
   const pool = await setUp();
-  const consumer = new Consumer(pool);
-  consumer.show(500, {});
-  await settled(pool, consumer, {});
-  consumer.show(500, { unknown: true });
-  expect(consumer.kinds).toEqual(['unknown']);
+  const consumer = await begun(pool);
+  await drifts(consumer);
   expect(await forgetReferences(pool, 'p', 'south')).toBe(0);
   expect(await forgetReferences(pool, 'p', 'north')).toBe(1);
   const now = performance.now();
@@ -137,33 +137,28 @@ it('learns a belt anew when somebody accepts it as it is', async () => {
   await vi.waitFor(() => {
     consumer.show(20, { unknown: true });
     expect(consumer.kinds).toEqual([]);
-  });
+  }, patience);
 });
 
 it('sees only new rows, and forgets belts whose partition is another consumer’s now', async () => {
   const pool = await setUp();
-  const consumer = new Consumer(pool);
-  consumer.show(500, {});
-  await settled(pool, consumer, {});
+  const consumer = await begun(pool);
   consumer.show(500, { unknown: true, isNew: false });
   expect(consumer.kinds).toEqual([]);
-  consumer.show(500, { unknown: true });
-  expect(consumer.kinds).toEqual(['unknown']);
+  await drifts(consumer);
   consumer.watch.see({ kind: 'lost', partition: 0, epoch: 1 });
   expect(consumer.kinds).toEqual([]);
 });
 
 it('begins anew with another model', async () => {
   const pool = await setUp();
-  const consumer = new Consumer(pool);
-  consumer.show(500, {});
-  await settled(pool, consumer, {});
-  consumer.show(500, { unknown: true });
+  const consumer = await begun(pool);
+  await drifts(consumer);
   consumer.show(500, { unknown: true, digest: 'e' });
   expect(consumer.kinds).toEqual([]);
 });
 
-it('watches fifty belts, and images without one', () => {
+it('watches fifty belts, one of which may be images without a belt', () => {
   const consumer = new Consumer(null);
   for (let n = 0; n < 60; n++) consumer.show(100, { belt: n === 0 ? null : `belt ${n}` });
   expect(consumer.watch.belts().map(({ belt }) => belt)).toEqual([
