@@ -74,7 +74,7 @@ describeTfjs('trainNetwork', () => {
     for (const engine of presentEngines) {
       await using session = await engines[engine].open(bytes, { side });
       const scores: Float32Array[] = [];
-      for (const input of inputs) scores.push((await session.run(input, 1)).slice());
+      for (const input of inputs) scores.push((await session.run(input, 1)).scores.slice());
       answers.push(scores);
     }
     expect(answers).toHaveLength(3);
