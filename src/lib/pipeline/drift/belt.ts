@@ -203,14 +203,21 @@ function measureOf(
     return { value: ({ unknown }) => (unknown ? 1 : 0), before: (reference.unknown ?? 0) / reference.images };
   }
   // Only the classes that came clearly more or less often: the others have changed by chance.
-  const directions = new Map<string, number>();
-  for (const name of namesOf(reference, now)) {
-    const had = (reference.classes.get(name) ?? 0) / reference.images;
-    const has = (now.classes.get(name) ?? 0) / now.images;
+  const directionOf = (before: number, after: number) => {
+    const [had, has] = [before / reference.images, after / now.images];
     const error = Math.sqrt(had / reference.images + has / now.images);
-    if (Math.abs(has - had) > clearly * error) directions.set(name, Math.sign(has - had));
+    return Math.abs(has - had) > clearly * error ? Math.sign(has - had) : 0;
+  };
+  const directions = new Map<string, number>();
+  let unseen = 0;
+  for (const name of namesOf(reference, now)) {
+    const [before, after] = [reference.classes.get(name), now.classes.get(name) ?? 0];
+    if (before === undefined) unseen += after;
+    else directions.set(name, directionOf(before, after));
   }
-  const direction = (name: string) => directions.get(name) ?? 0;
+  // Those that were never there count as one: each may have come but once.
+  const ofUnseen = directionOf(0, unseen);
+  const direction = (name: string) => directions.get(name) ?? ofUnseen;
   const before = sum([...reference.classes].map(([name, count]) => count * direction(name)));
   return { value: ({ category }) => direction(category), before: before / reference.images };
 }
