@@ -84,6 +84,11 @@ describe('a belt that changes', () => {
     }
   });
 
+  it('does not drift where confidences change by hundredths of a point', () => {
+    const { then } = begun(1, { ...usual, confidence: () => 100 });
+    expect(then({ ...usual, confidence: () => 99.95 }, 1000)).toEqual([]);
+  });
+
   it('does not drift where less is unknown than was', () => {
     const { then } = begun(1, { ...usual, unknown: 0.2 });
     expect(then({ ...usual, unknown: 0 }, 1000)).toEqual([]);

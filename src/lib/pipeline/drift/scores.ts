@@ -24,11 +24,13 @@ export function unknownScore(before: Sample, now: Sample, inflation: number): nu
  * rare low ones would look far surer of its mean than it is.
  */
 export function confidenceScore(before: Sample, now: Sample, inflation: number): number {
-  const variance = Math.max(before.confidence.variance, now.confidence.variance);
+  const variance = Math.max(leastVariance, before.confidence.variance, now.confidence.variance);
   const fall = before.confidence.mean - now.confidence.mean;
-  if (fall === 0) return 0;
   return fall / Math.sqrt(variance * inflation * (1 / before.images + 1 / now.images));
 }
+
+/** Of confidences in percent: a model that is always sure changes by hundredths of a point, which nobody needs to know. */
+const leastVariance = 1;
 
 /** Never far below 0: a mix can only differ. */
 export function classScore(before: Shown, now: Shown, inflation: number): number {
