@@ -29,6 +29,7 @@ const entries = [
   'lib/models/classifier/engines/engines',
   'lib/models/classifier/pool',
   'lib/models/format/model',
+  'lib/pipeline/drift/belt',
   'lib/systems/database/embedded/keeper/use',
   'lib/systems/database/open',
   'lib/systems/topic/embedded/topic',

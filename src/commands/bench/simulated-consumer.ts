@@ -55,7 +55,13 @@ async function run({ env, scratch, stage, group }: SimulatedOrder): Promise<void
   const of = { owner, hostname: hostname(), pipeline, topic: topic.name };
   const share = { kind: group ? ('group' as const) : ('any' as const) };
   await using presence = new Presence(
-    { pool: database.pool, classifier: () => classifier, signal, servers: new ServerWatch() },
+    {
+      pool: database.pool,
+      classifier: () => classifier,
+      signal,
+      servers: new ServerWatch(),
+      drifts: () => [],
+    },
     { ...of, share: share.kind, partition: null },
   );
   const report = (event: ConsumeEvent) => {

@@ -31,6 +31,7 @@ import {
 import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
 import { type ConsumeEvent, endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
+import { DriftWatch } from '../../lib/pipeline/drift/drift.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { oldestInOutbox } from '../../lib/systems/database/tables/outbox.ts';
 import { parseSince } from '../../lib/systems/message/values.ts';
@@ -77,12 +78,18 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   let inUse: Classifier | null = null;
   let pool: Pool | null = null;
   let modelProblem: string | null = null;
+  const drift = new DriftWatch({
+    pool: () => pool,
+    pipeline: config.pipeline,
+    report: (event) => report(event),
+  });
   await using metrics = await showConsumer(context, {
     load,
     classifier: () => inUse,
     oldestUnpublished: async () =>
       pool === null ? null : ((await oldestInOutbox(pool, config.pipeline, config.topic.name)) ?? 0),
     modelProblem: () => modelProblem,
+    belts: () => drift.belts(),
     servers,
     lagKnown,
     group: readyAtOnce,
@@ -96,6 +103,7 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
     metrics.hear,
     tracing.hear,
     hearPresence,
+    (event) => drift.see(event),
   );
   const report = (event: ConsumeEvent) => {
     // Whatever hangs may keep this process from closing what it opened, and from ending.
@@ -113,7 +121,7 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   const share = shareOf(options, config.partition);
   const owner = ownerName();
   await using presence = new Presence(
-    { pool: database.pool, classifier: () => inUse, signal, servers },
+    { pool: database.pool, classifier: () => inUse, signal, servers, drifts: () => drift.drifts() },
     {
       ...{ owner, hostname: hostname(), pipeline: config.pipeline, topic: config.topic.name },
       ...{ share: share.kind, partition: share.kind === 'partition' ? share.partition : null },

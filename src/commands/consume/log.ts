@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import { counted } from '../../lib/base/report/table.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../lib/pipeline/consume/options.ts';
+import { driftOverSentence, driftSentence } from '../../lib/pipeline/drift/sentence.ts';
 import { noServers, type Servers } from '../../lib/pipeline/server-watch.ts';
 import type { Context } from '../shared/run.ts';
 import { ServiceProgress, Waiting } from '../shared/service-log.ts';
@@ -81,6 +82,12 @@ export function consumeLog(
         if (event.version === null) log.info('no bins are in use');
         else log.info({ version: event.version }, `bins version ${event.version} is in use`);
         break;
+      case 'drift': {
+        const { drift, over } = event;
+        if (over) log.info({ drift }, driftOverSentence(drift));
+        else log.warn({ drift }, driftSentence(drift, new Date()));
+        break;
+      }
       case 'published':
         log.debug({ partition, what: event.what, messages: event.messages }, 'published');
         break;

@@ -27,6 +27,7 @@ export function modelCommand(): Command {
     use(),
     rollback(),
     history(),
+    accept(),
     publish(),
     compare(),
     quantize(),
@@ -266,6 +267,23 @@ function quantize(): Command {
     [...storeSettings, 'VISIONSCALE_IMAGE_TIMEOUT'],
   ).action((model: string, options: QuantizeFlags, command: Command) =>
     run(command, () => import('./quantize.ts'), model, options),
+  );
+}
+
+function accept(): Command {
+  return withSettings(
+    new Command('accept')
+      .description('Take belts as they are now: drift is what differs from their next 500 images')
+      .option('--belt <name>', 'Only this belt (default: all belts, and images without one)')
+      .addHelpText(
+        'after',
+        '\nExample:\n  $ visionscale model accept --belt north\n\n' +
+          'For a belt that was changed on purpose: another lamp, another product. If it\n' +
+          'was not, look at its images first: see `visionscale status`.',
+      ),
+    infrastructure,
+  ).action((options: { belt?: string }, command: Command) =>
+    run(command, () => import('./accept.ts'), options),
   );
 }
 

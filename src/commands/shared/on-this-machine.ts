@@ -1,5 +1,5 @@
 /** What `demo` and `up` share, which run everything on this machine. */
-import { quoted } from '../../lib/local/up/settings.ts';
+import { quoted } from '../../lib/base/printable.ts';
 import { partsModelDirectory } from '../../lib/models/store/entry.ts';
 import { stopped } from '../../lib/systems/database/embedded/keeper/enter.ts';
 import type { Context } from './run.ts';

@@ -7,6 +7,19 @@ export interface ModelInfo {
   digest: string;
   /** One label a class, in the order of the model's outputs. */
   labels: readonly string[];
+  /** Absent where its manifest does not tell. */
+  expected?: ExpectedResults;
+}
+
+/** What the held-out images of training showed. */
+export interface ExpectedResults {
+  images: number;
+  /** Share of 1 called unknown; absent where the model does not tell. */
+  unknown?: number | undefined;
+  /** Of the likeliest class, in percent. */
+  confidence: { mean: number; sd: number };
+  /** How often each class was the likeliest, in the order of the labels. */
+  classes: readonly number[];
 }
 
 /**

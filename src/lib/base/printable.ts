@@ -42,3 +42,8 @@ export function readable(content: Buffer | null): Content {
     return { bytes: content.length, base64: content.toString('base64') };
   }
 }
+
+/** One word to a shell, whatever is in it. */
+export function quoted(text: string): string {
+  return /^[\w.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -2,6 +2,7 @@
 import { ageText } from '../base/report/age.ts';
 import { type Style, styled } from '../base/report/style.ts';
 import { table, wrapped } from '../base/report/table.ts';
+import { driftSentence } from './drift/sentence.ts';
 import { shortOwner } from './status-verdict.ts';
 import type { PartitionStatus, ServerState, Status } from './status.ts';
 
@@ -140,10 +141,21 @@ function why(all: readonly PartitionStatus[], width: number): string[] {
   );
 }
 
-function* notes({ model, problems, servers: { topic }, consumers: found }: Status): Generator<string> {
+function* notes({
+  model,
+  problems,
+  servers: { topic },
+  consumers: found,
+  drift,
+  time,
+}: Status): Generator<string> {
   for (const { owner, state, detail } of found) {
     if (state === 'waiting' && detail !== null) yield `${shortOwner(owner)} waits: ${detail}`;
   }
   if (model.disagreement) yield 'the consumers do not all run the same model, or not the active one';
+  for (const one of drift) yield styled('warning', driftSentence(one, time));
+  if (drift.length > 0) {
+    yield 'repair the camera or its light, train with images of now, or, if it is meant to be so: visionscale model accept';
+  }
   for (const problem of problems) if (problem !== topic.reason) yield `problem: ${problem}`;
 }

@@ -2,6 +2,7 @@
 import { ageText } from '../base/report/age.ts';
 import { counted } from '../base/report/table.ts';
 import type { ConsumerRow } from '../systems/database/tables/consumers.ts';
+import { driftCommand, driftSentence } from './drift/sentence.ts';
 import type { PartitionStatus, Status } from './status.ts';
 
 export interface StatusVerdict {
@@ -53,6 +54,11 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   }
   if ((unpublished.oldestSeconds ?? 0) > longUnpublished) {
     return well("Results wait for their topic: see the consumers' logs and visionscale doctor");
+  }
+  const [drift, ...more] = status.drift;
+  if (drift) {
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+    return well(`All well, but ${driftSentence(drift, status.time)}${others}: ${driftCommand(drift)}`);
   }
   if (status.round !== null) return well('A round is not finished: visionscale produce');
   if (status.images > status.produced) {

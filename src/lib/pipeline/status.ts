@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
 import { describeHolder, type LockHolder, lockHolder } from '../systems/database/lock-holder.ts';
 import { readActiveBins } from '../systems/database/tables/bins.ts';
-import { type ConsumerRow, readConsumers } from '../systems/database/tables/consumers.ts';
+import { type ConsumerRow, type Drift, readConsumers } from '../systems/database/tables/consumers.ts';
 import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
 import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
@@ -13,6 +13,7 @@ import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/d
 import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
+import { mergedDrifts } from './drift/merged.ts';
 import { askStore, faultOf } from './server-watch.ts';
 import { type StatusVerdict, statusVerdict } from './status-verdict.ts';
 
@@ -71,6 +72,8 @@ export interface Status {
   consumers: ConsumerRow[];
   /** Those that hang or ended without a word within the last hour, and that no other one was started for since. */
   silent: ConsumerRow[];
+  /** Belts that have changed, by what living consumers tell; the earliest first. */
+  drift: Drift[];
   /** Whether the servers answer, as seen from here. */
   servers: { database: ServerState; topic: ServerState; store: ServerState | null };
   /** When it was asked, by the database's clock. */
@@ -176,6 +179,7 @@ export async function status(
     problems,
     consumers,
     silent: fallenSilent(all, times.now),
+    drift: mergedDrifts(consumers),
     servers: {
       database: { reachable: true, reason: null },
       topic: { reachable: fault === null, reason: fault },

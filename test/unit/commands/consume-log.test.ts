@@ -47,6 +47,20 @@ describe('the log of consume', () => {
     vi.useRealTimers();
   });
 
+  it('warns of a belt that has changed, and says when it is over', () => {
+    const { hear, lines } = setUp('info');
+    const drift = {
+      ...{ belt: 'north', model: { name: 'm', version: '1', digest: 'd' }, kind: 'unknown' as const },
+      ...{ since: new Date(new Date().setHours(0, 0, 0, 0)).toISOString(), from: 1, to: 9, category: null },
+    };
+    hear({ kind: 'drift', partition: null, drift, over: false });
+    hear({ kind: 'drift', partition: null, drift: { ...drift, to: 1 }, over: true });
+    expect(lines).toMatchObject([
+      { level: 40, msg: 'belt north: since 00:00 unknown rose from 1 % to 9 %' },
+      { level: 30, msg: 'belt north: unknown is back at 1 %' },
+    ]);
+  });
+
   it('tells the first dead letter and counts the others', () => {
     const { hear, lines } = setUp('info');
     for (let n = 0; n < 1000; n++) hear(letter(n, n % 2 ? 'not_found' : 'not_an_image'));

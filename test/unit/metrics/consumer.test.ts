@@ -3,6 +3,7 @@ import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import { consumerMetrics } from '../../../src/lib/observe/metrics/consumer.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../../src/lib/pipeline/consume/options.ts';
+import type { BeltState } from '../../../src/lib/pipeline/drift/drift.ts';
 import { noServers, type Servers } from '../../../src/lib/pipeline/server-watch.ts';
 import type { NewPrediction, Outcome } from '../../../src/lib/systems/database/record/outcome.ts';
 import { Exposition } from '../../support/exposition.ts';
@@ -41,6 +42,7 @@ function setUp() {
     oldest: () => Promise.resolve<number | null>(null),
     lagKnown: true,
     modelProblem: null as string | null,
+    belts: [] as BeltState[],
     servers: { ...noServers } as { away: Servers['away'] },
   };
   const hear = consumerMetrics(registry, {
@@ -54,6 +56,7 @@ function setUp() {
     },
     lagKnown: () => sources.lagKnown,
     modelProblem: () => sources.modelProblem,
+    belts: () => sources.belts,
     oldestUnpublished: () => sources.oldest(),
   });
   const seen = async (...events: ConsumeEvent[]) => {
@@ -64,6 +67,25 @@ function setUp() {
 }
 
 describe('the metrics of a consumer', () => {
+  it('shows belts that have changed, and what the model does not tell not at all', async () => {
+    const { seen, sources } = setUp();
+    const drift = { since: 1, from: 1, to: 9, category: null };
+    sources.belts = [
+      { belt: 'north', drifts: [{ ...drift, kind: 'unknown' }], unknown: 0.09, confidence: 0.9 },
+      { belt: null, drifts: [], unknown: null, confidence: 0.5 },
+    ];
+    const exposition = await seen();
+    const value = (belt: string, kind: string) => exposition.value('visionscale_belt_drift', { belt, kind });
+    expect([value('north', 'unknown'), value('north', 'classes'), value('', 'unknown')]).toEqual([1, 0, 0]);
+    expect(exposition.value('visionscale_belt_unknown_ratio', { belt: 'north' })).toBe(0.09);
+    expect(exposition.value('visionscale_belt_unknown_ratio', { belt: '' })).toBeNull();
+    expect(exposition.value('visionscale_belt_confidence_ratio', { belt: '' })).toBe(0.5);
+    sources.belts = [];
+    expect(
+      (await seen()).value('visionscale_belt_drift', { belt: 'north', kind: 'unknown' }),
+    ).toBeNull();
+  });
+
   it('counts what was new, whatever was worked on', async () => {
     const { seen } = setUp();
     const before = await seen();

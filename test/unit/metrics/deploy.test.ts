@@ -26,6 +26,7 @@ function allMetrics(): Map<string, { type: string; labels: string[] }> {
     servers: noServers,
     lagKnown: () => true,
     modelProblem: () => null,
+    belts: () => [],
   });
   producerMetrics(registries[2]!, noServers);
   serveMetrics(registries[3]!, load, noServers);

@@ -15,6 +15,7 @@ const feeds: Partial<Record<Role, (metrics: ProcessMetrics) => void>> = {
       servers: noServers,
       lagKnown: () => true,
       modelProblem: () => null,
+      belts: () => [],
       oldestUnpublished: () => Promise.resolve(null),
     });
     hear({ kind: 'retrying', partition: 0, stage: 'record', code: 'database_unavailable' });

@@ -5,7 +5,7 @@ import { wrapped } from '../../../src/lib/base/report/table.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
 import { shortOwner, statusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
 import { fallenSilent, type PartitionStatus, type Status } from '../../../src/lib/pipeline/status.ts';
-import type { ConsumerRow } from '../../../src/lib/systems/database/tables/consumers.ts';
+import type { ConsumerRow, Drift } from '../../../src/lib/systems/database/tables/consumers.ts';
 
 const now = new Date('2026-11-28T10:00:00Z');
 const before = (seconds: number) => new Date(now.getTime() - seconds * 1000);
@@ -40,7 +40,13 @@ function consumer(given: Partial<ConsumerRow> = {}): ConsumerRow {
       hostname: 'belt-1.example.com',
     },
     ...{ share: 'partition', partition: 0, state: 'consuming', detail: null, model: 'parts', live: true },
-    ...{ modelDigest: 'sha256:45efc19a00', engine: 'onnx', imagesLastMinute: 120, since: before(125) },
+    ...{
+      modelDigest: 'sha256:45efc19a00',
+      engine: 'onnx',
+      imagesLastMinute: 120,
+      since: before(125),
+      drift: null,
+    },
     ...{ startedAt: before(7500), heardAt: before(1) },
     ...given,
   };
@@ -63,6 +69,7 @@ function found(given: Partial<Status> = {}): Status {
     problems: [],
     consumers: [consumer()],
     silent: [],
+    drift: [],
     servers: {
       database: { reachable: true, reason: null },
       topic: { reachable: true, reason: null },
@@ -90,6 +97,21 @@ describe('the last line of status', () => {
       ok: true,
       text: 'All well: every message is answered. No consumer runs: visionscale consume',
     });
+  });
+
+  it('names a belt that has changed, and the command that shows its images', () => {
+    const drift: Drift = {
+      ...{ belt: 'north', model: { name: 'parts', version: '1', digest: 'sha256:ab' }, kind: 'unknown' },
+      ...{ since: before(600).toISOString(), from: 1, to: 9, category: null },
+    };
+    const verdict = says({ drift: [drift, { ...drift, belt: 'south' }] });
+    expect(verdict.ok).toBe(true);
+    expect(verdict.text).toMatch(
+      /^All well, but belt north: since \d\d:\d\d unknown rose from 1 % to 9 % \(and 1 more\): visionscale results export --belt north --since 2026-11-28T09:50:00Z \.\/drift$/,
+    );
+    const page = unmarked(statusPage(found({ drift: [drift] }), 300));
+    expect(page).toMatch(/^belt north: since \d\d:\d\d unknown rose from 1 % to 9 %$/m);
+    expect(page).toContain('visionscale model accept');
   });
 
   it('names a partition that has messages and no consumer, and the command', () => {

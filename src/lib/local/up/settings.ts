@@ -1,6 +1,7 @@
 /** The settings that make other commands find what `up` runs, and how a shell takes them. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { quoted } from '../../base/printable.ts';
 import type { Environment } from '../../config/given.ts';
 import { secretNames, type SettingName } from '../../config/settings/settings.ts';
 
@@ -77,9 +78,4 @@ export function exportLines(env: Readonly<Record<string, string>>): string {
   return Object.entries(env)
     .map(([name, value]) => `export ${name}=${quoted(value)}`)
     .join('\n');
-}
-
-/** One word to a shell, whatever is in it. */
-export function quoted(text: string): string {
-  return /^[\w.,:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

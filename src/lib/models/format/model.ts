@@ -46,8 +46,13 @@ export async function loadModel(path: string): Promise<LoadedModel> {
       hint: 'The weights were damaged or replaced: get the model again, or correct model.json.',
     });
   }
-  const info = { ...nameAndVersion(manifest, file, digest), digest, labels };
-  const { preprocessing, engines, output = outputOf(weights) } = manifest;
+  const { preprocessing, engines, expected, output = outputOf(weights) } = manifest;
+  const info = {
+    ...nameAndVersion(manifest, file, digest),
+    digest,
+    labels,
+    ...(expected !== undefined && { expected }),
+  };
   return { info, weights, preprocessing, output, manifest, ...(engines !== undefined && { engines }) };
 }
 

@@ -107,7 +107,7 @@ async function fetchModel({ pool, store }: PublishDeps, digest: string): Promise
 /** `manifest` must name everything, labels and digest included. Throws `model_invalid`, also for other weights than it names. */
 function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
   const parsed = parseManifest(JSON.stringify(manifest));
-  const { name, version, labels, digest, preprocessing, engines } = parsed;
+  const { name, version, labels, digest, preprocessing, engines, expected } = parsed;
   if (name === undefined || version === undefined || labels === undefined || digest === undefined) {
     throw invalidModel('the published manifest lacks name, version, labels or digest', {
       hint: 'Publish the model again.',
@@ -123,7 +123,7 @@ function modelFromParts(manifest: unknown, bytes: Uint8Array): LoadedModel {
   const weights = inSharedMemory(bytes);
   checkFile(weights);
   const { output = outputOfGraph(parseOnnx(weights)).output } = parsed;
-  const info = { name, version, digest, labels };
+  const info = { name, version, digest, labels, ...(expected !== undefined && { expected }) };
   return {
     info,
     weights,

@@ -3,8 +3,10 @@ import { type Registry, Gauge } from 'prom-client';
 import type { Load } from '../../base/flow/load.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { ConsumeEvent, RecordedEvent } from '../../pipeline/consume/options.ts';
+import type { BeltState } from '../../pipeline/drift/drift.ts';
 import type { Servers } from '../../pipeline/server-watch.ts';
 import type { NewPrediction, Prediction } from '../../systems/database/record/outcome.ts';
+import { driftKinds } from '../../systems/database/tables/consumers.ts';
 import { outboxKinds } from '../../systems/database/tables/outbox.ts';
 import { consumerMeters, type ConsumerMeters, inFlightGauges, knownGauge, waitingGauge } from './meters.ts';
 
@@ -16,6 +18,7 @@ const mostBins = 200;
 export function consumerMetrics(registry: Registry, sources: ConsumerSources): (event: ConsumeEvent) => void {
   const meters = consumerMeters(registry);
   consumerState(registry, sources);
+  beltGauges(registry, sources);
   const { requests, lease, unpublished, crashes } = meters;
   const owned = new Map<number, Owned>();
   partitionGauges(registry, owned, sources);
@@ -104,6 +107,7 @@ export function consumerMetrics(registry: Registry, sources: ConsumerSources): (
       case 'skipped expired':
       case 'passed over':
       case 'giving up':
+      case 'drift':
         break;
     }
   };
@@ -170,6 +174,45 @@ function partitionGauges(
         const now = state === 'consuming' && servers.away.length > 0 ? 'waiting' : state;
         for (const one of partitionStates) this.set({ partition, state: one }, one === now ? 1 : 0);
       }
+    },
+  });
+}
+
+/** Of belts that the consumer has seen in the last hour. */
+function beltGauges(registry: Registry, { belts }: ConsumerSources): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'visionscale_belt_drift',
+    help: '1 while a belt is not as it was, or not as in training: unknown, confidence or classes; else 0.',
+    labelNames: ['belt', 'kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { belt, drifts } of belts()) {
+        for (const kind of driftKinds) {
+          this.set({ belt: belt ?? '', kind }, drifts.some((drift) => drift.kind === kind) ? 1 : 0);
+        }
+      }
+    },
+  });
+  new Gauge({
+    name: 'visionscale_belt_unknown_ratio',
+    help: 'Share of unknown images among the last 500 of a belt; absent where the model does not tell.',
+    labelNames: ['belt'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { belt, unknown } of belts()) if (unknown !== null) this.set({ belt: belt ?? '' }, unknown);
+    },
+  });
+  new Gauge({
+    name: 'visionscale_belt_confidence_ratio',
+    help: 'Mean confidence of the last 500 images of a belt, from 0 to 1.',
+    labelNames: ['belt'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { belt, confidence } of belts()) this.set({ belt: belt ?? '' }, confidence);
     },
   });
 }
@@ -264,6 +307,8 @@ export interface ConsumerSources {
   servers: Servers;
   /** Why the active model is not the one in use; null: it is, or the settings name another. */
   modelProblem: () => string | null;
+  /** Few belts: as many as are watched. */
+  belts: () => readonly BeltState[];
   /** False while the topic is away. */
   lagKnown: () => boolean;
 }

@@ -4,6 +4,7 @@ import type { ByteBudget, Load } from '../../base/flow/load.ts';
 import type { Endurance } from '../../config/settings/consume.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { NewPrediction, Outcome, Sorting } from '../../systems/database/record/outcome.ts';
+import type { Drift } from '../../systems/database/tables/consumers.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
 import type { Buckets } from '../../systems/objects/open.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
@@ -98,6 +99,8 @@ export type ConsumeEvent =
   | { kind: 'partitions'; partition: null; partitions: number }
   /** Other rules sort from now on; null: there are none any more. */
   | { kind: 'bins'; partition: null; version: number | null }
+  /** A belt has changed, or is again as it was. */
+  | { kind: 'drift'; partition: null; drift: Drift; over: boolean }
   | PublishEvent
   /** The topic was deleted and created again since the position was recorded: it is read from its beginning. */
   | { kind: 'another topic'; partition: number; position: number }

@@ -4,6 +4,7 @@ import type { Classifier } from '../../models/classifier/classifier.ts';
 import {
   type ConsumerId,
   type ConsumerReport,
+  type Drift,
   hear,
   leave,
 } from '../../systems/database/tables/consumers.ts';
@@ -17,6 +18,7 @@ export interface PresenceDeps {
   classifier: () => Pick<Classifier, 'model' | 'engine'> | null;
   signal: AbortSignal;
   servers: Servers;
+  drifts: () => readonly Drift[];
 }
 
 export class Presence implements AsyncDisposable {
@@ -78,6 +80,7 @@ export class Presence implements AsyncDisposable {
 
   #report(): ConsumerReport {
     const classifier = this.#deps.classifier();
+    const drifts = this.#deps.drifts();
     const [detail = null] = [...this.#deps.servers.away.map(({ reason }) => reason), ...this.#waits.values()];
     return {
       state: this.#state(),
@@ -86,6 +89,7 @@ export class Presence implements AsyncDisposable {
       modelDigest: classifier?.model.digest ?? null,
       engine: classifier?.engine ?? null,
       imagesLastMinute: this.#recorded.now(),
+      drift: drifts.length > 0 ? drifts : null,
     };
   }
 

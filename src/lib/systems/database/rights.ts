@@ -36,6 +36,7 @@ export const rights: Readonly<Record<string, Rights>> = {
   positions: { consumer: 'select, insert, update' },
   owners: { consumer: 'select, insert, update' },
   consumers: { consumer: 'select, insert, update, delete' },
+  belt_references: { consumer: 'select, insert, delete' },
   suspects: { consumer: 'select, insert, update, delete' },
   outbox: { consumer: 'select, insert, update (refused), delete' },
   models: { consumer: 'select' },

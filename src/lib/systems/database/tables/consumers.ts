@@ -15,6 +15,26 @@ export interface ConsumerId {
   partition: number | null;
 }
 
+/** What of a belt may drift: the share of unknown images, the mean confidence, the mix of classes. */
+export const driftKinds = ['unknown', 'confidence', 'classes'] as const;
+
+export type DriftKind = (typeof driftKinds)[number];
+
+/** A belt that a model does not see as it did. */
+export interface Drift {
+  /** Null: images without a belt. */
+  belt: string | null;
+  model: { name: string; version: string; digest: string };
+  kind: DriftKind;
+  /** ISO 8601; null: since its first images, compared with training. */
+  since: string | null;
+  /** Percent: unknown images, mean confidence, or images of `category`. */
+  from: number;
+  to: number;
+  /** Of classes: the one whose share changed most. */
+  category: string | null;
+}
+
 /** What it tells every time. */
 export interface ConsumerReport {
   /** starting, standing by, consuming, waiting, draining */
@@ -25,6 +45,8 @@ export interface ConsumerReport {
   modelDigest: string | null;
   engine: string | null;
   imagesLastMinute: number;
+  /** A few at most; null: nothing drifts. */
+  drift: readonly Drift[] | null;
 }
 
 export interface ConsumerRow extends ConsumerId, ConsumerReport {
@@ -39,16 +61,17 @@ export interface ConsumerRow extends ConsumerId, ConsumerReport {
 export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<void> {
   await pool.query(
     `insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
-       engine, images_last_minute, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, clock_timestamp() + $13 * interval '1 millisecond')
+       engine, images_last_minute, drift, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
+       clock_timestamp() + $14 * interval '1 millisecond')
      on conflict (owner) do update set state = excluded.state, detail = excluded.detail, model = excluded.model,
        model_digest = excluded.model_digest, engine = excluded.engine, images_last_minute = excluded.images_last_minute,
-       heard_at = clock_timestamp(), expires_at = excluded.expires_at,
+       drift = excluded.drift, heard_at = clock_timestamp(), expires_at = excluded.expires_at,
        since = case when c.state = excluded.state then c.since else clock_timestamp() end`,
     [
       ...[id.owner, id.pipeline, id.topic, id.hostname, id.share, id.partition],
       ...[report.state, report.detail, report.model, report.modelDigest, report.engine],
-      ...[report.imagesLastMinute, leaseMs],
+      ...[report.imagesLastMinute, report.drift === null ? null : JSON.stringify(report.drift), leaseMs],
     ],
   );
 }
@@ -65,7 +88,7 @@ export async function leave(pool: Pool, { owner }: Pick<ConsumerId, 'owner'>): P
 export async function readConsumers(pool: Pool, pipeline: string, topic: string): Promise<ConsumerRow[]> {
   const { rows } = await pool.query<ConsumerRow>(
     `select owner, pipeline, topic, hostname, share, partition, state, detail, since, model,
-       model_digest as "modelDigest", engine, images_last_minute as "imagesLastMinute", started_at as "startedAt",
+       model_digest as "modelDigest", engine, images_last_minute as "imagesLastMinute", drift, started_at as "startedAt",
        heard_at as "heardAt", expires_at > clock_timestamp() as live
      from consumers where pipeline = $1 and topic = $2 order by started_at, owner`,
     [pipeline, topic],
