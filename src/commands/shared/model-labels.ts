@@ -1,18 +1,19 @@
-/** The labels of the model that the pipeline runs: as the consumers choose it, without loading it. */
+/** The labels of the models that the pipeline runs: as the consumers choose them, without loading them. */
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { readPipelineModel } from '../../lib/models/store/pipeline-model.ts';
+import { readModelsInUse } from '../../lib/models/store/pipeline-model.ts';
 import type { Context } from './run.ts';
 
-/** Null where no model has been chosen. */
+/** Of the pipeline's model and of those that its belts have, each once. Null where no model has been chosen. */
 export async function modelLabels(context: Context, pool: Pool): Promise<readonly string[] | null> {
   const { config } = context;
-  if (config.model === undefined) {
-    const labels = (await readPipelineModel(pool, config.pipeline))?.manifest.labels;
-    if (labels) return labels;
-  }
-  return localLabels(context);
+  if (config.model !== undefined) return localLabels(context);
+  const inUse = await readModelsInUse(pool, config.pipeline);
+  const chosen = inUse.some(({ belt, manifest }) => belt === null && manifest.labels !== undefined);
+  const pipelines = chosen ? [] : ((await localLabels(context)) ?? []);
+  const all = [...new Set([...inUse.flatMap(({ manifest }) => manifest.labels ?? []), ...pipelines])];
+  return all.length === 0 ? null : all;
 }
 
 /** Of the model that this host runs by itself. */
