@@ -15,6 +15,8 @@ export interface FakeClassifiers {
   /** Asks for another process of it. */
   mayGrow: Map<string, () => boolean>;
   clock: { now: number };
+  /** Told of what could not be opened. */
+  failed: { tell: (digest: string, reason: string) => void };
 }
 
 /** Room for so many processes besides what is kept. */
@@ -23,6 +25,7 @@ export function fakeClassifiers(room: number): FakeClassifiers {
   const opening = new Map<string, () => Promise<void>>();
   const mayGrow = new Map<string, () => boolean>();
   const clock = { now: 0 };
+  const failed = { tell: (_digest: string, _reason: string) => undefined as void };
   const held = new HeldModels({
     memoryBytes: room * processBytes,
     async open(digest, grow) {
@@ -31,9 +34,10 @@ export function fakeClassifiers(room: number): FakeClassifiers {
       mayGrow.set(digest, grow);
       return fakeClassifier(digest, () => seen.push(`-${digest}`));
     },
+    onFailed: (digest, reason) => failed.tell(digest, reason),
     now: () => clock.now,
   });
-  return { held, seen, opening, mayGrow, clock };
+  return { held, seen, opening, mayGrow, clock, failed };
 }
 
 export function fakeClassifier(name: string, onClosed: () => void = () => undefined): Classifier {

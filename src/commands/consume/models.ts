@@ -52,6 +52,7 @@ export async function openModels(context: Context, sources: ModelSources): Promi
     await ensureModel(context);
     local = await loadModel(config);
   }
+  let followed: ChosenForPipeline | undefined;
   const held = new HeldModels({
     memoryBytes: config.modelMemoryBytes,
     open: async (digest, mayGrow) => {
@@ -60,16 +61,15 @@ export async function openModels(context: Context, sources: ModelSources): Promi
     },
     onClosed: ({ name, version, digest }) =>
       log.info({ digest }, `closed ${name} ${version} to make room for another model`),
+    onFailed: (digest, reason) => followed?.failed(digest, reason),
   });
   try {
     const wanted = chosen.pipelines ?? { digest: local!.info.digest, bytes: local!.weights.length };
     using first = await patiently(() => held.lend(wanted, { keep: true }));
     local = undefined;
-    const followed = new ChosenForPipeline(held, {
-      first: first.classifier,
-      chosen,
-      report: (event) => logModel(context, followed, event),
-    });
+    const { classifier } = first;
+    const report = (event: ModelEvent) => logModel(context, event);
+    followed = new ChosenForPipeline(held, { first: classifier, chosen, report });
     const stop = new AbortController();
     const signal = AbortSignal.any([context.signal, stop.signal]);
     const following = followModels(pool, config.pipeline, followed, signal);
@@ -87,7 +87,7 @@ export async function openModels(context: Context, sources: ModelSources): Promi
   }
 }
 
-function logModel({ log }: Context, { pipelines }: Models, event: ModelEvent): void {
+function logModel({ log }: Context, event: ModelEvent): void {
   const { digest } = event;
   const belt = event.belt ?? undefined;
   const whose = belt === undefined ? 'the active model' : `the model of belt ${belt}`;
@@ -99,9 +99,8 @@ function logModel({ log }: Context, { pipelines }: Models, event: ModelEvent): v
       );
       break;
     case 'switch failed': {
-      const { name, version } = pipelines.model;
-      const former = belt === undefined ? `${name} ${version}` : 'its former model';
-      log.error({ belt, digest }, `${whose} cannot be used: ${event.reason}; still using ${former}`);
+      const { reason, former = 'its former one' } = event;
+      log.error({ belt, digest }, `${whose} cannot be used: ${reason}; still using ${former}`);
       break;
     }
     case 'not opened':

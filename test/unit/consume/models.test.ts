@@ -23,6 +23,7 @@ async function setUp(chosen: ChosenModels, room = 9) {
     chosen,
     report: (event) => events.push(event),
   });
+  fake.failed.tell = (digest, reason) => models.failed(digest, reason);
   const opened: string[] = [];
   /** The name of the model that an image of this belt gets. */
   const of = async (belt: string | null) => {
@@ -92,7 +93,11 @@ describe('ChosenForPipeline', () => {
     opening.set('b', () => Promise.reject(new Error('damaged')));
     for (let second = 0; second < 3; second++) await follow(choice('b', { north: 'b' }));
     expect([await of('north'), await of(null)]).toEqual(['a', 'p']);
-    expect(events).toEqual([{ kind: 'switch failed', belt: null, digest: 'b', reason: 'damaged' }]);
+    const event = { kind: 'switch failed', digest: 'b', reason: 'damaged' };
+    expect(events).toEqual([
+      { ...event, belt: null, former: 'p 1' },
+      { ...event, belt: 'north' },
+    ]);
     expect(models.problem()).toBe('the active model cannot be used: damaged');
     await follow(choice('p', { north: 'b' }));
     expect(models.problem()).toBe('the model of belt north cannot be used: damaged');

@@ -20,6 +20,8 @@ export interface HeldOptions {
   open: (digest: string, mayGrow: () => boolean) => Promise<Classifier>;
   /** Told of a model that is closed to make room. */
   onClosed?: (model: ModelInfo) => void;
+  /** Told of each attempt to open a model that failed. */
+  onFailed?: (digest: string, reason: string) => void;
   now?: () => number;
 }
 
@@ -155,6 +157,7 @@ export class HeldModels implements AsyncDisposable {
       const until = this.#now() + (isRetryable(error) ? retryable : otherwise);
       this.#failures.set(held.digest, { error, until });
       if (this.#held.get(held.digest) === held) this.#held.delete(held.digest);
+      if (this.#closing === undefined) this.#options.onFailed?.(held.digest, errorMessage(error));
       throw error;
     } finally {
       this.#tell();

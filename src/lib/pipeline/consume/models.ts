@@ -32,8 +32,8 @@ export function oneModel(classifier: Classifier): Models {
 /** `belt`: null is the pipeline. */
 export type ModelEvent =
   | { kind: 'switched'; belt: string | null; model: string; version: string; digest: string }
-  /** The former model goes on. */
-  | { kind: 'switch failed'; belt: string | null; digest: string; reason: string }
+  /** The former model goes on: by name, where it is the pipeline's. */
+  | { kind: 'switch failed'; belt: string | null; digest: string; reason: string; former?: string }
   /** Its images wait. */
   | { kind: 'not opened'; belt: string; digest: string; reason: string };
 
@@ -95,6 +95,22 @@ export class ChosenForPipeline implements Models {
     return null;
   }
 
+  /** To be told of each attempt to open a model that failed: reports whom it concerns. */
+  failed(digest: string, reason: string): void {
+    const { pipelines, byBelt } = this.#chosen;
+    if (pipelines?.digest === digest) {
+      const { name, version } = this.#pipelines.model;
+      const former = `${name} ${version}`;
+      this.#report({ kind: 'switch failed', belt: null, digest, reason, former });
+    }
+    for (const [belt, chosen] of byBelt) {
+      if (chosen.digest !== digest) continue;
+      const former = this.#byBelt.get(belt)?.digest ?? this.#pipelines.model.digest;
+      const kind = former !== digest && this.#held.isOpen(former) ? 'switch failed' : 'not opened';
+      this.#report({ kind, belt, digest, reason });
+    }
+  }
+
   /** Takes over what has been chosen since, one model after the other. Never throws: what fails is told, and tried again later. */
   async follow(chosen: ChosenModels, signal: AbortSignal): Promise<void> {
     this.#chosen = chosen;
@@ -112,7 +128,7 @@ export class ChosenForPipeline implements Models {
       if (!inUse) await this.#takeOver(belt, model, signal);
       // Before its first image, where no other has to go for it.
       else if (!this.#held.isOpen(model.digest) && this.#held.fits(model)) {
-        await this.#open(belt, model, signal);
+        await this.#open(model, { signal });
       }
     }
     this.#held.only(new Set([...this.#byBelt.values(), ...byBelt.values()].map(({ digest }) => digest)));
@@ -128,9 +144,7 @@ export class ChosenForPipeline implements Models {
   }
 
   async #takeOver(belt: string | null, model: ChosenModel, signal: AbortSignal): Promise<void> {
-    const classifier = await this.#tried(model, signal, { keep: belt === null }, (reason) =>
-      this.#report({ kind: 'switch failed', belt, digest: model.digest, reason }),
-    );
+    const classifier = await this.#open(model, { keep: belt === null, signal });
     if (classifier === null) return;
     if (belt === null) {
       this.#pipelines = classifier;
@@ -141,26 +155,18 @@ export class ChosenForPipeline implements Models {
     this.#switched(belt, classifier);
   }
 
-  async #open(belt: string, model: ChosenModel, signal: AbortSignal): Promise<void> {
-    await this.#tried(model, signal, {}, (reason) =>
-      this.#report({ kind: 'not opened', belt, digest: model.digest, reason }),
-    );
-  }
-
-  /** Null where it could not be opened: not now, or not lately. */
-  async #tried(
+  /** Null where it cannot be opened: not now, or not lately. */
+  async #open(
     model: ChosenModel,
-    signal: AbortSignal,
-    options: { keep?: boolean },
-    failed: (reason: string) => void,
+    options: { keep?: boolean; signal: AbortSignal },
   ): Promise<Classifier | null> {
+    const { signal } = options;
     if (signal.aborted || this.#held.failureOf(model.digest)?.triesAgain === false) return null;
     try {
-      using lent = await this.#held.lend(model, { ...options, signal });
+      using lent = await this.#held.lend(model, options);
       return lent.classifier;
-    } catch (error) {
-      if (!signal.aborted) failed(errorMessage(error));
-      return null;
+    } catch {
+      return null; // it has been told
     }
   }
 

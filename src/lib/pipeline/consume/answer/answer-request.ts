@@ -36,6 +36,9 @@ export interface RequestDeps {
   hardStop: AbortSignal;
 }
 
+/** Opening a model takes about a second, and is no reason to say that the partition waits. */
+const slowOpenMs = 2000;
+
 /** Waits out what may pass (store away, access denied). Rejects only when `signal` cuts such a wait short. */
 export async function answerRequest(
   record: TopicRecord,
@@ -48,13 +51,15 @@ export async function answerRequest(
   const trial = deps.patienceOf(request.bucket).begin(request.imageKey, Date.now() - record.timestamp);
   const hand = deps.inHand.begin(request.imageKey);
   const modelFor = async (belt: string | null) => {
+    let timer: NodeJS.Timeout | undefined;
     const onOpen = (reason: string) => {
       hand.at('waiting');
-      deps.waits.set(hand, reason);
+      timer = setTimeout(() => deps.waits.set(hand, reason), slowOpenMs);
     };
     try {
       return await deps.models.lend(belt, { signal: deps.hardStop, onOpen });
     } finally {
+      clearTimeout(timer);
       deps.waits.clear(hand);
     }
   };
