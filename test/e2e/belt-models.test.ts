@@ -190,6 +190,7 @@ describe('models of belts', () => {
   }, 60_000);
 
   it('that are damaged make their belt wait with its reason, and no other', async () => {
+    await rig.json(['model', 'use', 'french', '--belt', 'south', '--yes', '--force']);
     const folder = join(rig.dir, 'data', 'images', '.visionscale', 'models');
     const digests = new Map(
       (
