@@ -47,7 +47,12 @@ export function fakeClassifier(name: string, onClosed: () => void = () => undefi
     engine: 'onnx',
     model,
     workers: 1,
-    classify: () => Promise.resolve({ top: [], stages: { decode: 0, preprocess: 0, infer: 0 }, model }),
+    classify: () =>
+      Promise.resolve({
+        top: [{ category: 'x', confidence: 90 }],
+        stages: { decode: 0, preprocess: 0, infer: 0 },
+        model,
+      }),
     [Symbol.asyncDispose]: () => (closing ??= Promise.resolve(onClosed())),
   };
 }
