@@ -4,7 +4,7 @@ import { tryModel } from '../classifier/trial.ts';
 import { invalidModel } from '../format/model-files.ts';
 import { refuseIndices, type TrialAnswer } from '../format/output-kind.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
-import type { OnnxModel } from '../onnx/graph.ts';
+import { noveltyOutput, type OnnxModel } from '../onnx/graph.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
 
 export interface InferenceCheck {
@@ -22,7 +22,8 @@ export function checkGraph(weights: Uint8Array): { model: OnnxModel; side: numbe
   const constants = new Set(model.graph.initializer.map(({ name }) => name));
   const inputs = model.graph.input.filter(({ name }) => !constants.has(name));
   const names = (values: { name?: string }[]) => values.map(({ name }) => name ?? '?').join(', ') || 'none';
-  if (inputs.length !== 1 || model.graph.output.length !== 1) {
+  const [scores, ...others] = model.graph.output;
+  if (inputs.length !== 1 || scores === undefined || others.some(({ name }) => name !== noveltyOutput)) {
     throw invalidModel(
       `the model has ${inputs.length} inputs (${names(inputs)}) and ${model.graph.output.length} outputs ` +
         `(${names(model.graph.output)}); an image classifier has one of each`,
