@@ -178,7 +178,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   const trainCounts = countsOf(sets.train, sets.labels.length);
   const heldCounts = countsOf(sets.held, sets.labels.length);
   const input: ReportInput = {
-    judgements: [named],
+    judgement: named,
     model: named.model,
     ...(parent && { parent: parent.info }),
     counts: sets.labels.map((label, i) => ({ label, train: trainCounts[i]!, held: heldCounts[i]! })),
