@@ -157,7 +157,12 @@ describe('the last line of status', () => {
       true,
       /^All well, but belt-1:11546 has been silent for 12 s: look at belt-1\.example\.com$/,
     ],
-    ['models', { model: { active: null, digest: null, belts: [], disagreement: true } }, true, /different models/],
+    [
+      'models',
+      { model: { active: null, digest: null, belts: [], disagreement: true } },
+      true,
+      /different models/,
+    ],
     ['round', { round: { images: 5, left: 2 } }, true, /visionscale produce$/],
     ['unsent', { images: 20 }, true, /^8 images have not been sent yet/],
     ['letters', { deadLetters: 1 }, true, /^1 dead letter to look at: visionscale dead-letters list$/],
