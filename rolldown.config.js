@@ -160,6 +160,9 @@ const declarations = {
   },
 };
 
+/** Below dist/, with a build of its own. */
+const page = 'web/';
+
 /** What an earlier build left. Afterwards, so that a program that runs meanwhile finds its files. */
 const noLeftovers = {
   name: 'no-leftovers',
@@ -167,12 +170,34 @@ const noLeftovers = {
     for (const entry of readdirSync(dir, { recursive: true, withFileTypes: true })) {
       const path = join(entry.parentPath, entry.name);
       const name = path.slice(join(dir, '/').length).replaceAll('\\', '/');
-      if (entry.isFile() && !(name in bundle)) rmSync(path);
+      if (entry.isFile() && !(name in bundle) && !name.startsWith(page)) rmSync(path);
     }
   },
 };
 
-export default {
+/** The live page: what is beside its code, and the style of the package that draws its charts. */
+const pageFiles = {
+  name: 'page-files',
+  generateBundle() {
+    const read = (path) => readFileSync(join(import.meta.dirname, path), 'utf8');
+    const chart = readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')), 'utf8');
+    this.emitFile({ type: 'asset', fileName: 'app.css', source: `${chart}\n${read('web/style.css')}` });
+    for (const name of ['index.html', 'icon.svg'])
+      this.emitFile({ type: 'asset', fileName: name, source: read(`web/${name}`) });
+  },
+};
+
+const web = {
+  cwd: import.meta.dirname,
+  input: { app: 'web/main.tsx' },
+  platform: 'browser',
+  tsconfig: 'web/tsconfig.json',
+  transform: { target: 'es2022' },
+  plugins: [pageFiles, thirdParty, noLeftovers],
+  output: { dir: 'dist/web', entryFileNames: '[name].js', minify: true },
+};
+
+const program = {
   cwd: import.meta.dirname,
   input: Object.fromEntries(entries.map((path) => [path, `src/${path}.ts`])),
   platform: 'node',
@@ -187,3 +212,5 @@ export default {
     sourcemapExcludeSources: true,
   },
 };
+
+export default [program, web];

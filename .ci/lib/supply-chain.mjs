@@ -1,4 +1,4 @@
-// What users get from others: production packages of the lockfile, and what is bundled into dist (its THIRD-PARTY.txt).
+// What users get from others: production packages of the lockfile, and what is bundled into dist (each THIRD-PARTY.txt).
 //   licences     fails on a licence that is not on the list below
 //   audit        fails on a known vulnerability in any of them; where the registry does not answer it says so and passes
 //   sbom FILE    writes a CycloneDX document of them
@@ -21,8 +21,11 @@ const allowed = new Set([
 const libvips = /^@img\/sharp-/;
 
 const { packages } = JSON.parse(readFileSync('package-lock.json', 'utf8'));
+const thirdParty = ['dist', 'dist/web']
+  .map((dir) => readFileSync(`${dir}/THIRD-PARTY.txt`, 'utf8'))
+  .join('\n');
 const bundled = new Set(
-  [...readFileSync('dist/THIRD-PARTY.txt', 'utf8').matchAll(/^(\S+) (\d+\.\d+\.\d\S*) \([^)]+\)$/gm)].map(
+  [...thirdParty.matchAll(/^(\S+) (\d+\.\d+\.\d\S*) \([^)]+\)$/gm)].map(
     ([, name, version]) => `${name}@${version}`,
   ),
 );

@@ -12,9 +12,10 @@ import { inspect } from 'node:util';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { VisionscaleError } from '../../src/lib/base/errors.ts';
 import { loadModel } from '../../src/lib/models/format/model.ts';
+import { squeezeNet10 } from '../../src/lib/models/onnx/squeezenet-layout.ts';
 import { withoutSecrets } from '../../src/lib/models/pull/download-errors.ts';
 import { download, type DownloadEvent, type DownloadOptions } from '../../src/lib/models/pull/download.ts';
-import { pullImagenet, type PullOptions } from '../../src/lib/models/pull/pull.ts';
+import { pullModel, type PullOptions } from '../../src/lib/models/pull/pull.ts';
 import { openModelStore, type ModelStore } from '../../src/lib/models/store/store.ts';
 import { FileServer, Proxy, RefusingProxy } from '../support/file-server.ts';
 import { rejection } from '../support/images.ts';
@@ -38,6 +39,8 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
+const hub = { endpoint: 'https://huggingface.co' };
+
 function pull(from: string, options: Partial<PullOptions> = {}) {
   const { signal } = new AbortController();
   const given = {
@@ -47,7 +50,7 @@ function pull(from: string, options: Partial<PullOptions> = {}) {
     signal,
     report: (event: DownloadEvent) => events.push(event),
   };
-  return pullImagenet(store, { ...given, ...options });
+  return pullModel(store, 'squeezenet1_1', { ...given, hub, ...options });
 }
 
 const kinds = () => events.map(({ kind }) => kind).filter((kind) => kind !== 'received');
@@ -159,6 +162,17 @@ describe('pull', () => {
     expect(await pull(path, { sha256: undefined })).toMatchObject({ verified: false, sha256: sha256(file) });
     await expect(pull(path, { sha256: '0'.repeat(64) })).rejects.toMatchObject({ code: 'checksum_mismatch' });
     await expect(pull(join(dir, 'y.pth'))).rejects.toMatchObject({ code: 'model_not_found' });
+  });
+
+  it('takes SqueezeNet 1.0 too, and imagenet for what it was', async () => {
+    const path = join(dir, 'old.pth');
+    await writeFile(path, squeezeNetPth(1000, squeezeNet10));
+    const { signal } = new AbortController();
+    const { entry } = await pullModel(store, 'squeezenet1_0', { from: path, hub, proxy: {}, signal });
+    expect(entry).toMatchObject({ name: 'squeezenet1_0', manifest: { output: 'logits' } });
+    await writeFile(path, file);
+    const same = await pullModel(store, 'imagenet', { from: path, hub, proxy: {}, signal });
+    expect(same.entry.name).toBe('squeezenet1_1');
   });
 
   it('goes on where the connection was cut', async () => {
@@ -293,7 +307,6 @@ describe('refused, and nothing is installed', () => {
       maxBytes: 1_000_000,
       proxy: {},
       signal: new AbortController().signal,
-      sha256: undefined,
     };
     await expect(download(options)).rejects.toMatchObject({ code: 'download_too_large' });
     server.length = false; // and it does not say so
@@ -323,13 +336,28 @@ describe('through a proxy', () => {
     const stop = new AbortController();
     const report = (event: DownloadEvent) => event.kind === 'retrying' && stop.abort();
     const error = await rejection(
-      pullImagenet(store, { proxy: { https: proxy.url }, signal: stop.signal, report }),
+      pullModel(store, 'squeezenet1_1', { hub, proxy: { https: proxy.url }, signal: stop.signal, report }),
     );
     expect(proxy.asked).toEqual(['download.pytorch.org:443']);
     expect(error).toMatchObject({ code: 'download_failed', retryable: true });
     expect((error as Error).message).toContain(
       'https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth',
     );
+  });
+
+  it('for a model of the hub', async () => {
+    await using proxy = await RefusingProxy.open();
+    const settings = { hub: { ...hub, token: 'hf_sesame' }, proxy: { https: proxy.url } };
+    const stop = new AbortController();
+    const report = (event: DownloadEvent) => event.kind === 'retrying' && stop.abort();
+    const error = await rejection(
+      pullModel(store, 'hf:owner/name', { ...settings, signal: stop.signal, report }),
+    );
+    expect(proxy.asked).toEqual(['huggingface.co:443']);
+    expect(error).toMatchObject({
+      code: 'download_failed',
+      hint: expect.stringContaining('model add <directory>') as string,
+    });
   });
 
   it('whose address is no URL: said, and the password is not', async () => {

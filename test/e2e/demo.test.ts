@@ -120,7 +120,7 @@ describe('demo', () => {
     await using rig = await Rig.open();
     const { code, stderr } = await rig.run(['demo', '.']);
     expect([code, stderr]).toEqual([1, expect.stringContaining('--model')]);
-    expect(stderr).toContain('model pull imagenet');
+    expect(stderr).toContain('model pull squeezenet1_1');
     // The model that comes along is named with what it knows, and is not taken by itself.
     expect(stderr).toMatch(/belt-parts.* only recognises .*parts.*not photographs/);
     expect(stderr).not.toMatch(/\n\s+at /);

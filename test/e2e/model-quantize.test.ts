@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
-import { randomNumbers, writeConvModel } from '../support/conv-model.ts';
+import { randomNumbers, writeConvModel, writeModelDirectory } from '../support/conv-model.ts';
+import { depthwiseModel } from '../support/depthwise-model.ts';
 import { itThorough } from '../support/thorough.ts';
 
 interface Report {
@@ -48,6 +49,29 @@ describe('model quantize', () => {
     expect(shown.stdout).toContain(report.parent);
     const used = await rig.run(['model', 'use', 'conv-int8']);
     expect(used.code, used.stderr).toBe(0);
+  });
+
+  it('takes a mobile network as it is exported, and refuses one by its operator', async () => {
+    await writeModelDirectory(join(rig.dir, 'mobile'), depthwiseModel(20), 20);
+    await writeModelDirectory(join(rig.dir, 'gated'), depthwiseModel(20, 'HardSwish'), 20);
+    for (const model of ['mobile', 'gated']) {
+      const added = await rig.run(['model', 'add', model, '--name', model]);
+      expect(added.code, added.stderr).toBe(0);
+    }
+    const made = await rig.run([
+      'model',
+      'quantize',
+      'mobile',
+      '--images',
+      'images',
+      '--min-agreement',
+      '0.8',
+    ]);
+    expect(made.code, made.stderr).toBe(0);
+    expect(made.stdout).toMatch(/Use it: visionscale model use mobile-int8@/);
+    const refused = await rig.run(['model', 'quantize', 'gated', '--images', 'images']);
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toContain('the model has operators that do not compute well in int8: HardSwish\n');
   });
 
   itThorough('installs one that agrees too little, but does not let it become the active one', async () => {

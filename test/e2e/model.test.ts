@@ -10,6 +10,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage } from '../support/color-model.ts';
 import { FileServer, RefusingProxy } from '../support/file-server.ts';
+import { HubServer } from '../support/hub-server.ts';
 import { op, pickle, pth, squeezeNetPth } from '../support/pth.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { tinyWeights } from '../support/tiny-models.ts';
@@ -97,7 +98,7 @@ describe('a model of one’s own', () => {
 
   const refusals: [string[], number, RegExp][] = [
     [['add', 'hostile.pth'], 1, /posix\.system/],
-    [['pull', 'imagenet', '--sha256', 'abc'], 2, /64 hex digits/],
+    [['pull', 'squeezenet1_1', '--sha256', 'abc'], 2, /64 hex digits/],
     [['add', 'two.onnx'], 1, /2 inputs/],
     [['add', 'tiny.onnx', '--labels', 'two.txt', '--resize', '8'], 1, /3 classes, but there are 2 labels/],
     [['add', 'tiny.onnx', '--mean', '1,2'], 2, /three numbers/],
@@ -141,7 +142,7 @@ describe('a model of one’s own', () => {
   });
 });
 
-describe('model pull imagenet', () => {
+describe('model pull squeezenet1_1', () => {
   /** Bytes that wait for the rest. */
   async function downloaded(directory: string): Promise<number> {
     const names = await readdir(directory).catch(() => []);
@@ -156,7 +157,7 @@ describe('model pull imagenet', () => {
     const pull = [
       'model',
       'pull',
-      'imagenet',
+      'squeezenet1_1',
       '--from',
       server.url,
       '--sha256',
@@ -177,7 +178,7 @@ describe('model pull imagenet', () => {
   itThorough('is interrupted by SIGINT with what to do', async () => {
     await using server = await FileServer.open(squeezeNetPth());
     server.stallAfter = 2_000_000;
-    const running = rig.start(['model', 'pull', 'imagenet', '--from', server.url], env);
+    const running = rig.start(['model', 'pull', 'squeezenet1_1', '--from', server.url], env);
     const parts = join(env['VISIONSCALE_MODELS']!, '.downloads');
     await expect.poll(() => downloaded(parts), { timeout: 20_000 }).toBeGreaterThan(0);
     running.process.kill('SIGINT');
@@ -190,13 +191,67 @@ describe('model pull imagenet', () => {
   });
 });
 
+describe('model pull', () => {
+  it('without a name lists what there is', async () => {
+    const listed = await rig.run(['model', 'pull'], env);
+    expect([listed.code, listed.stdout]).toEqual([
+      0,
+      expect.stringMatching(/squeezenet1_1 +58\.2 % +1\.00 +5 MB/),
+    ]);
+    const models = await rig.json<{ name: string; license: string }[]>(['model', 'pull'], env);
+    expect(models.map(({ name }) => name)).toContain('mobilenetv4_conv_small');
+    expect(existsSync(env['VISIONSCALE_MODELS']!)).toBe(false);
+  });
+
+  it('hf:… gets a model of the hub, by whose name it is used and shown', async () => {
+    await using hub = await HubServer.open();
+    const commit = 'c'.repeat(40);
+    const files = {
+      'config.json': Buffer.from('{"id2label":{"0":"red","1":"green","2":"blue"}}'),
+      'preprocessor_config.json': Buffer.from(
+        '{"size":{"shortest_edge":8},"crop_size":{"height":8,"width":8},"image_mean":[0,0,0],"image_std":[1,1,1]}',
+      ),
+      'onnx/model.onnx': tinyWeights('mean'),
+    };
+    hub.repositories['owner/colours'] = {
+      commits: { [commit]: files },
+      refs: { main: commit },
+      access: 'gated',
+      license: 'mit',
+    };
+    const open = { ...env, HF_ENDPOINT: hub.url };
+    const shut = await rig.run(['model', 'pull', 'hf:owner/colours'], open);
+    expect([shut.code, shut.stderr]).toEqual([1, expect.stringContaining('set HF_TOKEN')]);
+
+    const token = { ...open, HF_TOKEN: hub.token };
+    const pulled = await rig.run(['model', 'pull', 'hf:owner/colours'], token);
+    expect([pulled.code, pulled.stdout]).toEqual([
+      0,
+      expect.stringMatching(/^installed colours@[0-9a-f]{8} \(licence: mit\); it is the active model\n$/),
+    ]);
+    expect(`${pulled.stdout}${pulled.stderr}`).not.toContain('sesame');
+    expect(hub.cdn.requests.map(({ authorization }) => authorization)).toEqual([undefined]);
+    expect(await rig.json(['model', 'pull', 'hf:owner/colours'], token)).toMatchObject({
+      name: 'colours',
+      verified: true,
+      commit,
+      active: true,
+    });
+    expect(await rig.json(['model', 'show', 'hf:owner/colours'], env)).toMatchObject({ name: 'colours' });
+    expect(await rig.json(['model', 'use', 'hf:owner/colours'], env)).toMatchObject({ name: 'colours' });
+    const args = ['classify', 'photographs', '--local', '--json', '--model', 'hf:owner/colours'];
+    const [line] = (await rig.run(args, env)).stdout.split('\n');
+    expect(JSON.parse(line!)).toMatchObject({ category: 'green' });
+  });
+});
+
 describe('a command that wants a model and has none', () => {
-  const title = '%s names model pull imagenet, and downloads only with --yes';
+  const title = '%s names model pull squeezenet1_1, and downloads only with --yes';
   const offers = async (...args: string[]) => {
     await using proxy = await RefusingProxy.open();
     const proxied = { ...env, https_proxy: proxy.url };
     const without = await rig.run(args, proxied);
-    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull imagenet')]);
+    expect([without.code, without.stderr]).toEqual([1, expect.stringContaining('model pull squeezenet1_1')]);
     expect(proxy.asked).toEqual([]);
     const running = rig.start([...args, '--yes'], proxied);
     await running.said(/download\.pytorch\.org.*trying again/);

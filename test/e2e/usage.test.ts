@@ -29,7 +29,7 @@ describe('usage', () => {
   it('alone says what it is and where to start', async () => {
     const { code, stdout, stderr } = await rig.run([]);
     expect([code, stderr]).toEqual([0, '']);
-    for (const command of ['demo', 'model pull imagenet', 'classify ./photos --local', '--help'])
+    for (const command of ['demo', 'model pull squeezenet1_1', 'classify ./photos --local', '--help'])
       expect(stdout).toContain(`visionscale ${command}`);
   });
 

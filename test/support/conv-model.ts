@@ -77,13 +77,21 @@ export function convModel(classes: number, distinct = 1): OnnxModel {
   };
 }
 
-/** Writes it as a model directory with the labels `class 0`, `class 1`, … */
-export async function writeConvModel(directory: string, classes: number, distinct = 1): Promise<void> {
+export function writeConvModel(directory: string, classes: number, distinct = 1): Promise<void> {
+  return writeModelDirectory(directory, convModel(classes, distinct), classes);
+}
+
+/** With the labels `class 0`, `class 1`, … */
+export async function writeModelDirectory(
+  directory: string,
+  model: OnnxModel,
+  classes: number,
+): Promise<void> {
   await mkdir(directory, { recursive: true });
   const labels = Array.from({ length: classes }, (_, i) => `class ${i}\n`).join('');
   const preprocessing = { resize: convSide, crop: convSide, mean: [0.5, 0.5, 0.5], std: [0.3, 0.3, 0.3] };
-  const manifest = { name: 'conv', version: '1', preprocessing };
-  await writeFile(join(directory, 'model.onnx'), serializeOnnx(convModel(classes, distinct)));
+  const manifest = { name: model.graph.name, version: '1', preprocessing };
+  await writeFile(join(directory, 'model.onnx'), serializeOnnx(model));
   await writeFile(join(directory, 'labels.txt'), labels);
   await writeFile(join(directory, 'model.json'), JSON.stringify(manifest));
 }

@@ -4,7 +4,12 @@ import { createServer, request, type IncomingMessage, type Server, type ServerRe
 import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export class FileServer implements AsyncDisposable {
-  readonly requests: { range: string | undefined; ifRange: string | undefined; sent: number }[] = [];
+  readonly requests: {
+    range: string | undefined;
+    ifRange: string | undefined;
+    authorization: string | undefined;
+    sent: number;
+  }[] = [];
   content: Buffer;
   etag: string | undefined = '"one"';
   ranges = true;
@@ -34,8 +39,8 @@ export class FileServer implements AsyncDisposable {
   }
 
   #answer(incoming: IncomingMessage, response: ServerResponse): void {
-    const { range, 'if-range': ifRange } = incoming.headers;
-    const seen = { range, ifRange: ifRange as string | undefined, sent: 0 };
+    const { range, 'if-range': ifRange, authorization } = incoming.headers;
+    const seen = { range, ifRange: ifRange as string | undefined, authorization, sent: 0 };
     this.requests.push(seen);
     const status = this.statuses.shift();
     if (status !== undefined) return void response.writeHead(status).end('no');

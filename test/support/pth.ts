@@ -1,6 +1,10 @@
 /** Writes pickles, zip archives and .pth files byte by byte: good ones as torch.save does, and hostile ones. */
 import { crc32 } from 'node:zlib';
-import { convolutions, weightDims } from '../../src/lib/models/onnx/squeezenet-layout.ts';
+import {
+  convolutions,
+  type SqueezeNetLayout,
+  weightDims,
+} from '../../src/lib/models/onnx/squeezenet-layout.ts';
 
 const u32 = (n: number) => {
   const bytes = Buffer.alloc(4);
@@ -151,13 +155,13 @@ export function legacyPth(
   return Buffer.concat([pickle(magic), pickle(op.int(1001)), system, data, keys, ...values]);
 }
 
-/** The state dict of a SqueezeNet 1.1 with made-up weights, of 5 MB with 1000 classes. */
-export function squeezeNetPth(classes = 1000): Buffer {
+/** The state dict of a SqueezeNet (1.1 by default) with made-up weights, of 5 MB with 1000 classes. */
+export function squeezeNetPth(classes = 1000, layout?: SqueezeNetLayout): Buffer {
   const tensors: Record<string, Buffer> = {};
   const storages: Record<string, Buffer> = {};
   let [key, state] = [0, 1];
   const random = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
-  for (const layer of convolutions(classes)) {
+  for (const layer of convolutions(classes, layout)) {
     for (const [part, dims] of [
       ['weight', weightDims(layer)],
       ['bias', [layer.outputs]],

@@ -25,6 +25,7 @@ const sources = {
     'VISIONSCALE_TEST_SECURED',
     'a command that starts servers which are reached by TLS only, and prints where they are as JSON (.ci/servers secured)',
   ],
+  browser: ['VISIONSCALE_TEST_BROWSER', 'the path of a Chromium'],
   'test data': ['VISIONSCALE_TEST_DATA', 'a directory with models/ and images/'],
 } as const;
 

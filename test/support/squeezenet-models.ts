@@ -22,12 +22,16 @@ export function colourSqueezeNet(): Uint8Array {
 }
 
 /** Every weight plays a part: scores of `classes` classes that differ from image to image. */
-export function chanceSqueezeNet(classes = 10): Uint8Array {
+export function chanceSqueezeNet(classes = 10, inputSize = 224): Uint8Array {
   const next = chance();
-  return squeezeNet(classes, ({ inputs, kernel }, data) => {
-    const spread = Math.sqrt(6 / (inputs * kernel * kernel)); // keeps the signal's size through the layers
-    for (let i = 0; i < data.length; i++) data[i] = (2 * next() - 1) * spread;
-  });
+  return squeezeNet(
+    classes,
+    ({ inputs, kernel }, data) => {
+      const spread = Math.sqrt(6 / (inputs * kernel * kernel)); // keeps the signal's size through the layers
+      for (let i = 0; i < data.length; i++) data[i] = (2 * next() - 1) * spread;
+    },
+    inputSize,
+  );
 }
 
 /** Numbers from 0 to 1, the same at every run. */
@@ -38,7 +42,11 @@ export function chance(seed = 1): () => number {
 
 type Layer = ReturnType<typeof convolutions>[number];
 
-function squeezeNet(classes: number, fill: (layer: Layer, data: Float32Array) => void): Uint8Array {
+function squeezeNet(
+  classes: number,
+  fill: (layer: Layer, data: Float32Array) => void,
+  inputSize = 224,
+): Uint8Array {
   const weights: SqueezeNetWeights = new Map();
   for (const layer of convolutions(classes)) {
     const dims = weightDims(layer);
@@ -47,5 +55,5 @@ function squeezeNet(classes: number, fill: (layer: Layer, data: Float32Array) =>
     weights.set(`${layer.name}.weight`, { dims, data });
     weights.set(`${layer.name}.bias`, { dims: [layer.outputs], data: new Float32Array(layer.outputs) });
   }
-  return serializeOnnx(buildSqueezeNet11(weights));
+  return serializeOnnx(buildSqueezeNet11(weights, { inputSize }));
 }

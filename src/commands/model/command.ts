@@ -17,7 +17,7 @@ const storeSettings = ['VISIONSCALE_MODELS', 'VISIONSCALE_LOG_LEVEL'] as const;
 export function modelCommand(): Command {
   const model = new Command('model')
     .description('Download, add, check, compare, choose and remove models')
-    .addHelpText('after', '\nExample:\n  $ visionscale model pull imagenet');
+    .addHelpText('after', '\nExample:\n  $ visionscale model pull squeezenet1_1');
   const parts = [
     list(),
     show(),
@@ -50,7 +50,10 @@ function show(): Command {
   return withSettings(
     new Command('show')
       .description('Show all about a model')
-      .argument('[model]', 'Name, name@version or digest (default: the active model)')
+      .argument(
+        '[model]',
+        'Name, name@version, digest or hf:<owner>/<repository> (default: the active model)',
+      )
       .addHelpText('after', '\nExample:\n  $ visionscale model show squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
@@ -62,7 +65,10 @@ function labels(): Command {
   return withSettings(
     new Command('labels')
       .description('Print the labels of a model, one per line')
-      .argument('[model]', 'Name, name@version or digest (default: the active model)')
+      .argument(
+        '[model]',
+        'Name, name@version, digest or hf:<owner>/<repository> (default: the active model)',
+      )
       .addHelpText('after', '\nExample:\n  $ visionscale model labels squeezenet1_1'),
     storeSettings,
   ).action((model: string | undefined, _options, command: Command) =>
@@ -73,18 +79,27 @@ function labels(): Command {
 function pull(): Command {
   return withSettings(
     new Command('pull')
-      .description('Download SqueezeNet for ImageNet (5 MB), check it and convert it')
-      .argument('<model>', 'Must be imagenet')
-      .option('--from <source>', 'Another address, or a .pth file')
+      .description('Download a model, check it and add it to the store')
+      .argument(
+        '[model]',
+        'Name in the catalogue, or hf:<owner>/<repository>[@<revision>] (default: list the catalogue)',
+      )
+      .option('--file <path>', 'ONNX file of the hub’s repository (default: onnx/model.onnx)')
+      .option('--from <source>', 'Another address of a SqueezeNet, or its .pth file')
       .addOption(new Option('--sha256 <hex>', 'Checksum that the file must have').argParser(sha256))
       .option('-y, --yes', 'Make it the active model without asking, even if another one is active')
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale model pull imagenet\n\n' +
+        '\nExample:\n  $ visionscale model pull squeezenet1_1\n' +
+          '  $ visionscale model pull hf:onnx-community/mobilenetv4s-webnn\n\n' +
+          'Models of the Hugging Face hub are ONNX classifiers with config.json and\n' +
+          'preprocessor_config.json, as for transformers.js. The store keeps the commit and\n' +
+          'the checksum; a later pull that would bring other weights is refused. HF_TOKEN\n' +
+          'is for private and gated models, HF_ENDPOINT for a mirror.\n\n' +
           'Downloads resume: run the same command again. HTTPS_PROXY and NO_PROXY are\nrespected.',
       ),
     storeSettings,
-  ).action((model: string, options: PullFlags, command: Command) =>
+  ).action((model: string | undefined, options: PullFlags, command: Command) =>
     run(command, () => import('./pull.ts'), model, options),
   );
 }
@@ -93,7 +108,7 @@ function add(): Command {
   return withSettings(
     new Command('add')
       .description('Add an ONNX image classifier, after a test inference')
-      .argument('<path>', 'An .onnx file, a model directory, or the .pth file of a squeezenet1_1')
+      .argument('<path>', 'An .onnx file, a model directory, or the .pth file of a SqueezeNet')
       .option(
         '--name <name[@version]>',
         'Name (default: from model.json or the file, with the start of its digest)',

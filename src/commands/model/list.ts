@@ -34,7 +34,7 @@ export default async function (context: Context): Promise<void> {
   }
   context.print(rows.map(document), () =>
     rows.length === 0
-      ? `no models in ${store.directory}; get one: visionscale model pull imagenet`
+      ? `no models in ${store.directory}; get one: visionscale model pull squeezenet1_1`
       : table(
           rows,
           [

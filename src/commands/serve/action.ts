@@ -1,10 +1,10 @@
 /** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
 import { openDatabase, openTopic } from '../../compose.ts';
-import { errorMessage, isRetryable } from '../../lib/base/errors.ts';
+import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
 import { counted } from '../../lib/base/report/table.ts';
-import { tokenEntry } from '../../lib/config/http.ts';
+import { tokenEntry, type TokenRole } from '../../lib/config/http.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
@@ -22,6 +22,7 @@ import { ServiceProgress, Waiting } from '../shared/service-log.ts';
 
 export interface ServeFlags {
   newToken?: string;
+  role?: TokenRole;
 }
 
 /** Longest waits for the servers behind this one, in milliseconds: a sender is not kept waiting for longer. */
@@ -29,8 +30,9 @@ const queryTimeoutMs = 10_000;
 const sendTimeoutMs = 10_000;
 const storePatience = { requestTimeoutMs: 10_000, attempts: 2 };
 
-export default async function (context: Context, { newToken: name }: ServeFlags): Promise<void> {
-  if (name !== undefined) return printToken(context, name);
+export default async function (context: Context, { newToken: name, role }: ServeFlags): Promise<void> {
+  if (name !== undefined) return printToken(context, name, role);
+  if (role !== undefined) throw new UsageError('--role needs --new-token NAME beside it');
   try {
     await run(context);
   } catch (error) {
@@ -97,9 +99,9 @@ async function run(context: Context): Promise<void> {
 }
 
 /** The token is nowhere else: what the server keeps does not give it back. */
-function printToken(context: Context, name: string): void {
+function printToken(context: Context, name: string, role?: TokenRole): void {
   const token = newToken();
-  const entry = tokenEntry(name, token);
+  const entry = tokenEntry(name, token, role);
   context.print(
     { name, token, entry },
     () =>
@@ -121,7 +123,7 @@ function serveLog(context: Context): (event: ServeEvent) => void {
         log.info({ url: event.url }, `listening on ${event.url}`);
         if (event.access === 'read-only') {
           log.warn(
-            'no tokens are set and this is not a loopback address: read-only, accepts no images (serve --new-token NAME makes a token)',
+            'no tokens are set and this is not a loopback address: read-only, accepts no images and changes nothing (serve --new-token NAME makes a token)',
           );
         }
         break;

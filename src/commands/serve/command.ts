@@ -1,22 +1,24 @@
 /** `visionscale serve` */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { tokenRoles } from '../../lib/config/http.ts';
 import { infrastructure, metricsSettings, run, whileStdin, withSettings } from '../shared/run.ts';
 import type { ServeFlags } from './action.ts';
 
 export function serveCommand(): Command {
   const command = new Command('serve')
-    .description('Accept images over HTTP, and answer with their results')
+    .description('Accept images over HTTP, answer with their results, and show the live page')
     .option(
       '--new-token <name>',
       'Print a new token and its entry for VISIONSCALE_TOKENS, and exit',
       tokenName,
     )
+    .addOption(new Option('--role <role>', 'What the new token may do (default: ingest)').choices(tokenRoles))
     .addOption(whileStdin())
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale serve --port 8080\n  $ curl --data-binary @cat.jpg -H "visionscale-image-name: cat.jpg" \\\n' +
         "      'http://127.0.0.1:8080/v1/images?wait=5s'\n\n" +
-        'The API is described at /openapi.json. Images are classified by consumers:\nvisionscale consume.',
+        'A live page is at /, the API is described at /openapi.json. Images are\nclassified by consumers: visionscale consume.',
     );
   return withSettings(command, [
     'VISIONSCALE_HTTP_HOST',

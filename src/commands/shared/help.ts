@@ -11,7 +11,7 @@ export const welcome = `visionscale classifies images, in a folder or in a strea
 
 Start here:
   visionscale demo                       Run the whole pipeline once, on this machine
-  visionscale model pull imagenet        Download a model for photos (5 MB)
+  visionscale model pull squeezenet1_1   Download a model for photos (5 MB)
   visionscale classify ./photos --local  Classify the images in a folder
 
 All commands: visionscale --help

@@ -55,7 +55,7 @@ async function stayUp(given: Context, place: Place): Promise<void> {
     const flag = dataDirFlag(context);
     context.print({ state: 'up', pid: process.pid, server, dataDir: config.dataDir }, () =>
       [
-        `up: ${server ?? database.describe}`,
+        server === undefined ? `up: ${database.describe}` : `up: ${server} (a live page for your browser)`,
         'in another terminal:',
         `  eval "$(visionscale up --print-env${flag})"`,
         '  visionscale upload <dir> && visionscale produce',

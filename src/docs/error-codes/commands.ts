@@ -4,7 +4,7 @@ export const modelCodes = {
   belt_model_unavailable:
     'The model of a belt cannot be opened, and its images wait for it; the message says why. Mend that, or choose another model for the belt with `visionscale model use`.',
   checksum_mismatch:
-    'The file is damaged, or not the expected one; nothing was installed. Try again, or give the checksum of a file you trust with `--sha256`.',
+    'The file is damaged, not the expected one, or not that of an earlier pull; nothing was installed. The message says which, and what to do.',
   classifier_closed: 'The command was ending while an image was in flight. Run it again.',
   decoder_unavailable: 'Images cannot be decoded: the package sharp does not load. Run `visionscale doctor`.',
   demo_running:
@@ -18,6 +18,8 @@ export const modelCodes = {
   download_too_large: 'The download is larger than the expected file. Check the address given with `--from`.',
   engine_unavailable:
     'The engine’s package does not load, or cannot run this model. Choose another `--engine`.',
+  hub_refused:
+    'The Hugging Face hub does not give this model to everybody: it is gated or private. Accept its terms on its page, and set `HF_TOKEN`.',
   labels_mismatch:
     'The model has more or fewer outputs than labels. Give one label for each output, in order.',
   labels_missing:
@@ -36,7 +38,7 @@ export const modelCodes = {
     'The pipeline’s model is not in the database. Run `visionscale model publish` on a host that has it.',
   model_unsafe: 'The .pth file would run code, so it was refused. Save only its state dict in PyTorch.',
   models_unwritable: 'The model store is not writable. Choose a writable directory with `--models`.',
-  no_model: 'No model is chosen. Run `visionscale model pull imagenet`, or choose one with `--model`.',
+  no_model: 'No model is chosen. Run `visionscale model pull squeezenet1_1`, or choose one with `--model`.',
   worker_crashed: 'The process that decodes and classifies died. It is restarted, and the image is retried.',
   worker_unavailable:
     'The process that decodes and classifies could not start. visionscale keeps trying; the message says why.',

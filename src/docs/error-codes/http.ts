@@ -23,7 +23,9 @@ export const httpCodes = {
   proxied: '403: Without tokens the server accepts no requests through a proxy. Set tokens.',
   rate_limited: '429: More requests a second than `--rate-limit`. Try again after the time in Retry-After.',
   read_only:
-    '403: A server without tokens that others can reach accepts no images. Set `VISIONSCALE_TOKENS`.',
+    '403: A server without tokens that others can reach accepts no images and changes nothing. Set `VISIONSCALE_TOKENS`.',
+  forbidden:
+    '403: The role of the token does not allow this. `visionscale serve --new-token NAME --role operate` makes one that does.',
   stopping: '503: The server is stopping. Send the image to another one, or try again.',
   store_missing: '/readyz: The bucket or directory of the store does not exist. Run `visionscale init`.',
   timeout: '/readyz: A check took more than two seconds. Check whether that server is slow.',

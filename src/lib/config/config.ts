@@ -3,6 +3,7 @@ import type { Device, EngineName } from '../models/classifier/classifier.ts';
 import type { ImageLimits } from '../models/images/limits.ts';
 import type { PreprocessMode } from '../models/images/prepare.ts';
 import type { ProxySettings } from '../models/pull/download.ts';
+import type { HubSettings } from '../models/pull/hub-client.ts';
 import type { AwsLogin } from '../systems/aws-login.ts';
 import type { DatabaseSettings } from '../systems/database/open.ts';
 import type { MessageRules } from '../systems/message/rules.ts';
@@ -48,6 +49,8 @@ export interface Config {
   models: string;
   /** For downloads. */
   proxy: ProxySettings;
+  /** Where models are pulled from by the hub's names. */
+  hub: HubSettings;
   engine: 'auto' | EngineName;
   device: Device;
   /** Undefined: as many as there are cores. */

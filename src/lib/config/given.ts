@@ -51,7 +51,7 @@ export function unknownSettings(env: Environment): string[] {
   return [...unknownOfOurs(env), ...slips(env)];
 }
 
-/** Shorter names, and those of proxies, have neighbours that mean something else to other programs. */
+/** Shorter names, and those of proxies and of the hub (GH_TOKEN), have neighbours that mean something else to other programs. */
 const leastSlipLetters = 8;
 
 function slips(env: Environment): string[] {
@@ -59,7 +59,7 @@ function slips(env: Environment): string[] {
     .map(({ env: name }): string => name)
     .filter((name) => !name.startsWith('VISIONSCALE_'));
   const targets = others.filter(
-    (name) => name.length >= leastSlipLetters && !name.endsWith('_PROXY') && !env[name],
+    (name) => name.length >= leastSlipLetters && !/^HF_|_PROXY$/.test(name) && !env[name],
   );
   return Object.keys(env)
     .filter((name) => /^[A-Z][A-Z\d_]*$/.test(name) && !others.includes(name) && env[name])

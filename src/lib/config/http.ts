@@ -3,9 +3,15 @@ import { createHash } from 'node:crypto';
 import { UsageError } from '../base/errors.ts';
 import type { Values } from './settings/settings.ts';
 
+/** What a token may: each may what those before it may. `ingest`: send images. `operate`: act on dead letters, models and bins. */
+export const tokenRoles = ['read', 'ingest', 'operate'] as const;
+
+export type TokenRole = (typeof tokenRoles)[number];
+
 /** A token as the settings hold it: never itself, only its hash. */
 export interface TokenHash {
   name: string;
+  role: TokenRole;
   /** SHA-256 of the token. */
   sha256: Buffer;
 }
@@ -42,27 +48,29 @@ export interface RemoteSettings {
   token: string | undefined;
 }
 
-/** `name:64 hex digits`, separated by commas, blanks or lines. Throws an Error without the hashes. */
+/** `name:64 hex digits`, perhaps with `:role` (default: ingest), separated by commas, blanks or lines. Throws an Error without the hashes. */
 export function parseTokens(text: string): TokenHash[] {
   const tokens: TokenHash[] = [];
   for (const entry of text.split(/[\s,]+/).filter((part) => part !== '')) {
-    const parts = /^([A-Za-z0-9._-]{1,100}):([0-9a-f]{64})$/i.exec(entry);
-    const [, name, hex] = parts ?? [];
+    const parts = /^([A-Za-z0-9._-]{1,100}):([0-9a-f]{64})(?::([a-z]{1,20}))?$/i.exec(entry);
+    const [, name, hex, said = 'ingest'] = parts ?? [];
+    const nth = `has an entry (the ${ordinal(tokens.length + 1)})`;
     if (name === undefined || hex === undefined) {
-      throw new Error(
-        `has an entry (the ${ordinal(tokens.length + 1)}) that is not name:sha256 in 64 hex digits`,
-      );
+      throw new Error(`${nth} that is not name:sha256 in 64 hex digits, perhaps with :role`);
     }
+    const role = tokenRoles.find((one) => one === said);
+    if (role === undefined) throw new Error(`${nth} with a role that is not one of ${tokenRoles.join(', ')}`);
     if (tokens.some((token) => token.name === name)) throw new Error(`names ${name} twice`);
-    tokens.push({ name, sha256: Buffer.from(hex, 'hex') });
+    tokens.push({ name, role, sha256: Buffer.from(hex, 'hex') });
   }
   if (tokens.length === 0) throw new Error('contains no token');
   return tokens;
 }
 
 /** One entry of VISIONSCALE_TOKENS. */
-export function tokenEntry(name: string, token: string): string {
-  return `${name}:${createHash('sha256').update(token).digest('hex')}`;
+export function tokenEntry(name: string, token: string, role?: TokenRole): string {
+  const entry = `${name}:${createHash('sha256').update(token).digest('hex')}`;
+  return role === undefined || role === 'ingest' ? entry : `${entry}:${role}`;
 }
 
 /** Throws an Error where one is no origin. */

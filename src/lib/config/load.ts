@@ -82,6 +82,7 @@ export function loadConfig(env: Environment): Config {
       ? resolve(data.VISIONSCALE_MODELS)
       : join(userDataDirectory(env), 'models'),
     proxy: proxySettings(data),
+    hub: { endpoint: data.HF_ENDPOINT, ...(data.HF_TOKEN !== undefined && { token: data.HF_TOKEN }) },
     engine: data.VISIONSCALE_ENGINE,
     device: data.VISIONSCALE_DEVICE,
     workers: data.VISIONSCALE_WORKERS,

@@ -38,6 +38,16 @@ describe('loadConfig', () => {
     });
   });
 
+  it('knows the hub, and a token for it from a file', () => {
+    expect(loadConfig({}).hub).toEqual({ endpoint: 'https://huggingface.co' });
+    const file = join(mkdtempSync(join(tmpdir(), 'visionscale-config-')), 'token');
+    writeFileSync(file, 'hf_x\n');
+    expect(loadConfig({ HF_ENDPOINT: 'http://mirror', HF_TOKEN_FILE: file }).hub).toEqual({
+      endpoint: 'http://mirror',
+      token: 'hf_x',
+    });
+  });
+
   it('tells every fault in one message', () => {
     const message = faults({
       VISIONSCALE_PARTITIONS: 'three',
@@ -66,6 +76,7 @@ describe('loadConfig', () => {
     { KAFKA_BROKER: '', KAFKA_BROKERS: 'k:9092' },
     { KAFKA_BROKER: 'old:1', KAFKA_BROKERS: 'k:9092' },
     { PGHOSTADDR: '::1', HTTP_PROXIES: 'x' },
+    { GH_TOKEN: 'x', NPM_TOKEN: 'y', HF_HOME: '/x', HF_TOKEN: 'a b', HF_ENDPOINT: 'mirror' },
   ])('leaves %j to other programs', (env) => {
     expect(() => loadConfig(env)).not.toThrow();
   });

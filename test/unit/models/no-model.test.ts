@@ -18,7 +18,7 @@ describe('noModel', () => {
   it('offers the ImageNet model, and does not offer to choose the bundled one', () => {
     const { code, hint } = noModel([bundled]);
     expect(code).toBe('no_model');
-    expect(hint).toContain('model pull imagenet');
+    expect(hint).toContain('model pull squeezenet1_1');
     expect(hint).not.toContain('model use');
   });
 

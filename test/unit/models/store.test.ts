@@ -127,7 +127,7 @@ describe('resolve', () => {
   it('says what there is when it finds nothing', async () => {
     expect(await rejection(store.resolve('squeezenet'))).toMatchObject({
       code: 'model_not_found',
-      hint: expect.stringContaining('model pull imagenet') as string,
+      hint: expect.stringContaining('model pull squeezenet1_1') as string,
     });
     await store.install(tiny());
     expect(await rejection(store.resolve('tiny@2'))).toMatchObject({

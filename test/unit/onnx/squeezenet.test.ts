@@ -5,8 +5,9 @@ import { describe, expect, it } from 'vitest';
 import { makeNode } from '../../../src/lib/models/onnx/graph.ts';
 import { type OnnxModel } from '../../../src/lib/models/onnx/graph.ts';
 import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
-import { convolutions, weightDims } from '../../../src/lib/models/onnx/squeezenet-layout.ts';
+import { convolutions, squeezeNet10, weightDims } from '../../../src/lib/models/onnx/squeezenet-layout.ts';
 import {
+  buildSqueezeNet10,
   buildSqueezeNet11,
   readSqueezeNet11,
   type SqueezeNetWeights,
@@ -15,7 +16,7 @@ import { describeWith, testData } from '../../support/servers.ts';
 import { tinyWeights } from '../../support/tiny-models.ts';
 
 /** Small numbers, other ones in every tensor. */
-function weightsFor(classes: number): SqueezeNetWeights {
+function weightsFor(classes: number, layout?: typeof squeezeNet10): SqueezeNetWeights {
   const weights: SqueezeNetWeights = new Map();
   let seed = 1;
   const add = (name: string, dims: number[], scale: number) => {
@@ -26,7 +27,7 @@ function weightsFor(classes: number): SqueezeNetWeights {
     });
     weights.set(name, { dims, data });
   };
-  for (const layer of convolutions(classes)) {
+  for (const layer of convolutions(classes, layout)) {
     add(`${layer.name}.weight`, weightDims(layer), Math.sqrt(24 / (layer.inputs * layer.kernel ** 2)));
     add(`${layer.name}.bias`, [layer.outputs], 0.1);
   }
@@ -153,6 +154,28 @@ describe('SqueezeNet 1.1', () => {
     }, /after its scores comes Softmax/);
     refuses((g) => g.output.push({ name: 'pooled' }), /its outputs are logits, pooled/);
     refuses((g) => (node(g, 'features.0').domain = 'com.example'), /of the domain com\.example/);
+  });
+});
+
+describe('SqueezeNet 1.0', () => {
+  it('computes what torchvision’s squeezenet1_0 does', async () => {
+    const found = await scores(buildSqueezeNet10(weightsFor(7, squeezeNet10)), twoImages);
+    // torchvision 0.29's, of the same weights and images.
+    const theirs = [
+      [0.00501, 0, 6.20447, 0.09757, 0, 0.94923, 2.68692],
+      [0.00436, 0, 6.20688, 0.09836, 0, 0.94754, 2.68789],
+    ].flat();
+    for (const [i, score] of theirs.entries()) expect(found[i]).toBeCloseTo(score, 4);
+  });
+
+  it('is not taken for 1.1, nor the other way round', () => {
+    expect(() => buildSqueezeNet11(weightsFor(7, squeezeNet10))).toThrow(
+      /features\.0\.weight with the shape 96×3×7×7/,
+    );
+    expect(() => buildSqueezeNet10(weightsFor(7))).toThrow(/features\.0\.weight with the shape 64×3×3×3/);
+    expect(() => readSqueezeNet11(buildSqueezeNet10(weightsFor(7, squeezeNet10)))).toThrow(
+      /is not SqueezeNet 1\.1/,
+    );
   });
 });
 

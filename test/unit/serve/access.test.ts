@@ -190,12 +190,14 @@ describe('the settings', () => {
   const hex = 'ab'.repeat(32);
 
   it('take tokens, and refuse others without repeating them', () => {
-    expect(parseTokens(`a:${hex}`)).toEqual([{ name: 'a', sha256: Buffer.from(hex, 'hex') }]);
+    const sha256 = Buffer.from(hex, 'hex');
+    expect(parseTokens(`a:${hex}`)).toEqual([{ name: 'a', role: 'ingest', sha256 }]);
+    expect(parseTokens(`a:${hex}:operate`)).toEqual([{ name: 'a', role: 'operate', sha256 }]);
     expect(
       loadConfig({ VISIONSCALE_TOKENS: `a:${hex},b:${hex}` }).http.tokens.map(({ name }) => name),
     ).toEqual(['a', 'b']);
     expect(loadConfig({}).http.tokens).toEqual([]);
-    for (const wrong of ['secret', `a:${hex}0`, `:${hex}`, `a:${hex},a:${hex}`, ' , ']) {
+    for (const wrong of ['secret', `a:${hex}0`, `:${hex}`, `a:${hex},a:${hex}`, `a:${hex}:boss`, ' , ']) {
       const attempt = () => loadConfig({ VISIONSCALE_TOKENS: wrong });
       expect(attempt).toThrow(/VISIONSCALE_TOKENS/);
       expect(attempt).not.toThrow(/secret|abab/);

@@ -18,7 +18,7 @@ export function prepareOnnxRuntime(): void {
 }
 
 /** Names that tell how to reach servers, and as whom: nothing for processes that handle bytes from outside. */
-const secret = /^(AWS_|PG|DATABASE_URL|KAFKA_|S3_|VISIONSCALE_(?!DATA_DIR)|OTEL_)|_PROXY$/i;
+const secret = /^(AWS_|PG|DATABASE_URL|KAFKA_|S3_|HF_|VISIONSCALE_(?!DATA_DIR)|OTEL_)|_PROXY$/i;
 
 /** This process's environment without that. */
 export function childEnvironment(): NodeJS.ProcessEnv {

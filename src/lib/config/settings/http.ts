@@ -45,7 +45,7 @@ export const serveRows = [
     env: 'VISIONSCALE_TOKENS',
     section: 'Serve',
     description:
-      'Tokens that may use `serve`: name:sha256 pairs, separated by commas or lines, as `serve --new-token NAME` prints them',
+      'Tokens that may use `serve`: name:sha256, or name:sha256:role with the role read, ingest (the default) or operate, separated by commas or lines, as `serve --new-token NAME` prints them',
     schema: (kinds) => kinds.tokens,
     example: 'belt-1:<64 hex digits>',
     secret: true,

@@ -26,7 +26,21 @@ export const modelRows = [
     schema: (kinds) => kinds.text,
     otherwise: '$XDG_DATA_HOME/visionscale/models, else ~/.local/share/visionscale/models',
   },
-  // The proxies are other programs' too: they are checked only when something is downloaded.
+  // The hub's and the proxies are other programs' too: they are checked only when something is downloaded.
+  {
+    env: 'HF_ENDPOINT',
+    section: 'Model',
+    description: 'Hugging Face hub, or a mirror of it, for `model pull`',
+    schema: (kinds) => kinds.text,
+    default: 'https://huggingface.co',
+  },
+  {
+    env: 'HF_TOKEN',
+    section: 'Model',
+    description: 'Access token for models of the hub that are private or gated',
+    schema: (kinds) => kinds.text,
+    secret: true,
+  },
   {
     env: 'HTTP_PROXY',
     section: 'Model',

@@ -263,7 +263,7 @@ function readParent({ info, weights }: LoadedModel): OnnxModel {
     if (!(cause instanceof VisionscaleError)) throw cause;
     throw new VisionscaleError(`training cannot start from ${info.name}@${info.version}: ${cause.message}`, {
       code: 'parent_unsuitable',
-      hint: 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull imagenet gets it).',
+      hint: 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull squeezenet1_1 gets it).',
       cause,
     });
   }

@@ -56,7 +56,7 @@ const own = noveltyOutput;
 const name = (part: string) => `${own}.${part}`;
 
 /** A node that `withNovelty` has added: its numbers are differences of close ones, which int8 would lose. */
-export function isNoveltyNode({ output }: OnnxNode): boolean {
+function isNoveltyNode({ output }: OnnxNode): boolean {
   return output[0]?.startsWith(own) === true;
 }
 

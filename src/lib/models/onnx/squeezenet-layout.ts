@@ -1,4 +1,4 @@
-/** The layers of SqueezeNet 1.1 under the names that torchvision's state dict gives them. */
+/** The layers of SqueezeNet 1.1, and of 1.0, under the names that torchvision's state dict gives them. */
 
 export interface Convolution {
   /** Its tensors are `<name>.weight` and `<name>.bias`. */
@@ -6,7 +6,7 @@ export interface Convolution {
   inputs: number;
   outputs: number;
   /** Width and height of the kernel, padded so that 3 keeps the size (except in the first layer, which shrinks it). */
-  kernel: 1 | 3;
+  kernel: 1 | 3 | 7;
 }
 
 export interface Fire {
@@ -34,15 +34,43 @@ export const blocks: readonly Block[] = [
   fire(12, 512, 64, 256),
 ];
 
+/** What tells the two versions apart: their beginning, and where they pool. */
+export interface SqueezeNetLayout {
+  /** As torchvision calls it. */
+  name: 'squeezenet1_0' | 'squeezenet1_1';
+  stem: Convolution;
+  blocks: readonly Block[];
+}
+
+export const squeezeNet11: SqueezeNetLayout = { name: 'squeezenet1_1', stem, blocks };
+
+export const squeezeNet10: SqueezeNetLayout = {
+  name: 'squeezenet1_0',
+  stem: { name: 'features.0', inputs: 3, outputs: 96, kernel: 7 },
+  blocks: [
+    'pool',
+    fire(3, 96, 16, 64),
+    fire(4, 128, 16, 64),
+    fire(5, 128, 32, 128),
+    'pool',
+    fire(7, 256, 32, 128),
+    fire(8, 256, 48, 192),
+    fire(9, 384, 48, 192),
+    fire(10, 384, 64, 256),
+    'pool',
+    fire(12, 512, 64, 256),
+  ],
+};
+
 export function classifier(classes: number): Convolution {
   return { name: 'classifier.1', inputs: 512, outputs: classes, kernel: 1 };
 }
 
 /** All convolutions in the state dict's order. */
-export function convolutions(classes: number): Convolution[] {
-  const fires = blocks.filter((block) => block !== 'pool');
+export function convolutions(classes: number, layout = squeezeNet11): Convolution[] {
+  const fires = layout.blocks.filter((block) => block !== 'pool');
   const inner = fires.flatMap(({ squeeze, expand1x1, expand3x3 }) => [squeeze, expand1x1, expand3x3]);
-  return [stem, ...inner, classifier(classes)];
+  return [layout.stem, ...inner, classifier(classes)];
 }
 
 export function weightDims({ inputs, outputs, kernel }: Convolution): number[] {

@@ -1,15 +1,16 @@
-/** SqueezeNet 1.1 as an ONNX graph, made from the tensors of a torchvision state dict. */
+/** SqueezeNet as an ONNX graph, made from the tensors of a torchvision state dict. */
 import { invalidOnnx, type OnnxModel, type OnnxNode, floatValue, makeNode } from './graph.ts';
 import {
-  blocks,
   classifier,
+  type Convolution,
   convolutions,
   isInputSize,
-  stem,
+  squeezeNet10,
+  squeezeNet11,
+  type SqueezeNetLayout,
   usualInputSize,
   weightDims,
 } from './squeezenet-layout.ts';
-import type { Convolution } from './squeezenet-layout.ts';
 import { floatTensor } from './tensors.ts';
 
 export { readSqueezeNet11 } from './squeezenet-read.ts';
@@ -43,26 +44,40 @@ export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNe
       hint: 'Take a multiple of 16 from 32 to 512.',
     });
   }
-  const expected = convolutions(classes).flatMap((convolution) => [
+  return build(squeezeNet11, weights, { classes, inputSize, finalRelu: options.finalRelu ?? true });
+}
+
+/** The graph of SqueezeNet 1.0, for images of 224 pixels; else as that of 1.1. */
+export function buildSqueezeNet10(weights: SqueezeNetWeights): OnnxModel {
+  const classes = weights.get('classifier.1.weight')?.dims[0] ?? 1000;
+  return build(squeezeNet10, weights, { classes, inputSize: usualInputSize, finalRelu: true });
+}
+
+function build(
+  layout: SqueezeNetLayout,
+  weights: SqueezeNetWeights,
+  { classes, inputSize, finalRelu }: Required<SqueezeNetOptions>,
+): OnnxModel {
+  const expected = convolutions(classes, layout).flatMap((convolution) => [
     { name: `${convolution.name}.weight`, dims: weightDims(convolution) },
     { name: `${convolution.name}.bias`, dims: [convolution.outputs] },
   ]);
   const initializer = expected.map(({ name, dims }) => {
     const tensor = weights.get(name);
-    checkTensor(name, dims, tensor);
+    checkTensor(layout, name, dims, tensor);
     return floatTensor(name, dims, tensor.data);
   });
   const names = new Set(expected.map(({ name }) => name));
   for (const name of weights.keys()) {
-    if (!names.has(name)) throw notTheWeights(`has a tensor ${name}, which SqueezeNet 1.1 does not have`);
+    if (!names.has(name)) throw notTheWeights(layout, `has a tensor ${name}, which ${title(layout)} does not have`);
   }
   return {
     irVersion: 7,
     opsetImport: [{ domain: '', version: 13 }],
     producerName: 'visionscale',
     graph: {
-      node: nodes(classes, options.finalRelu ?? true),
-      name: 'squeezenet1_1',
+      node: nodes(layout, classes, finalRelu),
+      name: layout.name,
       initializer,
       input: [floatValue('input', ['N', 3, inputSize, inputSize])],
       output: [floatValue('logits', ['N', classes])],
@@ -73,7 +88,7 @@ export function buildSqueezeNet11(weights: SqueezeNetWeights, options: SqueezeNe
   };
 }
 
-function nodes(classes: number, finalRelu: boolean): OnnxNode[] {
+function nodes({ stem, blocks }: SqueezeNetLayout, classes: number, finalRelu: boolean): OnnxNode[] {
   const all: OnnxNode[] = [];
   const add = (...args: Parameters<typeof makeNode>): string => {
     all.push(makeNode(...args));
@@ -108,23 +123,29 @@ function nodes(classes: number, finalRelu: boolean): OnnxNode[] {
 }
 
 function checkTensor(
+  layout: SqueezeNetLayout,
   name: string,
   dims: readonly number[],
   tensor: WeightTensor | undefined,
 ): asserts tensor is WeightTensor {
-  if (tensor === undefined) throw notTheWeights(`lacks the tensor ${name}`);
+  if (tensor === undefined) throw notTheWeights(layout, `lacks the tensor ${name}`);
   const size = dims.reduce((product, dim) => product * dim, 1);
   if (tensor.dims.join() !== dims.join() || tensor.data.length !== size) {
     throw notTheWeights(
+      layout,
       `has ${name} with the shape ${tensor.dims.join('×')} (${tensor.data.length} values), not ${dims.join('×')}`,
     );
   }
 }
 
-function notTheWeights(fault: string) {
+function title({ name }: SqueezeNetLayout): string {
+  return name === 'squeezenet1_0' ? 'SqueezeNet 1.0' : 'SqueezeNet 1.1';
+}
+
+function notTheWeights({ name }: SqueezeNetLayout, fault: string) {
   return invalidOnnx(`the state dict ${fault}`, {
     hint:
-      'It must be the state dict of torchvision’s squeezenet1_1. Export another network:\n' +
+      `It must be the state dict of torchvision’s ${name}. Export another network:\n` +
       'torch.onnx.export(model.eval(), torch.zeros(1, 3, 224, 224), "model.onnx", external_data=False)',
   });
 }

@@ -1,14 +1,15 @@
 /** Reads the tensors of a `.pth` file (a zip archive since PyTorch 1.6, a stream of pickles before), or makes an ONNX file of them. */
 import { crc32 } from 'node:zlib';
 import { serializeOnnx } from '../onnx/onnx.ts';
-import { buildSqueezeNet11 } from '../onnx/squeezenet.ts';
+import { squeezeNet10, weightDims } from '../onnx/squeezenet-layout.ts';
+import { buildSqueezeNet10, buildSqueezeNet11 } from '../onnx/squeezenet.ts';
 import { weightsIn, bytesPerElement, tensorsOf, type PthTensor } from './checkpoint.ts';
 import { readPickle } from './pickle.ts';
 import { exportLine, malformed, stateDictLine, isKind } from './values.ts';
 
 export type { PthTensor } from './checkpoint.ts';
 
-/** Larger files are not read, in bytes: SqueezeNet 1.1 has 5 MB. */
+/** Larger files are not read, in bytes: SqueezeNet has 5 MB. */
 export const maxPthBytes = 64 * 2 ** 20;
 
 /** The first thing in a stream, by which torch.save marked it. */
@@ -26,7 +27,7 @@ export function readPth(bytes: Uint8Array): Map<string, PthTensor> {
   if (bytes.length > maxPthBytes)
     throw malformed(
       `it has ${bytes.length} bytes; the limit is ${maxPthBytes}`,
-      `Of .pth files only squeezenet1_1’s (5 MB) are read. Export another network: ${exportLine}`,
+      `Of .pth files only those of squeezenet1_1 and squeezenet1_0 (5 MB) are read. Export another network: ${exportLine}`,
     );
   if (isZip(bytes)) return readArchive(bytes);
   if (isPth(bytes) && bytes[1] === 2) return readStream(bytes);
@@ -191,7 +192,7 @@ function contentOf(bytes: Uint8Array, view: DataView, { header, size }: Entry): 
   return bytes.subarray(from, from + size);
 }
 
-/** Runs nothing of the file. Throws a VisionscaleError: `model_unsafe`, `model_invalid`. */
+/** The graph of SqueezeNet 1.1 or 1.0. Runs nothing of the file. Throws a VisionscaleError: `model_unsafe`, `model_invalid`. */
 export function pthToOnnx(bytes: Uint8Array): Uint8Array {
   const weights = readPth(bytes);
   if (!weights.has('features.0.weight')) {
@@ -199,8 +200,10 @@ export function pthToOnnx(bytes: Uint8Array): Uint8Array {
     const shown = `${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}`;
     throw malformed(
       `it holds the weights of another network (${names.length} tensors: ${shown})`,
-      `Only those of torchvision’s squeezenet1_1 are read. Export another network: ${exportLine}`,
+      `Only those of torchvision’s squeezenet1_1 and squeezenet1_0 are read. Export another network: ${exportLine}`,
     );
   }
-  return serializeOnnx(buildSqueezeNet11(weights));
+  const begins = weights.get('features.0.weight')!.dims.join();
+  const build = begins === weightDims(squeezeNet10.stem).join() ? buildSqueezeNet10 : buildSqueezeNet11;
+  return serializeOnnx(build(weights));
 }

@@ -4,14 +4,14 @@ import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 export function downloadFailed(
   url: string,
   reason: string,
-  details: { retryable: boolean; cause?: unknown },
+  details: { retryable: boolean; instead?: string | undefined; cause?: unknown },
 ): VisionscaleError {
-  const { retryable, cause } = details;
+  const { retryable, instead = 'name it: visionscale model pull squeezenet1_1 --from <file>', cause } = details;
   return new VisionscaleError(`${shownUrl(url)} cannot be downloaded: ${withoutSecrets(reason, url)}`, {
     code: 'download_failed',
     hint:
       'Behind a proxy set HTTPS_PROXY (and NODE_EXTRA_CA_CERTS for its certificate). Or download the file elsewhere and\n' +
-      `name it: visionscale model pull imagenet --from <file>.${details.retryable ? ' Downloads resume: run the same command again.' : ''}`,
+      `${instead}.${retryable ? ' Downloads resume: run the same command again.' : ''}`,
     retryable,
     // Its message alone: what fetch throws holds the address in many places.
     ...(cause !== undefined && { cause: new Error(withoutSecrets(errorMessage(cause), url)) }),
@@ -21,17 +21,22 @@ export function downloadFailed(
 export function downloadTooLarge(url: string, maxBytes: number): VisionscaleError {
   return new VisionscaleError(`${shownUrl(url)} is larger than ${(maxBytes / 2 ** 20).toFixed(0)} MiB`, {
     code: 'download_too_large',
-    hint: 'That is not the expected file. Check the address given with --from.',
+    hint: 'That is not the expected file. Check the address, or the file, that was named.',
   });
 }
 
-/** For a file that is not the one that was meant. */
-export function checksumMismatch(what: string, found: string, expected: string): VisionscaleError {
+/** For a file that is not the one that was meant; `otherwise`: how to take it all the same, where that is possible. */
+export function checksumMismatch(
+  what: string,
+  found: string,
+  expected: string,
+  otherwise = ' To use a file you trust: --from <file> --sha256 <its checksum>.',
+): VisionscaleError {
   return new VisionscaleError(`${what} has the sha256 ${found}, not ${expected}`, {
     code: 'checksum_mismatch',
     hint:
       'It is damaged, or not the expected file: nothing was installed. Try again; if it happens again, something on the\n' +
-      'way (a proxy?) changes it. To use a file you trust: --from <file> --sha256 <its checksum>.',
+      `way (a proxy?) changes it.${otherwise}`,
   });
 }
 

@@ -1,4 +1,4 @@
-/** Downloads one file: resumed where it was cut off, and taken only with the right checksum. */
+/** Downloads one file: resumed where it was cut off. */
 import { createHash } from 'node:crypto';
 import { open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { explainedDiskError } from '../../base/files/disk.ts';
 import { makeDirectory } from '../../base/files/make-directory.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { isRunning } from '../store/processes.ts';
-import { checksumMismatch, downloadFailed, downloadTooLarge, shownUrl } from './download-errors.ts';
+import { downloadFailed, downloadTooLarge } from './download-errors.ts';
+import { unpaused } from './unpaused.ts';
 
 /** Addresses of proxies (they may hold a password), and the hosts that need none. */
 export interface ProxySettings {
@@ -24,8 +25,12 @@ export interface DownloadOptions {
   maxBytes: number;
   proxy: ProxySettings;
   signal: AbortSignal;
-  /** 64 hex digits; undefined: whatever comes. */
-  sha256: string | undefined;
+  /** For this host alone: wherever it sends one on to, the token does not go. */
+  token?: string | undefined;
+  /** What the host's own refusal means, where it is more than its status; undefined: no more. */
+  explain?: ((status: number, reason: string | undefined) => VisionscaleError | undefined) | undefined;
+  /** What else to do with the file, downloaded elsewhere; reads on after "Or download the file elsewhere and". */
+  instead?: string | undefined;
   report?: ((event: DownloadEvent) => void) | undefined;
   /** Without an answer or a byte for this long an attempt has failed, ms. */
   timeoutMs?: number;
@@ -41,23 +46,24 @@ export type DownloadEvent =
 const attempts = 8;
 
 /**
- * The file's bytes. Throws a VisionscaleError: `download_failed`, `download_too_large`, `checksum_mismatch` (what came is
- * thrown away), `disk_full`. After an interruption the next call goes on from there.
+ * The file's bytes, which are the caller's to check. Throws a VisionscaleError: `download_failed`, `download_too_large`,
+ * `disk_full`, and what `explain` makes of a refusal. After an interruption the next call goes on from there.
  */
 export async function download(options: DownloadOptions): Promise<Uint8Array> {
-  const { directory, signal, sha256, report } = options;
+  const { directory, signal, report } = options;
   try {
     await makeDirectory(directory);
     const part = await openPartFile(directory, options.url);
     try {
       await using agent = openAgent(options.proxy, options.timeoutMs ?? 30_000);
-      await retry(() => fetchRest(options, part, agent), {
+      const { url, maxBytes } = options;
+      const client = unpaused(agent, maxBytes, () => downloadTooLarge(url, maxBytes));
+      await retry(() => fetchRest(options, part, client), {
         signal,
         attempts,
         onWait: (error, delayMs) => report?.({ kind: 'retrying', reason: errorMessage(error), delayMs }),
       });
       const bytes = await readFile(part.path);
-      verify(bytes, sha256, options.url);
       await part.discard();
       return bytes;
     } catch (error) {
@@ -88,19 +94,13 @@ function openAgent(proxy: ProxySettings, timeoutMs: number): EnvHttpProxyAgent &
   return Object.assign(agent, { [Symbol.asyncDispose]: () => agent.destroy() });
 }
 
-function verify(bytes: Uint8Array, sha256: string | undefined, url: string): void {
-  const found = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 === undefined || found === sha256.toLowerCase()) return;
-  throw checksumMismatch(`what came from ${shownUrl(url)}`, found, sha256);
-}
-
 /** Resolves when the file is whole. Throws `download_failed` (retryable where it may pass), `download_too_large`. */
 async function fetchRest(
   options: DownloadOptions,
   part: PartFile,
   dispatcher: Dispatcher,
 ): Promise<void> {
-  const { url, signal, report } = options;
+  const { url, signal, report, instead } = options;
   const have = await part.size();
   const validator = await part.validator();
   const response = await request(options, dispatcher, {
@@ -112,12 +112,12 @@ async function fetchRest(
   if (!resumed && response.status !== 200) {
     await response.body?.cancel();
     if (response.status === 416) await part.discard();
-    throw refused(url, response.status, have > 0);
+    throw refused(options, response, have > 0);
   }
   if (resumed && !response.headers.get('content-range')?.startsWith(`bytes ${have}-`)) {
     await response.body?.cancel();
     await part.discard();
-    throw downloadFailed(url, 'the server sent another range than requested', { retryable: true });
+    throw downloadFailed(url, 'the server sent another range than requested', { retryable: true, instead });
   }
   const from = resumed ? have : 0;
   const length = Number(response.headers.get('content-length') ?? NaN);
@@ -131,7 +131,7 @@ async function fetchRest(
   let received = from;
   await part.append(counted());
   if (total !== undefined && received !== total)
-    throw downloadFailed(url, 'the connection was cut', { retryable: true });
+    throw downloadFailed(url, 'the connection was cut', { retryable: true, instead });
 
   async function* counted(): AsyncGenerator<Uint8Array> {
     try {
@@ -144,31 +144,33 @@ async function fetchRest(
     } catch (error) {
       if (error instanceof VisionscaleError) throw error;
       signal.throwIfAborted();
-      throw networkError(url, error);
+      throw networkError(options, error);
     }
   }
 }
 
 async function request(
-  { url, signal }: DownloadOptions,
+  options: DownloadOptions,
   dispatcher: Dispatcher,
   headers: Record<string, string>,
 ): Promise<Response> {
-  // fetch refuses addresses with a user in them; sent on to no other host than this.
+  const { url, token, signal } = options;
+  // fetch refuses addresses with a user in them. What authorizes is sent on to no other host than this.
   const address = new URL(url);
   const { username, password } = address;
   const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-  const authorization = `Basic ${Buffer.from(user).toString('base64')}`;
+  const basic = user === ':' ? undefined : `Basic ${Buffer.from(user).toString('base64')}`;
+  const authorization = token === undefined ? basic : `Bearer ${token}`;
   address.username = address.password = '';
   try {
     return await fetch(address, {
-      headers: { ...headers, ...(user !== ':' && { authorization }) },
+      headers: { ...headers, ...(authorization !== undefined && { authorization }) },
       dispatcher,
       signal,
     });
   } catch (error) {
     signal.throwIfAborted();
-    throw networkError(url, error);
+    throw networkError(options, error);
   }
 }
 
@@ -178,19 +180,28 @@ function validatorOf({ headers }: Response): string | undefined {
   return tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? undefined);
 }
 
-function refused(url: string, status: number, ranged: boolean): VisionscaleError {
+function refused(
+  { url, explain, instead }: DownloadOptions,
+  { status, headers, url: last }: Response,
+  ranged: boolean,
+): VisionscaleError {
+  const isOwn = URL.canParse(last) && new URL(last).origin === new URL(url).origin;
+  // The hub's word for why.
+  const explained = isOwn ? explain?.(status, headers.get('x-error-code') ?? undefined) : undefined;
+  if (explained !== undefined) return explained;
   const passes = [408, 425, 429].includes(status) || status >= 500 || (status === 416 && ranged);
-  return downloadFailed(url, `the server answers ${status}`, { retryable: passes });
+  return downloadFailed(url, `the server answers ${status}`, { retryable: passes, instead });
 }
 
 /** fetch wraps what went wrong, sometimes twice. */
-function networkError(url: string, error: unknown): VisionscaleError {
+function networkError({ url, instead }: DownloadOptions, error: unknown): VisionscaleError {
   let root = error;
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  if (root instanceof VisionscaleError) return root;
   const { code = '' } = root as NodeJS.ErrnoException;
   // A certificate will not become another one.
   const retryable = !/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_INVALID/.test(code);
-  return downloadFailed(url, errorMessage(root) || code, { retryable, cause: error });
+  return downloadFailed(url, errorMessage(root) || code, { retryable, instead, cause: error });
 }
 
 // What has been downloaded of a file so far, kept on disk so that a later process can go on; one process at a time owns it.

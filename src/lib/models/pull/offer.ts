@@ -4,9 +4,10 @@ import { noModel } from '../store/chosen.ts';
 import { entryLabel } from '../store/entry.ts';
 import { openModelStore } from '../store/store.ts';
 import type { ProxySettings } from './download.ts';
+import type { HubSettings } from './hub-client.ts';
 
 export interface OfferContext {
-  config: { model: string | undefined; models: string; proxy: ProxySettings };
+  config: { model: string | undefined; models: string; proxy: ProxySettings; hub: HubSettings };
   json: boolean;
   /** The flag --yes. */
   yes: boolean;
@@ -18,7 +19,7 @@ export interface OfferContext {
 
 /**
  * Returns when a model is chosen: by the settings, as the store's active one, or because the person at the terminal (or
- * --yes) agreed to the download. Else throws `no_model`, which names `model pull imagenet`.
+ * --yes) agreed to the download. Else throws `no_model`, which names `model pull squeezenet1_1`.
  */
 export async function ensureModel(context: OfferContext): Promise<void> {
   const { config, signal, say, yes } = context;
@@ -31,7 +32,7 @@ export async function ensureModel(context: OfferContext): Promise<void> {
   if (!agreed) throw noModel(entries);
   // Only now: most runs have a model, and the download brings an HTTP client and protobuf along.
   const { pullShown } = await import('./pull-shown.ts');
-  const { entry } = await pullShown(context, store, {});
+  const { entry } = await pullShown(context, store, 'squeezenet1_1', {});
   say(`installed ${entryLabel(entry)} in ${store.directory}`);
 }
 

@@ -1,12 +1,13 @@
-/** `pullImagenet` with its progress on stderr; the first model of a store becomes its active one. */
+/** `pullModel` with its progress on stderr; the first model of a store becomes its active one. */
 import { VisionscaleError } from '../../base/errors.ts';
 import { formatBytes, Progress } from '../../base/report/progress.ts';
 import type { ModelStore } from '../store/store.ts';
 import type { ProxySettings, DownloadEvent } from './download.ts';
-import { pullImagenet, type PullResult } from './pull.ts';
+import type { HubSettings } from './hub-client.ts';
+import { pullModel, type PullOptions, type PullResult } from './pull.ts';
 
 export interface PullContext {
-  config: { proxy: ProxySettings };
+  config: { proxy: ProxySettings; hub: HubSettings };
   interactive: boolean;
   signal: AbortSignal;
   say: (text: string) => void;
@@ -16,16 +17,18 @@ export interface ShownPull extends PullResult {
   active: boolean;
 }
 
-/** Throws what `pullImagenet` does; `interrupted` when the signal has stopped it. */
+/** Throws what `pullModel` does; `interrupted` when the signal has stopped it. */
 export async function pullShown(
   { config, interactive, signal, say }: PullContext,
   store: ModelStore,
-  options: { from?: string | undefined; sha256?: string | undefined },
+  name: string,
+  options: Pick<PullOptions, 'from' | 'file' | 'sha256'>,
 ): Promise<ShownPull> {
   const report = reporter(interactive, say);
   let pulled: PullResult;
   try {
-    pulled = await pullImagenet(store, { ...options, proxy: config.proxy, signal, report: report.event });
+    const { proxy, hub } = config;
+    pulled = await pullModel(store, name, { ...options, proxy, hub, signal, report: report.event });
   } catch (cause) {
     if (!signal.aborted) throw cause;
     throw new VisionscaleError('interrupted', {

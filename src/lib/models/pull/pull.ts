@@ -1,47 +1,95 @@
-/** Gets SqueezeNet for ImageNet: downloads or reads torchvision's file, checks it, converts it and installs it. */
+/** `model pull`: gets a model by its name in the catalogue, or of the Hugging Face hub, checks it and installs it. */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
+import { nearest } from '../../base/nearest.ts';
 import { packageRoot } from '../../base/package.ts';
 import { readModelFile } from '../format/model-files.ts';
 import { outputOfGraph } from '../format/output-kind.ts';
-import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
 import { maxPthBytes, pthToOnnx } from '../pth/read.ts';
 import { checkInference } from '../store/check.ts';
-import type { ModelEntry, ModelStore, NewManifest } from '../store/store.ts';
+import { parseHubReference } from '../store/hub-reference.ts';
+import type { ModelStore, NewManifest } from '../store/store.ts';
+import { catalogue, type CatalogueModel, inCatalogue, type WeightsFile } from './catalogue.ts';
 import { checksumMismatch, shownUrl } from './download-errors.ts';
-import { download, type DownloadOptions } from './download.ts';
+import { download } from './download.ts';
+import { type HubPull, type HubPullOptions, pullFromHub } from './hub.ts';
 
-export interface PullOptions extends Pick<DownloadOptions, 'proxy' | 'signal' | 'report' | 'timeoutMs'> {
-  /** Another address (http, https) or a file; default: torchvision's, whose checksum is known. */
+export interface PullOptions extends Omit<HubPullOptions, 'name' | 'preprocessing'> {
+  /** Another address (http, https) or a file of the same model; default: its publisher's, whose checksum is known. */
   from?: string | undefined;
-  /** What the file must have; 64 hex digits. */
-  sha256?: string | undefined;
 }
 
-export interface PullResult {
-  entry: ModelEntry;
-  /** Of the .pth file, 64 hex digits. */
-  sha256: string;
-  /** Whether that checksum was known beforehand. */
-  verified: boolean;
+export interface PullResult extends Omit<HubPull, 'commit'> {
+  /** Of the repository on the hub, 40 hex digits. */
+  commit: string | undefined;
 }
 
-/** Throws a VisionscaleError: what `download` does, and `model_unsafe`, `model_invalid`, `model_not_found`. */
-export async function pullImagenet(store: ModelStore, options: PullOptions): Promise<PullResult> {
-  const from = options.from ?? imagenet.url;
-  const expected = options.sha256 ?? (from === imagenet.url ? imagenet.sha256 : undefined);
+/**
+ * Gets a model by its name in the catalogue, or as `hf:<owner>/<repository>[@<revision>]`. Throws a UsageError for another
+ * name, else a VisionscaleError: what `download`, `pullFromHub` and `addModel` do, and `model_unsafe`.
+ */
+export async function pullModel(store: ModelStore, name: string, options: PullOptions): Promise<PullResult> {
+  if (name.startsWith('hf:')) {
+    const reference = parseHubReference(name);
+    if (reference === undefined) throw new UsageError(`${JSON.stringify(name)} names no model of the hub`, howHub);
+    return pullFromHub(store, reference, notFrom(options, name));
+  }
+  const model = inCatalogue(name);
+  if (model === undefined) throw unknown(name);
+  if (model.from.kind === 'pth') return pullWeights(store, model, model.from, options);
+  const { repository, commit, file } = model.from;
+  const hub = { ...notFrom(options, name), file, name: model.name, preprocessing: model.preprocessing };
+  if (options.file !== undefined) throw noFile(name);
+  return { ...(await pullFromHub(store, { repository, revision: commit }, hub)), license: model.license };
+}
+
+const howHub = 'Write hf:<owner>/<repository>, or hf:<owner>/<repository>@<branch, tag or commit>.';
+
+function unknown(name: string): UsageError {
+  const near = nearest(name, catalogue.map((model) => model.name));
+  return new UsageError(
+    `there is no model ${JSON.stringify(name)} to pull${near === undefined ? '' : ` (did you mean ${near}?)`}`,
+    `There are ${catalogue.map((model) => model.name).join(', ')},\n` +
+      'and those of the Hugging Face hub: hf:<owner>/<repository>.\n' +
+      'A model of your own is added from its file: visionscale model add <file.onnx>',
+  );
+}
+
+function noFile(name: string): UsageError {
+  return new UsageError(`--file cannot be used with ${name}`, 'It chooses among the files of a repository: hf:<owner>/<repository>.');
+}
+
+function notFrom(options: PullOptions, name: string): PullOptions {
+  if (options.from === undefined) return options;
+  throw new UsageError(
+    `--from cannot be used with ${name}`,
+    'Files that were downloaded elsewhere, with config.json beside them, are added: visionscale model add <directory>',
+  );
+}
+
+/** A `.pth` file of torchvision: downloaded or read, checked, converted and installed. */
+async function pullWeights(
+  store: ModelStore,
+  model: CatalogueModel,
+  published: WeightsFile,
+  options: PullOptions,
+): Promise<PullResult> {
+  if (options.file !== undefined) throw noFile(model.name);
+  const from = options.from ?? published.url;
+  const earlier = from === published.url ? await earlierDigest(store, model.name, from) : undefined;
+  const expected = options.sha256 ?? earlier ?? (from === published.url ? published.sha256 : undefined);
   const isUrl = isAddress(from);
-  const bytes = isUrl ? await fetched(store, from, expected, options) : await readFrom(from);
+  const bytes = isUrl ? await fetched(store, from, model.name, options) : await readFrom(from);
   const sha256 = createHash('sha256').update(bytes).digest('hex');
-  if (expected !== undefined && sha256 !== expected.toLowerCase())
-    throw checksumMismatch(isUrl ? shownUrl(from) : basename(from), sha256, expected);
+  if (expected !== undefined && !sha256.startsWith(expected.toLowerCase()))
+    throw checksumMismatch(isUrl ? `what came from ${shownUrl(from)}` : basename(from), sha256, expected);
   const weights = pthToOnnx(bytes);
   const labels = await imagenetLabels();
-  const { classes } = await checkInference(weights, imagenetPreprocessing.crop);
+  const { classes } = await checkInference(weights, model.preprocessing.crop);
   if (classes !== labels.length) {
     throw new VisionscaleError(`these weights have ${classes} classes; ImageNet has ${labels.length}`, {
       code: 'labels_mismatch',
@@ -49,13 +97,23 @@ export async function pullImagenet(store: ModelStore, options: PullOptions): Pro
     });
   }
   const source = `${isUrl ? shownUrl(from) : basename(from)} sha256:${sha256}`;
-  const manifest = { name: imagenet.name, version: sha256.slice(0, 8), ...outputOf(weights), source };
+  const manifest = { name: model.name, version: sha256.slice(0, 8), ...outputOf(weights), source };
   const entry = await store.install({
-    manifest: { ...manifest, preprocessing: imagenetPreprocessing },
+    manifest: { ...manifest, preprocessing: model.preprocessing },
     weights,
     labels,
   });
-  return { entry, sha256, verified: expected !== undefined };
+  const verified = expected?.length === 64;
+  return { entry, sha256, verified, warnings: [], commit: undefined, license: model.license };
+}
+
+/** Of the file as it was pulled from this address before: where only its first digits are published, the rest is kept. */
+async function earlierDigest(store: ModelStore, name: string, url: string): Promise<string | undefined> {
+  for (const { name: own, manifest } of await store.list()) {
+    const [address, digest] = manifest?.source?.split(' sha256:') ?? [];
+    if (own === name && address === shownUrl(url) && /^[0-9a-f]{64}$/.test(digest ?? '')) return digest;
+  }
+  return undefined;
 }
 
 /** Throws a UsageError for an address that is none; it may hold a password, and is not repeated. */
@@ -89,12 +147,13 @@ function outputOf(weights: Uint8Array): Pick<NewManifest, 'output' | 'outputReas
 async function fetched(
   store: ModelStore,
   url: string,
-  sha256: string | undefined,
+  name: string,
   { proxy, signal, report, timeoutMs }: PullOptions,
 ): Promise<Uint8Array> {
   const directory = join(store.directory, '.downloads');
   const timeout = timeoutMs === undefined ? {} : { timeoutMs };
-  return download({ url, directory, maxBytes: maxPthBytes, proxy, signal, sha256, report, ...timeout });
+  const instead = `name it: visionscale model pull ${name} --from <file>`;
+  return download({ url, directory, maxBytes: maxPthBytes, proxy, signal, report, instead, ...timeout });
 }
 
 async function readFrom(from: string): Promise<Uint8Array> {
@@ -116,14 +175,6 @@ function pathOf(address: string): string {
     );
   }
 }
-
-/** SqueezeNet 1.1 trained on ImageNet, as torchvision publishes it: where it is, what it must be, and its labels. */
-const imagenet = {
-  /** What the model is called in the store. */
-  name: 'squeezenet1_1',
-  url: 'https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth',
-  sha256: 'b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b',
-} as const;
 
 /** The 1000 categories in the order of the outputs; the weights file has none. */
 async function imagenetLabels(): Promise<string[]> {

@@ -1,7 +1,4 @@
-/** Ranges of tensors, found by running the network, and from them int8: scales, zero points and the rounded numbers. */
-import { invalidModel } from '../format/model-files.ts';
-import { floatValue, makeNode, type OnnxModel } from '../onnx/graph.ts';
-import { serializeOnnx } from '../onnx/onnx.ts';
+/** What tensors become in int8: scales, zero points and the rounded numbers. */
 
 /** What uint8 stands for: real = (stored − zeroPoint) · scale. */
 export interface Affine {
@@ -59,6 +56,31 @@ export function quantizeWeights(
   return { data: quantized, scales };
 }
 
+/**
+ * What rounding the weights takes from each output channel where every input channel has its mean: added to the bias, the
+ * channel's mean over many images stays where it was. `means` has one value for each channel of the input.
+ */
+export function roundingShift(
+  weights: Float32Array,
+  { data, scales }: QuantizedWeights,
+  dims: readonly number[],
+  axis: 0 | 1,
+  means: Float32Array,
+  groups: number,
+): Float32Array {
+  const [rows, columns] = [dims[0]!, dims[1]!];
+  const inner = dims.slice(2).reduce((a, b) => a * b, 1);
+  const shift = new Float32Array(scales.length);
+  for (let i = 0; i < weights.length; i++) {
+    const row = Math.floor(i / (inner * columns));
+    const column = Math.floor(i / inner) % columns;
+    const [to, from] = axis === 0 ? [row, column] : [column, row];
+    const first = axis === 0 ? Math.floor((row * groups) / rows) * columns : 0;
+    shift[to]! += (weights[i]! - data[i]! * scales[to]!) * means[first + from]!;
+  }
+  return shift;
+}
+
 /** In units of input scale times weight scale, in which the runtime adds. */
 export function quantizeBias(
   bias: Float32Array,
@@ -78,62 +100,4 @@ function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   if (value - floor !== 0.5) return Math.round(value);
   return floor % 2 === 0 ? floor : floor + 1;
-}
-
-/** One range for each group, over all of `inputs` (each an image of 3×`side`×`side`, NCHW). Throws `model_invalid`. */
-export async function calibrate(
-  model: OnnxModel,
-  groups: readonly string[][],
-  side: number,
-  inputs: AsyncIterable<Float32Array>,
-): Promise<Range[]> {
-  const { InferenceSession, Tensor } = await import('onnxruntime-node');
-  const session = await InferenceSession.create(serializeOnnx(observed(model, groups)), {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    logSeverityLevel: 4,
-  });
-  try {
-    const ranges = groups.map(() => ({ min: Infinity, max: -Infinity }));
-    const fetches = groups.flatMap((group, g) => group.flatMap((_, i) => [`min:${g}:${i}`, `max:${g}:${i}`]));
-    for await (const input of inputs) {
-      const image = new Tensor('float32', input, [1, 3, side, side]);
-      const found = await session.run({ [session.inputNames[0]!]: image }, fetches);
-      for (const name of fetches) {
-        const [kind, group] = name.split(':');
-        const range = ranges[Number(group)]!;
-        const value = (found[name]!.data as Float32Array)[0]!;
-        if (!Number.isFinite(value)) {
-          throw invalidModel('the model computes values that are not numbers', {
-            hint: 'Its weights are damaged or need another preprocessing than its model.json says.',
-          });
-        }
-        if (kind === 'min') range.min = Math.min(range.min, value);
-        else range.max = Math.max(range.max, value);
-      }
-    }
-    return ranges;
-  } finally {
-    await session.release();
-  }
-}
-
-/** A copy of the model that also gives the least and the greatest value of every tensor of the groups. */
-function observed(model: OnnxModel, groups: readonly string[][]): OnnxModel {
-  const { graph } = model;
-  const node = [...graph.node];
-  const output = [...graph.output];
-  for (const [g, group] of groups.entries()) {
-    for (const [i, tensor] of group.entries()) {
-      for (const [kind, opType] of [
-        ['min', 'ReduceMin'],
-        ['max', 'ReduceMax'],
-      ] as const) {
-        const name = `${kind}:${g}:${i}`;
-        node.push(makeNode(opType, [tensor], [name], { keepdims: 0 }));
-        output.push(floatValue(name, []));
-      }
-    }
-  }
-  return { ...model, graph: { ...graph, node, output } };
 }

@@ -8,12 +8,14 @@ import { invalidModel } from '../format/model-files.ts';
 import type { LoadedModel } from '../format/model.ts';
 import { openImagesApart } from '../images/apart.ts';
 import type { ImageLimits } from '../images/limits.ts';
-import { type OnnxModel } from '../onnx/graph.ts';
 import { parseOnnx, serializeOnnx } from '../onnx/onnx.ts';
+import { calibrate } from './calibrate.ts';
 import { compareAnswers, compareSpeed, type ParentComparison, type Speed } from './compare.ts';
+import { foldGraph } from './fold.ts';
 import { listImages, openInputs, spread, type Input } from './images.ts';
-import { calibrate, activationParameters, type Affine } from './parameters.ts';
-import { planQuantization, type QuantizationPlan, rewriteQuantized } from './rewrite.ts';
+import { activationParameters, type Affine } from './parameters.ts';
+import { planQuantization, refuseComposed } from './plan.ts';
+import { rewriteQuantized } from './rewrite.ts';
 
 export interface QuantizeOptions {
   /** A directory of images like those to be classified. Half of them (at most 200) calibrate, the others compare. */
@@ -58,7 +60,14 @@ export async function quantize(
   // The parent is opened in this very process.
   await tryModel({ weights: model.weights, engines: ['onnx'], side, inputs: 'two' });
   await using parent = await engines.onnx.open(model.weights, { side });
-  const { graph, plan } = readPlan(model.weights);
+  checkQuantizable(model.weights);
+  const graph = await foldGraph(model.weights);
+  const plan = planQuantization(graph.graph);
+  if (plan.weighted.length === 0) {
+    throw invalidModel('the model has no convolution or matrix product with constant float32 weights', {
+      hint: 'It has nothing to quantise.',
+    });
+  }
   const { calibration, comparison, labelled } = await chooseImages(model, options, signal);
   const rejected: Rejection[] = [];
   await using looking = openImagesApart(options.limits);
@@ -80,15 +89,11 @@ export async function quantize(
     }
   }
 
-  let calibrated = 0;
   let sample: Float32Array | undefined;
-  async function* counted(): AsyncGenerator<Float32Array> {
-    for await (const { input } of inputs('calibrating', calibration)) {
-      calibrated++;
-      yield (sample = input);
-    }
+  async function* calibrating(): AsyncGenerator<Float32Array> {
+    for await (const { input } of inputs('calibrating', calibration)) yield (sample = input);
   }
-  const ranges = await calibrate(graph, plan.groups, side, counted());
+  const { ranges, means, images: calibrated } = await calibrate(graph, plan, side, calibrating());
   if (sample === undefined) throw new UsageError(`none of the files in ${options.images} is an image`);
   const activations = new Map<string, Affine>();
   for (const [i, group] of plan.groups.entries()) {
@@ -96,7 +101,7 @@ export async function quantize(
   }
   const reduceRange = options.reduceRange ?? (await needsReducedRange());
   const weights = serializeOnnx(
-    rewriteQuantized(graph, { weighted: plan.weighted, activations, reduceRange }),
+    rewriteQuantized(graph, { weighted: plan.weighted, activations, means, reduceRange }),
   );
 
   await using quantized = await engines.onnx.open(weights, { side });
@@ -117,24 +122,19 @@ export async function quantize(
   return result;
 }
 
-function readPlan(weights: Uint8Array): { graph: OnnxModel; plan: QuantizationPlan } {
-  const graph = parseOnnx(weights);
-  const opset = graph.opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 0;
+/** Throws `model_invalid`. */
+function checkQuantizable(weights: Uint8Array): void {
+  const { graph, opsetImport } = parseOnnx(weights);
+  const opset = opsetImport.find(({ domain }) => !domain || domain === 'ai.onnx')?.version ?? 0;
   if (opset < 13) {
     throw invalidModel(`the model is of opset ${opset}; scales per channel need opset 13`, {
       hint: 'Export it again with opset 13 or later.',
     });
   }
-  const plan = planQuantization(graph.graph);
-  if (graph.graph.node.some(({ opType }) => opType === 'DequantizeLinear' || opType === 'QuantizeLinear')) {
+  if (graph.node.some(({ opType }) => opType === 'DequantizeLinear' || opType === 'QuantizeLinear')) {
     throw invalidModel('the model is quantised already', { hint: 'Use the model it was made from.' });
   }
-  if (plan.weighted.length === 0) {
-    throw invalidModel('the model has no convolution or matrix product with constant float32 weights', {
-      hint: 'It has nothing to quantise.',
-    });
-  }
-  return { graph, plan };
+  refuseComposed(graph);
 }
 
 interface ChosenImages {

@@ -1,13 +1,15 @@
-/** Decides which parts of a graph compute in int8, and writes it again with int8 weights and QuantizeLinear/DequantizeLinear pairs. */
-import { makeNode, tensorType, type OnnxModel, type OnnxNode, type OnnxTensor, intAttribute, type OnnxGraph } from '../onnx/graph.ts';
-import { isNoveltyNode } from '../onnx/novelty.ts';
+/** Writes a graph again with int8 weights and QuantizeLinear/DequantizeLinear pairs. */
+import { intAttribute, makeNode, tensorType, type OnnxModel, type OnnxNode, type OnnxTensor } from '../onnx/graph.ts';
 import { rawTensor, tensorToFloats } from '../onnx/tensors.ts';
-import { type Affine, leastWeightScale, quantizeBias, quantizeWeights } from './parameters.ts';
+import { type Affine, leastWeightScale, quantizeBias, quantizeWeights, roundingShift } from './parameters.ts';
+import type { WeightedNode } from './plan.ts';
 
 export interface Rewrite {
   weighted: readonly WeightedNode[];
   /** How each of the planned tensors becomes uint8. */
   activations: ReadonlyMap<string, Affine>;
+  /** What is added to the sums of a layer with a bias, beside it: see `roundingShift`. */
+  means: ReadonlyMap<string, Float32Array>;
   /** Weights of 7 bits. */
   reduceRange: boolean;
 }
@@ -18,7 +20,7 @@ export interface Rewrite {
  */
 export function rewriteQuantized(
   model: OnnxModel,
-  { weighted, activations, reduceRange }: Rewrite,
+  { weighted, activations, means, reduceRange }: Rewrite,
 ): OnnxModel {
   const { graph } = model;
   const floats = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
@@ -52,25 +54,33 @@ export function rewriteQuantized(
     return result;
   };
 
+  /** Zeros where the node could have one; undefined for operators without. */
+  const biasOf = ({ opType, input }: OnnxNode, channels: number): Float32Array | undefined => {
+    if (input[2]) return tensorToFloats(floats.get(input[2])!);
+    return opType === 'MatMul' ? undefined : new Float32Array(channels);
+  };
+
   /** A copy of the node that reads its weights from int8 and its bias from int32. */
   const withIntegers = ({ node, axis }: WeightedNode, nodes: OnnxNode[]): OnnxNode => {
-    const [input = '', weightName = '', biasName = ''] = node.input;
+    const [input = '', weightName = ''] = node.input;
     const weight = floats.get(weightName)!;
     const inputScale = activations.get(input)!.scale;
-    const bias = biasName === '' ? undefined : tensorToFloats(floats.get(biasName)!);
-    const least = (channel: number) => (bias ? leastWeightScale(bias[channel] ?? 0, inputScale) : 0);
+    const values = tensorToFloats(weight);
+    const bias = biasOf(node, weight.dims[axis]!);
     const { data, scales } = quantizeWeights(
-      tensorToFloats(weight),
+      values,
       weight.dims,
       axis,
-      reduceRange ? 64 : 127,
-      least,
+      reduceRange && !isDepthwise(node, weight.dims) ? 64 : 127,
+      (channel) => (bias ? leastWeightScale(bias[channel]!, inputScale) : 0),
     );
     const base = node.output[0]!;
     const integers = rawTensor(unique(`${base}_weight`), weight.dims, tensorType.int8, data);
     const inputs = [input, dequantize(`${base}_weight`, integers, scales, [scales.length], nodes, axis)];
     if (bias !== undefined) {
-      const rounded = quantizeBias(bias, inputScale, scales);
+      const groups = intAttribute(node, 'group', 1);
+      const shift = roundingShift(values, { data, scales }, weight.dims, axis, means.get(input)!, groups);
+      const rounded = quantizeBias(bias.map((value, channel) => value + shift[channel]!), inputScale, scales);
       const tensor = rawTensor(unique(`${base}_bias`), [bias.length], tensorType.int32, rounded.data);
       inputs.push(dequantize(`${base}_bias`, tensor, rounded.scales, [bias.length], nodes, 0));
     }
@@ -137,79 +147,7 @@ function uniqueNames({ graph }: OnnxModel): (wanted: string) => string {
   };
 }
 
-// Decides which parts of a graph compute in int8: convolutions, matrix products and what joins them.
-
-/** A node whose constant weights become int8. */
-interface WeightedNode {
-  node: OnnxNode;
-  /** The dimension of the weights that counts the output channels. */
-  axis: 0 | 1;
-}
-
-export interface QuantizationPlan {
-  weighted: WeightedNode[];
-  /** Tensors that become uint8, in groups that share one range. The first of a group comes first in the graph. */
-  groups: string[][];
-}
-
-/** These hand their values on: in and out must have one range. */
-const passing = new Set(['MaxPool', 'Concat', 'Flatten', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze']);
-/** Bounds that quantisation draws by itself: the runtime drops them before a QuantizeLinear. */
-const bounding = new Set(['Relu', 'Clip']);
-
-export function planQuantization(graph: OnnxGraph): QuantizationPlan {
-  const constants = new Map(graph.initializer.map((tensor) => [tensor.name ?? '', tensor]));
-  const isFloat = (name: string) => constants.get(name)?.dataType === tensorType.float32;
-  const outputs = new Set(graph.output.map(({ name }) => name ?? ''));
-  const readers = readersOf(graph);
-  const groupOf = new Map<string, Set<string>>();
-  const add = (name: string) => {
-    if (!groupOf.has(name) && !outputs.has(name)) groupOf.set(name, new Set([name]));
-  };
-  const join = (names: readonly string[]) => {
-    const joined = new Set(names.flatMap((name) => [...(groupOf.get(name) ?? [])]));
-    for (const name of joined) groupOf.set(name, joined);
-  };
-  /** What a node gives, behind the ReLU that follows it. */
-  const end = (node: OnnxNode): string => {
-    const [next, ...others] = readers.get(node.output[0]!) ?? [];
-    const bounded = next !== undefined && others.length === 0 && bounding.has(next.opType ?? '');
-    return bounded && !outputs.has(node.output[0]!) ? next.output[0]! : node.output[0]!;
-  };
-
-  const weighted: WeightedNode[] = [];
-  for (const node of graph.node) {
-    if (node.domain || isNoveltyNode(node)) continue;
-    const inputs = node.input.filter((name) => name !== '' && !constants.has(name));
-    const axis = weightAxis(node);
-    if (axis !== undefined && isFloat(node.input[1] ?? '') && (!node.input[2] || isFloat(node.input[2]))) {
-      weighted.push({ node, axis });
-      add(node.input[0]!);
-      add(end(node));
-    } else if (passing.has(node.opType ?? '') && inputs.every((name) => groupOf.has(name))) {
-      add(node.output[0]!);
-      if (groupOf.has(node.output[0]!)) join([...inputs, node.output[0]!]);
-    } else if (node.opType === 'Add' && inputs.length === 2 && inputs.every((name) => groupOf.has(name))) {
-      add(end(node));
-    }
-  }
-  return { weighted, groups: [...new Set(groupOf.values())].map((group) => [...group]) };
-}
-
-function readersOf(graph: OnnxGraph): Map<string, OnnxNode[]> {
-  const readers = new Map<string, OnnxNode[]>();
-  for (const node of graph.node) {
-    for (const name of node.input) readers.set(name, [...(readers.get(name) ?? []), node]);
-  }
-  return readers;
-}
-
-/** Where a node's weights count its output channels; undefined for nodes that are not to be quantised. */
-function weightAxis(node: OnnxNode): 0 | 1 | undefined {
-  if (node.opType === 'Conv') return 0;
-  if (node.opType !== 'Gemm' || intAttribute(node, 'transA', 0) !== 0) return undefined;
-  const scaled = node.attribute.some(
-    ({ name, f }) => (name === 'alpha' || name === 'beta') && (f ?? 1) !== 1,
-  );
-  return scaled ? undefined : intAttribute(node, 'transB', 0) === 1 ? 0 : 1;
+/** One channel each: the runtime adds these products in 32 bits on every processor. */
+function isDepthwise(node: OnnxNode, [channels, each]: readonly number[]): boolean {
+  return each === 1 && channels === intAttribute(node, 'group', 1) && channels > 1;
 }

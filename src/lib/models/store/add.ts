@@ -1,4 +1,4 @@
-/** Adds a model to the store: an ONNX file, a model directory or the .pth of a SqueezeNet 1.1, checked before it is in. */
+/** Adds a model to the store: an ONNX file, a model directory or the .pth of a SqueezeNet, checked before it is in. */
 import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
@@ -35,6 +35,8 @@ export interface AddModelOptions {
   preset?: Preset;
   /** By default what a test inference shows. */
   output?: ModelOutput;
+  /** Where it came from; by default the file's name. */
+  source?: string;
 }
 
 export interface AddResult {
@@ -85,9 +87,9 @@ export async function addModel(store: ModelStore, path: string, options: AddMode
     preprocessing,
     output,
     outputReason: reason,
-    source: isState
+    source: options.source ?? (isState
       ? `${basename(file)} sha256:${createHash('sha256').update(bytes).digest('hex')}`
-      : basename(file),
+      : basename(file)),
   };
   const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : weights;
   const entry = await store.install({ manifest, weights: installed, labels });
@@ -219,6 +221,6 @@ function stem(file: string): string {
 function noSuchModel(path: string): VisionscaleError {
   return new VisionscaleError(`there is no model at ${path}`, {
     code: 'model_not_found',
-    hint: 'Give an .onnx file, a directory with model.onnx and labels.txt, or a .pth file of squeezenet1_1.',
+    hint: 'Give an .onnx file, a directory with model.onnx and labels.txt, or a .pth file of squeezenet1_1 or squeezenet1_0.',
   });
 }

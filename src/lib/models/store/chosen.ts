@@ -11,7 +11,7 @@ export function noModel(entries: readonly ModelEntry[]): VisionscaleError {
   const whole = entries.filter(({ fault }) => fault === undefined);
   const own = whole.find(({ bundled }) => !bundled);
   const bundled = whole.find((entry) => entry.bundled);
-  const get = 'et the ImageNet model (5 MB): visionscale model pull imagenet';
+  const get = 'et the ImageNet model (5 MB): visionscale model pull squeezenet1_1';
   const choose =
     own === undefined
       ? [`G${get}`]

@@ -5,6 +5,7 @@ import { errorMessage, UsageError } from '../../base/errors.ts';
 import { packageRoot } from '../../base/package.ts';
 import { parseManifest, type Manifest } from '../format/manifest.ts';
 import { readModelText } from '../format/model-files.ts';
+import { type HubReference, parseHubReference } from './hub-reference.ts';
 
 export interface ModelEntry {
   name: string;
@@ -103,13 +104,16 @@ export function checkModelName(text: string, what: 'name' | 'version'): string {
 export type Reference =
   | { kind: 'path'; path: string }
   | { kind: 'digest'; prefix: string }
+  | { kind: 'hub'; reference: HubReference }
   | { kind: 'name'; name: string; version?: string };
 
 /**
- * What a person may mean by a model. With a separator or `.onnx` it is a path; `sha256:…` (6 digits or more) is a digest;
- * a word may be a name or the first digits of a digest, in this order, which only the store can tell.
+ * What a person may mean by a model. `hf:<owner>/<repository>` is one that was pulled from the hub; with a separator or
+ * `.onnx` it is a path; `sha256:…` (6 digits or more) is a digest; a word may be a name or the first digits of a digest, in this order, which only the store can tell.
  */
 export function parseReference(text: string): Reference {
+  const hub = parseHubReference(text);
+  if (hub !== undefined) return { kind: 'hub', reference: hub };
   if (/[\\/]/.test(text) || /\.onnx$/i.test(text) || text === '.' || text === '..')
     return { kind: 'path', path: text };
   const digest = /^sha256:([0-9a-f]{6,64})$/.exec(text);

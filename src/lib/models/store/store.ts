@@ -6,6 +6,7 @@ import { VisionscaleError } from '../../base/errors.ts';
 import { explainedDiskError, replaceFile } from '../../base/files/disk.ts';
 import { makeDirectory, requireRoom } from '../../base/files/make-directory.ts';
 import { bundledDirectory, bundledModels, entryLabel, readEntry, type ModelEntry, isModelName, parseReference } from './entry.ts';
+import { comesFrom } from './hub-reference.ts';
 import { installModel, sweep, type NewModel } from './install.ts';
 
 export type { ModelEntry } from './entry.ts';
@@ -17,7 +18,8 @@ export interface ModelStore {
   list(): Promise<ModelEntry[]>;
   /**
    * The model that is meant: a path (with a separator or `.onnx`), a name (its active version, else the newest),
-   * `name@version`, or the start of a digest (6 hex digits or more). Throws `model_not_found`, `model_ambiguous`.
+   * `name@version`, what was pulled (`hf:<owner>/<repository>`), or the start of a digest (6 hex digits or more). Throws
+   * `model_not_found`, `model_ambiguous`.
    */
   resolve(reference: string): Promise<ResolvedModel>;
   /** Like `resolve`, for a model of the store only. */
@@ -84,18 +86,23 @@ class DirectoryStore implements ModelStore {
   async #lookUp(reference: string): Promise<ModelEntry | undefined> {
     const parsed = parseReference(reference);
     const entries = await this.list();
+    if (parsed.kind === 'hub')
+      return this.#activeOrFirst(entries.filter((e) => comesFrom(e.manifest?.source, parsed.reference)));
     if (parsed.kind === 'name') {
       const { name, version } = parsed;
       const named = entries.filter(
         (e) => e.name === name && (version === undefined || e.version === version),
       );
-      const chosen = await this.#activeReference();
-      const active = named.find((e) => e.name === chosen?.name && e.version === chosen.version);
-      if (named.length > 0) return active ?? named[0];
+      if (named.length > 0) return this.#activeOrFirst(named);
       if (version !== undefined || !/^[0-9a-f]{6,64}$/.test(name)) return undefined;
       return oneWithDigest(entries, `sha256:${name}`);
     }
     return parsed.kind === 'digest' ? oneWithDigest(entries, parsed.prefix) : undefined;
+  }
+
+  async #activeOrFirst(entries: readonly ModelEntry[]): Promise<ModelEntry | undefined> {
+    const chosen = await this.#activeReference();
+    return entries.find((e) => e.name === chosen?.name && e.version === chosen.version) ?? entries[0];
   }
 
   async prepare(bytes: number): Promise<void> {
@@ -226,11 +233,21 @@ function oneWithDigest(entries: readonly ModelEntry[], prefix: string): ModelEnt
 
 function notFound(reference: string, entries: readonly ModelEntry[]): VisionscaleError {
   const names = entries.slice(0, 10).map(entryLabel).join(', ');
+  const parsed = parseReference(reference);
+  if (parsed.kind === 'hub') {
+    const { repository } = parsed.reference;
+    const others = entries.filter((e) => comesFrom(e.manifest?.source, { repository, revision: undefined }));
+    const there = others.length === 0 ? '' : `Of hf:${repository} there is ${others.map(entryLabel).join(', ')}.\n`;
+    return new VisionscaleError(`${reference} has not been pulled`, {
+      code: 'model_not_found',
+      hint: `${there}Get it: visionscale model pull ${reference}`,
+    });
+  }
   return new VisionscaleError(`there is no model ${JSON.stringify(reference)}`, {
     code: 'model_not_found',
     hint:
       names === ''
-        ? 'The store is empty. Get the ImageNet model: visionscale model pull imagenet'
+        ? 'The store is empty. Get the ImageNet model: visionscale model pull squeezenet1_1'
         : `There are: ${names}. For a file, give its path: ./model.onnx`,
   });
 }

@@ -18,7 +18,11 @@ import { readCertificate, renewCertificate, secureContext, type ServerCertificat
 import type { App, ServeDeps, ServeOptions, SharedByRoutes } from './context.ts';
 import { Feed, Waiters } from './listeners.ts';
 import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
+import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { imageRoutes, originalRoute } from './routes/images.ts';
+import { overviewRoutes } from './routes/overview.ts';
+import { pageRoutes } from './routes/page.ts';
+import { pictureRoutes } from './routes/pictures.ts';
 import { resultRoutes } from './routes/results.ts';
 import { describeApi, systemRoutes } from './routes/system.ts';
 
@@ -71,8 +75,11 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   });
   await describeApi(app, options.version);
   imageRoutes(app, shared);
-  originalRoute(app, shared);
+  originalRoute(app, shared, pageRoutes(app));
   resultRoutes(app, shared);
+  overviewRoutes(app, shared);
+  pictureRoutes(app, shared);
+  deadLetterRoutes(app, shared);
   systemRoutes(app, shared);
   await app.ready();
   const renewing =

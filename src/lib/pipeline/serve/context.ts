@@ -69,7 +69,7 @@ export interface ServeDeps {
   topic: Topic;
   producer: Producer;
   store: ObjectStore;
-  looking: Pick<ImagesApart, 'header'>;
+  looking: Pick<ImagesApart, 'header' | 'thumbnail'>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */

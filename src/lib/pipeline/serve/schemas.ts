@@ -74,6 +74,7 @@ const filters = {
 
 export const resultsQuery = z.strictObject({
   ...filters,
+  key: text(1024).optional().describe('The image key.'),
   since: moment.optional().describe('Processed then or later: 15m, 2h, 7d ago, or ISO 8601.'),
   until: moment.optional().describe('Processed before then.'),
   below: z.coerce.number().min(0).max(101).optional().describe('Confidence below this, in percent.'),
@@ -173,6 +174,161 @@ export const bins = z
     rules: z.unknown(),
   })
   .meta({ id: 'Bins' });
+
+export const rights = z
+  .object({
+    tokens: z.boolean().describe('Whether the server asks for tokens.'),
+    token: nullableText.describe('The name of yours.'),
+    may: z.object({
+      read: z.boolean(),
+      write: z.boolean().describe('Send images.'),
+      operate: z.boolean().describe('Act on dead letters.'),
+    }),
+  })
+  .meta({ id: 'Rights' });
+
+const time = z.date().or(z.string()).describe('ISO 8601.');
+const server = z.object({ reachable: z.boolean(), reason: nullableText });
+const consumer = z.looseObject({
+  owner: z.string().describe('host:pid.'),
+  hostname: z.string(),
+  state: z.string(),
+  detail: nullableText,
+  since: time,
+  model: nullableText,
+  engine: nullableText,
+  imagesLastMinute: z.number().int(),
+  live: z.boolean(),
+});
+const partition = z.looseObject({
+  partition: z.number().int(),
+  lag: z.number().int().nullable(),
+  owner: nullableText,
+  hostname: nullableText,
+  state: z.string(),
+  since: time.nullable(),
+  detail: nullableText,
+});
+
+/** Loose: `visionscale status --json` has more. */
+export const status = z
+  .looseObject({
+    pipeline: z.string(),
+    topic: z.string(),
+    images: z.number().int(),
+    produced: z.number().int(),
+    predictions: z.number().int(),
+    deadLetters: z.number().int(),
+    deadLettersByCode: z.record(z.string(), z.number().int()),
+    partitions: z.array(partition),
+    consumers: z.array(consumer),
+    silent: z.array(consumer).describe('That hang, or ended without a word within the last hour.'),
+    model: z.object({ active: nullableText, digest: nullableText, disagreement: z.boolean() }).loose(),
+    bins: z.object({ version: z.number().int(), source: z.string() }).nullable(),
+    problems: z.array(z.string()),
+    servers: z.object({ database: server, topic: server, store: server.nullable() }),
+    time,
+    lastPrediction: time.nullable(),
+    verdict: z.looseObject({ ok: z.boolean(), text: z.string() }).describe('What to do first.'),
+  })
+  .meta({ id: 'Status' });
+
+export const activityQuery = z.strictObject({
+  window: z
+    .enum(['15m', '24h'])
+    .default('15m')
+    .describe('The last 15 minutes in spans of 5 s, or the last day of 5 min.'),
+});
+
+export const activity = z
+  .object({
+    seconds: z.number().int().describe('Length of a span.'),
+    points: z.array(
+      z.object({
+        at: z.number().describe('When the span began, in seconds since 1970.'),
+        came: z
+          .number()
+          .nullable()
+          .describe('Messages that came into the topic; null if nobody looked then.'),
+        done: z.number().int(),
+        failed: z.number().int().describe('Dead letters.'),
+        late: z.number().int().describe('Results beyond the deadline.'),
+        latencyP50: z.number().nullable().describe('From capture to row, in milliseconds.'),
+        latencyP99: z.number().nullable(),
+        workP50: z
+          .number()
+          .nullable()
+          .describe('Fetching and classifying alone; the rest of the latency is waiting.'),
+      }),
+    ),
+  })
+  .meta({ id: 'Activity' });
+
+export const binCounts = z
+  .object({
+    minutes: z.number().int(),
+    bins: z.array(z.object({ bin: nullableText, reason: nullableText, results: z.number().int() })),
+  })
+  .meta({ id: 'BinCounts' });
+
+export const binary = z.string().meta({ format: 'binary' });
+
+/** Only these, so that what is kept of them is bounded. */
+const pictureSides = ['192', '1024'] as const;
+
+export const pictureQuery = z.strictObject({
+  key: text(1024).describe('The image key.'),
+  side: z
+    .enum(pictureSides)
+    .default('192')
+    .transform(Number)
+    .describe('Side of the square that the picture fits into, in pixels.'),
+});
+
+export const lettersQuery = z.strictObject({
+  code: text(100).optional().describe('The error code.'),
+  state: z.enum(['open', 'resolved', 'dropped', 'all']).default('open'),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  before: z.coerce.number().int().positive().optional().describe('`next` of the previous page.'),
+});
+
+const letter = z.object({
+  id: z.number().int(),
+  state: z.enum(['open', 'resolved', 'dropped']),
+  stage: z.string(),
+  code: z.string(),
+  message: z.string(),
+  imageKey: nullableText,
+  requestId: z.string(),
+  topic: z.string(),
+  partition: z.number().int(),
+  offset: z.number().int(),
+  attempts: z.number().int(),
+  hostname: z.string(),
+  firstAt: time,
+  lastAt: time,
+  retrySentAt: time.nullable(),
+  closedAt: time.nullable(),
+});
+
+export const letterPage = z
+  .object({
+    letters: z.array(letter),
+    open: z.record(z.string(), z.number().int()).describe('Open ones by code.'),
+    next: z.number().int().nullable(),
+  })
+  .meta({ id: 'DeadLetterPage' });
+
+export const letterIds = z.strictObject({
+  ids: z.array(z.int().positive()).min(1).max(1000).describe('Of dead letters.'),
+});
+
+export const retried = z.object({
+  retried: z.number().int(),
+  refused: z.number().int().describe('Whose message is larger than what the topic takes.'),
+});
+
+export const dropped = z.object({ dropped: z.number().int() });
 
 export const health = z.object({ status: z.literal('ok') });
 

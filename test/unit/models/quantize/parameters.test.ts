@@ -5,6 +5,7 @@ import {
   leastWeightScale,
   quantizeBias,
   quantizeWeights,
+  roundingShift,
 } from '../../../../src/lib/models/quantize/parameters.ts';
 
 describe('activations as uint8', () => {
@@ -66,5 +67,23 @@ describe('weights as int8', () => {
     const { scales } = quantizeWeights(Float32Array.of(1e-12), [1, 1], 0, 127, least);
     const { data, scales: products } = quantizeBias(bias, inputScale, scales);
     expect(data[0]! * products[0]!).toBeCloseTo(5, 5);
+  });
+});
+
+describe('what rounding takes from a sum', () => {
+  const shift = (dims: number[], axis: 0 | 1, groups: number, means: number[]) => {
+    const weights = Float32Array.of(127, 0.4, 1, 127, 127, 0.25, 2, 127).subarray(0, dims.reduce((a, b) => a * b, 1));
+    const made = quantizeWeights(weights, dims, axis, 127, () => 0);
+    return [...roundingShift(weights, made, dims, axis, Float32Array.from(means), groups)];
+  };
+
+  it('is the lost weight times the mean of its channel', () => {
+    expect(shift([2, 2], 0, 1, [1, 10])).toEqual([Math.fround(0.4) * 10, 0].map(Math.fround));
+    expect(shift([2, 2], 1, 1, [10, 1])).toEqual([0, Math.fround(0.4) * 10].map(Math.fround));
+  });
+
+  it('finds a channel’s mean in its group, for all positions of the kernel', () => {
+    expect(shift([2, 1, 1, 2], 0, 2, [10, 1000])).toEqual([Math.fround(0.4) * 10, 0].map(Math.fround));
+    expect(shift([2, 1, 2, 2], 0, 2, [10, 1000])).toEqual([4, 250].map(Math.fround));
   });
 });

@@ -193,3 +193,32 @@ describeWith('test data', 'SqueezeNet in int8', (root) => {
     expect(made.weights.length).toBeLessThan(model.weights.length / 3);
   });
 });
+
+describeWith('test data', 'EfficientNet-Lite0 in int8', (root) => {
+  itThorough('agrees with its parent, with weights of 8 bits and of 7, and is smaller', async () => {
+    const { model: squeezenet, photographs } = testData(root);
+    const { info } = await loadModel(squeezenet);
+    const to = join(directory, 'lite0');
+    await mkdir(to);
+    await copyFile(
+      join(root, 'models/efficientnet-lite0-imagenet/efficientnet_lite0.onnx'),
+      join(to, 'model.onnx'),
+    );
+    await writeFile(join(to, 'labels.txt'), info.labels.join('\n'));
+    const preprocessing = {
+      ...{ resize: 256, crop: 224, interpolation: 'bicubic' },
+      ...{ mean: [127 / 255, 127 / 255, 127 / 255], std: [128 / 255, 128 / 255, 128 / 255] },
+    };
+    await writeFile(join(to, 'model.json'), JSON.stringify({ name: 'lite0', version: '1', preprocessing }));
+    const model = await loadModel(to);
+    for (const reduceRange of [false, true]) {
+      const options = { ...common, images: photographs, limit: 100, reduceRange };
+      const made = await quantize(model, options, () => undefined, never);
+      expect([made.calibrated, made.comparison.images]).toEqual([50, 50]);
+      // Weights of 8 bits overflow without VNNI: see needsReducedRange.
+      if (reduceRange || !(await needsReducedRange()))
+        expect(made.comparison.agreement).toBeGreaterThanOrEqual(0.9);
+      expect(made.weights.length).toBeLessThan(model.weights.length / 3);
+    }
+  }, 120_000);
+});

@@ -2,12 +2,18 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import type { TokenHash } from '../../../config/http.ts';
+import { type TokenHash, type TokenRole, tokenRoles } from '../../../config/http.ts';
 import { Problem } from '../problem.ts';
 import { network } from './senders.ts';
 
-/** What a route needs: nothing, the right to look, or the right to send images. */
-export type Right = 'none' | 'read' | 'write';
+/** What a route needs: nothing, the right to look, to send images, or to act on what is there. */
+export type Right = 'none' | 'read' | 'write' | 'operate';
+
+/** The least role that has the right. */
+const roleOf = { read: 'read', write: 'ingest', operate: 'operate' } as const satisfies Record<
+  string,
+  TokenRole
+>;
 
 export interface AccessOptions {
   tokens: readonly TokenHash[];
@@ -34,9 +40,10 @@ export function accessPolicy({ tokens, host, corsOrigins, tls }: AccessOptions):
   if (tokens.length > 0) {
     return (right, { authorization }) => {
       if (right === 'none') return null;
-      const name = bearerOf(authorization, tokens);
-      if (name === undefined) throw unauthorized();
-      return name;
+      const token = bearerOf(authorization, tokens);
+      if (token === undefined) throw unauthorized();
+      if (!mayRole(token.role, right)) throw forbidden(token, right);
+      return token.name;
     };
   }
   const local = isLoopback(host);
@@ -48,9 +55,27 @@ export function accessPolicy({ tokens, host, corsOrigins, tls }: AccessOptions):
     // A page whose name was rebound to this address sends its own name: nobody else would send one of these.
     if (local) checkLocal(asking, corsOrigins, tls ? 'https' : 'http');
     else checkName(asking, host);
-    if (right === 'write' && !local) throw readOnly();
+    if (right !== 'read' && !local) throw readOnly();
     return null;
   };
+}
+
+function mayRole(role: TokenRole, right: Exclude<Right, 'none'>): boolean {
+  return tokenRoles.indexOf(role) >= tokenRoles.indexOf(roleOf[right]);
+}
+
+/** The rights of who asks: what a page may offer. */
+export function rightsOf(access: Access, asking: Asking): Record<Exclude<Right, 'none'>, boolean> {
+  const may = (right: Right) => {
+    try {
+      access(right, asking);
+      return true;
+    } catch (error) {
+      if (error instanceof Problem) return false;
+      throw error;
+    }
+  };
+  return { read: may('read'), write: may('write'), operate: may('operate') };
 }
 
 export function isLoopback(host: string): boolean {
@@ -107,11 +132,22 @@ function unauthorized(): Problem {
   });
 }
 
+function forbidden({ name, role }: TokenHash, right: Exclude<Right, 'none'>): Problem {
+  return new Problem(
+    403,
+    'forbidden',
+    `the token ${name} has the role ${role}, and this needs ${roleOf[right]}`,
+    {
+      hint: `Use a token with that role: visionscale serve --new-token NAME --role ${roleOf[right]}`,
+    },
+  );
+}
+
 function readOnly(): Problem {
   return new Problem(
     403,
     'read_only',
-    'this server has no tokens and others can reach it: it accepts no images',
+    'this server has no tokens and others can reach it: it accepts no images and changes nothing',
     {
       hint: 'Start it with VISIONSCALE_TOKENS, or on a loopback address.',
     },
@@ -154,16 +190,16 @@ export function newToken(): string {
   return `vs_${randomBytes(32).toString('base64url')}`;
 }
 
-/** The name of the token in an Authorization header; undefined where it holds none that is known. */
+/** The token in an Authorization header; undefined where it holds none that is known. */
 export function bearerOf(
   authorization: string | undefined,
   tokens: readonly TokenHash[],
-): string | undefined {
+): TokenHash | undefined {
   const given = /^Bearer +([\x21-\x7e]{1,500}) *$/i.exec(authorization ?? '')?.[1];
   if (given === undefined) return undefined;
   const sha256 = createHash('sha256').update(given).digest();
-  let name: string | undefined;
+  let found: TokenHash | undefined;
   // All are compared, so that the time does not tell which one it was.
-  for (const token of tokens) if (timingSafeEqual(token.sha256, sha256)) name = token.name;
-  return name;
+  for (const token of tokens) if (timingSafeEqual(token.sha256, sha256)) found = token;
+  return found;
 }

@@ -196,8 +196,8 @@ function formProblem(error: unknown): Problem {
   return new Problem(status, 'bad_form', `the form cannot be read: ${errorMessage(error)}`, { cause: error });
 }
 
-/** `POST /` with the header `img_name`: how the clients of the sister system send an image. */
-export function originalRoute(app: App, shared: SharedByRoutes): void {
+/** `POST /` with the header `img_name`: how the clients of the sister system send an image. `hasPage`: who looks there sees the live page. */
+export function originalRoute(app: App, shared: SharedByRoutes, hasPage: boolean): void {
   app.post(
     '/',
     {
@@ -235,5 +235,5 @@ export function originalRoute(app: App, shared: SharedByRoutes): void {
     },
   );
 
-  refuseOtherMethods(app, '/', ['POST']);
+  refuseOtherMethods(app, '/', hasPage ? ['GET', 'HEAD', 'POST'] : ['POST']);
 }

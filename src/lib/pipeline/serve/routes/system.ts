@@ -1,10 +1,12 @@
 /** The server about itself: whether it lives, could take images now, what it counts, the bins in force, and its OpenAPI document. */
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { z } from 'zod';
 import { readBins } from '../../../systems/database/tables/bins.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { readiness } from '../readiness.ts';
 import * as schemas from '../schemas.ts';
+import { letterIds } from '../schemas.ts';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRoutes): void {
   const ask = readiness({ ...deps, disks: options.disks });
@@ -70,6 +72,10 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
 
 // The OpenAPI 3.1 document, made of the routes' own schemas and of what a body may be, which no schema checks.
 
+const ids = {
+  required: true,
+  content: { 'application/json': { schema: z.toJSONSchema(letterIds) } },
+} as const;
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 
 /** Bodies are read as they arrive; the content decides what they are. */
@@ -93,6 +99,8 @@ const bodies: Record<string, unknown> = {
       },
     },
   },
+  '/v1/dead-letters/retry': ids,
+  '/v1/dead-letters/drop': ids,
   '/': { required: true, description: 'An image.', content: { 'application/octet-stream': binary } },
 };
 

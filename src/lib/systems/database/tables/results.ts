@@ -26,6 +26,8 @@ export async function findOutcomes(
 
 /** All that is given has to hold. */
 export interface ResultFilter {
+  /** The image key. */
+  key?: string | undefined;
   category?: string | undefined;
   bin?: string | undefined;
   model?: string | undefined;
@@ -58,6 +60,7 @@ export async function readResultPage(
     values.push(value);
     conditions.push(condition.replace('?', `$${values.length}`));
   };
+  where('image_key = ?', filter.key);
   where('category = ?', filter.category);
   where('bin = ?', filter.bin);
   where('model = ?', filter.model);

@@ -1,0 +1,71 @@
+/** What was recorded over time: results and dead letters in equal spans. */
+import type { Pool } from 'pg';
+
+export interface ActivitySpan {
+  /** When it began, in seconds since the epoch. */
+  at: number;
+  done: number;
+  failed: number;
+  /** Of these, results beyond the deadline. */
+  late: number;
+  /** From capture to row, in milliseconds; null without results. */
+  latencyP50: number | null;
+  latencyP99: number | null;
+  /** Fetching, decoding and classifying alone: the rest of the latency is waiting. */
+  workP50: number | null;
+}
+
+const work = `(stages->>'fetch')::float8 + (stages->>'decode')::float8 + (stages->>'preprocess')::float8 + (stages->>'infer')::float8`;
+
+/** Spans of `seconds` from `since` on in which something was recorded, the oldest first. */
+export async function readActivity(
+  pool: Pool,
+  pipeline: string,
+  since: Date,
+  seconds: number,
+): Promise<ActivitySpan[]> {
+  const { rows } = await pool.query<ActivitySpan>(
+    `with results as (
+       select floor(extract(epoch from time) / $3) * $3 as at, count(*)::int8 as done,
+         count(*) filter (where bin_reason = 'missed_deadline')::int8 as late,
+         percentile_cont(array[0.5, 0.99]) within group (order by latency_ms) as latency,
+         percentile_cont(0.5) within group (order by ${work}) as "workP50"
+       from prediction_results where pipeline = $1 and time >= $2 group by 1),
+     letters as (
+       select floor(extract(epoch from last_at) / $3) * $3 as at, count(*)::int8 as failed
+       from dead_letters where pipeline = $1 and last_at >= $2 group by 1)
+     select at::float8 as at, coalesce(done, 0)::int8 as done, coalesce(failed, 0)::int8 as failed, coalesce(late, 0)::int8 as late,
+       latency[1] as "latencyP50", latency[2] as "latencyP99", "workP50"
+     from results full join letters using (at) order by at`,
+    [pipeline, since, seconds],
+  );
+  return rows;
+}
+
+export interface BinCount {
+  bin: string | null;
+  reason: string | null;
+  results: number;
+}
+
+/** Of results since then, the most frequent first. */
+export async function countByBin(pool: Pool, pipeline: string, since: Date): Promise<BinCount[]> {
+  const { rows } = await pool.query<BinCount>(
+    `select bin, bin_reason as reason, count(*)::int8 as results from prediction_results
+     where pipeline = $1 and time >= $2 group by 1, 2 order by results desc, bin`,
+    [pipeline, since],
+  );
+  return rows;
+}
+
+/** Whether the pipeline knows an image by this key in the configured store: nothing else of it is shown. */
+export async function isKnownImage(pool: Pool, pipeline: string, key: string): Promise<boolean> {
+  // In this order: the first two are found by an index.
+  const { rowCount } = await pool.query(
+    `select from image_info where image_key = $2
+     union all select from prediction_results where pipeline = $1 and image_key = $2 and bucket is null
+     union all select from dead_letters where pipeline = $1 and image_key = $2 limit 1`,
+    [pipeline, key],
+  );
+  return rowCount === 1;
+}

@@ -1,0 +1,249 @@
+/** What the live page asks the HTTP server for, and what it may do there. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ZodType } from 'zod';
+import { parseTokens, type TokenRole, tokenEntry } from '../../src/lib/config/http.ts';
+import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
+import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
+import { plainJpeg } from '../support/images.ts';
+import { type Opened, pipeline, type Served, served } from '../support/served.ts';
+
+let world: Served;
+let main: Opened;
+
+beforeAll(async () => {
+  world = await served();
+  main = await world.open();
+});
+afterAll(() => world?.[Symbol.asyncDispose]());
+
+interface Answer {
+  status: number;
+  headers: Headers;
+  body: Record<string, unknown>;
+}
+
+async function ask(
+  path: string,
+  { server = main, ...init }: RequestInit & { server?: Opened } = {},
+): Promise<Answer> {
+  const { status, headers, ...response } = await fetch(server.url + path, init).then(async (found) => ({
+    status: found.status,
+    headers: found.headers,
+    text: await found.text(),
+  }));
+  return { status, headers, body: JSON.parse(response.text || 'null') as Record<string, unknown> };
+}
+
+function act(
+  path: string,
+  body: unknown,
+  more: { server?: Opened; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  return ask(path, {
+    ...more,
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json', ...more.headers },
+  });
+}
+
+const strictly = (schema: ZodType, value: unknown) => expect(schema.parse(value)).toEqual(value);
+
+/** A letter of an image; returns its id. */
+async function letter(requestId: string, code = 'corrupt'): Promise<number> {
+  await world.bury(requestId, code);
+  const { rows } = await world.pool.query<{ id: number }>(
+    'select id from dead_letters where request_id = $1',
+    [requestId],
+  );
+  return rows[0]!.id;
+}
+
+describe('the status', () => {
+  it('is that of `status`, asked once for all who look', async () => {
+    const answers = await Promise.all([1, 2, 3].map(() => ask('/v1/status')));
+    for (const { status, body } of answers) {
+      expect(status).toBe(200);
+      strictly(schemas.status, body);
+      expect(body).toEqual(answers[0]!.body);
+    }
+    expect(answers[0]!.body).toMatchObject({
+      pipeline,
+      servers: { database: { reachable: true }, topic: { reachable: true }, store: { reachable: true } },
+    });
+  });
+});
+
+describe('activity', () => {
+  it('counts results and dead letters in spans without gaps', async () => {
+    await world.predict('active 1');
+    await world.predict('active 2');
+    await letter('active 3');
+    const { body } = await ask('/v1/activity');
+    strictly(schemas.activity, body);
+    const { seconds, points } = schemas.activity.parse(body);
+    expect([seconds, points.length]).toEqual([5, 180]);
+    expect(points.every(({ at }, n) => at === points[0]!.at + 5 * n)).toBe(true);
+    const sum = (of: 'done' | 'failed') => points.reduce((all, point) => all + point[of], 0);
+    expect([sum('done'), sum('failed')]).toEqual([2, 1]);
+    expect(points.find(({ done }) => done > 0)).toMatchObject({ latencyP50: 12.5, latencyP99: 12.5 });
+    const day = schemas.activity.parse((await ask('/v1/activity?window=24h')).body);
+    expect([day.seconds, day.points.length]).toEqual([300, 288]);
+    expect(await ask('/v1/activity?window=year')).toMatchObject({ status: 400 });
+  });
+
+  it('by bin tells why', async () => {
+    await world.predict('binned', { bin: 'left' });
+    const { body } = await ask('/v1/bins/counts');
+    strictly(schemas.binCounts, body);
+    expect(body['bins']).toContainEqual({ bin: 'left', reason: null, results: 1 });
+  });
+});
+
+describe('a picture', () => {
+  const picture = (key: string, more = '') =>
+    fetch(`${main.url}/v1/picture?key=${encodeURIComponent(key)}${more}`);
+
+  it('is a small JPEG of an image that the pipeline knows', async () => {
+    await world.store.put('k', await plainJpeg('red', 400), { contentType: 'image/jpeg' });
+    await world.predict('pictured');
+    const found = await picture('k');
+    expect([found.status, found.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
+    const bytes = Buffer.from(await found.arrayBuffer());
+    expect(bytes.subarray(0, 2)).toEqual(Buffer.from([0xff, 0xd8]));
+    // The second time it is what was made before.
+    await world.store.remove('k');
+    expect(Buffer.from(await (await picture('k')).arrayBuffer())).toEqual(bytes);
+    expect((await picture('k', '&side=1024')).status).toBe(404);
+  });
+
+  it('is of nothing else that is in the store', async () => {
+    for (const key of ['other.jpg', '.visionscale/models/x.onnx']) {
+      await world.store.put(key, await plainJpeg('blue'), { contentType: 'image/jpeg' });
+      expect((await picture(key)).status).toBe(404);
+    }
+    expect((await picture('../k')).status).toBe(404);
+    expect((await picture('k', '&side=100000')).status).toBe(400);
+  });
+
+  it('of what is no image says so', async () => {
+    await world.store.put('broken.jpg', Buffer.from('no image'), { contentType: 'image/jpeg' });
+    await world.pool.query("insert into image_info (image_key) values ('broken.jpg')");
+    expect((await picture('broken.jpg')).status).toBe(422);
+  });
+});
+
+describe('dead letters', () => {
+  it('come in pages, with how many are open of each code', async () => {
+    const ids = [
+      await letter('d1', 'too_slow'),
+      await letter('d2', 'too_slow'),
+      await letter('d3', 'not_found'),
+    ];
+    const first = await ask('/v1/dead-letters?limit=2');
+    strictly(schemas.letterPage, first.body);
+    const page = schemas.letterPage.parse(first.body);
+    expect(page.letters.map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+    expect(page.open).toMatchObject({ too_slow: 2, not_found: 1 });
+    const second = schemas.letterPage.parse((await ask(`/v1/dead-letters?limit=2&before=${page.next}`)).body);
+    expect(second.letters[0]!.id).toBe(ids[0]);
+    const slow = schemas.letterPage.parse((await ask('/v1/dead-letters?code=too_slow')).body);
+    expect(slow.letters).toHaveLength(2);
+  });
+
+  it('are sent again or dropped, once', async () => {
+    const [again, gone] = [await letter('r1'), await letter('r2')];
+    const before = (await world.messages()).length;
+    expect(await act('/v1/dead-letters/retry', { ids: [again] })).toMatchObject({
+      status: 200,
+      body: { retried: 1, refused: 0 },
+    });
+    expect(await world.messages()).toHaveLength(before + 1);
+    for (const dropped of [1, 0])
+      expect((await act('/v1/dead-letters/drop', { ids: [gone] })).body).toEqual({ dropped });
+    expect(await act('/v1/dead-letters/drop', { ids: [987_654_321] })).toMatchObject({
+      status: 404,
+      body: { code: 'not_found' },
+    });
+  });
+
+  it('are not touched by what is no request for it', async () => {
+    const id = await letter('r3');
+    const body = JSON.stringify({ ids: [id] });
+    const post = (init: RequestInit) => ask('/v1/dead-letters/drop', { method: 'POST', ...init });
+    const json = { 'content-type': 'application/json' };
+    expect(await post({ body, headers: { 'content-type': 'text/plain' } })).toMatchObject({ status: 415 });
+    expect(await post({ body: '{"ids":', headers: json })).toMatchObject({ status: 400 });
+    expect(await post({ body: '{"ids":[]}', headers: json })).toMatchObject({ status: 400 });
+    expect(await post({ body: '{"ids":["1"]}', headers: json })).toMatchObject({ status: 400 });
+    expect(await post({ body: `{"ids":[${id}],"all":true}`, headers: json })).toMatchObject({ status: 400 });
+    expect(await post({ body: ' '.repeat(200_000), headers: json })).toMatchObject({ status: 413 });
+    expect(await post({ body, headers: { ...json, origin: 'http://evil.example' } })).toMatchObject({
+      status: 403,
+    });
+    const { rows } = await world.pool.query('select state from dead_letters where id = $1', [id]);
+    expect(rows).toEqual([{ state: 'open' }]);
+  });
+});
+
+describe('a token', () => {
+  it('may what its role may', async () => {
+    const roles: TokenRole[] = ['read', 'ingest', 'operate'];
+    const tokens = new Map(roles.map((role) => [role, newToken()]));
+    const entries = roles.map((role) => tokenEntry(role, tokens.get(role)!, role));
+    const server = await world.open({ tokens: parseTokens(entries.join()) });
+    const may = async (role: TokenRole) => {
+      const headers = { authorization: `Bearer ${tokens.get(role)}` };
+      const { body } = await ask('/v1/access', { server, headers });
+      strictly(schemas.rights, body);
+      const image = await fetch(`${server.url}/v1/images`, { method: 'POST', body: 'x', headers });
+      const drop = await act('/v1/dead-letters/drop', { ids: [987_654_321] }, { server, headers });
+      return [body['may'], image.status, drop.status];
+    };
+    expect(await may('read')).toEqual([{ read: true, write: false, operate: false }, 403, 403]);
+    expect(await may('ingest')).toEqual([{ read: true, write: true, operate: false }, 415, 403]);
+    expect(await may('operate')).toEqual([{ read: true, write: true, operate: true }, 415, 404]);
+    const nobody = await ask('/v1/access', { server });
+    expect(nobody.body).toEqual({
+      tokens: true,
+      token: null,
+      may: { read: false, write: false, operate: false },
+    });
+    for (const path of ['/v1/status', '/v1/activity', '/v1/dead-letters', '/v1/picture?key=k'])
+      expect((await ask(path, { server })).status).toBe(401);
+  });
+
+  it('is not asked for where nobody else can come, and others may only look', async () => {
+    expect((await ask('/v1/access')).body).toMatchObject({ tokens: false, may: { operate: true } });
+    const open = await world.open({ host: '0.0.0.0' });
+    expect((await ask('/v1/access', { server: open })).body).toMatchObject({
+      may: { read: true, write: false, operate: false },
+    });
+    expect(await act('/v1/dead-letters/drop', { ids: [1] }, { server: open })).toMatchObject({
+      status: 403,
+      body: { code: 'read_only' },
+    });
+  });
+});
+
+describe('the page', () => {
+  it('loads nothing from elsewhere, needs no token, and is answered with 304 while it is the same', async () => {
+    const server = await world.open({ tokens: parseTokens(tokenEntry('a', newToken())) });
+    const page = await fetch(server.url);
+    expect(page.status).toBe(200);
+    const html = await page.text();
+    expect(page.headers.get('content-security-policy')).toMatch(
+      /default-src 'none'; script-src 'self'; style-src 'self';/,
+    );
+    const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path!);
+    expect(files).toHaveLength(3);
+    for (const path of files) {
+      expect(path).toMatch(/^\/page\/[a-z.]+$/);
+      const file = await fetch(server.url + path);
+      expect([path, file.status]).toEqual([path, 200]);
+      const headers = { 'if-none-match': file.headers.get('etag')! };
+      expect((await fetch(server.url + path, { headers })).status).toBe(304);
+    }
+    expect((await fetch(main.url, { method: 'DELETE' })).status).toBe(405);
+  });
+});

@@ -1,0 +1,183 @@
+/** Asks the server. The token is kept for this session of the browser alone. */
+
+const tokenKey = 'visionscale-token';
+
+export function token(): string | null {
+  return sessionStorage.getItem(tokenKey);
+}
+
+export function setToken(value: string | null): void {
+  if (value === null || value === '') sessionStorage.removeItem(tokenKey);
+  else sessionStorage.setItem(tokenKey, value);
+}
+
+/** What the server answers instead of what was asked for; status 0: it does not answer. */
+export class ApiError extends Error {
+  readonly status: number;
+  readonly hint: string | undefined;
+
+  constructor(status: number, message: string, hint?: string) {
+    super(message);
+    this.status = status;
+    this.hint = hint;
+  }
+}
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const given = token();
+  const headers = new Headers(init.headers);
+  if (given !== null) headers.set('authorization', `Bearer ${given}`);
+  let response: Response;
+  try {
+    response = await fetch(path, { ...init, headers });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'no answer');
+  }
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => ({}))) as { detail?: string; hint?: string };
+  throw new ApiError(response.status, problem.detail ?? response.statusText, problem.hint);
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await ask(path, signal ? { signal } : {})).json() as Promise<T>;
+}
+
+export async function post<T>(path: string, body: unknown): Promise<T> {
+  const headers = { 'content-type': 'application/json' };
+  return (await ask(path, { method: 'POST', headers, body: JSON.stringify(body) })).json() as Promise<T>;
+}
+
+export async function picture(key: string, side: number, signal: AbortSignal): Promise<Blob> {
+  return (await ask(`/v1/picture?${new URLSearchParams({ key, side: String(side) })}`, { signal })).blob();
+}
+
+// What it answers with: as the OpenAPI document says.
+
+export interface Rights {
+  tokens: boolean;
+  token: string | null;
+  may: { read: boolean; write: boolean; operate: boolean };
+}
+
+export interface Partition {
+  partition: number;
+  lag: number | null;
+  owner: string | null;
+  hostname: string | null;
+  state: string;
+  since: string | null;
+  detail: string | null;
+}
+
+export interface Consumer {
+  owner: string;
+  hostname: string;
+  state: string;
+  detail: string | null;
+  since: string;
+  model: string | null;
+  engine: string | null;
+  imagesLastMinute: number;
+}
+
+export interface Server {
+  reachable: boolean;
+  reason: string | null;
+}
+
+export interface Status {
+  pipeline: string;
+  topic: string;
+  predictions: number;
+  deadLetters: number;
+  partitions: Partition[];
+  consumers: Consumer[];
+  silent: Consumer[];
+  model: { active: string | null; disagreement: boolean };
+  bins: { version: number; source: string } | null;
+  servers: { database: Server; topic: Server; store: Server | null };
+  time: string;
+  verdict: { ok: boolean; text: string };
+}
+
+export interface Point {
+  at: number;
+  came: number | null;
+  done: number;
+  failed: number;
+  late: number;
+  latencyP50: number | null;
+  latencyP99: number | null;
+  workP50: number | null;
+}
+
+export interface Activity {
+  seconds: number;
+  points: Point[];
+}
+
+export interface Result {
+  id: string;
+  imageKey: string;
+  category: string;
+  confidence: number;
+  top: { category: string; confidence: number }[];
+  bin: string | null;
+  binReason: string | null;
+  binVersion: number | null;
+  model: { name: string; version: string; digest: string };
+  latencyMs: number | null;
+  capturedAt: string | null;
+  processedAt: string;
+  belt: string | null;
+  hostname: string;
+  novelty?: number | null;
+}
+
+export interface ResultPage {
+  results: Result[];
+  next: string | null;
+}
+
+export interface Image {
+  id: string;
+  status: 'pending' | 'done' | 'failed';
+  imageKey: string | null;
+  result: Result | null;
+  failure: { code: string; message: string; stage: string; at: string } | null;
+}
+
+export interface Bins {
+  version: number | null;
+  source: string | null;
+  createdAt: string | null;
+  rules: {
+    manual: string;
+    bins: { bin: string; classes: string[]; confidence: number; margin: number }[];
+  } | null;
+}
+
+export interface BinCounts {
+  minutes: number;
+  bins: { bin: string | null; reason: string | null; results: number }[];
+}
+
+export interface Letter {
+  id: number;
+  state: string;
+  stage: string;
+  code: string;
+  message: string;
+  imageKey: string | null;
+  requestId: string;
+  attempts: number;
+  lastAt: string;
+  retrySentAt: string | null;
+}
+
+export interface LetterPage {
+  letters: Letter[];
+  open: Record<string, number>;
+  next: number | null;
+}

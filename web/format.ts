@@ -1,0 +1,44 @@
+/** Numbers and times as people read them, in the viewer's zone and way of writing. */
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const tenth = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 });
+
+export function number(value: number): string {
+  return whole.format(value);
+}
+
+/** A tenth matters below ten. */
+export function rate(value: number): string {
+  return value > 0 && value < 10 ? tenth.format(value) : whole.format(value);
+}
+
+export function percent(value: number): string {
+  return `${tenth.format(value)} %`;
+}
+
+export function milliseconds(value: number | null): string {
+  if (value === null) return '–';
+  return value < 1000 ? `${rate(value)} ms` : `${tenth.format(value / 1000)} s`;
+}
+
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 100) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+
+/** The day too, where it is not today. */
+export function moment(iso: string): string {
+  const date = new Date(iso);
+  return date.toDateString() === new Date().toDateString() ? clock.format(date) : full.format(date);
+}
+
+export function fullMoment(iso: string): string {
+  return full.format(new Date(iso));
+}

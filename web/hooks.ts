@@ -1,0 +1,93 @@
+/** What views share: asking again and again, and the place in the address. */
+import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { ApiError, get } from './api.ts';
+
+export interface Polled<T> {
+  data: T | undefined;
+  error: ApiError | undefined;
+  /** When the last answer came, by `Date.now()`. */
+  at: number;
+  again: () => void;
+}
+
+/** Asks at once, and again so many milliseconds after each answer while the page is seen. `path` null: not at all. */
+export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
+  const [state, setState] = useState<{ path: string | null; data?: T; error?: ApiError; at: number }>({
+    path,
+    at: Date.now(),
+  });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (path === null) return;
+    const stop = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const look = async () => {
+      clearTimeout(timer);
+      try {
+        const data = await get<T>(path, stop.signal);
+        setState({ path, data, at: Date.now() });
+      } catch (error) {
+        if (stop.signal.aborted) return;
+        const told = error instanceof ApiError ? error : new ApiError(0, String(error));
+        setState((former) => ({
+          ...(former.path === path ? former : { path, at: Date.now() }),
+          error: told,
+        }));
+      }
+      if (!stop.signal.aborted) timer = setTimeout(wait, everyMs);
+    };
+    // Nobody sees a hidden page: it asks when it is looked at again.
+    const wait = () => void (document.hidden ? undefined : look());
+    const seen = () => void (document.hidden ? undefined : look());
+    document.addEventListener('visibilitychange', seen);
+    void look();
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+      document.removeEventListener('visibilitychange', seen);
+    };
+  }, [path, everyMs, turn]);
+  const again = useCallback(() => setTurn((n) => n + 1), []);
+  const mine = state.path === path ? state : { data: undefined, error: undefined, at: Date.now() };
+  return { data: mine.data, error: mine.error, at: mine.at, again };
+}
+
+export interface Place {
+  view: string;
+  /** What follows the view: an id. */
+  rest: string;
+  query: URLSearchParams;
+}
+
+function place(): Place {
+  const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
+  const [view = '', ...rest] = path.split('/');
+  return { view, rest: decodeURIComponent(rest.join('/')), query: new URLSearchParams(query) };
+}
+
+export function usePlace(): Place {
+  const [now, setNow] = useState(place);
+  useEffect(() => {
+    const moved = () => setNow(place());
+    addEventListener('hashchange', moved);
+    return () => removeEventListener('hashchange', moved);
+  }, []);
+  return now;
+}
+
+/** Something that depends on the time, shown anew every second. */
+export function useClock(): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return now;
+}
+
+/** The same object as long as it says the same. */
+export function useSame<T>(value: T): T {
+  const kept = useRef(value);
+  if (JSON.stringify(kept.current) !== JSON.stringify(value)) kept.current = value;
+  return kept.current;
+}

@@ -1,0 +1,121 @@
+/** The live page: its frame, and the view that the address names. */
+import { render } from 'preact';
+import { useState } from 'preact/hooks';
+import { type Rights, setToken, type Status, token } from './api.ts';
+import { number } from './format.ts';
+import { usePlace, usePoll } from './hooks.ts';
+import { Freshness } from './parts.tsx';
+import { texts } from './texts.ts';
+import { Bins } from './views/bins.tsx';
+import { DeadLetters } from './views/dead-letters.tsx';
+import { ImagePage } from './views/image.tsx';
+import { Images } from './views/images.tsx';
+import { Now } from './views/now.tsx';
+
+const views = [
+  { view: '', name: texts.views.now },
+  { view: 'images', name: texts.views.images },
+  { view: 'bins', name: texts.views.bins },
+  { view: 'dead-letters', name: texts.views.letters },
+];
+
+function App() {
+  const place = usePlace();
+  const rights = usePoll<Rights>('/v1/access', 60_000);
+  const status = usePoll<Status>('/v1/status', 2000);
+  const [tried, setTried] = useState(false);
+  const needsToken = rights.data?.tokens === true && !rights.data.may.read;
+  if (needsToken) {
+    const enter = (value: string) => {
+      setToken(value);
+      setTried(true);
+      rights.again();
+      status.again();
+    };
+    return <AskToken isWrong={tried && token() !== null} enter={enter} />;
+  }
+  const forget = () => {
+    setToken(null);
+    location.reload();
+  };
+  return (
+    <>
+      <header>
+        <a class="brand" href="#/">
+          {texts.title}
+        </a>
+        <nav aria-label={texts.navigation}>
+          {views.map(({ view, name }) => (
+            <a key={view} href={`#/${view}`} aria-current={isIn(view, place.view) ? 'page' : undefined}>
+              {name}
+              {view === 'dead-letters' && (status.data?.deadLetters ?? 0) > 0 && (
+                <span class="count">{number(status.data!.deadLetters)}</span>
+              )}
+            </a>
+          ))}
+        </nav>
+        <span class="end">
+          {rights.data?.may.operate === false && (
+            <span class="pill" title={texts.readOnlyWhy}>
+              {texts.readOnly}
+            </span>
+          )}
+          <Freshness polled={status} />
+          {token() !== null && (
+            <button type="button" class="plain" onClick={forget}>
+              {texts.token.forget}
+            </button>
+          )}
+        </span>
+      </header>
+      <main>
+        {place.view === 'images' ? (
+          <Images place={place} />
+        ) : place.view === 'image' ? (
+          <ImagePage id={place.rest} key={place.rest} />
+        ) : place.view === 'bins' ? (
+          <Bins />
+        ) : place.view === 'dead-letters' ? (
+          <DeadLetters place={place} rights={rights.data} />
+        ) : (
+          <Now status={status} />
+        )}
+      </main>
+    </>
+  );
+}
+
+function isIn(view: string, shown: string): boolean {
+  return view === shown || (view === 'images' && shown === 'image');
+}
+
+function AskToken({ isWrong, enter }: { isWrong: boolean; enter: (value: string) => void }) {
+  const { token: t } = texts;
+  return (
+    <main class="ask">
+      <h1>{t.heading}</h1>
+      <p>{t.why}</p>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          enter((new FormData(event.currentTarget).get('token') as string).trim());
+        }}
+      >
+        <label>
+          {t.label}
+          <input name="token" type="password" autocomplete="off" autofocus required />
+        </label>
+        {isWrong && (
+          <p class="note bad" role="alert">
+            {t.wrong}
+          </p>
+        )}
+        <button type="submit" class="main">
+          {t.enter}
+        </button>
+      </form>
+    </main>
+  );
+}
+
+render(<App />, document.getElementById('app')!);

@@ -1,0 +1,126 @@
+/** Small parts of every view. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { picture } from './api.ts';
+import { age, percent } from './format.ts';
+import { type Polled, useClock } from './hooks.ts';
+import { texts } from './texts.ts';
+
+/** What is known by now, or why nothing is. */
+export function Answer<T>({
+  polled,
+  children,
+}: {
+  polled: Polled<T>;
+  children: (data: T) => ComponentChildren;
+}) {
+  const { data, error } = polled;
+  if (data !== undefined) return <>{children(data)}</>;
+  if (error === undefined) return <p class="note">{texts.loading}</p>;
+  return (
+    <p class="note bad" role="alert">
+      {error.status === 0 ? texts.lost : error.message}
+      {error.hint !== undefined && <span class="hint">{error.hint}</span>}
+    </p>
+  );
+}
+
+/** Whether what is shown is of now. */
+export function Freshness({ polled }: { polled: Polled<unknown> }) {
+  const now = useClock();
+  const { error, at, data } = polled;
+  if (error?.status === 0)
+    return (
+      <span class="pill bad" role="status">
+        {data === undefined ? texts.lost : texts.stale(age(now - at))}
+      </span>
+    );
+  return (
+    <span class={`pill ${now - at > 15_000 ? 'warn' : 'ok'}`} role="status">
+      {now - at > 15_000 ? texts.stale(age(now - at)) : texts.live}
+    </span>
+  );
+}
+
+/** Asked for with the token, which an `img` cannot send. */
+export function Picture({ imageKey, side, alt }: { imageKey: string | null; side: 192 | 1024; alt: string }) {
+  const [shown, setShown] = useState<{ url?: string; failed?: boolean }>({});
+  useEffect(() => {
+    if (imageKey === null) return setShown({ failed: true });
+    const stop = new AbortController();
+    let url: string | undefined;
+    setShown({});
+    picture(imageKey, side, stop.signal).then(
+      (blob) => setShown({ url: (url = URL.createObjectURL(blob)) }),
+      () => void (stop.signal.aborted ? undefined : setShown({ failed: true })),
+    );
+    return () => {
+      stop.abort();
+      if (url !== undefined) URL.revokeObjectURL(url);
+    };
+  }, [imageKey, side]);
+  if (shown.url !== undefined) return <img class="picture" src={shown.url} alt={alt} />;
+  return <span class="picture none">{shown.failed === true && texts.images.noPicture}</span>;
+}
+
+export function Bar({ share }: { share: number }) {
+  return <meter class="bar" min={0} max={100} value={share} aria-label={percent(share)} />;
+}
+
+export function Tile({ name, value, unit, note, bad }: TileProps) {
+  return (
+    <div class={`tile ${bad === true ? 'bad' : ''}`}>
+      <h3>{name}</h3>
+      <p class="value">
+        {value}
+        {unit !== undefined && <small> {unit}</small>}
+      </p>
+      {note !== undefined && <p class="note">{note}</p>}
+    </div>
+  );
+}
+
+interface TileProps {
+  name: string;
+  value: ComponentChildren;
+  unit?: string;
+  note?: ComponentChildren;
+  bad?: boolean;
+}
+
+/** Asks before something is done. */
+export function Confirm({ question, action, cancel, onYes, danger }: ConfirmProps) {
+  useEffect(() => {
+    const escape = (event: KeyboardEvent) => void (event.key === 'Escape' && cancel());
+    addEventListener('keydown', escape);
+    return () => removeEventListener('keydown', escape);
+  }, [cancel]);
+  return (
+    <div class="veil">
+      <div class="dialog" role="alertdialog" aria-modal="true" aria-label={question}>
+        <p>{question}</p>
+        <div class="row">
+          <button type="button" onClick={cancel}>
+            {texts.letters.cancel}
+          </button>
+          <button
+            type="button"
+            class={danger === true ? 'danger' : 'main'}
+            onClick={onYes}
+            ref={(it) => it?.focus()}
+          >
+            {action}
+          </button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+interface ConfirmProps {
+  question: string;
+  action: string;
+  cancel: () => void;
+  onYes: () => void;
+  danger?: boolean;
+}
