@@ -135,8 +135,12 @@ export async function loadModel(config: Config): Promise<LoadedModel> {
   return load(active.path);
 }
 
-/** Of the model that the settings name, or of another one. */
-export async function openClassifier(options: ComposeOptions, given?: LoadedModel): Promise<Classifier> {
+/** Of the model that the settings name, or of another one. `mayGrow`: asked before each process but the first. */
+export async function openClassifier(
+  options: ComposeOptions,
+  given?: LoadedModel,
+  mayGrow?: () => boolean,
+): Promise<Classifier> {
   const { config } = options;
   const model = given ?? (await loadModel(config));
   const { name, version } = model.info;
@@ -151,6 +155,7 @@ export async function openClassifier(options: ComposeOptions, given?: LoadedMode
     limits: config.limits,
     autoOrient: config.autoOrient,
     preprocess: config.preprocess,
+    mayGrow,
     onNotice: options.onNotice,
     ...(config.workers !== undefined && { workers: config.workers }),
   });

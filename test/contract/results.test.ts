@@ -6,6 +6,7 @@ import type { Pool } from 'pg';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
+import { oneModel } from '../../src/lib/pipeline/consume/models.ts';
 import type { ConsumeEvent } from '../../src/lib/pipeline/consume/options.ts';
 import { status } from '../../src/lib/pipeline/status.ts';
 import { parseRules } from '../../src/lib/systems/bins/rules-file.ts';
@@ -56,6 +57,7 @@ const classifier = {
     return { model, top, stages, ...(novelty !== undefined && { novelty: Number(novelty) }) };
   },
 } as unknown as Classifier;
+const models = oneModel(classifier);
 
 const keys = (count: number) => Array.from({ length: count }, (_, n) => `red circle/90/5/${n}.png`);
 
@@ -70,7 +72,7 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
     const results = new ResultTopics(topic, open);
     onTestFinished(() => results[Symbol.asyncDispose]());
     const run = (options: Parameters<typeof consumer.run>[0] = {}, topics = results) =>
-      consumer.run({ imageMemoryBytes: 1e6, ...options }, { classifier, results: topics });
+      consumer.run({ imageMemoryBytes: 1e6, ...options }, { models, results: topics });
     const published = async (kind: 'results' | 'dead') => {
       const name = `${topic.name}.${kind}`;
       await using there = await open(name);
@@ -314,7 +316,7 @@ describe('sorting', () => {
       created: true,
       former: null,
     });
-    await run({}, { classifier });
+    await run({}, { models });
     expect((await rowsOf(pool)).map(({ bin, reason, version }) => [bin, reason, version])).toEqual([
       ['left', 'mapped', 1],
       ['manual', 'low_margin', 1],
@@ -332,7 +334,7 @@ describe('sorting', () => {
     expect(await useBins(pool, 'p', other, 'b.yaml')).toEqual({ version: 2, created: false, former: 1 });
     await pool.query('update positions set next_offset = 0, last_offset = null');
     await pool.query('delete from prediction_results');
-    await run({}, { classifier });
+    await run({}, { models });
     expect(new Set((await rowsOf(pool)).map(({ bin, version }) => `${bin} ${version}`))).toEqual(
       new Set(['right 2']),
     );
@@ -353,7 +355,7 @@ describe('sorting', () => {
     ];
     const { pool, run } = await setUp(sent);
     await useBins(pool, 'p', parseRules('manual: m\nunknown: foreign\nbins: {left: ["red *"]}'), 'a.yaml');
-    await run({}, { classifier });
+    await run({}, { models });
     const found = async () => (await rowsOf(pool)).map(({ bin, reason, novelty }) => [bin, reason, novelty]);
     expect(await found()).toEqual([
       ['foreign', 'unknown', 1],
@@ -375,7 +377,7 @@ describe('sorting', () => {
     expect(await page({ unknown: false })).toEqual([sent[3], sent[2]]);
     await pool.query('update positions set next_offset = 0, last_offset = null');
     await pool.query('delete from prediction_results');
-    await run({ deadlineMs: 0 }, { classifier });
+    await run({ deadlineMs: 0 }, { models });
     expect(new Set((await found()).map(([bin, reason]) => `${bin} ${reason}`))).toEqual(
       new Set(['m missed_deadline']),
     );
@@ -385,7 +387,7 @@ describe('sorting', () => {
     const { pool, run, seen, stop } = await setUp(['red circle/90/5']);
     await useBins(pool, 'p', parseRules('bins: {left: ["*"]}'), 'a.yaml');
     await pool.query(`update bin_versions set rules = rules || '{"unheard_of": 1}'`);
-    const running = run({ untilDrained: false }, { classifier });
+    const running = run({ untilDrained: false }, { models });
     await seen((event) => JSON.stringify(event).includes('cannot be read by this visionscale'));
     expect(await rowsOf(pool)).toEqual([]);
     stop.abort();
@@ -404,14 +406,14 @@ describe('sorting', () => {
     await producer.send(ages.map(at));
     await producer.send([{ key: null, value: Buffer.from('red circle/90/5/5'), headers: {} }]);
     // Without rules in force a deadline still counts: nobody may take a late result for a good one.
-    await run({ deadlineMs: 5000 }, { classifier });
+    await run({ deadlineMs: 5000 }, { models });
     const before = await rowsOf(pool);
     expect(before.map(({ bin, version }) => [bin, version])).toEqual(
       [null, 'manual', null, 'manual', null, null].map((bin) => [bin, null]),
     );
     await useBins(pool, 'p', parseRules('manual: by hand\nbins: {left: ["red *"]}'), 'a.yaml');
     await producer.send([...ages.map(at), { key: null, value: Buffer.from('nobody/90/5'), headers: {} }]);
-    await run({ deadlineMs: 5000 }, { classifier });
+    await run({ deadlineMs: 5000 }, { models });
     const after = (await rowsOf(pool)).slice(6);
     expect(after.map(({ reason }) => reason)).toEqual([
       'mapped',
@@ -451,7 +453,7 @@ describe('sorting', () => {
     await pool.query('update topic_records set timestamp_ms = timestamp_ms - 3600000 where "offset" = $1', [
       captured.length - 1,
     ]);
-    await run({ deadlineMs: 600_000 }, { classifier });
+    await run({ deadlineMs: 600_000 }, { models });
     expect((await rowsOf(pool)).map(({ bin }) => bin)).toEqual([
       ...captured.slice(1).map(() => null),
       'manual',
@@ -481,10 +483,10 @@ describe('sorting', () => {
       const headers = { [header.requestId]: rows[0]!.id, [header.retry]: `${attempts}` };
       await using producer = await topic.producer();
       await producer.send([{ key: null, value: Buffer.from('gone/90/5'), headers }]);
-      await run({ notFoundGraceMs: 0 }, { classifier, results });
+      await run({ notFoundGraceMs: 0 }, { models, results });
     };
     state.storeFault = () => fault('not_found');
-    await run({ notFoundGraceMs: 0 }, { classifier, results });
+    await run({ notFoundGraceMs: 0 }, { models, results });
     expect(await published()).toEqual(['dead']);
     await retryOnce(1);
     expect(await published()).toEqual(['dead']);
@@ -498,7 +500,7 @@ describe('sorting', () => {
     const { pool, run, seen, stop } = await setUp(keys(1));
     await useBins(pool, 'p', parseRules('bins: {left: ["*"]}'), 'a.yaml');
     await pool.query(`update bin_versions set rules = '{"of": "a later visionscale"}'`);
-    const running = run({ untilDrained: false }, { classifier });
+    const running = run({ untilDrained: false }, { models });
     await seen((event) => event.kind === 'waiting' && /version 1 of the bins/.test(event.reason));
     await pool.query(`update bin_versions set rules = '{"manual": "m", "bins": []}'`);
     await seen((event) => event.kind === 'recorded');

@@ -5,6 +5,7 @@ import { ObjectError } from '../../src/lib/base/errors.ts';
 import { defaultEndurance } from '../../src/lib/config/settings/consume.ts';
 import type { Classifier } from '../../src/lib/models/classifier/classifier.ts';
 import { consume, type Share } from '../../src/lib/pipeline/consume/consume.ts';
+import { oneModel } from '../../src/lib/pipeline/consume/models.ts';
 import type { ConsumeDeps, ConsumeEvent, ConsumeOptions } from '../../src/lib/pipeline/consume/options.ts';
 import type { GetOptions, ObjectStore } from '../../src/lib/systems/objects/store.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
@@ -89,7 +90,7 @@ export async function setUp(keys: string[], given?: Topic) {
         pool,
         topic,
         store,
-        classifier,
+        models: oneModel(classifier),
         report: (event) => {
           events.push(event);
           listeners.forEach((look) => look(event));

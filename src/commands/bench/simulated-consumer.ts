@@ -12,6 +12,7 @@ import { instantClassifier } from '../../lib/local/bench/instant.ts';
 import { scratchConfig, scratchTopic } from '../../lib/local/bench/scratch.ts';
 import type { ConsumerSample } from '../../lib/local/bench/simulate.ts';
 import { consume, type ConsumeEvent } from '../../lib/pipeline/consume/consume.ts';
+import { oneModel } from '../../lib/pipeline/consume/models.ts';
 import { endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { ServerWatch } from '../../lib/pipeline/server-watch.ts';
@@ -79,7 +80,7 @@ async function run({ env, scratch, stage, group }: SimulatedOrder): Promise<void
       pool: database.pool,
       topic: timed(topic),
       store: emptyStore,
-      classifier,
+      models: oneModel(classifier),
       report,
       ...(results !== null && { results }),
     },

@@ -3,7 +3,6 @@ import { hostname } from 'node:os';
 import type { Pool } from 'pg';
 import {
   openBuckets,
-  openClassifier,
   openDatabase,
   openResultTopics,
   openStore,
@@ -13,11 +12,6 @@ import {
 import { endWithin } from '../../lib/base/end-within.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { counted } from '../../lib/base/report/table.ts';
-import type { Classifier } from '../../lib/models/classifier/classifier.ts';
-import { SwitchingClassifier } from '../../lib/models/classifier/switching.ts';
-import { ensureModel } from '../../lib/models/pull/offer.ts';
-import { loadByDigest, loadPipelineModel } from '../../lib/models/store/pipeline-model.ts';
-import { openModelStore } from '../../lib/models/store/store.ts';
 import type { ConsumerSources } from '../../lib/observe/metrics/consumer.ts';
 import { supervised } from '../../lib/observe/service-manager/supervised.ts';
 import type { Tracing } from '../../lib/observe/tracing.ts';
@@ -28,7 +22,7 @@ import {
   isWaitedFor,
   type Share,
 } from '../../lib/pipeline/consume/consume.ts';
-import { followModel } from '../../lib/pipeline/consume/follow-model.ts';
+import type { Models } from '../../lib/pipeline/consume/models.ts';
 import { type ConsumeEvent, endMs } from '../../lib/pipeline/consume/options.ts';
 import { Presence } from '../../lib/pipeline/consume/presence.ts';
 import { DriftWatch } from '../../lib/pipeline/drift/drift.ts';
@@ -39,6 +33,7 @@ import { showMetrics, type Shown } from '../shared/metrics.ts';
 import type { Context } from '../shared/run.ts';
 import { watchServers, watchTopic } from '../shared/servers.ts';
 import { consumeLog } from './log.ts';
+import { openModels } from './models.ts';
 
 export interface ConsumeFlags {
   partition?: number;
@@ -64,7 +59,7 @@ export default async function (context: Context, options: ConsumeFlags): Promise
 
 /** Until the signal or, with `untilDrained`, until caught up. */
 export async function runConsumer(context: Context, options: ConsumeFlags): Promise<ConsumeResult> {
-  const { config, log } = context;
+  const { config } = context;
   const { ownsProcess, service, signal, onNotice } = context;
   const replayFrom = options.from === undefined ? undefined : parseSince(options.from, new Date(), '--from');
   const endProcessWithin = ownsProcess ? endWithin : () => undefined;
@@ -75,9 +70,8 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   const lagKnown = () =>
     !servers.away.some(({ server }) => server === (config.topic.kind === 'kafka' ? 'topic' : 'database'));
   const load = noLoad();
-  let inUse: Classifier | null = null;
+  let models: Models | null = null;
   let pool: Pool | null = null;
-  let modelProblem: string | null = null;
   const drift = new DriftWatch({
     pool: () => pool,
     pipeline: config.pipeline,
@@ -85,10 +79,10 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   });
   await using metrics = await showConsumer(context, {
     load,
-    classifier: () => inUse,
+    classifier: () => models?.pipelines ?? null,
     oldestUnpublished: async () =>
       pool === null ? null : ((await oldestInOutbox(pool, config.pipeline, config.topic.name)) ?? 0),
-    modelProblem: () => modelProblem,
+    modelProblem: () => models?.problem() ?? null,
     belts: () => drift.belts(),
     servers,
     lagKnown,
@@ -121,7 +115,11 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   const share = shareOf(options, config.partition);
   const owner = ownerName();
   await using presence = new Presence(
-    { pool: database.pool, classifier: () => inUse, signal, servers, drifts: () => drift.drifts() },
+    {
+      ...{ pool: database.pool, signal, servers },
+      classifier: () => models?.pipelines ?? null,
+      drifts: () => drift.drifts(),
+    },
     {
       ...{ owner, hostname: hostname(), pipeline: config.pipeline, topic: config.topic.name },
       ...{ share: share.kind, partition: share.kind === 'partition' ? share.partition : null },
@@ -134,69 +132,35 @@ export async function runConsumer(context: Context, options: ConsumeFlags): Prom
   await using store = await openStore(context, storePatience);
   using _store = servers.watch('store', askStore(store, { listable: true }));
   await using buckets = await openBuckets(context, storePatience);
-  const models = openModelStore(config.models);
-  const published = { pool: database.pool, store };
-  // A model that the settings name is pinned; else the pipeline's row decides, and the consumer follows it.
-  const pinned = config.model !== undefined;
-  const chosen = pinned ? null : await patiently(() => loadPipelineModel(published, models, config.pipeline));
-  if (chosen === null) await ensureModel(context);
-  await using classifier = new SwitchingClassifier(await openClassifier(context, chosen ?? undefined));
-  inUse = classifier;
-  const stopFollowing = new AbortController();
-  const following = pinned
-    ? Promise.resolve()
-    : followModel(
-        {
-          pool: database.pool,
-          classifier,
-          open: async (digest) => openClassifier(context, await loadByDigest(published, models, digest)),
-          report(event) {
-            if (event.kind === 'switched') {
-              modelProblem = null;
-              log.info({ digest: event.digest }, `now runs ${event.model} ${event.version}`);
-            } else {
-              const { name, version } = classifier.model;
-              modelProblem = `the active model cannot be used: ${event.reason}`;
-              log.error({ digest: event.digest }, `${modelProblem}; still using ${name} ${version}`);
-            }
-          },
-        },
-        config.pipeline,
-        AbortSignal.any([context.signal, stopFollowing.signal]),
-      );
-  try {
-    return await consume(
-      {
-        pool: database.pool,
-        topic,
-        store,
-        buckets,
-        classifier,
-        ...(results !== null && { results }),
-        modelProblem: () => modelProblem,
-        load,
-        report,
-      },
-      {
-        pipeline: config.pipeline,
-        owner,
-        hostname: hostname(),
-        maxImageBytes: config.limits.maxBytes,
-        messages: config.messages,
-        imageMemoryBytes: config.imageMemoryBytes,
-        ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
-        ...config.endurance,
-        untilDrained,
-        skipExpired: options.skipExpired === true,
-        ...(replayFrom !== undefined && { replay: { from: replayFrom, begun: new Set<number>() } }),
-        signal: context.signal,
-      },
-      share,
-    );
-  } finally {
-    stopFollowing.abort();
-    await following;
-  }
+  await using opened = await openModels(context, { pool, store, patiently });
+  models = opened.models;
+  return await consume(
+    {
+      pool: database.pool,
+      topic,
+      store,
+      buckets,
+      models,
+      ...(results !== null && { results }),
+      load,
+      report,
+    },
+    {
+      pipeline: config.pipeline,
+      owner,
+      hostname: hostname(),
+      maxImageBytes: config.limits.maxBytes,
+      messages: config.messages,
+      imageMemoryBytes: config.imageMemoryBytes,
+      ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
+      ...config.endurance,
+      untilDrained,
+      skipExpired: options.skipExpired === true,
+      ...(replayFrom !== undefined && { replay: { from: replayFrom, begun: new Set<number>() } }),
+      signal: context.signal,
+    },
+    share,
+  );
 }
 
 /** A fault is known, and shown, at the first failure: the consumer itself tries again. */

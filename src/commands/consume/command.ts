@@ -36,7 +36,9 @@ export function consumeCommand(): Command {
     .addOption(whileStdin())
     .addHelpText(
       'after',
-      '\nExample:\n  $ visionscale consume\n  $ visionscale consume --partition 0 --model squeezenet1_1',
+      '\nWithout --model it runs the models that `model use` chose for the pipeline and\n' +
+        'its belts. With it, that model classifies all images, whatever their belt.\n' +
+        '\nExample:\n  $ visionscale consume\n  $ visionscale consume --partition 0 --model squeezenet1_1',
     );
   const settings = [...infrastructure, ...modelSettings, ...consumeSettings, ...metricsSettings];
   return offersModel(withSettings(command, settings)).action((options: ConsumeFlags, self: Command) =>

@@ -3,13 +3,14 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { outputKinds } from '../../lib/base/classification.ts';
 import type { Preset } from '../../lib/models/format/published.ts';
 import type { Interpolation } from '../../lib/models/images/resize.ts';
-import { countAbove0, followLinks, strict } from '../shared/arguments.ts';
+import { beltName, countAbove0, followLinks, strict } from '../shared/arguments.ts';
 import { infrastructure, modelSettings, run, withSettings } from '../shared/run.ts';
 import type { AddModelFlags } from './add.ts';
 import type { CompareFlags } from './compare.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
 import type { SwitchFlags } from './switch.ts';
+import type { UseFlags } from './use.ts';
 
 const storeSettings = ['VISIONSCALE_MODELS', 'VISIONSCALE_LOG_LEVEL'] as const;
 
@@ -176,7 +177,9 @@ function use(): Command {
   return withSettings(
     new Command('use')
       .description('Check a model and make it active, here and for all consumers of the pipeline')
-      .argument('<model>', 'Name, name@version or digest')
+      .argument('[model]', 'Name, name@version or digest')
+      .option('--belt <name>', 'Make it the model of this belt only', beltName)
+      .option('--default', "With --belt: let the belt take the pipeline's model again")
       .option('-y, --yes', 'Do not ask, even if the labels change')
       .option(
         '--force',
@@ -184,12 +187,14 @@ function use(): Command {
       )
       .addHelpText(
         'after',
-        '\nExample:\n  $ visionscale model use squeezenet1_1\n\n' +
+        '\nExample:\n  $ visionscale model use squeezenet1_1\n' +
+          '  $ visionscale model use bottles --belt north\n\n' +
           'Shows what changes: the model, its measured accuracy, and its labels. It asks\n' +
-          'before the labels of a pipeline change. `visionscale model rollback` goes back.',
+          'before the labels of a pipeline change. `visionscale model rollback` goes back.\n' +
+          "Belts without a model of their own take the pipeline's.",
       ),
     [...infrastructure, 'VISIONSCALE_MODELS'],
-  ).action((model: string, options: SwitchFlags, command: Command) =>
+  ).action((model: string | undefined, options: UseFlags, command: Command) =>
     run(command, () => import('./use.ts'), model, options),
   );
 }
@@ -198,11 +203,12 @@ function rollback(): Command {
   return withSettings(
     new Command('rollback')
       .description('Go back to the model that the pipeline ran before the latest switch')
+      .option('--belt <name>', 'Go back to what this belt took before its own latest switch', beltName)
       .option('-y, --yes', 'Do not ask, even if the labels change')
       .option('--force', 'Go back even if the bins do not fit its labels')
       .addHelpText('after', '\nExample:\n  $ visionscale model rollback'),
     [...infrastructure, 'VISIONSCALE_MODELS'],
-  ).action((options: SwitchFlags, command: Command) =>
+  ).action((options: SwitchFlags & { belt?: string }, command: Command) =>
     run(command, async () => ({ default: (await import('./history.ts')).rollback }), options),
   );
 }
@@ -210,11 +216,12 @@ function rollback(): Command {
 function history(): Command {
   return withSettings(
     new Command('history')
-      .description('Show who switched the model of the pipeline, when, and from where')
+      .description('Show who switched the models of the pipeline and its belts, when, and from where')
+      .option('--belt <name>', 'Only the switches of this belt', beltName)
       .option('-n, --limit <n>', 'Most switches', countAbove0, 20)
       .addHelpText('after', '\nExample:\n  $ visionscale model history'),
     infrastructure,
-  ).action((options: { limit: number }, command: Command) =>
+  ).action((options: { limit: number; belt?: string }, command: Command) =>
     run(command, async () => ({ default: (await import('./history.ts')).history }), options),
   );
 }

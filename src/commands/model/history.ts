@@ -7,7 +7,7 @@ import type { ModelEntry } from '../../lib/models/store/entry.ts';
 import { loadByDigest } from '../../lib/models/store/pipeline-model.ts';
 import { type ModelStore, openModelStore } from '../../lib/models/store/store.ts';
 import { readPublishedNames } from '../../lib/systems/database/tables/models.ts';
-import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
+import { listModelSwitches, listSwitches } from '../../lib/systems/database/tables/switches.ts';
 import { openReadyStore } from '../shared/opening.ts';
 import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
@@ -15,64 +15,96 @@ import { type SwitchFlags, switchModel } from './switch.ts';
 
 interface ModelSwitch {
   at: Date;
-  /** `name@version`, or the digest of a model that is not published any more. */
+  /** Null: the pipeline's. */
+  belt: string | null;
+  /** `name@version`, or the digest of a model that is not published any more; null, of a belt: the pipeline's model. */
   former: string | null;
-  current: string;
+  current: string | null;
   account: string;
   host: string;
 }
 
-export async function history(context: Context, { limit }: { limit: number }): Promise<void> {
+export async function history(
+  context: Context,
+  { limit, belt }: { limit: number; belt?: string },
+): Promise<void> {
   const { pipeline } = context.config;
   if (!hasPipeline(context)) throw noPipeline();
   await using database = await openDatabase(context);
-  const switches = await modelSwitches(database.pool, pipeline, limit);
+  const switches = await modelSwitches(database.pool, pipeline, { limit, belt: belt ?? null });
+  const ofBelts = switches.some((one) => one.belt !== null);
+  const named = ({ belt }: ModelSwitch, model: string | null) =>
+    model ?? (belt === null ? null : "the pipeline's");
   context.print(switches, () =>
     switches.length === 0
-      ? `No model has been chosen for pipeline ${pipeline} yet: visionscale model use <model>`
+      ? `No model has been chosen for ${belt === undefined ? '' : `belt ${belt} of `}pipeline ${pipeline} yet: visionscale model use <model>`
       : table(switches, [
           { title: 'when', value: ({ at }) => at.toISOString() },
-          { title: 'from', value: ({ former }) => former },
-          { title: 'to', value: ({ current }) => current },
+          ...(ofBelts ? [{ title: 'belt', value: ({ belt }: ModelSwitch) => belt }] : []),
+          { title: 'from', value: (one) => named(one, one.former) },
+          { title: 'to', value: (one) => named(one, one.current) },
           { title: 'by', value: ({ account, host }) => `${account} on ${host}` },
         ]),
   );
 }
 
-async function modelSwitches(pool: Pool, pipeline: string, limit: number): Promise<ModelSwitch[]> {
-  const rows = await listSwitches(pool, pipeline, 'model', limit);
-  const digests = rows.flatMap(({ former, current }) => (former === null ? [current] : [former, current]));
+async function modelSwitches(
+  pool: Pool,
+  pipeline: string,
+  which: { limit: number; belt: string | null },
+): Promise<ModelSwitch[]> {
+  const rows = await listModelSwitches(pool, pipeline, which);
+  const digests = rows.flatMap(({ former, current }) => [former, current]).filter((one) => one !== null);
   const published = await readPublishedNames(pool, [...new Set(digests)]);
   const names = new Map(published.map(({ digest, name, version }) => [digest, `${name}@${version}`]));
-  const named = (digest: string) => names.get(digest) ?? digest.slice(0, 19);
-  return rows.map(({ at, former, current, account, host }) => ({
+  const named = (digest: string | null) => digest && (names.get(digest) ?? digest.slice(0, 19));
+  return rows.map(({ at, belt, former, current, account, host }) => ({
     at,
-    former: former === null ? null : named(former),
+    belt,
+    former: named(former),
     current: named(current),
     account,
     host,
   }));
 }
 
-export async function rollback(context: Context, flags: SwitchFlags): Promise<number> {
+export async function rollback(
+  context: Context,
+  { belt = null, ...flags }: SwitchFlags & { belt?: string | null },
+): Promise<number> {
   if (!hasPipeline(context)) throw noPipeline();
   const models = openModelStore(context.config.models);
   await using database = await openDatabase(context);
-  const entry = await formerModel(context, database.pool, models);
-  return await switchModel(context, { models, entry, database }, flags);
+  const { pool } = database;
+  const digest = await formerDigest(pool, context.config.pipeline, belt);
+  const entry = digest === null ? null : await entryOf(context, pool, models, digest);
+  return await switchModel(context, { models, entry, belt, database }, flags);
 }
 
-/** The model before the latest switch; one that this host does not have is fetched. */
-async function formerModel(context: Context, pool: Pool, models: ModelStore): Promise<ModelEntry> {
-  const { pipeline } = context.config;
-  const [latest] = await listSwitches(pool, pipeline, 'model', 1);
+/** Of the model before the latest switch; null, of a belt: it took the pipeline's. */
+async function formerDigest(pool: Pool, pipeline: string, belt: string | null): Promise<string | null> {
+  const [latest] =
+    belt === null
+      ? await listSwitches(pool, pipeline, 'model', 1)
+      : await listModelSwitches(pool, pipeline, { belt, limit: 1 });
   const digest = latest?.former ?? null;
-  if (digest === null) {
-    throw new VisionscaleError(`pipeline ${pipeline} has no previous model`, {
+  if (latest === undefined || (belt === null && digest === null)) {
+    const whose = belt === null ? `pipeline ${pipeline}` : `belt ${belt} of pipeline ${pipeline}`;
+    throw new VisionscaleError(`${whose} has no previous model`, {
       code: 'no_former',
       hint: 'Choose one: visionscale model use <model> (all: visionscale model list)',
     });
   }
+  return digest;
+}
+
+/** One that this host does not have is fetched. */
+async function entryOf(
+  context: Context,
+  pool: Pool,
+  models: ModelStore,
+  digest: string,
+): Promise<ModelEntry> {
   const here = async () => (await models.list()).find((entry) => entry.digest === digest);
   const known = await here();
   if (known !== undefined) return known;

@@ -1,9 +1,19 @@
 /** What `model list` does: reads the manifests and prints them. */
+import { openDatabase } from '../../compose.ts';
+import { errorMessage } from '../../lib/base/errors.ts';
 import { formatBytes } from '../../lib/base/report/progress.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore, type ModelEntry } from '../../lib/models/store/store.ts';
+import { type BeltModel, listBeltModels } from '../../lib/systems/database/tables/belt-models.ts';
+import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
+
+interface Row extends ModelEntry {
+  active: boolean;
+  /** Those that have it as their own. */
+  belts: string[];
+}
 
 export default async function (context: Context): Promise<void> {
   const store = openModelStore(context.config.models);
@@ -12,7 +22,16 @@ export default async function (context: Context): Promise<void> {
     context.say(error.message);
     return undefined;
   });
-  const rows = entries.map((entry) => ({ ...entry, active: entry.path === active?.path }));
+  const ofBelts = hasPipeline(context) ? await beltModels(context) : [];
+  const rows: Row[] = entries.map((entry) => ({
+    ...entry,
+    active: entry.path === active?.path,
+    belts: ofBelts.filter(({ digest }) => digest === entry.digest).map(({ belt }) => belt),
+  }));
+  for (const { belt, digest, ...model } of ofBelts) {
+    if (entries.some((entry) => entry.digest === digest)) continue;
+    context.say(`belt ${belt} takes ${entryLabel(model)}, which is not in ${store.directory}`);
+  }
   context.print(rows.map(document), () =>
     rows.length === 0
       ? `no models in ${store.directory}; get one: visionscale model pull squeezenet1_1`
@@ -43,13 +62,25 @@ export default async function (context: Context): Promise<void> {
   );
 }
 
-function noteOf({ fault, bundled, manifest }: ModelEntry): string {
+/** What cannot be asked now is said, and left out. */
+async function beltModels(context: Context): Promise<BeltModel[]> {
+  try {
+    await using database = await openDatabase(context);
+    return await listBeltModels(database.pool, context.config.pipeline);
+  } catch (error) {
+    context.say(`which belts have models of their own cannot be told: ${errorMessage(error)}`);
+    return [];
+  }
+}
+
+function noteOf({ fault, bundled, manifest, belts }: Row): string {
   const knows = manifest?.knows === undefined ? [] : [`only recognises ${manifest.knows}`];
-  return fault ?? [...(bundled ? ['bundled'] : []), ...knows].join('; ');
+  const whose = belts.length === 0 ? [] : [`${belts.length === 1 ? 'belt' : 'belts'} ${belts.join(', ')}`];
+  return fault ?? [...whose, ...(bundled ? ['bundled'] : []), ...knows].join('; ');
 }
 
 /** What `--json` shows of an entry. */
-function document({ manifest, ...entry }: ModelEntry & { active: boolean }) {
+function document({ manifest, ...entry }: Row) {
   const { inputSize, preprocessing, output, created, parent, source, metrics, knows, engines } =
     manifest ?? {};
   return {

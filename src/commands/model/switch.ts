@@ -1,14 +1,18 @@
-/** What `model use` and `model rollback` share: they show what a switch changes, ask where it may surprise, and make it. */
-import type { Pool } from 'pg';
+/** What `model use` and `model rollback` share, for a pipeline or a belt: they show what a switch changes, ask where it may surprise, and make it. */
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { percent } from '../../lib/base/report/table.ts';
-import { loadModel } from '../../lib/models/format/model.ts';
+import { type LoadedModel, loadModel } from '../../lib/models/format/model.ts';
 import { entryLabel, type ModelEntry } from '../../lib/models/store/entry.ts';
-import { activateForPipeline, readPipelineModel } from '../../lib/models/store/pipeline-model.ts';
+import {
+  activateForPipeline,
+  type ModelInUse,
+  readModelsInUse,
+} from '../../lib/models/store/pipeline-model.ts';
 import type { ModelStore } from '../../lib/models/store/store.ts';
 import { requireAgreement, verifyModel } from '../../lib/models/store/verify.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
+import { setBeltModel } from '../../lib/systems/database/tables/belt-models.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import { faultLines, noteLines, some } from '../bins/faults.ts';
 import { confirmed, nothingChanged } from '../shared/confirm.ts';
@@ -32,25 +36,32 @@ export interface SwitchFlags {
 
 interface Switch {
   models: ModelStore;
-  entry: ModelEntry;
+  /** Null: the belt takes the pipeline's model again. */
+  entry: ModelEntry | null;
+  /** The one that is switched; null: the pipeline, and with it every belt without a model of its own. */
+  belt: string | null;
   /** Of the pipeline; null where there is none. */
   database: Database | null;
 }
 
-/** Of the pipeline where there is one, else of this host alone. Returns the exit code. */
+/** Of the pipeline or its belt where there is one, else of this host alone. Returns the exit code. */
 export async function switchModel(
   context: Context,
-  { models, entry, database }: Switch,
+  { models, entry, belt, database }: Switch,
   { force = false }: SwitchFlags,
 ): Promise<number> {
-  const model = await loadModel(entry.path);
-  await verifyModel(model);
-  if (!force) requireAgreement(entry);
-  const after: Side = { ...model.info, top1: model.manifest?.metrics?.top1 ?? null };
-  const before =
-    (database && (await pipelineSide(database.pool, context.config.pipeline))) ?? (await localSide(models));
+  const { config } = context;
+  const model = entry && (await checked(entry, force));
+  const chosen =
+    database === null ? [] : (await readModelsInUse(database.pool, config.pipeline)).map(chosenSide);
+  const pipelines = chosen.find((one) => one.belt === null) ?? (await localSide(models));
+  const before = chosen.find((one) => one.belt === belt) ?? pipelines;
+  const after = model === null ? pipelines : loadedSide(model);
+  if (after === null) throw nothingToTake(config.pipeline);
+  const belts = chosen.filter((one) => one.belt !== null && one.belt !== belt);
+  const inUse = [after, ...(belt === null ? [] : [pipelines]), ...belts];
   const labels = changedLabels(before, after);
-  const bins = database && (await heldToBins(database, context.config.pipeline, after.labels));
+  const bins = database && (await heldToBins(database, config.pipeline, labelsOf(inUse)));
   for (const line of [...changeLines(before, after, labels), ...(bins?.notes ?? [])]) context.say(line);
   if (bins !== null && bins.faults.length > 0 && !force) throw binsMisfit(after, bins);
 
@@ -59,48 +70,83 @@ export async function switchModel(
     before !== null && (labels.gone.length > 0 || labels.come.length > 0 || bins?.faults.length);
   if (database !== null && surprises) {
     const what = `${entryLabel(after)} has other labels than ${entryLabel(before)}`;
-    if (!(await confirmed(context, what, `Switch the consumers of pipeline ${context.config.pipeline}?`))) {
+    const whose = belt === null ? 'the consumers' : `belt ${belt}`;
+    if (!(await confirmed(context, what, `Switch ${whose} of pipeline ${config.pipeline}?`))) {
       context.say(nothingChanged);
       return 1;
     }
   }
-  await models.use(entry);
-  let pipeline: string | null = null;
-  if (database !== null) {
-    ({ pipeline } = context.config);
-    await using store = await openReadyStore(context);
-    await activateForPipeline({ pool: database.pool, store }, pipeline, model);
-  }
-  if (context.config.model !== undefined)
-    context.say('VISIONSCALE_MODEL is set and overrides the active model');
+  if (entry !== null && belt === null) await models.use(entry);
+  const pipeline = database === null ? null : config.pipeline;
+  if (database !== null) await activate(context, database, { model, belt });
+  if (config.model !== undefined) context.say('VISIONSCALE_MODEL is set and overrides the active model');
   const { name, version, digest } = after;
   const former = before && { name: before.name, version: before.version, digest: before.digest };
-  const document = { name, version, digest, active: true, pipeline, former, labels, bins };
+  const document = { name, version, digest, active: true, pipeline, belt, former, labels, bins };
   context.print(document, () => {
-    const what = `${entryLabel(entry)} is the active model${before?.digest === digest ? ' already' : ''}`;
+    const already = before?.digest === digest ? ' already' : '';
+    if (belt !== null) {
+      const which = model === null ? `, as all of pipeline ${pipeline} without one of their own` : '';
+      return `belt ${belt} takes ${entryLabel(after)}${already}${which}`;
+    }
+    const what = `${entryLabel(after)} is the active model${already}`;
     return pipeline === null ? what : `${what}, here and for the consumers of pipeline ${pipeline}`;
   });
   return 0;
 }
 
-async function pipelineSide(pool: Pool, pipeline: string): Promise<Side | null> {
-  const published = await readPipelineModel(pool, pipeline);
-  if (published === null) return null;
-  const { labels = [], metrics } = published.manifest;
-  return { ...published, labels, top1: metrics?.top1 ?? null };
+async function checked(entry: ModelEntry, force: boolean): Promise<LoadedModel> {
+  const model = await loadModel(entry.path);
+  await verifyModel(model);
+  if (!force) requireAgreement(entry);
+  return model;
+}
+
+/** `model` null: the belt has none of its own from now on. */
+async function activate(
+  context: Context,
+  { pool }: Database,
+  { model, belt }: { model: LoadedModel | null; belt: string | null },
+): Promise<void> {
+  const { pipeline } = context.config;
+  if (model === null) {
+    if (belt !== null) await setBeltModel(pool, { pipeline, belt }, null);
+    return;
+  }
+  await using store = await openReadyStore(context);
+  await activateForPipeline({ pool, store }, { pipeline, belt }, model);
+}
+
+function chosenSide({ belt, name, version, digest, manifest }: ModelInUse): Side & { belt: string | null } {
+  const { labels = [], metrics } = manifest;
+  return { belt, name, version, digest, labels, top1: metrics?.top1 ?? null };
+}
+
+function loadedSide({ info, manifest }: LoadedModel): Side {
+  return { ...info, top1: manifest?.metrics?.top1 ?? null };
 }
 
 /** What consumers run where nobody has chosen for the pipeline; null also where it is gone or broken. */
 async function localSide(models: ModelStore): Promise<Side | null> {
   try {
     const entry = await models.active();
-    if (entry === undefined) return null;
-    const { info, manifest } = await loadModel(entry.path);
-    return { ...info, top1: manifest?.metrics?.top1 ?? null };
+    return entry === undefined ? null : loadedSide(await loadModel(entry.path));
   } catch (error) {
     if (error instanceof VisionscaleError) return null;
     throw error;
   }
+}
+
+/** Each once. */
+function labelsOf(sides: readonly (Side | null)[]): string[] {
+  return [...new Set(sides.flatMap((side) => side?.labels ?? []))];
+}
+
+function nothingToTake(pipeline: string): VisionscaleError {
+  return new VisionscaleError(`pipeline ${pipeline} has no model that the belt could take`, {
+    code: 'no_model',
+    hint: 'Choose one first: visionscale model use <model> (all: visionscale model list)',
+  });
 }
 
 interface ChangedLabels {

@@ -1,38 +1,41 @@
-/** What the model that the pipeline runs can answer: as the consumers choose it, without loading it. */
+/** What the models that the pipeline runs can answer: as the consumers choose them, without loading them. */
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import type { Manifest } from '../../lib/models/format/manifest.ts';
-import { readPipelineModel } from '../../lib/models/store/pipeline-model.ts';
+import { readModelsInUse } from '../../lib/models/store/pipeline-model.ts';
 import type { Context } from './run.ts';
 
 export interface ModelAnswers {
   labels: readonly string[];
-  /** Whether it tells what is like none of them. */
+  /** Whether one of them tells what is like none of its labels. */
   tellsUnknown: boolean;
 }
 
-/** Null where no model has been chosen. */
+/** Of the pipeline's model and of those of its belts together. Null where no model has been chosen. */
 export async function modelAnswers(context: Context, pool: Pool): Promise<ModelAnswers | null> {
   const { config } = context;
-  if (config.model === undefined) {
-    const manifest = (await readPipelineModel(pool, config.pipeline))?.manifest;
-    if (manifest?.labels) return { labels: manifest.labels, tellsUnknown: tellsUnknown(manifest) };
-  }
-  return localAnswers(context);
+  if (config.model !== undefined) return localAnswers(context);
+  const inUse = await readModelsInUse(pool, config.pipeline);
+  const answers = inUse.map(({ manifest }) => answersOf(manifest.labels ?? [], manifest));
+  const chosen = inUse.some(({ belt, manifest }) => belt === null && manifest.labels !== undefined);
+  const local = chosen ? null : await localAnswers(context);
+  if (local !== null) answers.push(local);
+  const labels = [...new Set(answers.flatMap((one) => one.labels))];
+  return labels.length === 0 ? null : { labels, tellsUnknown: answers.some((one) => one.tellsUnknown) };
 }
 
 /** Of the model that this host runs by itself. */
 export async function localAnswers({ config }: Context): Promise<ModelAnswers | null> {
   try {
     const { info, manifest } = await loadModel(config);
-    return { labels: info.labels, tellsUnknown: tellsUnknown(manifest) };
+    return answersOf(info.labels, manifest);
   } catch (error) {
     if (error instanceof VisionscaleError && error.code === 'no_model') return null;
     throw error;
   }
 }
 
-function tellsUnknown(manifest: Manifest | undefined): boolean {
-  return manifest?.expected?.unknown !== undefined;
+function answersOf(labels: readonly string[], manifest: Manifest | undefined): ModelAnswers {
+  return { labels, tellsUnknown: manifest?.expected?.unknown !== undefined };
 }

@@ -1,6 +1,8 @@
 /** Codes of errors that speak of models, training and what a command was asked for. */
 
 export const modelCodes = {
+  belt_model_unavailable:
+    'The model of a belt cannot be opened, and its images wait for it; the message says why. Mend that, or choose another model for the belt with `visionscale model use`.',
   checksum_mismatch:
     'The file is damaged, not the expected one, or not that of an earlier pull; nothing was installed. The message says which, and what to do.',
   classifier_closed: 'The command was ending while an image was in flight. Run it again.',

@@ -73,6 +73,8 @@ export interface Config {
   endurance: Endurance;
   /** Most bytes of images that a consumer holds. */
   imageMemoryBytes: number;
+  /** Most memory for models of belts that it holds. */
+  modelMemoryBytes: number;
   /** What `serve` offers, where and to whom. */
   http: HttpSettings;
   metrics: MetricsSettings;

@@ -105,6 +105,7 @@ export function loadConfig(env: Environment): Config {
       stallTimeoutMs: data.VISIONSCALE_STALL_TIMEOUT,
     },
     imageMemoryBytes: data.VISIONSCALE_IMAGE_MEMORY_BYTES,
+    modelMemoryBytes: data.VISIONSCALE_MODEL_MEMORY_BYTES,
     messages: messageRules(store, {
       buckets: data.VISIONSCALE_BUCKETS ?? [],
       eventKeys: data.VISIONSCALE_S3_EVENT_KEYS,

@@ -40,6 +40,9 @@ function counts(status: Status): string[] {
     ...(age === null ? [] : [`the last prediction was ${ageText(age * 1000)} ago`]),
     ...(codes.length === 0 ? [] : [`dead letters: ${codes.join(', ')} (visionscale dead-letters list)`]),
     `topic ${topic}, pipeline ${pipeline}${model.active === null ? '' : `, model ${model.active}`}${bins === null ? '' : `, bins version ${bins.version}`}`,
+    ...(model.belts.length === 0
+      ? []
+      : [model.belts.map(({ belt, name, version }) => `belt ${belt}: ${name} ${version}`).join(', ')]),
     ...outbox(status),
     ...(status.round === null
       ? []

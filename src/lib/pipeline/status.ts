@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
 import { describeHolder, type LockHolder, lockHolder } from '../systems/database/lock-holder.ts';
+import { type BeltModel, listBeltModels } from '../systems/database/tables/belt-models.ts';
 import { readActiveBins } from '../systems/database/tables/bins.ts';
 import { type ConsumerRow, type Drift, readConsumers } from '../systems/database/tables/consumers.ts';
 import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
@@ -41,6 +42,8 @@ export interface ModelStatus {
   /** What `model use` has made active for this pipeline: name version; null where nobody has. */
   active: string | null;
   digest: string | null;
+  /** Belts that have a model of their own. */
+  belts: BeltModel[];
   /** Consumers run different models, or another than the active one. */
   disagreement: boolean;
 }
@@ -112,6 +115,7 @@ export async function status(
     deadLettersByCode,
     owners,
     active,
+    belts,
     bins,
     unpublished,
     refused,
@@ -124,6 +128,7 @@ export async function status(
     countOpenByCode(pool, pipeline),
     readOwners(pool, pipeline, topicName),
     readActiveModel(pool, pipeline),
+    listBeltModels(pool, pipeline),
     readActiveBins(pool, pipeline),
     readBacklog(pool, pipeline, topicName),
     readRefusals(pool, pipeline, topicName),
@@ -136,6 +141,7 @@ export async function status(
   const model = {
     active: active === null ? null : `${active.name} ${active.version}`,
     digest: active?.digest ?? null,
+    belts,
     disagreement: running.size > 1 || (active !== null && running.size === 1 && !running.has(active.digest)),
   };
   const problems: string[] = [];

@@ -15,6 +15,8 @@ export interface SandboxOptions {
   processes: number;
   /** How many of them are open before the first task; the others start as tasks come. */
   eager: number;
+  /** Asked before each process beyond those: without leave, those that are there do the work. Default: always. */
+  mayGrow?: (() => boolean) | undefined;
   /** Most work that one task may cost, in milliseconds of a processor's time. */
   limitMs: number;
   /** Likewise for opening; default: enough for a large model on a slow machine. */
@@ -133,7 +135,8 @@ class Pool {
   #next(): void {
     for (const hand of this.#hands) if (hand.jobs.length === 0) this.#give(hand);
     if (this.#queue.length === 0) return;
-    if (this.#count < this.#options.processes) {
+    const { processes, mayGrow } = this.#options;
+    if (this.#count < processes && (this.#count === 0 || mayGrow === undefined || mayGrow())) {
       this.#count++;
       void this.#keepOpening();
     } else if (this.#hands.length === this.#count) {

@@ -20,6 +20,7 @@ export const defaultEndurance: Endurance = {
   stallTimeoutMs: 60_000,
 };
 export const defaultImageMemoryBytes = 256 * 1024 ** 2;
+export const defaultModelMemoryBytes = 1024 ** 3;
 
 export const consumeRows = [
   {
@@ -83,6 +84,14 @@ export const consumeRows = [
     description: 'Most bytes of encoded images in memory at a time',
     schema: (kinds) => kinds.wholeNumber(1, 2 ** 40),
     default: String(defaultImageMemoryBytes),
+  },
+  {
+    env: 'VISIONSCALE_MODEL_MEMORY_BYTES',
+    section: 'Consume',
+    description:
+      'Most memory for models of belts beside the pipeline’s own. A process of a model is reckoned as 80 MiB and five times its weights; one such model is held whatever it takes',
+    schema: (kinds) => kinds.wholeNumber(1, 2 ** 40),
+    default: String(defaultModelMemoryBytes),
   },
   {
     env: 'VISIONSCALE_BUCKETS',

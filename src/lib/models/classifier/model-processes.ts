@@ -59,6 +59,8 @@ interface ModelSandboxOptions<Setup extends { engine: EngineName; limits: ImageL
   /** What its default export, an `OpenWork`, is given. */
   setup: Setup;
   processes: number;
+  /** Asked before each process but the first. */
+  mayGrow?: (() => boolean) | undefined;
   /** What one is called in messages, such as `a classifier process`. */
   called: string;
   /** What to do when one has died at work. */

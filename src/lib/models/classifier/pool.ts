@@ -18,6 +18,8 @@ export interface ClassifierOptions {
   device?: Device | undefined;
   /** Processes. Default: as many as there are cores that this one may use. */
   workers?: number | undefined;
+  /** Asked before each process but the first, which starts with the classifier. Default: always. */
+  mayGrow?: (() => boolean) | undefined;
   limits?: ImageLimits | undefined;
   /** Turn images upright by their EXIF orientation. Default: true. */
   autoOrient?: boolean | undefined;
@@ -47,6 +49,7 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         preprocess: options.preprocess ?? 'exact',
       },
       processes,
+      mayGrow: options.mayGrow,
       onNotice,
     });
   });
@@ -99,6 +102,7 @@ interface Workers extends AsyncDisposable {
 interface WorkersOptions {
   setup: WorkerSetup;
   processes: number;
+  mayGrow: (() => boolean) | undefined;
   onNotice: (text: string) => void;
 }
 

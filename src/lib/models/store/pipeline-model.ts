@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
 import { VisionscaleError } from '../../base/errors.ts';
-import { readActiveDigest, setActiveDigest, type PublishedModel, readPublished, savePublished } from '../../systems/database/tables/models.ts';
+import { readChosenModels, setBeltModel } from '../../systems/database/tables/belt-models.ts';
+import { setActiveDigest, type PublishedModel, readPublished, savePublished } from '../../systems/database/tables/models.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import { type Manifest, parseManifest } from '../format/manifest.ts';
 import { inSharedMemory, invalidModel } from '../format/model-files.ts';
@@ -12,34 +13,35 @@ import { parseOnnx } from '../onnx/onnx.ts';
 import { checkFile } from '../onnx/scan.ts';
 import type { ModelStore } from './store.ts';
 
-/** Publishes it and makes every consumer of the pipeline switch to it. */
+/** Publishes it and makes every consumer of the pipeline switch to it; for one belt alone where `belt` is not null. */
 export async function activateForPipeline(
   deps: PublishDeps,
-  pipeline: string,
+  { pipeline, belt }: { pipeline: string; belt: string | null },
   model: LoadedModel,
 ): Promise<void> {
   await publishModel(deps, model);
-  await setActiveDigest(deps.pool, pipeline, model.info.digest);
+  const { digest } = model.info;
+  if (belt === null) await setActiveDigest(deps.pool, pipeline, digest);
+  else await setBeltModel(deps.pool, { pipeline, belt }, digest);
 }
 
-/** The pipeline's active model; null where nobody has chosen one. */
-export async function loadPipelineModel(
-  deps: PublishDeps,
-  models: ModelStore,
-  pipeline: string,
-): Promise<LoadedModel | null> {
-  const digest = await readActiveDigest(deps.pool, pipeline);
-  return digest === null ? null : loadByDigest(deps, models, digest);
+export interface ModelInUse extends Omit<PublishedModel, 'manifest'> {
+  /** Whose model it is; null: the pipeline's, which all other belts take. */
+  belt: string | null;
+  manifest: Manifest;
 }
 
-/** What is known of it without loading it. */
-export async function readPipelineModel(
-  pool: Pool,
-  pipeline: string,
-): Promise<(Omit<PublishedModel, 'manifest'> & { manifest: Manifest }) | null> {
-  const digest = await readActiveDigest(pool, pipeline);
-  const published = digest === null ? null : await readPublished(pool, digest);
-  return published && { ...published, manifest: parseManifest(JSON.stringify(published.manifest)) };
+/** What is known of them without loading them: the pipeline's, where one was chosen, and those of its belts. */
+export async function readModelsInUse(pool: Pool, pipeline: string): Promise<ModelInUse[]> {
+  const { pipelines, byBelt } = await readChosenModels(pool, pipeline);
+  const chosen = [...(pipelines === null ? [] : [[null, pipelines] as const]), ...byBelt];
+  const found: ModelInUse[] = [];
+  for (const [belt, { digest }] of chosen) {
+    const published = await readPublished(pool, digest);
+    if (published === null) continue; // the row refers to it
+    found.push({ ...published, belt, manifest: parseManifest(JSON.stringify(published.manifest)) });
+  }
+  return found;
 }
 
 /** From this host's model store; what it lacks is fetched, verified, and kept there for the next start. */

@@ -331,7 +331,7 @@ function consumerState(registry: Registry, sources: ConsumerSources): void {
   );
   new Gauge({
     name: 'visionscale_model_refused',
-    help: '1 while the active model cannot be used here and the previous one stays in use, else 0.',
+    help: '1 while the active model, or the model of a belt, cannot be used here, else 0.',
     registers: [registry],
     collect() {
       this.set(sources.modelProblem() === null ? 0 : 1);
@@ -339,7 +339,7 @@ function consumerState(registry: Registry, sources: ConsumerSources): void {
   });
   new Gauge({
     name: 'visionscale_model_info',
-    help: 'The model in use: always 1.',
+    help: "The pipeline's model in use: always 1.",
     labelNames: ['name', 'version', 'digest', 'engine'],
     registers: [registry],
     collect() {

@@ -2,7 +2,6 @@
 import type { Pool } from 'pg';
 import type { ByteBudget, Load } from '../../base/flow/load.ts';
 import type { Endurance } from '../../config/settings/consume.ts';
-import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { NewPrediction, Outcome, Sorting } from '../../systems/database/record/outcome.ts';
 import type { Drift } from '../../systems/database/tables/consumers.ts';
 import type { MessageRules } from '../../systems/message/rules.ts';
@@ -12,6 +11,7 @@ import type { PublishEvent } from '../../systems/publish/publisher.ts';
 import type { ResultTopics } from '../../systems/publish/topics.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import type { CrashGuard } from './answer/crash-guard.ts';
+import type { Models } from './models.ts';
 import type { LeaseKeeper } from './partition/leases.ts';
 
 export interface ConsumeDeps {
@@ -20,11 +20,9 @@ export interface ConsumeDeps {
   store: ObjectStore;
   /** Where the other buckets that `messages` allows come from. */
   buckets?: Buckets;
-  classifier: Classifier;
+  models: Models;
   /** Where results and dead letters are published; absent: nowhere. */
   results?: ResultTopics;
-  /** Why the active model does not run here, for `status`; null where it does. */
-  modelProblem?: () => string | null;
   /** Kept up to date with what is in work, for whoever wants to see it. */
   load?: Load;
   report: (event: ConsumeEvent) => void;

@@ -41,9 +41,11 @@ export const rights: Readonly<Record<string, Rights>> = {
   outbox: { consumer: 'select, insert, update (refused), delete' },
   models: { consumer: 'select' },
   active_models: { consumer: 'select' },
+  belt_models: { consumer: 'select' },
   bin_versions: { producer: 'select', consumer: 'select' },
   active_bins: { producer: 'select', consumer: 'select' },
   switches: {},
+  belt_switches: {},
   corrections: {},
   // The topic in PostgreSQL: a consumer also publishes to the topics of results, and deletes what all have read.
   topic_heads: {

@@ -5,6 +5,7 @@ import { defaultEndurance, defaultImageMemoryBytes } from '../../../config/setti
 import type { Classifier } from '../../../models/classifier/classifier.ts';
 import { openImagesApart } from '../../../models/images/apart.ts';
 import { consume, type ConsumeEvent } from '../../../pipeline/consume/consume.ts';
+import { oneModel } from '../../../pipeline/consume/models.ts';
 import { upload, type UploadResult } from '../../../pipeline/upload/upload.ts';
 import { imageTable } from '../../../systems/database/tables/images.ts';
 import { header, keyContentType } from '../../../systems/message/record.ts';
@@ -99,7 +100,7 @@ export async function drain(
           pool: scratch.database.pool,
           topic,
           store,
-          classifier,
+          models: oneModel(classifier),
           report,
           ...(results !== null && { results }),
         },

@@ -8,11 +8,11 @@ import {
 } from '../../../base/errors.ts';
 import type { ByteBudget, Load } from '../../../base/flow/load.ts';
 import { retry } from '../../../base/flow/retry.ts';
-import type { Classifier } from '../../../models/classifier/classifier.ts';
 import type { DeadLetter, Outcome } from '../../../systems/database/record/outcome.ts';
 import type { TopicRecord } from '../../../systems/message/record.ts';
 import type { Request } from '../../../systems/message/request.ts';
 import type { GetOptions, ObjectStore } from '../../../systems/objects/store.ts';
+import type { Models } from '../models.ts';
 import type { ConsumeEvent } from '../options.ts';
 import type { Waits } from '../partition/watchdog.ts';
 import type { Guard } from './crash-guard.ts';
@@ -21,7 +21,7 @@ import type { Patience } from './patience.ts';
 
 export interface RequestDeps {
   storeOf: StoreOf;
-  classifier: Classifier;
+  models: Models;
   maxImageBytes: number;
   /** Shared by all partitions of the process. */
   budget: ByteBudget;
@@ -36,6 +36,9 @@ export interface RequestDeps {
   hardStop: AbortSignal;
 }
 
+/** Opening a model takes about a second, and is no reason to say that the partition waits. */
+const slowOpenMs = 2000;
+
 /** Waits out what may pass (store away, access denied). Rejects only when `signal` cuts such a wait short. */
 export async function answerRequest(
   record: TopicRecord,
@@ -47,6 +50,19 @@ export async function answerRequest(
   const { load } = deps;
   const trial = deps.patienceOf(request.bucket).begin(request.imageKey, Date.now() - record.timestamp);
   const hand = deps.inHand.begin(request.imageKey);
+  const modelFor = async (belt: string | null) => {
+    let timer: NodeJS.Timeout | undefined;
+    const onOpen = (reason: string) => {
+      hand.at('waiting');
+      timer = setTimeout(() => deps.waits.set(hand, reason), slowOpenMs);
+    };
+    try {
+      return await deps.models.lend(belt, { signal: deps.hardStop, onOpen });
+    } finally {
+      clearTimeout(timer);
+      deps.waits.clear(hand);
+    }
+  };
   // One attempt is fetch and classify together: the classifier takes over the image's memory.
   const attempt = async (): Promise<Outcome> => {
     let held = 0;
@@ -56,6 +72,8 @@ export async function answerRequest(
       load.bytes += bytes;
     };
     try {
+      // Before the image is fetched, so that none lies in memory until its model is open.
+      using lent = await modelFor(request.belt);
       hand.at('fetching');
       const fetching = epochMs();
       const { maxImageBytes: maxBytes, hardStop, storeOf } = deps;
@@ -64,7 +82,7 @@ export async function answerRequest(
       if (request.inline === null) trial.fetched();
       const fetched = request.inline === null ? epochMs() : fetching;
       hand.at('classifying');
-      const classification = await deps.guard(request.id, () => deps.classifier.classify(image, hardStop));
+      const classification = await deps.guard(request.id, () => lent.classifier.classify(image, hardStop));
       const times = { received, fetching, fetched, classified: epochMs() };
       const fetchMs = fetched - fetching;
       return { kind: 'prediction', record, request, classification, fetchMs, times };

@@ -34,7 +34,7 @@ async function consumePartition(
   options: ConsumeOptions,
   task: PartitionTask,
 ): Promise<PartitionEnd> {
-  const { pool, topic, classifier, report } = deps;
+  const { pool, topic, models, report } = deps;
   const { lease } = task;
   const { partition } = lease;
   const lost = new AbortController();
@@ -51,13 +51,16 @@ async function consumePartition(
     if (waits.reason !== null) return 'waiting';
     return stalled === null ? 'consuming' : 'stalled';
   };
-  const ownerReport = (): OwnerReport => ({
-    state: state(),
-    detail: waits.reason ?? stalled ?? deps.modelProblem?.() ?? null,
-    model: classifier.model.name,
-    modelDigest: classifier.model.digest,
-    engine: classifier.engine,
-  });
+  const ownerReport = (): OwnerReport => {
+    const { model, engine } = models.pipelines;
+    return {
+      state: state(),
+      detail: waits.reason ?? stalled ?? models.problem(),
+      model: model.name,
+      modelDigest: model.digest,
+      engine,
+    };
+  };
   const held = deps.leases.hold(lease, ownerReport, () => lost.abort());
   const { results: topics } = deps;
   const publication = topics === undefined ? null : new Publication({ pool, topics, report }, lease);

@@ -88,7 +88,7 @@ export async function workThrough(
     partition,
     waits,
     inHand,
-    worked: () => deps.classifier.workedMs?.() ?? 0,
+    worked: () => deps.models.pipelines.workedMs?.() ?? 0,
     position: () => next,
     stallTimeoutMs: options.stallTimeoutMs,
     onStall: (error) => work.onStall(error?.message ?? null),
