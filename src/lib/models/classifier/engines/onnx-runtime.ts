@@ -144,7 +144,9 @@ async function openOrtSession(
       const results = await session.run({ [input]: tensor }, quiet);
       const scores = results[output]?.data;
       if (!(scores instanceof Float32Array)) {
-        throw invalidModel('the model’s output is not float32', { hint: 'Export it with float32 outputs.' });
+        throw invalidModel('the model’s output is not float32', {
+          hint: 'Export it with float32 outputs, or add it: visionscale model add converts it.',
+        });
       }
       return scores;
     },
@@ -173,7 +175,7 @@ function checkInputs(session: InferenceSession, side: number): void {
   const input = session.inputMetadata[0];
   if (!input?.isTensor || input.type !== 'float32') {
     throw invalidModel(`the model’s input is ${input?.isTensor ? input.type : 'not a tensor'}, not float32`, {
-      hint: 'Export it with a float32 image input.',
+      hint: 'Export it with a float32 image input, or add it: visionscale model add converts it.',
     });
   }
   const expected = [1, 3, side, side];
@@ -184,7 +186,7 @@ function checkInputs(session: InferenceSession, side: number): void {
     throw invalidModel(
       `the model’s input has the shape ${input.shape.join('×')}, not ${expected.join('×')}`,
       {
-        hint: 'Set preprocessing.crop (and resize) in model.json, or export the network for NCHW images, batch 1 or dynamic.',
+        hint: 'Set preprocessing.crop (and resize) in model.json, or add it: visionscale model add converts other layouts.',
       },
     );
   }
