@@ -55,7 +55,8 @@ export function imageInput(model: OnnxModel): ImageInput {
   const turned = first.some((node) => node.opType === 'Transpose' && isToChannelsFirst(node));
   const channelsLast = rest[0] !== 3 && (rest[2] === 3 || (rest[2] === undefined && rest[0] === undefined && turned));
   const [channels, height, width] = channelsLast ? [rest[2], rest[0], rest[1]] : rest;
-  if ((channels ?? 3) !== 3) {
+  // A side this small is the number of channels.
+  if ((channels ?? 3) !== 3 || Math.min(height ?? leastSide, width ?? leastSide) < leastSide) {
     throw wrong(`has the shape ${shown}, not N×3×side×side or N×side×side×3`, shapeHint);
   }
   if ((height ?? width) !== (width ?? height)) throw wrong(`has the shape ${shown}: it is not as wide as high`, shapeHint);
@@ -104,6 +105,7 @@ const typeNames: Partial<Record<number, string>> = {
   ...{ 10: 'float16', 11: 'float64', 12: 'uint32', 13: 'uint64', 16: 'bfloat16' },
 };
 
+const leastSide = 8;
 const shapeHint = 'Export it for RGB images, as wide as high: N×3×side×side, or N×side×side×3.';
 const typeHint = 'Export it with an image input of float32, or of uint8 for pixels from 0 to 255.';
 
