@@ -60,7 +60,13 @@ const cases: [string, () => ExportedModel, AddModelOptions, Wanted, string[]][] 
   ['a convolution behind the pooling', convHead, size, normalised, []],
   ['a 1×1 convolution at the end', convEnd, size, normalised, []],
   ['LayerNormalization and attention', layerNorm, size, normalised, []],
-  ['Keras’s, which scales by itself', keras, size, pixels, ['channels come last']],
+  [
+    'Keras’s, which scales by itself',
+    keras,
+    size,
+    pixels,
+    ['channels come last', 'inputs that nothing takes are left out'],
+  ],
   [
     'a camera’s pixels',
     camera,
@@ -157,7 +163,10 @@ async function original(model: OnnxModel, wanted: Wanted): Promise<number[]> {
     wanted.type === 'float16'
       ? [new ort.Tensor('float16', Uint16Array.from(data, toHalf), dims), fromHalf]
       : [new ort.Tensor(wanted.type, wanted.type === 'uint8' ? Uint8Array.from(data) : data, dims), Number];
-  const answer = await session.run({ [session.inputNames[0]!]: tensor });
+  const idle = new ort.Tensor('float32', new Float32Array(3), [1, 1, 1, 3]);
+  const [first, ...others] = session.inputNames;
+  const inputs = Object.fromEntries([[first!, tensor], ...others.map((name) => [name, idle] as const)]);
+  const answer = await session.run(inputs);
   await session.release();
   return Array.from(answer[session.outputNames[0]!]!.data as unknown as ArrayLike<number>, back);
 }

@@ -187,7 +187,7 @@ export function layerNorm(): ExportedModel {
   return { model: to.model(plain), features };
 }
 
-/** Keras through tf2onnx: channels last, values from 0 to 255 that the graph scales, a Softmax at the end. */
+/** Keras through tf2onnx: channels last, values from 0 to 255 that the graph scales, inputs left behind. */
 export function keras(): ExportedModel {
   const to = new Writer();
   const scaled = to.put('Mul', ['image:0', to.values([], [1 / 255])]);
@@ -196,7 +196,9 @@ export function keras(): ExportedModel {
   const features = to.put('Squeeze', [means(to)(stem(to, turned)), to.integers(2, 3)]);
   const product = to.put('MatMul', [features, to.weights(width, exportedClasses)]);
   to.put('Softmax', [to.put('Add', [product, to.weights(exportedClasses)])], {}, 'scores');
-  return { model: to.model({ name: 'image:0', sizes: ['unk__1', exportedSide, exportedSide, 3] }), features };
+  const model = to.model({ name: 'image:0', sizes: ['unk__1', exportedSide, exportedSide, 3] });
+  model.graph.input.push(floatValue('normalization/Sub/y:0', [1, 1, 1, 3]));
+  return { model, features };
 }
 
 /** Pixels as a camera gives them; scores as a map of one position. */

@@ -12,6 +12,7 @@ import {
   type OnnxModel,
   type OnnxNode,
   type OnnxTensor,
+  type OnnxValueInfo,
   tensorType,
 } from './graph.ts';
 import { floatTensor, rawTensor, tensorToFloats } from './tensors.ts';
@@ -31,7 +32,7 @@ export interface ImageInput {
 
 export interface OneForm {
   model: OnnxModel;
-  /** What was added to the graph, in words; empty where it had the form already. */
+  /** What was changed in the graph, in words; empty where it had the form already. */
   added: string[];
 }
 
@@ -67,16 +68,17 @@ export function imageInput(model: OnnxModel): ImageInput {
 }
 
 /** `blueFirst`: the network wants blue, green, red. */
-export function oneForm(model: OnnxModel, input: ImageInput, blueFirst = false): OneForm {
-  const behind = scoresAsFloats(model);
-  const before = imageAsWanted(input, blueFirst, opsetOf(model) < 8);
-  const added = [...before.added, ...behind.added];
-  if (added.length === 0) return { model, added };
-  const { graph } = behind.model;
+export function oneForm(given: OnnxModel, input: ImageInput, blueFirst = false): OneForm {
+  const idle = withoutIdleInputs(given, input);
+  const behind = scoresAsFloats(idle.model);
+  const before = imageAsWanted(input, blueFirst, opsetOf(given) < 8);
+  const added = [...before.added, ...behind.added, ...idle.added];
   if (before.nodes.length === 0) return { model: behind.model, added };
+  const { graph } = behind.model;
   const at = graph.input.findIndex(({ name }) => name === input.name);
   const batch = graph.input[at]!.type?.tensorType?.shape?.dim[0];
   const side = input.side ?? 'side';
+  const image = floatValue(names.image, [sizeOf(batch), 3, side, side]);
   return {
     model: {
       ...behind.model,
@@ -84,17 +86,33 @@ export function oneForm(model: OnnxModel, input: ImageInput, blueFirst = false):
         ...graph,
         node: [...before.nodes, ...graph.node],
         initializer: [...graph.initializer, ...before.constants],
-        input: graph.input.with(at, floatValue(names.image, [sizeOf(batch), 3, side, side])),
+        input: graph.input.with(at, image),
       },
     },
     added,
   };
 }
 
-/** The inputs that are no weights: old files name those too. */
-export function imageInputs({ graph }: OnnxModel) {
+function withoutIdleInputs(model: OnnxModel, { name }: ImageInput): OneForm {
+  const { graph } = model;
+  const constants = new Set(graph.initializer.map((tensor) => tensor.name));
+  const input = graph.input.filter((one) => one.name === name || constants.has(one.name));
+  if (input.length === graph.input.length) return { model, added: [] };
+  return { model: { ...model, graph: { ...graph, input } }, added: ['inputs that nothing takes are left out'] };
+}
+
+/** The inputs that are no weights (old files name those too), and that something takes: Keras leaves others behind. */
+export function imageInputs({ graph }: OnnxModel): OnnxValueInfo[] {
   const constants = new Set(graph.initializer.map(({ name }) => name));
-  return graph.input.filter(({ name }) => !constants.has(name));
+  const taken = new Set(graph.node.flatMap(takenBy));
+  const inputs = graph.input.filter(({ name }) => !constants.has(name));
+  return inputs.length === 1 ? inputs : inputs.filter(({ name = '' }) => taken.has(name));
+}
+
+/** By the branches of a node, too. */
+function takenBy({ input, attribute }: OnnxNode): string[] {
+  const inner = attribute.flatMap(({ g, graphs }) => [...(g === undefined ? [] : [g]), ...graphs]);
+  return [...input, ...inner.flatMap(({ node }) => node.flatMap(takenBy))];
 }
 
 /** float32, float16, float64, bfloat16; the runtime says what it makes of them. */
