@@ -121,8 +121,8 @@ function external(where: string | undefined) {
   const named = where === undefined ? 'external data' : JSON.stringify(where);
   return invalidOnnx(`the model keeps its weights in another file (${named})`, {
     hint:
-      'Save it as one file: onnx.save_model(model, "model.onnx", save_as_external_data=False),\n' +
-      'or export it with torch.onnx.export(…, external_data=False).',
+      'Add it with visionscale model add, which reads that file beside the model, or save it as one file:\n' +
+      'onnx.save_model(model, "model.onnx", save_as_external_data=False), torch.onnx.export(…, external_data=False).',
   });
 }
 
