@@ -68,6 +68,8 @@ export type Classified =
       confidence: number;
       /** The five best, best first. */
       top: Score[];
+      /** How unlike every class; 1 or more: unknown. Null where the model does not tell. */
+      novelty: number | null;
       /** The model's name. */
       model: string;
       /** `sha256:` and 64 hex digits. */
@@ -174,6 +176,8 @@ export interface ResultsFilter {
   key?: string;
   category?: string;
   bin?: string;
+  /** Only what is like none of the model's classes. */
+  unknown?: boolean;
   since?: Date;
   /** Default 20. */
   limit?: number;

@@ -261,8 +261,11 @@ def other_forms():
 
     def exported(name, made, prepare, flags=(), features=known, **options):
         path = directory(name) / f'{name}.onnx'
-        to_onnx(made, path, 224, **options)
+        to_onnx(made.eval(), path, 224, **options)
         return Exported(name, 'torchvision', path, list(flags), prepare, features=features)
+
+    def normal(values):
+        return ((torch.as_tensor(values).float() / 255 - mean) / std).permute(0, 3, 1, 2).numpy()
 
     class Pixels(torch.nn.Module):
         """Takes pixels as a camera gives them."""
@@ -302,9 +305,6 @@ def other_forms():
     path = directory('float16') / 'float16.onnx'
     onnx.save(float16.convert_float_to_float16(onnx.load(work / 'fixed-batch' / 'fixed-batch.onnx')), path)
     yield Exported('float16', 'torchvision', path, [], lambda image: prepare(image).astype(np.float16), untrainable='float16')
-
-    def normal(values):
-        return ((torch.as_tensor(values).float() / 255 - mean) / std).permute(0, 3, 1, 2).numpy()
 
     yield exported('batch-of-8', network, None, free=(), example=torch.zeros(8, 3, 224, 224))
     yield exported('one-channel', torch.nn.Sequential(torch.nn.Conv2d(1, 3, 1), network), None, example=torch.zeros(1, 1, 224, 224))

@@ -49,13 +49,13 @@ async function correct(
 ): Promise<number> {
   const { config, signal, say } = context;
   checkUsage(key, label, flags);
-  const [{ correctFromDirectory, correctImage }, { modelLabels }] = await heavy();
+  const [{ correctFromDirectory, correctImage }, { modelAnswers }] = await heavy();
   await using database = await openDatabase(context);
   const { pool } = database;
   const options = {
     pipeline: config.pipeline,
     by: flags.by ?? whoRuns(),
-    labels: await modelLabels(context, pool),
+    labels: (await modelAnswers(context, pool))?.labels ?? null,
     allowNew: flags.new === true,
   };
   if (flags.from === undefined) {
@@ -74,12 +74,13 @@ async function correct(
     signal,
   });
   for (const rejection of result.rejected) say(rejectedLine(rejection));
-  const { corrected, moved, changed, removed } = result;
+  const { corrected, moved, changed, unsorted, removed } = result;
+  const waiting = unsorted === 0 ? '' : `; ${unsorted} still wait for a label`;
   context.print(
     result,
     () =>
       `${counted(corrected, 'image')} recorded: ${moved} corrected, ${corrected - moved} confirmed (${changed} new or changed); ` +
-      `${removed} of the export were deleted from it and stay as they are\n` +
+      `${removed} of the export were deleted from it and stay as they are${waiting}\n` +
       'Measured accuracy: visionscale results accuracy',
   );
   return result.rejected.length > 0 ? 1 : 0;

@@ -3,6 +3,8 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { EngineName } from '../../src/lib/models/classifier/classifier.ts';
 import { engines } from '../../src/lib/models/classifier/engines/engines.ts';
 import { softmax } from '../../src/lib/models/classifier/rank.ts';
+import { withNovelty } from '../../src/lib/models/onnx/novelty.ts';
+import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
 import { describeEngines, tensorCount } from '../support/engines.ts';
 import { rejection } from '../support/images.ts';
 import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
@@ -10,7 +12,18 @@ import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
 const side = 224;
 const values = 3 * side * side;
 const classes = 10;
-const weights = chanceSqueezeNet(classes);
+const features = 512;
+const numbers = (length: number, next = chance(3)) => Float32Array.from({ length }, () => 0.2 * next() - 0.1);
+/** It tells novelty as well. */
+const weights = serializeOnnx(
+  withNovelty(parseOnnx(chanceSqueezeNet(classes)), {
+    features,
+    classes,
+    map: numbers(features ** 2),
+    offset: numbers(features),
+    centres: numbers(classes * features),
+  }),
+);
 /** Five different images, of about the values that normalised photographs have. */
 const images = Float32Array.from(
   { length: 5 * values },
@@ -20,16 +33,26 @@ const images = Float32Array.from(
   )(chance(7)),
 );
 const answers = new Map<EngineName, Float64Array[]>();
+const novelties = new Map<EngineName, number[]>();
 
 describeEngines((engine) => {
   it('answers a batch as it answers its images one by one', async () => {
     await using session = await engines[engine].open(weights, { side });
-    const together = (await session.run(images.slice(), 5)).slice();
+    const batch = await session.run(images.slice(), 5);
+    const [together, told] = [batch.scores.slice(), [...batch.novelty!]];
     expect(together).toHaveLength(5 * classes);
     const alone: Float32Array[] = [];
+    const toldAlone: number[] = [];
     for (let i = 0; i < 5; i++) {
-      alone.push((await session.run(images.slice(i * values, (i + 1) * values), 1)).slice());
+      const { scores, novelty } = await session.run(images.slice(i * values, (i + 1) * values), 1);
+      alone.push(scores.slice());
+      toldAlone.push(...novelty!);
     }
+    expect(told).toHaveLength(5);
+    expect(toldAlone).toHaveLength(5);
+    for (const [i, value] of told.entries()) expect(value).toBeCloseTo(toldAlone[i]!, 4);
+    expect(Math.max(...told) - Math.min(...told)).toBeGreaterThan(1e-3);
+    novelties.set(engine, toldAlone);
     for (const [i, scores] of alone.entries()) {
       for (let c = 0; c < classes; c++) expect(together[i * classes + c]).toBeCloseTo(scores[c]!, 4);
     }
@@ -63,6 +86,14 @@ describeEngines((engine) => {
 
 describe('engines', () => {
   afterAll(() => answers.clear());
+
+  it('agree on novelty to a thousandth', () => {
+    const [first, ...others] = [...novelties.values()];
+    expect(others.length).toBeGreaterThan(0);
+    for (const other of others) {
+      for (const [i, value] of other.entries()) expect(Math.abs(value - first![i]!)).toBeLessThan(1e-3);
+    }
+  });
 
   it('agree to a thousandth', () => {
     const [first, ...others] = [...answers.values()];

@@ -136,7 +136,7 @@ describe.each(cases)('%s', (name, make, options, wanted, added) => {
       type: 'float32',
       value: (pixel: number, c: number) => (pixel / 255 - mean[c]!) / std[c]!,
     } as const;
-    const found = await session.run(values(seen), 1);
+    const { scores: found } = await session.run(values(seen), 1);
     expect(headFeatures(parent)).toBe(expected.length);
     expect(found).toHaveLength(expected.length);
     for (const [i, value] of expected.entries()) expect(found[i]).toBeCloseTo(value, 3);

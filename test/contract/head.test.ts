@@ -10,6 +10,7 @@ import {
 } from '../../src/lib/models/onnx/graph.ts';
 import { headFeatures, identityLayer, withHead } from '../../src/lib/models/onnx/head.ts';
 import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
+import { noveltyOf, readNovelty, withNovelty } from '../../src/lib/models/onnx/novelty.ts';
 import { floatTensor, rawTensor, tensorToFloats } from '../../src/lib/models/onnx/tensors.ts';
 import { convModel, convSide, randomNumbers } from '../support/conv-model.ts';
 
@@ -33,11 +34,20 @@ function ending(nodes: OnnxNode[], tensors: OnnxTensor[] = [], from = 'f1'): Onn
   };
 }
 
-async function scores(model: OnnxModel): Promise<Float32Array> {
+async function answers(model: OnnxModel) {
   await using session = await engines.wasm.open(serializeOnnx(parseOnnx(serializeOnnx(model))), {
     side: convSide,
   });
-  return (await session.run(images.slice(), 2)).slice();
+  const { scores, novelty } = await session.run(images.slice(), 2);
+  return { scores: scores.slice(), novelty: novelty?.slice() };
+}
+
+const scores = async (model: OnnxModel) => (await answers(model)).scores;
+
+/** Of numbers by chance. */
+function noveltyLayer(classes: number) {
+  const [map, offset, centres] = [features ** 2, features, classes * features].map((size) => numbers(size));
+  return { features, classes, map: map!, offset: offset!, centres: centres! };
 }
 
 const integers = (name: string, values: number[]) =>
@@ -116,6 +126,50 @@ describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => 
     // Nothing of the parent's head is left in the file.
     const left = child.graph.initializer.filter(({ dims }) => dims.includes(parentClasses));
     expect(left.map(({ name }) => name)).toEqual([]);
+  });
+});
+
+describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => {
+  it.each([13, 18])('tells novelty in opset %i as the formula does, beside its scores', async (version) => {
+    const bare = { ...parent, opsetImport: [{ domain: '', version }] };
+    const found = await scores(withHead(bare, identityLayer(features)));
+    const layer = noveltyLayer(3);
+    const telling = parseOnnx(serializeOnnx(withNovelty(withNovelty(bare, noveltyLayer(4)), layer)));
+    expect(telling.graph.output.map(({ name }) => name)).toEqual(['scores', 'visionscale.novelty']);
+    const told = await answers(telling);
+    expect(told.novelty).toHaveLength(2);
+    for (const [i, value] of told.novelty!.entries()) {
+      expect(value).toBeCloseTo(noveltyOf(layer, found.subarray(i * features, (i + 1) * features)), 4);
+    }
+    expect(Math.abs(told.novelty![0]! - told.novelty![1]!)).toBeGreaterThan(1e-4);
+    expect([...told.scores]).toEqual([...(await scores(bare))]);
+    const read = readNovelty(telling)!;
+    expect(read).toEqual(layer);
+    expect(readNovelty(bare)).toBeUndefined();
+    // It is no part of what a head learns from, and goes with the head that it told of.
+    const child = withHead(telling, identityLayer(features));
+    expect(
+      Buffer.from(serializeOnnx(child)).equals(serializeOnnx(withHead(bare, identityLayer(features)))),
+    ).toBe(true);
+  });
+});
+
+describe('an output called as that of novelty', () => {
+  it('is read only where it is what training writes', () => {
+    const telling = withNovelty(convModel(parentClasses), noveltyLayer(3));
+    const node = telling.graph.node.map((one) =>
+      one.opType === 'Relu' && one.output[0]!.startsWith('visionscale') ? { ...one, opType: 'Abs' } : one,
+    );
+    const other = { ...telling, graph: { ...telling.graph, node } };
+    expect(() => readNovelty(other)).toThrow(/not made by the operations that training writes/);
+    const graph = {
+      ...telling.graph,
+      initializer: telling.graph.initializer.filter(({ name }) => name !== 'visionscale.novelty.map'),
+    };
+    expect(() => readNovelty({ ...telling, graph })).toThrow(/not made by/);
+    expect(() => withNovelty(convModel(parentClasses), { ...noveltyLayer(3), features: 16 })).toThrow(
+      /takes 32 values, not 16/,
+    );
   });
 });
 

@@ -20,7 +20,7 @@ async function leaseOf(
 
 const asked = { bucket: null, inline: null, capturedAt: null, belt: null, traceparent: null, alone: null };
 
-function prediction(offset: number): Prediction {
+function prediction(offset: number, novelty?: number): Prediction {
   const model = { name: 'm', version: '1', digest: `sha256:${'0'.repeat(64)}`, labels: ['thing'] };
   return {
     kind: 'prediction',
@@ -30,6 +30,7 @@ function prediction(offset: number): Prediction {
       model,
       top: [{ category: 'thing', confidence: 9 }],
       stages: { decode: 0, preprocess: 0, infer: 0 },
+      ...(novelty !== undefined && { novelty }),
     },
     fetchMs: 0,
     times: { received: 0, fetching: 0, fetched: 0, classified: 0 },
@@ -107,6 +108,19 @@ describe('record', () => {
     await leaseOf(pool, 'us');
     await expect(put(before, 0)).rejects.toThrow(OwnershipLostError);
     expect(await state()).toEqual({ rows: [], position: null });
+  });
+
+  it('keeps what the model said of novelty, whatever number it is, and null where it said nothing', async () => {
+    const { pool } = await setUp();
+    const lease = await leaseOf(pool, 'us');
+    const said = [undefined, 0, 0.1, 1, 1e-50, 1e300, Infinity, NaN];
+    const outcomes = said.map((novelty, n) => prediction(n, novelty));
+    await record(pool, lease, { outcomes, last: outcomes.at(-1)!.record, hostname: 'h' });
+    const { rows } = await pool.query<{ novelty: number | null }>(
+      'select novelty from prediction_results order by "offset"',
+    );
+    const most = expect.closeTo(3.4e38, -37) as number;
+    expect(rows.map(({ novelty }) => novelty)).toEqual([null, 0, 0.1, 1, 0, most, most, null]);
   });
 
   it('moves no position without its rows', async () => {

@@ -11,6 +11,8 @@ import { status } from '../../src/lib/pipeline/status.ts';
 import { parseRules } from '../../src/lib/systems/bins/rules-file.ts';
 import { useBins } from '../../src/lib/systems/database/tables/bins.ts';
 import { oldestInOutbox, readBacklog } from '../../src/lib/systems/database/tables/outbox.ts';
+import { latestResults, unsurePredictions } from '../../src/lib/systems/database/tables/predictions.ts';
+import { readResultPage } from '../../src/lib/systems/database/tables/results.ts';
 import { header, type OutgoingRecord, type TopicRecord } from '../../src/lib/systems/message/record.ts';
 import { ResultTopics } from '../../src/lib/systems/publish/topics.ts';
 import { openEmbeddedTopic } from '../../src/lib/systems/topic/embedded/topic.ts';
@@ -29,6 +31,7 @@ interface Result {
   id: string;
   imageKey: string;
   category: string;
+  novelty: number | null;
   bin: string | null;
   binReason: string | null;
   binVersion: number | null;
@@ -36,19 +39,21 @@ interface Result {
 
 const model = { name: 'm', version: '1', digest: `sha256:${'0'.repeat(64)}`, labels: [] };
 
-/** A key says what its image shows: `category/confidence of the first/of the second/anything`. */
+/** A key says what its image shows: `category/confidence of the first/of the second/anything`, or `novelty 1.5` at the end. */
 const classifier = {
   engine: 'onnx',
   workers: 2,
   model,
   async classify(image: Uint8Array) {
     await new Promise((resolve) => setImmediate(resolve));
-    const [category = '', first, second] = Buffer.from(image).toString().split('/');
+    const [category = '', first, second, last = ''] = Buffer.from(image).toString().split('/');
+    const novelty = /^novelty (.+)$/.exec(last)?.[1];
     const top = [
       { category, confidence: Number(first) },
       { category: 'another', confidence: Number(second) },
     ];
-    return { model, top, stages: { decode: 0, preprocess: 0, infer: 0 } };
+    const stages = { decode: 0, preprocess: 0, infer: 0 };
+    return { model, top, stages, ...(novelty !== undefined && { novelty: Number(novelty) }) };
   },
 } as unknown as Classifier;
 
@@ -80,7 +85,10 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
   }
 
   it('publishes every row and every dead letter once, as their schemas say, with the image key', async () => {
-    const { pool, topic, run, published, send, state, results } = await setUpResults(keys(40));
+    const { pool, topic, run, published, send, state, results } = await setUpResults([
+      ...keys(39),
+      'red circle/90/5/novelty 1.5',
+    ]);
     await useBins(pool, 'p', parseRules('bins: {left: ["red *"]}'), 'a.yaml');
     state.storeFault = (key) => (key.startsWith('gone') ? fault('not_found') : null);
     const [traceparent, belt] = ['00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', 'belt 7 é'];
@@ -100,7 +108,7 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
     const messages = await published('results');
     for (const { value } of messages) expect(isResult(value), ajv.errorsText(isResult.errors)).toBe(true);
     const { rows } = await pool.query<Record<string, unknown>>(
-      `select request_id as id, image_key as "imageKey", category, confidence, top, bin, bin_reason as "binReason",
+      `select request_id as id, image_key as "imageKey", category, confidence, top, novelty, bin, bin_reason as "binReason",
          bin_version as "binVersion", json_build_object('name', model, 'version', model_version, 'digest', model_digest) as model,
          round(latency_ms::numeric, 3)::float8 as "latencyMs", captured_at as "capturedAt", time as "processedAt", belt,
          hostname, pipeline, traceparent from prediction_results p order by p.id`,
@@ -114,7 +122,9 @@ function suite(openTopic: ((name: string) => Promise<Topic>) | null): void {
         processedAt: iso(row['processedAt']),
       })),
     );
+    expect(messages.at(-2)!.value).toMatchObject({ novelty: 1.5, bin: 'manual', binReason: 'unknown' });
     expect(messages.at(-1)!.value).toMatchObject({
+      novelty: null,
       belt,
       traceparent,
       capturedAt: '2026-01-02T02:04:05.678Z',
@@ -278,8 +288,15 @@ describe('a results topic that is embedded', () => {
 describe('sorting', () => {
   const rowsOf = async (pool: Pool) =>
     (
-      await pool.query<{ key: string; bin: string; reason: string; version: number | null; latency: number }>(
-        `select image_key as key, bin, bin_reason as reason, bin_version as version, latency_ms as latency
+      await pool.query<{
+        key: string;
+        novelty: number | null;
+        bin: string;
+        reason: string;
+        version: number | null;
+        latency: number;
+      }>(
+        `select image_key as key, novelty, bin, bin_reason as reason, bin_version as version, latency_ms as latency
          from prediction_results order by id`,
       )
     ).rows;
@@ -325,6 +342,54 @@ describe('sorting', () => {
     expect(versions.map(({ version }) => version)).toEqual([1, 2]);
     // Nothing is published where nobody asked for it.
     expect((await pool.query('select from outbox')).rowCount).toBe(0);
+  });
+
+  it('puts unknown objects into their bin, however sure the model is, and what is late into the manual one', async () => {
+    const sent = [
+      'x/99/1/novelty 1',
+      'red circle/99/1/novelty 12.5',
+      'red circle/99/1/novelty 0.99',
+      'y/99/1',
+    ];
+    const { pool, run } = await setUp(sent);
+    await useBins(pool, 'p', parseRules('manual: m\nunknown: foreign\nbins: {left: ["red *"]}'), 'a.yaml');
+    await run({}, { classifier });
+    const found = async () => (await rowsOf(pool)).map(({ bin, reason, novelty }) => [bin, reason, novelty]);
+    expect(await found()).toEqual([
+      ['foreign', 'unknown', 1],
+      ['foreign', 'unknown', 12.5],
+      ['left', 'mapped', 0.99],
+      ['m', 'unmapped', null],
+    ]);
+    const unknown = { pipeline: 'p', limit: 10, unknown: true };
+    expect((await latestResults(pool, unknown)).map(({ imageKey }) => imageKey)).toEqual([sent[1], sent[0]]);
+    expect((await unsurePredictions(pool, unknown)).map(({ imageKey }) => imageKey)).toEqual([
+      sent[1],
+      sent[0],
+    ]);
+    const page = async (filter: object) =>
+      (await readResultPage(pool, 'p', filter, { before: null, limit: 10 })).map(
+        ({ result }) => result.imageKey,
+      );
+    expect(await page({ unknown: true })).toEqual([sent[1], sent[0]]);
+    expect(await page({ unknown: false })).toEqual([sent[3], sent[2]]);
+    await pool.query('update positions set next_offset = 0, last_offset = null');
+    await pool.query('delete from prediction_results');
+    await run({ deadlineMs: 0 }, { classifier });
+    expect(new Set((await found()).map(([bin, reason]) => `${bin} ${reason}`))).toEqual(
+      new Set(['m missed_deadline']),
+    );
+  });
+
+  it('holds messages while rules that a later version has stored cannot be read', async () => {
+    const { pool, run, seen, stop } = await setUp(['red circle/90/5']);
+    await useBins(pool, 'p', parseRules('bins: {left: ["*"]}'), 'a.yaml');
+    await pool.query(`update bin_versions set rules = rules || '{"unheard_of": 1}'`);
+    const running = run({ untilDrained: false }, { classifier });
+    await seen((event) => JSON.stringify(event).includes('cannot be read by this visionscale'));
+    expect(await rowsOf(pool)).toEqual([]);
+    stop.abort();
+    await running;
   });
 
   it('puts what is later than its deadline into the manual bin, by the latency of its row', async () => {

@@ -378,6 +378,7 @@ describe('what is not taken', () => {
       'limit=501',
       'limit=x',
       'below=x',
+      'unknown=yes',
       'since=soon',
       'cursor=x',
       'colour=red',
@@ -717,6 +718,7 @@ describe('results', () => {
         confidence: n * 4,
         belt: 'paged',
         bin: n < 5 ? 'x' : 'y',
+        novelty: n < 3 ? null : n / 10,
       });
     }
     const ids: string[] = [];
@@ -743,6 +745,8 @@ describe('results', () => {
     expect(await found('category=c0')).toBe(13);
     expect(await found('bin=x')).toBe(5);
     expect(await found('below=40')).toBe(10);
+    expect(await found('unknown=true')).toBe(15);
+    expect(await found('unknown=false&bin=y')).toBe(5);
     expect(await found('model=m&since=1h')).toBe(27);
     expect(await found('model=other')).toBe(0);
     expect(await found(`since=${encodeURIComponent(new Date(Date.now() + 3_600_000).toISOString())}`)).toBe(
@@ -774,6 +778,11 @@ describe('results', () => {
     const all = await listen(`/v1/results/stream?belt=live&after=0.0`);
     expect(await all.ids(6)).toHaveLength(6);
     all.close();
+    const unlike = await listen('/v1/results/stream?belt=live&unknown=true');
+    await world.predict('live-5', { belt: 'live', novelty: 0.99 });
+    await world.predict('live-6', { belt: 'live', novelty: 1 });
+    expect(await unlike.ids(1)).toEqual(['live-6']);
+    unlike.close();
   });
 });
 

@@ -37,7 +37,7 @@ describe('a written head', () => {
       await using extractor = await engines[engine].open(extracting, { side });
       const data = new Float32Array(count * featureCount);
       for (const [i, image] of images.entries())
-        data.set(await extractor.run(image.slice(), 1), i * featureCount);
+        data.set((await extractor.run(image.slice(), 1)).scores, i * featureCount);
       const set = { data, features: featureCount, views: 1, labels, classes };
       const head = fitHead(set, { images: Int32Array.from(labels.keys()), views: [0], penalty: 0.01 });
 
@@ -46,7 +46,7 @@ describe('a written head', () => {
       let negative = 0;
       for (const [i, image] of images.entries()) {
         const wanted = scores(head, data.subarray(i * featureCount, (i + 1) * featureCount));
-        const found = await session.run(image.slice(), 1);
+        const { scores: found } = await session.run(image.slice(), 1);
         for (const [k, score] of wanted.entries()) {
           expect(found[k]).toBeCloseTo(score, 3);
           if (score < -0.1) negative++;

@@ -1,4 +1,4 @@
-/** `evaluate` through the built binary: figures, report, unknown folders, two models side by side. */
+/** `evaluate` through the built binary: figures, report, unknown folders. */
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,18 +13,14 @@ interface Evaluated {
   model: string;
   report: string;
   unreadable: { path: string; reason: string }[];
-  compared?: { top1: number; model: string };
-  comparison?: { images: number; onlyFirst: number; onlySecond: number; p: number; words: string };
 }
 
 describe('evaluate', () => {
   let rig: Rig;
-  let model: string;
 
   beforeAll(async () => {
     rig = await Rig.open({ VISIONSCALE_WORKERS: '1' });
-    model = writeColorModel(join(rig.dir, 'model'));
-    rig.env['VISIONSCALE_MODEL'] = model;
+    rig.env['VISIONSCALE_MODEL'] = writeColorModel(join(rig.dir, 'model'));
     for (let n = 0; n < 24; n++) {
       const color = colors[n % 3]!;
       const dir = join(rig.dir, 'labelled', color);
@@ -89,25 +85,5 @@ describe('evaluate', () => {
     expect((await rig.run(['evaluate', 'nowhere'])).code).toBe(2);
     mkdirSync(join(rig.dir, 'empty'));
     expect((await rig.run(['evaluate', 'empty'])).code).toBe(2);
-  });
-
-  itThorough('puts two models side by side on the same images', async () => {
-    // The same network with its labels in another order is wrong wherever the first is right but for blue.
-    const other = writeColorModel(join(rig.dir, 'other'), 'swapped', ['green', 'red', 'blue']);
-    const env = { VISIONSCALE_MODEL: '' };
-    const args = ['evaluate', 'labelled', '--compare', `${model},${other}`, '--out', 'both'];
-    const found = JSON.parse((await rig.run([...args, '--json'], env)).stdout) as Evaluated;
-    expect(found).toMatchObject({
-      top1: 22 / 24,
-      model: 'colors',
-      compared: { top1: 10 / 24, model: 'swapped' },
-    });
-    // 14 against 2 of 16: twice (1 + 16 + 120) / 2^16.
-    expect(found.comparison).toMatchObject({ images: 24, onlyFirst: 14, onlySecond: 2 });
-    expect(found.comparison!.p).toBeCloseTo((2 * 137) / 2 ** 16, 9);
-    expect(found.comparison!.words).toContain('colors is better');
-    expect(readFileSync(join(rig.dir, 'both/report.html'), 'utf8')).toContain('Only colors is right (14)');
-    const wrong = await rig.run(['evaluate', 'labelled', '--compare', 'one'], env);
-    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('two models')]);
   });
 });

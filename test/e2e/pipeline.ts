@@ -201,7 +201,7 @@ export function pipelineSuite(title: string, settings: () => Record<string, stri
       expect(red.map((r) => r.category)).toEqual(['red', 'red', 'red']);
       const csv = await rig.run(['results', '--key', 'red 0.png', '--csv']);
       expect(csv.stdout.split('\n')[0]).toBe(
-        'imageKey,category,confidence,hostname,processedAt,model,modelVersion,latencyMs,bin,binReason,belt,id',
+        'imageKey,category,confidence,hostname,processedAt,model,modelVersion,latencyMs,bin,binReason,belt,id,novelty',
       );
       expect(
         csv.stdout

@@ -134,7 +134,7 @@ describe('serve', { timeout }, () => {
       expect([top.length, model]).toEqual([3, 'colors']);
     }
     const csv = readFileSync(join(rig.dir, 'labels.csv'), 'utf8').trimEnd().split('\n');
-    expect([csv.length, csv[0]]).toEqual([41, 'image,category,confidence,bin,model,id']);
+    expect([csv.length, csv[0]]).toEqual([41, 'image,category,confidence,bin,model,id,novelty']);
     // Nothing was classified twice, not even what the first run had sent and not yet been answered.
     const { rows } = await database.pool.query<{ key: string }>(
       `select image_key as key from prediction_results where image_key like '%é.png'`,

@@ -102,18 +102,6 @@ describe('train --mode head', () => {
       .map((line) => JSON.parse(line) as { image: string; category: string });
     expect(rows.length).toBe(3 * each);
     for (const { image, category } of rows) expect(image.startsWith(`${category}/`)).toBe(true);
-    const network = await rig.run([
-      'train',
-      folders.path,
-      '--name',
-      'whole',
-      '--from',
-      other,
-      '--mode',
-      'full',
-    ]);
-    expect(network.code).toBe(1);
-    expect(network.stderr).toMatch(/tfjs-node|Mode full needs a SqueezeNet 1.1/);
   });
 
   it('is used once `model use` says so', async () => {
@@ -164,6 +152,8 @@ describe('train --mode head', () => {
     [['--val', 'absent'], 2, /no such file or directory: absent/],
     [['--input-size', '100', '--mode', 'scratch'], 2, /multiple of 16/],
     [['--input-size', '112'], 2, /--mode scratch/],
+    [['--mode', 'full'], 2, /Mode full was removed: use --mode head, with --from a better network/],
+    [['--mode', 'some'], 2, /Allowed choices are head, scratch/],
     [['--from', 'nothing'], 1, /there is no model "nothing"/],
     [['--group-by', '{object}/*'], 2, /matches none of the images\n.*called "000.png"/],
     [['--group-by', '*_*.png'], 2, /does not say what makes a group\n.*\{object\}/],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 
 export const colors = ['red', 'green', 'blue'] as const;
-const rgb = { red: '#d01010', green: '#10d010', blue: '#1010d0' };
+const rgb = { red: '#d01010', green: '#10d010', blue: '#1010d0', white: '#ffffff' };
 
 /** Writes the model `name` and its labels.txt into `dir`; returns the model's path. Each name has other bytes. */
 export function writeColorModel(dir: string, name = 'colors', labels: readonly string[] = colors): string {
@@ -15,9 +15,19 @@ export function writeColorModel(dir: string, name = 'colors', labels: readonly s
   return path;
 }
 
+/** The same, and it tells unknown objects: what is lighter than any of the colours. */
+export function writeTellingColorModel(dir: string, name = 'telling'): string {
+  const path = writeColorModel(dir, name);
+  writeFileSync(path, colorModel(name, true));
+  const confidence = { mean: 90, sd: 1 };
+  const expected = { images: 3, unknown: 0, confidence, classes: colors.map(() => 1) };
+  writeFileSync(join(dir, 'model.json'), JSON.stringify({ expected }));
+  return path;
+}
+
 /** Image `n` of a colour: every one has other bytes. */
 export async function colorImage(
-  color: (typeof colors)[number],
+  color: keyof typeof rgb,
   n: number,
   format: 'jpeg' | 'png' = 'png',
 ): Promise<Buffer> {
@@ -28,10 +38,16 @@ export async function colorImage(
     .toBuffer();
 }
 
-/** GlobalAveragePool and Flatten over [N,3,224,224], written field by field as onnx.proto numbers them. */
-function colorModel(name: string): Buffer {
-  const node = (op: string, input: string, output: string) =>
-    bytes(1, text(1, input), text(2, output), text(3, op), text(4, op));
+/**
+ * GlobalAveragePool and Flatten over [N,3,224,224], written field by field as onnx.proto numbers them. `tells`: the mean of the
+ * channels is the novelty, below 0 for each of the colours and 2.4 for white.
+ */
+function colorModel(name: string, tells = false): Buffer {
+  const node = (op: string, input: string, output: string, ...attributes: Buffer[]) =>
+    bytes(1, text(1, input), text(2, output), text(3, op), text(4, op), ...attributes);
+  const axes = bytes(5, text(1, 'axes'), ...[1, 2, 3].map((axis) => int(8, axis)), int(20, 7));
+  const keepdims = bytes(5, text(1, 'keepdims'), int(3, 0), int(20, 2));
+  const novelty = 'visionscale.novelty';
   const value = (field: number, name: string, dims: (number | string)[]) =>
     bytes(
       field,
@@ -49,9 +65,11 @@ function colorModel(name: string): Buffer {
     7,
     node('GlobalAveragePool', 'input', 'pooled'),
     node('Flatten', 'pooled', 'scores'),
+    ...(tells ? [node('ReduceMean', 'pooled', 'mean', axes, keepdims), node('Relu', 'mean', novelty)] : []),
     text(2, name),
     value(11, 'input', ['N', 3, 224, 224]),
     value(12, 'scores', ['N', 3]),
+    ...(tells ? [value(12, novelty, ['N'])] : []),
   );
   return Buffer.concat([int(1, 8), graph, bytes(8, text(1, ''), int(2, 13))]);
 }

@@ -15,7 +15,7 @@ it('runs nothing in a spreadsheet: what begins as a formula is text, also in a l
     await using labels = await LabelsFile.open(path, options);
     for (const image of part) {
       const result = { image, category: image, confidence: 50, bin: '=bin', model: '@model', id: '-id' };
-      await labels.add('0'.repeat(64), { ...result, top: [], modelDigest: 'sha256:' });
+      await labels.add('0'.repeat(64), { ...result, top: [], novelty: null, modelDigest: 'sha256:' });
     }
   }
   const text = await readFile(path, 'utf8');

@@ -47,6 +47,27 @@ it('says nothing of right and wrong where nobody knows, and names the files', as
   expect(page.indexOf('a.jpg')).toBeLessThan(page.indexOf('b.jpg'));
 });
 
+it('shows unknown objects first, the least like any at the top, and marks them beside a truth too', async () => {
+  const unlike = (name: string, novelty: number | null, truth?: string) => ({
+    ...picture(name, 'nut', 90, truth),
+    novelty,
+  });
+  const page = await written([
+    unlike('known.jpg', 0.99),
+    { ...picture('silent.jpg', 'nut', 20), novelty: null },
+    unlike('new.jpg', 1),
+    unlike('newest.jpg', 7),
+  ]);
+  const at = ['Unknown:', 'newest.jpg', 'new.jpg', 'Least certain', 'silent.jpg', 'known.jpg'];
+  const found = at.map((name) => page.indexOf(name));
+  expect(found[0]).toBeGreaterThan(0);
+  expect(found).toEqual(found.toSorted((a, b) => a - b));
+  expect(page.match(/<mark>unknown<\/mark>/g)).toHaveLength(2);
+  const judged = await written([unlike('right', 3, 'nut'), unlike('wrong', 0, 'gear')]);
+  expect(judged.match(/<mark>unknown<\/mark>/g)).toHaveLength(1);
+  expect(judged).not.toContain('Unknown:');
+});
+
 it('is text whatever names and labels are, and loads nothing', async () => {
   const hostile = `"><script>alert(1)</script>&'\u001b[31m\ud800`;
   const page = await written([picture(hostile, hostile, 50), picture('x', hostile, 10, hostile)]);

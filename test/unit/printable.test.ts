@@ -45,6 +45,7 @@ describe('text for a terminal', () => {
   it('leaves rules that are written out the same rules', () => {
     const rules = {
       manual: 'm',
+      unknown: 'u\u2066',
       bins: [{ bin: 'b\u202e', classes: ['\ufeffx *', 'y'], confidence: 1, margin: 0 }],
     };
     const text = writeRules(rules);

@@ -11,6 +11,7 @@ Example:
 
 bins.yaml:
   manual: manual            # where everything goes that no rule may decide
+  unknown: foreign          # objects unlike every class (default: as manual)
   defaults:
     confidence: 60          # percent, at least
     margin: 10              # percent points before the second class, at least

@@ -2,6 +2,8 @@
 import { printable } from '../../lib/base/printable.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import type { Checked, PatternFault } from '../../lib/systems/bins/check.ts';
+import type { BinRules } from '../../lib/systems/bins/rules.ts';
+import type { ModelAnswers } from '../shared/model-labels.ts';
 
 /** Labels named in a line at most. */
 const mostNamed = 8;
@@ -24,6 +26,12 @@ export function noteLines({ shadowed, unmapped }: Checked, manual: string): stri
       ? []
       : [`${manual}: ${counted(unmapped.length, 'label')} that no bin has: ${some(unmapped)}`]),
   ];
+}
+
+/** Where the rules have a bin for unknown objects, and the model tells none. */
+export function unknownNote({ manual, unknown }: BinRules, { tellsUnknown }: ModelAnswers): string[] {
+  if (unknown === manual || tellsUnknown) return [];
+  return [`${printable(unknown)}: gets no unknown objects: the active model does not tell them`];
 }
 
 function meant({ near }: PatternFault): string {

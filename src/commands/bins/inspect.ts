@@ -12,10 +12,10 @@ import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
-import { localLabels, modelLabels } from '../shared/model-labels.ts';
+import { localAnswers, type ModelAnswers, modelAnswers } from '../shared/model-labels.ts';
 import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
-import { faultLines, noteLines } from './faults.ts';
+import { faultLines, noteLines, unknownNote } from './faults.ts';
 
 export async function show(context: Context, version: number | undefined): Promise<void> {
   const { pipeline } = context.config;
@@ -38,26 +38,27 @@ export async function show(context: Context, version: number | undefined): Promi
 
 export async function check(context: Context, file: string): Promise<number> {
   const rules = readRules(file);
-  const labels = await labelsOf(context);
-  if (labels === null) throw noModel(await openModelStore(context.config.models).list());
+  const model = await answersOf(context);
+  if (model === null) throw noModel(await openModelStore(context.config.models).list());
+  const { labels, tellsUnknown } = model;
   const checked = checkRules(rules, labels);
   const ok = !hasFaults(checked);
-  context.print({ ok, ...checked }, () => {
+  context.print({ ok, ...checked, tellsUnknown }, () => {
     const mapped = labels.length - checked.unmapped.length;
     return [
       `${file}: ${counted(rules.bins.length, 'bin')} for ${mapped} of ${counted(labels.length, 'label')}${ok ? '' : ', with faults'}`,
       ...faultLines(checked).map((line) => `fault  ${line}`),
-      ...noteLines(checked, rules.manual).map((line) => `note   ${line}`),
+      ...[...noteLines(checked, rules.manual), ...unknownNote(rules, model)].map((line) => `note   ${line}`),
     ].join('\n');
   });
   return ok ? 0 : 1;
 }
 
 /** Whoever has no database yet needs none started for this. */
-async function labelsOf(context: Context): Promise<readonly string[] | null> {
-  if (!hasPipeline(context)) return localLabels(context);
+async function answersOf(context: Context): Promise<ModelAnswers | null> {
+  if (!hasPipeline(context)) return localAnswers(context);
   await using database = await openDatabase(context);
-  return await modelLabels(context, database.pool);
+  return await modelAnswers(context, database.pool);
 }
 
 export interface TryFlags {
@@ -85,13 +86,14 @@ export async function tryOut(context: Context, { key, file }: TryFlags): Promise
   }
   const { rules, version } = given ?? (await inForce(database, pipeline));
   const table = new BinTable(rules);
-  const { bin, reason } = decideBin(table, row.top);
+  const { bin, reason } = decideBin(table, row);
   const rule = table.ruleOf(row.category);
   const document = {
     key,
     category: row.category,
     confidence: row.confidence,
     top: row.top,
+    novelty: row.novelty,
     bin,
     reason,
     version,
@@ -103,9 +105,11 @@ export async function tryOut(context: Context, { key, file }: TryFlags): Promise
       const after =
         second === undefined ? '' : `, then ${second.category} (${second.confidence.toFixed(1)} %)`;
       const asked =
-        rule === null
-          ? 'no bin has this class'
-          : `${rule.bin} asks for ${rule.confidence} %, ${rule.margin} points ahead`;
+        reason === 'unknown'
+          ? `it is unlike every class (novelty ${row.novelty!.toFixed(2)}; unknown from 1)`
+          : rule === null
+            ? 'no bin has this class'
+            : `${rule.bin} asks for ${rule.confidence} %, ${rule.margin} points ahead`;
       return printable(
         `${row.category} (${row.confidence.toFixed(1)} %)${after}; ${asked}: ${bin}${reason === 'mapped' ? '' : ` (${reason})`}`,
       );

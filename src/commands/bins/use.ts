@@ -15,9 +15,9 @@ import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins, useBins } from '../../lib/systems/database/tables/bins.ts';
 import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
-import { modelLabels } from '../shared/model-labels.ts';
+import { modelAnswers } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';
-import { faultLines, noteLines } from './faults.ts';
+import { faultLines, noteLines, unknownNote } from './faults.ts';
 
 export interface UseBinsFlags {
   /** Though they name labels that the model lacks. */
@@ -53,13 +53,16 @@ async function apply(
   { force = false }: UseBinsFlags,
 ): Promise<void> {
   const { pipeline } = context.config;
-  const labels = await modelLabels(context, pool);
-  const checked = labels === null ? null : checkRules(rules, labels);
+  const model = await modelAnswers(context, pool);
+  const checked = model && checkRules(rules, model.labels);
   if (!force) refuseFaults(checked);
-  const before = await readBins(pool, pipeline);
-  const changes = before && compareRules(before.rules, rules, labels ?? []);
+  const before = await readBins(pool, pipeline).catch(unreadable);
+  const changes = before && compareRules(before.rules, rules, model?.labels ?? []);
   const { version, created, former } = await useBins(pool, pipeline, rules, source);
-  const notes = checked === null ? [] : [...faultLines(checked), ...noteLines(checked, rules.manual)];
+  const notes =
+    model === null || checked === null
+      ? []
+      : [...faultLines(checked), ...noteLines(checked, rules.manual), ...unknownNote(rules, model)];
   for (const line of [...(changes === null ? [] : changeLines(changes)), ...notes]) context.say(line);
   context.print({ version, created, former, source, pipeline, changes, ...checked }, () => {
     if (former === version)
@@ -70,10 +73,16 @@ async function apply(
   });
 }
 
+/** Rules of a later version: nobody can tell what changes, and replacing them is what mends it. */
+function unreadable(error: unknown): null {
+  if (error instanceof VisionscaleError && error.code === 'bins_unreadable') return null;
+  throw error;
+}
+
 /** Labels named in a list at most. */
 const mostNamed = 8;
 
-function changeLines({ added, removed, moved }: ComparedRules): string[] {
+function changeLines({ added, removed, moved, unknown }: ComparedRules): string[] {
   const bins = (names: string[]) => names.map(printable).join(', ');
   const moves = moved
     .slice(0, mostNamed)
@@ -83,6 +92,7 @@ function changeLines({ added, removed, moved }: ComparedRules): string[] {
     ...(added.length === 0 ? [] : [`added bins: ${bins(added)}`]),
     ...(moved.length === 0 ? [] : [`labels that go to another bin: ${moved.length}`, ...moves]),
     ...(moved.length > mostNamed ? ['  …'] : []),
+    ...(unknown === null ? [] : [printable(`unknown objects: ${unknown.from} -> ${unknown.to}`)]),
   ];
 }
 

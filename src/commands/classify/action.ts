@@ -102,7 +102,12 @@ async function writePage(
   const content = {
     title: `${counted(rows.length, 'image')} classified`,
     summary: rows.length === 0 ? [] : [`by ${rows[0]!.model}`],
-    pictures: rows.map(({ image, category, confidence }) => ({ name: image, category, confidence })),
+    pictures: rows.map(({ image, category, confidence, novelty }) => ({
+      name: image,
+      category,
+      confidence,
+      novelty,
+    })),
   };
   await writePicturePage(file, content, async ({ name }) =>
     looking.thumbnail(await readImageFile(files.get(name)!, config.limits.maxBytes), pictureSide),

@@ -6,7 +6,7 @@ import { printableLines } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { type Column, table } from '../../lib/base/report/table.ts';
 import { type ClassifiedImage, countFiles, type LeftOut } from '../../lib/local/classify/classify.ts';
-import { jsonText, rejectedLine } from '../shared/lines.ts';
+import { jsonText, rejectedLine, unknownColumn } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
 
 type Heard<Row> = { kind: 'classified'; result: Row } | LeftOut;
@@ -71,7 +71,8 @@ export class ShownLabels<Row extends ClassifiedImage> implements Disposable {
   async end({ order, more = () => [] }: TableOptions<Row> = {}): Promise<void> {
     this[Symbol.dispose]();
     const rows = order === undefined ? this.#rows : this.#rows.sort(order);
-    if (rows.length > 0) await writeText(printableLines(table(rows, [...columns, ...more(rows)])));
+    if (rows.length > 0)
+      await writeText(printableLines(table(rows, [...columns, ...unknownColumn(rows), ...more(rows)])));
     const lines = this.#rejected.map(rejectedLine);
     if (this.#context.json) lines.forEach(this.#context.say);
     else if (lines.length > 0) await writeText(printableLines(lines.join('\n')));

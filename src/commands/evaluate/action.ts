@@ -4,20 +4,16 @@ import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
-import { compareJudgements, distinctNames } from '../../lib/learning/evaluate/compare.ts';
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
-import type { Judgement } from '../../lib/learning/evaluate/judge.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';
-import type { LoadedModel } from '../../lib/models/format/model.ts';
 import { rejectedLine } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
 import { StageBars } from '../shared/stage-bars.ts';
 
 export interface EvaluateFlags {
-  compare?: [string, string];
   out: string;
   skipUnknown?: boolean;
   followLinks?: boolean;
@@ -28,11 +24,11 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
   const { config, signal, say } = context;
   // What cannot be written is told before anything is judged.
   await makeWritableDirectory(flags.out);
-  const models = await chosenModels(context, flags.compare);
+  const model = await loadModel(config);
   using bars = new StageBars(context);
   const evaluation = await evaluate({
     dir,
-    models,
+    model,
     open: (model) => openClassifier(context, model),
     skipUnknown: flags.skipUnknown === true,
     followLinks: flags.followLinks,
@@ -44,63 +40,38 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
   bars.end();
   for (const rejection of evaluation.unreadable) say(rejectedLine(rejection));
   if (evaluation.passedOver.passedOver > 0) say(passedOverLine(evaluation.passedOver));
-  const { judgements, dataDigest, unreadable } = evaluation;
-  const input: ReportInput = { judgements, dataDigest, unreadable, model: judgements[0].model };
+  const { judgement, dataDigest, unreadable } = evaluation;
+  const input: ReportInput = { judgement, dataDigest, unreadable, model: judgement.model };
   const files = await writeReport(flags.out, input);
   context.print(document(evaluation, input, files), () => summary(input, files));
 }
 
-async function chosenModels(
-  context: Context,
-  compared: [string, string] | undefined,
-): Promise<[LoadedModel] | [LoadedModel, LoadedModel]> {
-  const { config } = context;
-  if (compared === undefined) return [await loadModel(config)];
-  const [first, second] = compared;
-  return [await loadModel({ ...config, model: first }), await loadModel({ ...config, model: second })];
-}
-
 function document(evaluation: Evaluation, input: ReportInput, files: ReportFiles): unknown {
-  const [first, second] = evaluation.judgements;
+  const { model, metrics, inferMs } = evaluation.judgement;
+  const { top1, top5, count } = metrics;
   return {
-    ...figures(first),
+    top1,
+    top5,
+    images: count,
+    interval95: wilson(Math.round(top1 * count), count),
+    model: model.name,
+    version: model.version,
+    digest: model.digest,
+    inferMs,
     verdict: verdict(input),
     dataDigest: evaluation.dataDigest,
     unreadable: evaluation.unreadable,
     ...evaluation.passedOver,
     report: files.html,
     metrics: files.metrics,
-    ...(second !== undefined && { compared: figures(second), comparison: paired(first, second) }),
   };
-}
-
-function figures({ model, metrics, inferMs }: Judgement): Record<string, unknown> {
-  const { top1, top5, count } = metrics;
-  const interval95 = wilson(Math.round(top1 * count), count);
-  return {
-    top1,
-    top5,
-    images: count,
-    interval95,
-    model: model.name,
-    version: model.version,
-    digest: model.digest,
-    inferMs,
-  };
-}
-
-function paired(first: Judgement, second: Judgement): unknown {
-  const { onlyFirst, onlySecond, ...rest } = compareJudgements(first, second);
-  return { ...rest, onlyFirst: onlyFirst.length, onlySecond: onlySecond.length };
 }
 
 function summary(input: ReportInput, files: ReportFiles): string {
-  const [first, second] = input.judgements;
   const share = (value: number) => (100 * value).toFixed(1);
   const { answer, because, next } = verdict(input);
-  const names = second === undefined ? [first.model.name] : distinctNames(first, second);
   const accuracies = table(
-    input.judgements.map((judgement, i) => ({ name: names[i]!, ...judgement.metrics })),
+    [{ name: input.model.name, ...input.judgement.metrics }],
     [
       { title: 'model', value: (r) => r.name },
       { title: 'images', value: (r) => r.count, align: 'right' },
@@ -108,14 +79,11 @@ function summary(input: ReportInput, files: ReportFiles): string {
       { title: 'top-5 %', value: (r) => share(r.top5), align: 'right' },
     ],
   );
-  const words =
-    second === undefined
-      ? [answer, ...because, '', 'What to photograph next:', ...next.map((step) => `- ${step}`)]
-      : [compareJudgements(first, second).words];
+  const words = [answer, ...because, '', 'What to photograph next:', ...next.map((step) => `- ${step}`)];
   return [accuracies, '', ...words.map(printable), '', `Report: ${files.html}`].join('\n');
 }
 
-/** Reading first, then a bar for each model. */
+/** Reading first, then judging. */
 function shown({ interactive, say }: Context, bars: StageBars): (event: EvaluateEvent) => void {
   return (event) => {
     switch (event.kind) {
@@ -125,11 +93,6 @@ function shown({ interactive, say }: Context, bars: StageBars): (event: Evaluate
         break;
       case 'left out':
         say(`left out: ${printable(event.folders.join(', '))}`);
-        break;
-      case 'unknown to':
-        say(
-          `${event.model} has no label for ${printable(event.labels.join(', '))}: those images count as wrong`,
-        );
         break;
       case 'judging':
         bars.end();

@@ -8,11 +8,7 @@ export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('Measure a model on labelled folders, and show what to photograph next')
     .argument('<dir>', 'Directory with one folder of images per label, named as the label')
-    .addOption(
-      new Option('--compare <A,B>', 'Compare two models on the same images')
-        .argParser(twoModels)
-        .conflicts('model'),
-    )
+    .addOption(new Option('--compare <A,B>', 'Now visionscale model compare').argParser(moved).hideHelp())
     .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
     .option(...strict)
@@ -20,7 +16,8 @@ export function evaluateCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale evaluate ./labelled --model parts\n' +
-        '  $ visionscale evaluate ./labelled --compare parts@1,parts@2 --out ./comparison',
+        '  $ visionscale evaluate ./labelled --model parts@2 --out ./second\n\n' +
+        'Several models on the same images: visionscale model compare',
     );
   return withSettings(command, [...modelSettings, 'VISIONSCALE_LOG_LEVEL']).action(
     (dir: string, options: EvaluateFlags, command: Command) =>
@@ -28,10 +25,8 @@ export function evaluateCommand(): Command {
   );
 }
 
-function twoModels(text: string): [string, string] {
-  const [first, second, ...rest] = text.split(',').map((name) => name.trim());
-  if (!first || !second || rest.length > 0) {
-    throw new InvalidArgumentError('It must be two models, separated by a comma: parts@1,parts@2');
-  }
-  return [first, second];
+function moved(): never {
+  throw new InvalidArgumentError(
+    'It is a command of its own now: visionscale model compare parts@1 parts@2 --images ./labelled',
+  );
 }

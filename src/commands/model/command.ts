@@ -3,9 +3,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { outputKinds } from '../../lib/base/classification.ts';
 import type { Preset } from '../../lib/models/format/published.ts';
 import type { Interpolation } from '../../lib/models/images/resize.ts';
-import { countAbove0 } from '../shared/arguments.ts';
-import { infrastructure, run, withSettings } from '../shared/run.ts';
+import { countAbove0, followLinks, strict } from '../shared/arguments.ts';
+import { infrastructure, modelSettings, run, withSettings } from '../shared/run.ts';
 import type { AddModelFlags } from './add.ts';
+import type { CompareFlags } from './compare.ts';
 import type { PullFlags } from './pull.ts';
 import type { QuantizeFlags } from './quantize.ts';
 import type { SwitchFlags } from './switch.ts';
@@ -14,7 +15,7 @@ const storeSettings = ['VISIONSCALE_MODELS', 'VISIONSCALE_LOG_LEVEL'] as const;
 
 export function modelCommand(): Command {
   const model = new Command('model')
-    .description('Download, add, check, choose and remove models')
+    .description('Download, add, check, compare, choose and remove models')
     .addHelpText('after', '\nExample:\n  $ visionscale model pull imagenet');
   const parts = [
     list(),
@@ -27,6 +28,7 @@ export function modelCommand(): Command {
     rollback(),
     history(),
     publish(),
+    compare(),
     quantize(),
     remove(),
   ];
@@ -199,6 +201,32 @@ function history(): Command {
     infrastructure,
   ).action((options: { limit: number }, command: Command) =>
     run(command, async () => ({ default: (await import('./history.ts')).history }), options),
+  );
+}
+
+function compare(): Command {
+  const command = new Command('compare')
+    .description('Compare models on labelled pictures: accuracy, time and size, and which one to take')
+    .argument('<models...>', 'Models to compare, 2 to 10: each as name, name@version, digest or path')
+    .requiredOption('--images <dir>', 'Directory with one folder of images per label, named as the label')
+    .option(
+      '--group-by <pattern>',
+      "Pictures that agree in {braces} belong together: '{object}_*.jpg' by name, '{day}/*' below the class folder",
+    )
+    .addOption(new Option('-n, --limit <n>', 'Most images to use').argParser(countAbove0))
+    .option('-o, --out <file>', 'File for the page', 'comparison.html')
+    .option(...followLinks)
+    .option(...strict)
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ visionscale model compare parts@1 parts@2 --images ./labelled\n\n' +
+        'Use pictures that none of the models was trained on. Intervals count groups of\n' +
+        'similar pictures, as `train` finds them.',
+    );
+  const settings = modelSettings.filter((n) => n !== 'VISIONSCALE_MODEL' && n !== 'VISIONSCALE_WORKERS');
+  return withSettings(command, [...settings, 'VISIONSCALE_LOG_LEVEL']).action(
+    (models: string[], options: CompareFlags, command: Command) =>
+      run(command, () => import('./compare.ts'), models, options),
   );
 }
 

@@ -16,6 +16,7 @@ export function resultsCommand(): Command {
       .option('--key <key>', 'Only this image')
       .option('--category <name>', 'Only this category')
       .option('--bin <name>', 'Only this bin')
+      .option('--unknown', 'Only objects unlike every class of the model')
       .option('--since <when>', 'Only since then: a time ago (15m, 2h, 7d) or a date')
       .option('-n, --limit <n>', 'Most rows', countAbove0, 20)
       .addOption(new Option('--csv', 'Print CSV with a header line').conflicts('json'))
@@ -41,9 +42,7 @@ export function resultsCommand(): Command {
 
 function exportCommand(): Command {
   const command = fromSource(new Command('export'))
-    .description(
-      'Export images that the model was unsure of, into folders by predicted label, for you to sort',
-    )
+    .description('Export images that the model was unsure of or did not know, into folders for you to sort')
     .argument('<dir>', 'Directory to create')
     .option('--below <percent>', 'Only predictions less confident than this', percentage)
     .option(
@@ -51,6 +50,7 @@ function exportCommand(): Command {
       'Only where the second category is closer than this to the first',
       percentage,
     )
+    .option('--unknown', 'Only objects unlike every class, in one folder for you to label')
     .option('--category <name>', 'Only this category')
     .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
     .option('--until <when>', 'Only predicted before then')
@@ -60,6 +60,7 @@ function exportCommand(): Command {
       '\nExample:\n  $ visionscale results export --below 60 --limit 500 ./to-sort\n' +
         '  (move each image into the folder of its correct label; delete those that you\n  do not judge)\n' +
         '  $ visionscale correct --from ./to-sort\n\n' +
+        'With --unknown all images are in the folder to-label. Move them into folders of\ntheir classes; what stays there is not recorded.\n\n' +
         'The latest prediction of each image counts. Corrected images are left out, so\n' +
         'the next export continues.',
     );

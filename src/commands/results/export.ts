@@ -1,9 +1,10 @@
-/** What `results export` does: writes images that the model was unsure of into folders. */
+/** What `results export` does: writes images that the model was unsure of, or did not know, into folders. */
+import { join } from 'node:path';
 import { openDatabase, openStore } from '../../compose.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { Progress } from '../../lib/base/report/progress.ts';
 import { counted } from '../../lib/base/report/table.ts';
-import { type ExportEvent, exportUnsure } from '../../lib/learning/export.ts';
+import { type ExportEvent, exportUnsure, unsortedFolder } from '../../lib/learning/export.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
 import { type SourceFlags, sourceFilter } from './source.ts';
@@ -11,6 +12,7 @@ import { type SourceFlags, sourceFilter } from './source.ts';
 export interface ExportFlags extends SourceFlags {
   below?: number;
   margin?: number;
+  unknown?: boolean;
   category?: string;
   since?: string;
   until?: string;
@@ -25,6 +27,7 @@ export default async function (context: Context, dir: string, flags: ExportFlags
     limit,
     ...(below !== undefined && { below }),
     ...(margin !== undefined && { margin }),
+    ...(flags.unknown === true && { unknown: true }),
     ...(category !== undefined && { category }),
     ...timeRange(flags),
     ...sourceFilter(flags),
@@ -43,9 +46,13 @@ export default async function (context: Context, dir: string, flags: ExportFlags
   context.print(result, () =>
     result.exported === 0
       ? 'nothing to export: no uncorrected prediction matches'
-      : `${counted(result.exported, 'image')} in ${counted(Object.keys(result.folders).length, 'folder')} of ${dir}\n` +
-        'Move each into the folder of its true class (a new folder is a new class) and delete useless ones. Then:\n' +
-        `  visionscale correct --from ${dir}`,
+      : flags.unknown === true
+        ? `${counted(result.exported, 'image')} in ${join(dir, unsortedFolder)}\n` +
+          'Move each into a folder beside it, named after its class: what stays is not recorded. Then:\n' +
+          `  visionscale correct --from ${dir} --new`
+        : `${counted(result.exported, 'image')} in ${counted(Object.keys(result.folders).length, 'folder')} of ${dir}\n` +
+          'Move each into the folder of its true class (a new folder is a new class) and delete useless ones. Then:\n' +
+          `  visionscale correct --from ${dir}`,
   );
   if (signal.aborted) say('interrupted; the images exported so far can be used');
   return signal.aborted || result.skipped.length > 0 ? 1 : 0;

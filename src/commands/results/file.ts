@@ -20,6 +20,7 @@ export const fileColumns = {
   binReason: 'STRING',
   belt: 'STRING',
   id: 'STRING',
+  novelty: 'DOUBLE',
 } as const satisfies Record<string, Column['type']>;
 
 export function flattened({ model, processedAt, ...row }: ResultRow) {

@@ -2,6 +2,7 @@
 import { stringify } from 'csv-stringify/sync';
 import type { Pool } from 'pg';
 import { openDatabase } from '../../compose.ts';
+import { isUnknown } from '../../lib/base/classification.ts';
 import { requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { type Column, counted, table } from '../../lib/base/report/table.ts';
@@ -13,6 +14,7 @@ import {
 } from '../../lib/systems/database/tables/predictions.ts';
 import { type Result, resultsAfter } from '../../lib/systems/database/tables/results.ts';
 import { follow } from '../shared/follow.ts';
+import { unknownColumn } from '../shared/lines.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
 import { fileColumns, flattened, writeParquet } from './file.ts';
@@ -22,6 +24,7 @@ export interface ResultsFlags extends SourceFlags {
   key?: string;
   category?: string;
   bin?: string;
+  unknown?: boolean;
   since?: string;
   limit: number;
   csv?: boolean;
@@ -36,6 +39,7 @@ export default async function (context: Context, options: ResultsFlags): Promise
     ...(options.key !== undefined && { key: options.key }),
     ...(options.category !== undefined && { category: options.category }),
     ...(options.bin !== undefined && { bin: options.bin }),
+    ...(options.unknown === true && { unknown: true }),
     ...timeRange(options),
     ...sourceFilter(options),
   };
@@ -92,6 +96,7 @@ export default async function (context: Context, options: ResultsFlags): Promise
         { title: 'image', value: (r) => r.imageKey, cut: 'middle' },
         { title: 'category', value: (r) => r.category, cut: 'end' },
         { title: '%', value: (r) => r.confidence.toFixed(1), align: 'right' },
+        ...unknownColumn(rows),
         ...(sorted ? bins : []),
         { title: 'ms', value: (r) => r.latencyMs?.toFixed(0) ?? null, align: 'right', drop: 3 },
         { title: 'host', value: (r) => r.hostname, drop: 4 },
@@ -112,7 +117,7 @@ async function whyNone(pool: Pool, pipeline: string, key: string): Promise<strin
 }
 
 function isMeant(
-  { imageKey, category, bin, belt, hostname, model }: Result,
+  { imageKey, category, novelty, bin, belt, hostname, model }: Result,
   filter: PredictionFilter,
 ): boolean {
   const holds = (wanted: string | undefined, ...found: (string | null)[]) =>
@@ -121,6 +126,7 @@ function isMeant(
     holds(filter.key, imageKey) &&
     holds(filter.category, category) &&
     holds(filter.bin, bin) &&
+    (filter.unknown !== true || isUnknown(novelty)) &&
     holds(filter.belt, belt) &&
     holds(filter.consumer, hostname) &&
     holds(filter.model, model.name, `${model.name}@${model.version}`)
@@ -132,11 +138,13 @@ function followLine({
   imageKey,
   category,
   confidence,
+  novelty,
   bin,
   binReason,
   latencyMs,
 }: Result): string {
   const where = bin === null ? '' : `  ${bin}${binReason === 'mapped' ? '' : ` (${binReason})`}`;
+  const unlike = isUnknown(novelty) && binReason !== 'unknown' ? '  unknown' : '';
   const took = latencyMs === null ? '' : `  ${latencyMs.toFixed(0)} ms`;
-  return `${processedAt}  ${imageKey}  ${category} ${confidence.toFixed(1)} %${where}${took}`;
+  return `${processedAt}  ${imageKey}  ${category} ${confidence.toFixed(1)} %${unlike}${where}${took}`;
 }

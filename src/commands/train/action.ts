@@ -34,7 +34,7 @@ export interface TrainFlags {
   out: string;
 }
 
-const epochsOf = { head: 0, full: 12, scratch: 60 } as const;
+const epochsOf = { head: 0, scratch: 60 } as const;
 
 export default async function (
   context: Context,
@@ -50,9 +50,7 @@ export default async function (
     );
   }
   if (flags.inputSize !== undefined && flags.mode !== 'scratch') {
-    throw new UsageError(
-      '--input-size is for --mode scratch: the other modes use the input size of their parent',
-    );
+    throw new UsageError('--input-size is for --mode scratch: mode head uses the input size of its parent');
   }
   const store = openModelStore(config.models);
   const model = flags.from ?? config.model;
@@ -117,7 +115,7 @@ function nameOf(dir: string): string {
   return checkModelName(name || 'model', 'name');
 }
 
-/** What trains whole networks is loaded only when it is asked for: TensorFlow comes with it. */
+/** What trains from scratch is loaded only when it is asked for: TensorFlow comes with it. */
 async function trainNetwork(options: NetworkTraining): Promise<TrainedNetwork> {
   const network = await import('../../lib/learning/train/network/network.ts');
   return network.trainNetwork(options);

@@ -1,5 +1,6 @@
 /** `visionscale train` */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import { isInputSize } from '../../lib/models/onnx/squeezenet-layout.ts';
 import { countAbove0, followLinks, strict, wholeNumber } from '../shared/arguments.ts';
 import { infrastructure, modelSettings, offersModel, run, withSettings } from '../shared/run.ts';
@@ -27,22 +28,18 @@ export function trainCommand(): Command {
     .option(...followLinks)
     .option(...strict)
     .option('--name <name>', 'Name of the model (default: the name of the directory)')
-    .option(
-      '--from <model>',
-      'Classifier to start from; mode full takes a SqueezeNet (default: the active model)',
-    )
+    .option('--from <model>', 'Classifier to start from (default: the active model)')
     .addOption(
       new Option(
         '--mode <mode>',
-        'What to train: head (only the classifier, in minutes), full (all layers) or scratch (from random weights)',
+        'What to train: head (only the classifier, in minutes) or scratch (all layers from random weights)',
       )
-        .choices(['head', 'full', 'scratch'])
+        .choices(modes)
+        .argParser(mode)
         .default('head'),
     )
     .addOption(
-      new Option('--epochs <n>', 'Passes over the images in modes full (12) and scratch (60)').argParser(
-        countAbove0,
-      ),
+      new Option('--epochs <n>', 'Passes over the images in mode scratch (60)').argParser(countAbove0),
     )
     .addOption(
       new Option(
@@ -50,9 +47,7 @@ export function trainCommand(): Command {
         'Input size of the network in mode scratch: a multiple of 16 from 32 to 512',
       ).argParser(inputSize),
     )
-    .addOption(
-      new Option('--batch-size <n>', 'Images per step in modes full and scratch (32)').argParser(countAbove0),
-    )
+    .addOption(new Option('--batch-size <n>', 'Images per step in mode scratch (32)').argParser(countAbove0))
     .addOption(new Option('--seed <n>', 'Random seed').argParser(wholeNumber).default(1))
     .option('--from-corrections', 'Also learn from the images that were corrected in this pipeline')
     .option('--retrain', 'Train a new version if there is a model of that name')
@@ -61,12 +56,12 @@ export function trainCommand(): Command {
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale train ./fruit --from squeezenet1_1\n' +
-        '  $ visionscale train ./fruit --mode full --retrain --epochs 12\n' +
+        '  $ visionscale train ./parts --mode scratch --input-size 112\n' +
         '  $ visionscale train ./fruit --from-corrections --retrain\n\n' +
         'Pictures that belong together are never on both sides of the test: folders below\n' +
         'a class folder, names by --group-by, bursts, near-duplicates, and what looks\nalike.\n\n' +
         'The new model is not used until you say so: visionscale model use <model>.\n' +
-        'Ctrl-C keeps the best so far. Modes full and scratch need @tensorflow/tfjs-node,\nand hours.',
+        'Ctrl-C keeps the best so far. Mode scratch needs\n@tensorflow/tfjs-node, and hours.',
     );
   const settings = [
     'CLASS_NAMES',
@@ -76,6 +71,18 @@ export function trainCommand(): Command {
   return offersModel(withSettings(command, settings)).action(
     (dir: string | undefined, options: TrainFlags, command: Command) =>
       run(command, () => import('./action.ts'), dir, options),
+  );
+}
+
+const modes: readonly TrainMode[] = ['head', 'scratch'];
+
+function mode(text: string): TrainMode {
+  const known = modes.find((mode) => mode === text);
+  if (known) return known;
+  throw new InvalidArgumentError(
+    text === 'full'
+      ? 'Mode full was removed: use --mode head, with --from a better network.'
+      : `Allowed choices are ${modes.join(', ')}.`,
   );
 }
 

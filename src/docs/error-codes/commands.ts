@@ -69,7 +69,7 @@ export const learningCodes = {
   no_corrections:
     'There are no corrected images to train on. Export some, sort them, and run `visionscale correct`.',
   parent_unsuitable:
-    'Training cannot start from this model. Mode head takes classifiers with float32 weights that end in a linear layer, mode full a SqueezeNet 1.1.',
+    'Training cannot start from this model: it must have float32 weights and end in a linear layer.',
   training_diverged: 'The loss became NaN or infinite. Try another `--seed`, or fewer classes.',
   training_invalid: 'Training is not possible with these settings. The message names them.',
   unknown_classes:

@@ -36,6 +36,11 @@ export interface Findings {
   stages: { decode: number; preprocess: number; infer: number };
 }
 
+/** Whether an image is like none of the model's classes; never where the model does not tell. */
+export function isUnknown(novelty: number | null | undefined): boolean {
+  return (novelty ?? 0) >= 1;
+}
+
 export interface Classification extends Findings {
   /** The model that made it: a classifier may change its model between two images. */
   model: ModelInfo;

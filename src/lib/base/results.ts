@@ -49,6 +49,8 @@ export interface Result {
   category: string;
   confidence: number;
   top: Score[];
+  /** How unlike everything the model was trained on; 1 or more: unknown. Null where the model does not tell. */
+  novelty: number | null;
   bin: string | null;
   binReason: string | null;
   binVersion: number | null;

@@ -72,6 +72,8 @@ export interface SortedResult {
   moved: number;
   /** New or changed in the database. */
   changed: number;
+  /** Still where unknown objects wait for a label: not recorded. */
+  unsorted: number;
   /** Of the export, and no longer there. */
   removed: number;
   /** Files that are no image of the export, or lie in two classes. */
@@ -102,7 +104,8 @@ export async function correctFromDirectory(
   const own = new Map(Object.entries(head.folders).map(([label, folder]) => [folder.normalize(), label]));
   const labelOf = (folder: string) =>
     own.get(folder.normalize()) ?? asKnown(folderLabel(folder, labels), labels);
-  const { found, rejected } = await sortedFiles(dir, lines, labelOf, options);
+  const unsorted = head.unsorted?.normalize();
+  const { found, left, rejected } = await sortedFiles(dir, lines, { labelOf, unsorted }, options);
   await refuseUnknown(pool, [...new Set([...found.values()].map(({ label }) => label))], options);
   const chosen = [...found.values()].filter(({ moved }) => moved || !options.movedOnly);
   let changed = 0;
@@ -114,7 +117,8 @@ export async function correctFromDirectory(
     corrected: chosen.length,
     moved: chosen.filter(({ moved }) => moved).length,
     changed,
-    removed: lines.filter(({ key }) => !found.has(key)).length,
+    unsorted: left.size,
+    removed: lines.filter(({ key }) => !found.has(key) && !left.has(key)).length,
     rejected,
   };
 }
@@ -124,16 +128,30 @@ interface SortedFile extends Correction {
   moved: boolean;
 }
 
+/** What the folders of an export stand for. */
+interface Folders {
+  labelOf: (folder: string) => string;
+  /** The folder that stands for no class. */
+  unsorted: string | undefined;
+}
+
+/** By their keys: what has a label, and what waits for one. */
+interface SortedFiles extends Pick<SortedResult, 'rejected'> {
+  found: Map<string, SortedFile>;
+  left: Set<string>;
+}
+
 async function sortedFiles(
   dir: string,
   lines: readonly ExportLine[],
-  labelOf: (folder: string) => string,
+  { labelOf, unsorted }: Folders,
   { maxBytes, signal }: SortedOptions,
-): Promise<Pick<SortedResult, 'rejected'> & { found: Map<string, SortedFile> }> {
+): Promise<SortedFiles> {
   const byName = new Map(lines.map((line) => [basename(line.file).normalize(), line]));
   const byContent = new Map(lines.map((line) => [line.sha256, line]));
   const found = new Map<string, SortedFile>();
   const rejected: SortedResult['rejected'] = [];
+  const left = new Set<string>();
   const twice = new Set<string>();
   for await (const one of walk(dir, pathFilter(), signal)) {
     if ('passedOver' in one) continue; // exports have the names of images
@@ -154,7 +172,12 @@ async function sortedFiles(
       rejected.push({ path, reason: 'it is not from this export, by name or content' });
       continue;
     }
-    const label = labelOf(relative.slice(0, relative.indexOf('/')));
+    const folder = relative.slice(0, relative.indexOf('/'));
+    if (folder.normalize() === unsorted) {
+      left.add(line.key);
+      continue;
+    }
+    const label = labelOf(folder);
     const other = found.get(line.key);
     if (other !== undefined && other.label !== label) {
       twice.add(line.key);
@@ -166,7 +189,8 @@ async function sortedFiles(
   }
   signal.throwIfAborted();
   for (const key of twice) found.delete(key);
-  return { found, rejected };
+  for (const key of found.keys()) left.delete(key);
+  return { found, left, rejected };
 }
 
 function sha256(bytes: Uint8Array): string {

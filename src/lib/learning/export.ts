@@ -1,4 +1,4 @@
-/** The verb `results export`: images the model was unsure of into class folders, ready to be sorted by a person. */
+/** The verb `results export`: images the model was unsure of, or did not know, into folders, ready to be sorted by a person. */
 import { createHash } from 'node:crypto';
 import { open, readdir, writeFile, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,6 +40,9 @@ export interface ExportResult {
   skipped: { key: string; reason: string }[];
 }
 
+/** Where unknown objects wait for a label: their likeliest class says nothing of them. */
+export const unsortedFolder = 'to-label';
+
 /** Images fetched at once. */
 const concurrency = 8;
 /** At an image while the store is away: the waits are five to nine seconds. */
@@ -65,13 +68,15 @@ export async function exportUnsure(
     return result;
   }
   try {
-    const folders = foldersOf(rows);
-    for (const folder of new Set(folders.values())) await makeDirectory(join(dir, folder));
+    const unsorted = filter.unknown === true ? unsortedFolder : undefined;
+    const folders = unsorted === undefined ? foldersOf(rows) : new Map<string, string>();
+    for (const folder of unsorted === undefined ? folders.values() : [unsorted])
+      await makeDirectory(join(dir, folder));
     await using index = await open(join(dir, indexName), 'wx');
-    await index.appendFile(indexHead({ pipeline: filter.pipeline, created: new Date(), folders }));
+    await index.appendFile(indexHead({ pipeline: filter.pipeline, created: new Date(), folders, unsorted }));
     let lines = Promise.resolve();
     await forEachConcurrently(until(rows, signal), concurrency, async (row) => {
-      const folder = folders.get(row.category)!;
+      const folder = unsorted ?? folders.get(row.category)!;
       try {
         const body = await fetchImage(deps, row.imageKey);
         const { format } = await sniffImage(body);

@@ -1,4 +1,5 @@
 /** A page of pictures and what a model made of each: one file that can be mailed, safe to open whatever images and labels are called. */
+import { isUnknown } from '../base/classification.ts';
 import { replaceFile } from '../base/files/disk.ts';
 import { Html, html } from '../base/report/html.ts';
 import { counted } from '../base/report/table.ts';
@@ -9,6 +10,8 @@ export interface Pictured {
   category: string;
   /** In percent. */
   confidence: number;
+  /** How unlike every class; 1 or more: unknown. */
+  novelty?: number | null;
   /** What it shows, where that is known. */
   truth?: string;
 }
@@ -49,23 +52,29 @@ export async function writePicturePage(
   const shown = sorted.slice(0, figures.length);
   const judged = pictures.some(({ truth }) => truth !== undefined);
   const wrong = shown.filter(isWrong).length;
+  const unknown = shown.filter(({ novelty }) => isUnknown(novelty)).length;
   const sections = judged
     ? [
         section('Mistakes', figures.slice(0, wrong)),
         section('Correct, least certain first', figures.slice(wrong)),
       ]
-    : [section('Least certain first', figures)];
+    : [
+        section('Unknown: unlike every class, the least like any first', figures.slice(0, unknown)),
+        section('Least certain first', figures.slice(unknown)),
+      ];
   const more = pictures.length - figures.length;
   const lines = more > 0 ? [...summary, `${counted(more, 'more image')} are not shown.`] : summary;
   await replaceFile(file, page(title, lines, sections));
 }
 
-/** Mistakes first, the surest of them at the top; then what the model was least sure of. */
+/** Mistakes first, the surest of them at the top; where nobody knows, what is unknown; then what the model was least sure of. */
 function inOrder(pictures: readonly Pictured[]): Pictured[] {
   return pictures.toSorted((a, b) => {
     const [wrong, others] = [isWrong(a), isWrong(b)];
     if (wrong !== others) return wrong ? -1 : 1;
-    return wrong ? b.confidence - a.confidence : a.confidence - b.confidence;
+    if (wrong) return b.confidence - a.confidence;
+    const [unlike, less] = [novel(a), novel(b)];
+    return less - unlike || a.confidence - b.confidence;
   });
 }
 
@@ -73,8 +82,13 @@ function isWrong({ category, truth }: Pictured): boolean {
   return truth !== undefined && category !== truth;
 }
 
+/** Of what nobody knows better, as far as it is unknown. */
+function novel({ novelty, truth }: Pictured): number {
+  return truth === undefined && isUnknown(novelty) ? novelty! : 0;
+}
+
 function figure(picture: Pictured, jpeg: string): Html {
-  const { name, category, confidence, truth } = picture;
+  const { name, category, confidence, novelty, truth } = picture;
   const wrong = isWrong(picture);
   return html`<figure class="${wrong && 'wrong'}" title="${name}">
     ${
@@ -89,6 +103,7 @@ function figure(picture: Pictured, jpeg: string): Html {
               ><bdi>${truth}</bdi>`
           : html`<bdi>${category}</bdi>`
       }
+      ${isUnknown(novelty) && html`<mark>unknown</mark>`}
       ${truth === undefined && html`<span><bdi>${name}</bdi></span>`}
     </figcaption>
   </figure>`;
@@ -114,6 +129,7 @@ const style = `
   img, .none { width: 100%; aspect-ratio: 1; display: block; object-fit: cover; background: #dde1e5 }
   figcaption { padding: 6px 8px; font-size: 13px; overflow-wrap: anywhere }
   small { color: #6a7580; float: right } del { color: #b22; display: block }
+  mark { background: #fd8; border-radius: 3px; padding: 0 4px }
   span { display: block; color: #6a7580; font-size: 11px }
 `;
 

@@ -1,6 +1,6 @@
 /** Rules held to a model's labels. */
 import { expect, it } from 'vitest';
-import { checkRules, hasFaults } from '../../../src/lib/systems/bins/check.ts';
+import { checkRules, compareRules, hasFaults } from '../../../src/lib/systems/bins/check.ts';
 import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 
 const labels = ['red circle', 'red square', 'blue circle', 'blue square', 'tabby, tabby cat'];
@@ -45,4 +45,13 @@ it('notes a glob that other rules leave nothing', () => {
     { bin: 'd', pattern: 'blue s*' },
   ]);
   expect(hasFaults(checked)).toBe(false);
+});
+
+it('compares where unknown objects go, also where only the manual bin has moved', () => {
+  const rules = (head: string) => parseRules(`${head}\nbins: {a: ["*"]}`);
+  const compared = (before: string, after: string) =>
+    compareRules(rules(before), rules(after), labels).unknown;
+  expect(compared('', 'unknown: foreign')).toEqual({ from: 'manual', to: 'foreign' });
+  expect(compared('', 'manual: m')).toEqual({ from: 'manual', to: 'm' });
+  expect(compared('unknown: manual', 'manual: manual')).toBeNull();
 });

@@ -9,6 +9,7 @@ import { numRuns } from '../../support/thorough.ts';
 
 const rules = parseRules(`
 manual: by hand
+unknown: foreign
 defaults: {confidence: 50, margin: 10}
 bins:
   10: ["red *"]
@@ -52,18 +53,39 @@ describe('decideBin', () => {
       ...(category === null ? [] : [{ category, confidence: first }]),
       ...(second === null ? [] : [{ category: 'another', confidence: second }]),
     ];
-    expect(decideBin(table, top)).toEqual({ bin, reason });
+    expect(decideBin(table, { top })).toEqual({ bin, reason });
     // A class that was looked up before is no other one.
-    expect(decideBin(table, top)).toEqual({ bin, reason });
+    expect(decideBin(table, { top })).toEqual({ bin, reason });
+    expect(decideBin(table, { top, novelty: 0.999 })).toEqual({ bin, reason });
+    // Of what is like no class, neither class nor confidence says anything.
+    expect(decideBin(table, { top, novelty: 1 })).toEqual({ bin: 'foreign', reason: 'unknown' });
+  });
+
+  it('keeps unknown objects for the manual bin unless the rules name another', () => {
+    const [top, novelty] = [[{ category: 'x', confidence: 100 }], 40];
+    const quiet = new BinTable(parseRules('manual: by hand\nbins: {a: [x]}'));
+    expect(decideBin(quiet, { top, novelty })).toEqual({ bin: manual, reason: 'unknown' });
+    const told = new BinTable(parseRules('unknown: a\nbins: {a: [x]}'));
+    expect(decideBin(told, { top, novelty })).toEqual({ bin: 'a', reason: 'unknown' });
+  });
+
+  it.each([undefined, null, 0, NaN])('maps what no model told anything new of: %s', (novelty) => {
+    const top = [{ category: 'red circle', confidence: 90 }];
+    const given = novelty === undefined ? { top } : { top, novelty };
+    expect(decideBin(table, given)).toEqual({ bin: '10', reason: 'mapped' });
   });
 
   it('never maps what falls short, whatever is asked', () => {
     const percent = fc.double({ min: 0, max: 100, noNaN: true });
     fc.assert(
       fc.property(percent, percent, percent, percent, (first, second, confidence, margin) => {
-        const one = new BinTable({ manual, bins: [{ bin: 'b', classes: ['*'], confidence, margin }] });
+        const one = new BinTable({
+          manual,
+          unknown: manual,
+          bins: [{ bin: 'b', classes: ['*'], confidence, margin }],
+        });
         const top = [first, second].map((value) => ({ category: 'x', confidence: value }));
-        const { reason } = decideBin(one, top);
+        const { reason } = decideBin(one, { top });
         if (first < confidence - 1e-6) expect(reason).toBe('low_confidence');
         else if (first - second < margin - 1e-6) expect(reason).not.toBe('mapped');
         if (first >= confidence && first - second >= margin) expect(reason).toBe('mapped');

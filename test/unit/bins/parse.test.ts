@@ -1,8 +1,9 @@
 /** Rules from YAML and JSON: what they say, and every fault by its place. */
 import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
 import { parseRules, writeRules } from '../../../src/lib/systems/bins/rules-file.ts';
 import { rulesDigest } from '../../../src/lib/systems/bins/rules.ts';
-import { storedRules } from '../../../src/lib/systems/database/tables/bins.ts';
+import { rulesToStore, storedRules } from '../../../src/lib/systems/database/tables/bins.ts';
 
 const yaml = `
 # comments are fine
@@ -17,6 +18,7 @@ bins:
 `;
 const rules = {
   manual: 'manual',
+  unknown: 'manual',
   bins: [
     { bin: '10', classes: ['no', '007', 'red *'], confidence: 60, margin: 7.5 },
     { bin: '2', classes: ['tabby, tabby cat'], confidence: 0, margin: 7.5 },
@@ -38,9 +40,54 @@ describe('parseRules', () => {
   it('is the same set of rules however it is written, and another one in another order', () => {
     const digest = rulesDigest(rules);
     expect(rulesDigest(parseRules(writeRules(rules)))).toBe(digest);
-    expect(rulesDigest(storedRules(JSON.parse(JSON.stringify(rules)), 1))).toBe(digest);
+    expect(rulesDigest(parseRules(`unknown: manual\n${writeRules(rules)}`))).toBe(digest);
+    expect(storedRules(JSON.parse(JSON.stringify(rulesToStore(rules))), 1)).toEqual(rules);
     expect(rulesDigest({ ...rules, bins: rules.bins.toReversed() })).not.toBe(digest);
     expect(rulesDigest({ ...rules, manual: 'other' })).not.toBe(digest);
+  });
+
+  it('has the digest that versions without the key unknown gave it', () => {
+    expect(rulesDigest(rules)).toBe(
+      'sha256:55f5bfa6e63b452db50459370c950e7f302c077b3bcbee2e0c250911dc0b77ca',
+    );
+    expect(rulesDigest(rules)).not.toBe(rulesDigest({ ...rules, unknown: 'foreign' }));
+  });
+
+  it('takes a bin for unknown objects, and writes and stores it', () => {
+    const told = parseRules(`unknown: " foreign\u{202e}"\n${yaml}`);
+    expect(told).toEqual({ ...rules, unknown: 'foreign\u{202e}' });
+    expect(parseRules(writeRules(told))).toEqual(told);
+    expect(storedRules(JSON.parse(JSON.stringify(rulesToStore(told))), 1)).toEqual(told);
+    expect(parseRules('manual: by hand\nbins: {a: [x]}').unknown).toBe('by hand');
+  });
+
+  it('stores that bin so that versions which know no unknown objects refuse the rules', () => {
+    // What they look for; other keys they pass over.
+    const former = z.object({
+      manual: z.string(),
+      bins: z.array(
+        z.object({
+          bin: z.string(),
+          classes: z.array(z.string()),
+          confidence: z.number(),
+          margin: z.number(),
+        }),
+      ),
+    });
+    expect(former.safeParse(rulesToStore({ ...rules, unknown: 'foreign' })).success).toBe(false);
+    expect(former.parse(rulesToStore(rules))).toEqual({ manual: rules.manual, bins: rules.bins });
+  });
+
+  it.each([
+    ['a key', { manual: 'm', bins: [], belts: {} }],
+    ['a key of a bin', { manual: 'm', bins: [{ ...rules.bins[0], weight: 1 }] }],
+    ['both forms', { manual: 'm', unknown: 'u', bins: [], binsOfKnown: [] }],
+    ['an unknown bin beside the former form', { manual: 'm', unknown: 'u', bins: [] }],
+    ['no rules', null],
+  ])('refuses stored rules of a later version: %s', (_, stored) => {
+    expect(() => storedRules(stored, 3)).toThrow(
+      expect.objectContaining({ code: 'bins_unreadable', retryable: true }) as Error,
+    );
   });
 
   it.each([
@@ -54,6 +101,25 @@ describe('parseRules', () => {
       'bins: {a: {classes: [x], confidance: 5}}',
       /bins\.a .*"confidance" \(did you mean confidence\?\)/,
     ],
+    [
+      'a misspelt bin for unknown objects',
+      'unkown: x\nbins: {a: [x]}',
+      /"unkown" \(did you mean unknown\?\)/,
+    ],
+    ['no bin for unknown objects', 'unknown:\nbins: {a: [x]}', /unknown must not be empty/],
+    ['several bins for unknown objects', 'unknown: [x, y]\nbins: {a: [x]}', /unknown must be a text/],
+    ['rules for unknown objects', 'unknown: {bin: x}\nbins: {a: [x]}', /unknown must be a text/],
+    [
+      'a control character for a bin',
+      'unknown: "a\\u0007"\nbins: {a: [x]}',
+      /unknown must not contain control/,
+    ],
+    [
+      'a bin with an endless name',
+      `unknown: ${'x'.repeat(501)}\nbins: {a: [x]}`,
+      /unknown must not have more than 500/,
+    ],
+    ['unknown objects in a bin', 'bins: {a: {classes: [x], unknown: b}}', /bins\.a must not have "unknown"/],
     ['a share', 'bins: {a: {classes: [x], confidence: 0.6}}', /bins\.a\.confidence is less than 1 percent/],
     ['too much', 'defaults: {margin: 101}\nbins: {a: [x]}', /defaults\.margin must be a number of percent/],
     ['a word', 'bins: {a: {classes: [x], margin: high}}', /bins\.a\.margin must be a number of percent/],

@@ -36,6 +36,6 @@ describe('@tensorflow/tfjs-node', () => {
 
   it('is what doctor tells of', () => {
     expect(tfjsPackage.install).toContain(tensorFlowInstall());
-    expect(tfjsPackage.purpose).toContain('train --mode full and scratch');
+    expect(tfjsPackage.purpose).toContain('train --mode scratch');
   });
 });

@@ -10,7 +10,9 @@ const takesAway =
 
 function takenAway(sql: string): string | undefined {
   const [up = ''] = sql.split('-- Down Migration');
-  return takesAway.exec(up.replace(/--.*$/gm, ''))?.[0];
+  // Without a check, a table takes more than before.
+  const told = up.replace(/--.*$/gm, '').replace(/\bdrop constraint (if exists )?\w+_check\b/gi, '');
+  return takesAway.exec(told)?.[0];
 }
 
 describe('migrations', () => {
@@ -21,6 +23,7 @@ describe('migrations', () => {
 
   it.each([
     'alter table owners drop column since;',
+    'alter table owners drop constraint owners_pkey;',
     'alter table owners rename column since to at;',
     'alter table owners add column host text not null;',
     'alter table owners alter column host set not null;',
@@ -29,6 +32,7 @@ describe('migrations', () => {
 
   it.each([
     'alter table owners add column host text;',
+    'alter table owners drop constraint owners_epoch_check;',
     `alter table owners add column n int not null default 0;`,
   ])('lets pass: %s', (sql) =>
     expect(takenAway(`-- drops nothing\n${sql}\n-- Down Migration\ndrop table owners;`)).toBeUndefined(),

@@ -11,7 +11,7 @@ const truth = new Map([
 ]);
 
 function answer(imageKey: string, category: string, confidence = 90) {
-  return { imageKey, category, confidence };
+  return { imageKey, category, confidence, novelty: null };
 }
 
 const answers = [

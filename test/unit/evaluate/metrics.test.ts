@@ -1,6 +1,6 @@
-/** Accuracy, precision, recall, confusion, intervals and McNemar's test against values worked out by hand. */
+/** Accuracy, precision, recall, confusion and intervals against values worked out by hand. */
 import { describe, expect, it } from 'vitest';
-import { mcnemar, wilson, confusedPairs, metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { wilson, confusedPairs, metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 
 const labels = ['gear', 'nut', 'bolt', 'never'];
 /** The answer, then the runners-up. */
@@ -64,21 +64,5 @@ describe('wilson', () => {
     expect(wilson(10, 10)).toEqual({ low: expect.closeTo(0.7225, 4) as number, high: 1 });
     expect(wilson(0, 10)).toEqual({ low: 0, high: expect.closeTo(0.2775, 4) as number });
     expect(wilson(0, 0)).toEqual({ low: 0, high: 1 });
-  });
-});
-
-describe('mcnemar', () => {
-  it('is the two-sided binomial tail', () => {
-    expect(mcnemar(0, 0)).toBe(1);
-    expect(mcnemar(3, 3)).toBe(1);
-    expect(mcnemar(0, 5)).toBeCloseTo(2 / 32, 12);
-    expect(mcnemar(1, 7)).toBeCloseTo((2 * (1 + 8)) / 256, 12);
-    expect(mcnemar(7, 1)).toBe(mcnemar(1, 7));
-  });
-
-  it('holds for numbers whose powers no float64 holds', () => {
-    expect(mcnemar(1000, 1000)).toBe(1);
-    expect(mcnemar(900, 1100)).toBeCloseTo(8.5e-6, 6);
-    expect(mcnemar(0, 5000)).toBe(0);
   });
 });

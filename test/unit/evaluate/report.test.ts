@@ -36,7 +36,7 @@ function judged(
 }
 
 const inputOf = (judgement: Judgement, more: Partial<ReportInput> = {}): ReportInput => ({
-  judgements: [judgement],
+  judgement,
   model: judgement.model,
   ...more,
 });
@@ -263,18 +263,5 @@ describe('writeReport', () => {
     expect(page()).toContain('Confusion matrix of 100 classes');
     expect(page()).toContain('40 more are in metrics.json');
     expect(page().length).toBeLessThan(1e6);
-  });
-
-  it('puts two models side by side and says in words whether one is better', async () => {
-    const first = judged(['a', 'b'], [100, 100], [90, 90]);
-    const second = judged(['a', 'b'], [100, 100], [70, 90]);
-    second.model = { ...second.model, version: '2' };
-    const input: ReportInput = { judgements: [first, second], model: first.model };
-    const { metrics } = await writeReport(dir, input);
-    expect(page()).toContain('parts@1 is better: parts@1 alone is right on 20, parts@2 alone on 0 images');
-    expect(JSON.parse(readFileSync(metrics, 'utf8'))).toMatchObject({
-      comparison: { images: 200, both: 160, neither: 20, p: expect.closeTo(2 / 2 ** 20, 12) as number },
-      compared: { top1: 0.8 },
-    });
   });
 });

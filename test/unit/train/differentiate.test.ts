@@ -33,16 +33,11 @@ interface Differentiating extends TensorFlow {
   valueAndGrad(f: (x: Tensor) => Tensor): (x: Tensor) => { value: Tensor; grad: Tensor };
 }
 
-interface Variant {
-  finalRelu: boolean;
-  normalise: boolean;
-}
-
 function lossOfPlainNetwork(
   tf: TensorFlow,
   weights: Map<string, Tensor>,
   x: Tensor,
-  { finalRelu, normalise }: Variant,
+  normalise: boolean,
   by: Tensor,
 ): Tensor {
   const step = (from: Tensor, layers: readonly Convolution[], pool: boolean, strides: 1 | 2 = 1): Tensor => {
@@ -68,7 +63,7 @@ function lossOfPlainNetwork(
   const { name } = classifier(classes);
   const sums = tf.conv2d(at, weights.get(`${name}.weight`)!, 1, 'same');
   const biased = tf.add(sums, weights.get(`${name}.bias`)!);
-  return tf.sum(tf.mul(tf.mean(finalRelu ? tf.relu(biased) : biased, [1, 2]), by));
+  return tf.sum(tf.mul(tf.mean(biased, [1, 2]), by));
 }
 
 function largest(values: Float32Array): number {
@@ -76,11 +71,7 @@ function largest(values: Float32Array): number {
 }
 
 describeTfjs('SqueezeNet backwards', () => {
-  it.each([
-    { finalRelu: true, normalise: false },
-    { finalRelu: false, normalise: false },
-    { finalRelu: false, normalise: true },
-  ])('has the gradients that tfjs derives: %j', async (variant) => {
+  it.each([false, true])('has the gradients that tfjs derives, normalised: %s', async (normalise) => {
     const tf = (await loadForTraining()) as Differentiating;
     const operations = openOperations(tf);
     const layout = parameterLayout(classes);
@@ -96,19 +87,19 @@ describeTfjs('SqueezeNet backwards', () => {
       const by = tf.tensor(Float32Array.from([1, -2, 0.5, -1, 3, 0.25]), [images, classes]);
       const vector = tf.tensor(toVector(weights, layout), [layout.length]);
       const { value, grad } = tf.valueAndGrad((v) =>
-        lossOfPlainNetwork(tf, parts(tf, v, layout), x, variant, by),
+        lossOfPlainNetwork(tf, parts(tf, v, layout), x, normalise, by),
       )(vector);
-      const pass = forward(tf, operations, parts(tf, vector, layout), x, { classes, ...variant });
+      const pass = forward(tf, operations, parts(tf, vector, layout), x, { classes, normalise });
       return [grad, joined(tf, pass.backward(by), layout), value, tf.sum(tf.mul(pass.scores, by))];
     });
-    expect(scores.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, variant.normalise ? 3 : 5);
+    expect(scores.dataSync()[0]).toBeCloseTo(loss.dataSync()[0]!, normalise ? 3 : 5);
     const wanted = fromVector(expected.dataSync(), layout);
     for (const [name, { data }] of fromVector(found.dataSync(), layout)) {
       const truth = wanted.get(name)!.data;
       const scale = largest(truth);
       expect(scale, name).toBeGreaterThan(0);
       const most = largest(data.map((value, i) => value - truth[i]!));
-      expect(most / scale, name).toBeLessThan(variant.normalise ? 5e-3 : 1e-4);
+      expect(most / scale, name).toBeLessThan(normalise ? 5e-3 : 1e-4);
     }
     tf.dispose([expected, found, loss, scores]);
     expect(tf.memory().numTensors).toBe(before);

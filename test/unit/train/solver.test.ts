@@ -8,8 +8,8 @@ import {
   minimize,
 } from '../../../src/lib/learning/train/head/fit.ts';
 import { SoftmaxObjective } from '../../../src/lib/learning/train/head/objective.ts';
+import { addProduct } from '../../../src/lib/learning/train/head/product.ts';
 import {
-  addProduct,
   unwhiten,
   whiten,
   whitened,

@@ -16,6 +16,8 @@ const head = z.object({
   created: z.string(),
   /** Folder by label, where it is not simply the label. */
   folders: z.record(z.string(), z.string()),
+  /** A folder that stands for no class: what is still in it, nobody has judged. */
+  unsorted: z.string().optional(),
 });
 
 const line = z.object({
@@ -51,8 +53,9 @@ export function indexHead(given: {
   pipeline: string;
   created: Date;
   folders: ReadonlyMap<string, string>;
+  unsorted: string | undefined;
 }): string {
-  const { pipeline, created } = given;
+  const { pipeline, created, unsorted } = given;
   const folders = Object.fromEntries([...given.folders].filter(([label, folder]) => label !== folder));
   const document: ExportHead = {
     export: 'visionscale',
@@ -60,6 +63,7 @@ export function indexHead(given: {
     pipeline,
     created: created.toISOString(),
     folders,
+    ...(unsorted !== undefined && { unsorted }),
   };
   return `${JSON.stringify(document)}\n`;
 }
@@ -71,6 +75,7 @@ export function indexLine(row: {
   category: string;
   confidence: number;
   top: unknown;
+  novelty: number | null;
   model: string;
   modelVersion: string;
   modelDigest: string;

@@ -1,4 +1,4 @@
-/** The verb `evaluate`: one model or two on the same labelled folders. */
+/** The verb `evaluate`: a model on labelled folders. */
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, folderName } from '../../base/files/class-folders.ts';
 import { type PassedOver, passedOverTogether } from '../../base/files/image-names.ts';
@@ -7,17 +7,15 @@ import { nearest } from '../../base/nearest.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
-import { dataDigest, readClassFolders } from '../datasets/dataset.ts';
-import { judge, type Judgement, type LabelledImage } from './judge.ts';
+import { dataDigest, type Example, readClassFolders } from '../datasets/dataset.ts';
+import { judge, type Judgement } from './judge.ts';
 
 export interface EvaluateOptions {
   /** One folder a class. */
   dir: string;
-  /** One, or two to compare. */
-  models: readonly [LoadedModel] | readonly [LoadedModel, LoadedModel];
-  /** Called for one model after the other, so that only one is in memory. */
+  model: LoadedModel;
   open: (model: LoadedModel) => Promise<Classifier>;
-  /** Folders that are no label of any of the models are left out; otherwise they are an error. */
+  /** Folders that are no label of the model are left out; otherwise they are an error. */
   skipUnknown: boolean;
   /** Symbolic links that lead out of the directory are followed. */
   followLinks?: boolean | undefined;
@@ -31,13 +29,11 @@ export interface EvaluateOptions {
 export type EvaluateEvent =
   | { kind: 'reading'; files: number }
   | { kind: 'left out'; folders: string[] }
-  /** A class that one of two models does not know: it can only be wrong there. */
-  | { kind: 'unknown to'; model: string; labels: string[] }
   | { kind: 'judging'; model: string; images: number }
   | { kind: 'progress'; done: number };
 
 export interface Evaluation {
-  judgements: [Judgement] | [Judgement, Judgement];
+  judgement: Judgement;
   /** Of the images with their labels. */
   dataDigest: string;
   unreadable: Rejection[];
@@ -47,76 +43,81 @@ export interface Evaluation {
 /** Throws a VisionscaleError `unknown_classes`, `dataset_invalid` or `interrupted`, a UsageError without `dir`. */
 export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
   try {
-    return await evaluateModels(options);
+    return await evaluateModel(options);
   } catch (error) {
     if (!options.signal.aborted) throw error;
     throw new VisionscaleError('interrupted; no report was written', { code: 'interrupted' });
   }
 }
 
-async function evaluateModels(options: EvaluateOptions): Promise<Evaluation> {
-  const { models, open, limits, signal, report } = options;
-  const set = await labelledImages(options);
-  for (const { info } of models) {
-    const own = new Set(info.labels.map((label) => label.normalize()));
-    const labels = set.labels.filter((label) => !own.has(label.normalize()));
-    if (labels.length > 0) report({ kind: 'unknown to', model: info.name, labels });
-  }
-  const judgements: Judgement[] = [];
-  for (const model of models) {
-    report({ kind: 'judging', model: model.info.name, images: set.images.length });
-    await using classifier = await open(model);
-    const onProgress = (done: number) => report({ kind: 'progress', done });
-    judgements.push(
-      await judge(classifier, set.labels, set.images, { signal, onProgress, maxBytes: limits.maxBytes }),
-    );
-  }
+async function evaluateModel(options: EvaluateOptions): Promise<Evaluation> {
+  const { dir, model, open, skipUnknown, limits, signal, report } = options;
+  const known = model.info.labels;
+  const { labels, unknown } = matchFolders(await labelledFolders(dir), known);
+  if (unknown.length > 0 && (!skipUnknown || labels.size === 0)) throw unknownFolders(unknown, known);
+  if (unknown.length > 0) report({ kind: 'left out', folders: unknown });
+  const onProgress = (files: number) => report({ kind: 'reading', files });
+  const set = await readLabelled(dir, { ...options, known, labelOf: labels, ignore: unknown, onProgress });
+  report({ kind: 'judging', model: model.info.name, images: set.examples.length });
+  await using classifier = await open(model);
+  const judgement = await judge(classifier, set.labels, set.examples, {
+    signal,
+    onProgress: (done) => report({ kind: 'progress', done }),
+    maxBytes: limits.maxBytes,
+  });
   const { dataDigest: digest, unreadable, passedOver } = set;
-  return { judgements: judgements as Evaluation['judgements'], dataDigest: digest, unreadable, passedOver };
+  return { judgement, dataDigest: digest, unreadable, passedOver };
 }
 
-interface LabelledSet {
+/** Throws a UsageError where there are none. */
+export async function labelledFolders(dir: string): Promise<string[]> {
+  const folders = await classFolders(dir);
+  if (folders.length > 0) return folders;
+  throw new UsageError(
+    `${dir} has no class folders`,
+    'Put the images of each label into a folder named after it.',
+  );
+}
+
+export interface LabelledSet {
+  /** Those that have images, in the order of `known`. */
   labels: string[];
-  images: LabelledImage[];
+  examples: Example[];
   dataDigest: string;
   unreadable: Rejection[];
   passedOver: PassedOver;
 }
 
-async function labelledImages(options: EvaluateOptions): Promise<LabelledSet> {
-  const { dir, models, skipUnknown, limits, signal, report } = options;
-  const known = [...new Set(models.flatMap(({ info }) => info.labels))];
-  const folders = await classFolders(dir);
-  if (folders.length === 0) {
-    throw new UsageError(
-      `${dir} has no class folders`,
-      'Put the images of each label into a folder named after it.',
-    );
-  }
-  const { labels: labelOf, unknown } = matchFolders(folders, known);
-  if (unknown.length > 0 && (!skipUnknown || labelOf.size === 0)) throw unknownFolders(unknown, known);
-  if (unknown.length > 0) report({ kind: 'left out', folders: unknown });
+interface ReadOptions extends Pick<EvaluateOptions, 'followLinks' | 'strict' | 'limits' | 'signal'> {
+  /** Labels of the model. */
+  known: readonly string[];
+  /** The label of each folder that is read. */
+  labelOf: ReadonlyMap<string, string>;
+  /** The other folders. */
+  ignore: readonly string[];
+  /** Told how many files were looked at. */
+  onProgress: (files: number) => void;
+}
+
+/** Reads the images of a directory to judge by. Throws as `readClassFolders` does. */
+export async function readLabelled(
+  dir: string,
+  { known, labelOf, ignore, ...options }: ReadOptions,
+): Promise<LabelledSet> {
   // Labels without a folder join the classes, so that a single folder is a set to judge on too.
   const own = new Set(labelOf.values());
-  const classes = [...own, ...known.filter((label) => !own.has(label)).slice(0, 2)];
-  const found = await readClassFolders(dir, {
-    classes,
-    named: labelOf,
-    partial: { ignore: unknown },
-    followLinks: options.followLinks,
-    strict: options.strict,
-    limits,
-    signal,
-    onProgress: (files) => report({ kind: 'reading', files }),
-  });
-  const { examples, unreadable } = found;
-  // The labels that have images, in the models' order.
-  const present = new Set(examples.map(({ label }) => found.labels[label]!));
+  const classes = [
+    ...own,
+    ...known.filter((label) => !own.has(label) && !ignore.includes(label)).slice(0, 2),
+  ];
+  const found = await readClassFolders(dir, { ...options, classes, named: labelOf, partial: { ignore } });
+  const { unreadable } = found;
+  const present = new Set(found.examples.map(({ label }) => found.labels[label]!));
   const labels = known.filter((label) => present.has(label));
   const index = new Map(labels.map((label, i) => [label, i]));
-  const images = examples.map((e) => ({ ...e, label: index.get(found.labels[e.label]!)! }));
+  const examples = found.examples.map((e) => ({ ...e, label: index.get(found.labels[e.label]!)! }));
   const passedOver = passedOverTogether([found.passedOver]);
-  return { labels, images, dataDigest: dataDigest(labels, images), unreadable, passedOver };
+  return { labels, examples, dataDigest: dataDigest(labels, examples), unreadable, passedOver };
 }
 
 /** Holds the class folders of a directory against the labels that the models know. */

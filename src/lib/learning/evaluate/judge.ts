@@ -55,59 +55,79 @@ export async function judge(
   examples: readonly LabelledImage[],
   options: JudgeOptions,
 ): Promise<Judgement> {
-  const { signal, onProgress, maxBytes = defaultLimits.maxBytes } = options;
-  const space = new LabelSpace(labels);
-  const answers: JudgedImage[] = [];
-  const unreadable: Rejection[] = [];
-  const times: number[] = [];
-
-  async function classifyOne(example: LabelledImage): Promise<Classification | Rejection> {
-    try {
-      // One attempt is reading and classifying: the classifier takes over the bytes. A set may consist of links.
-      return await retry(
-        async () => classifier.classify(await readImageFile(await realpath(example.path), maxBytes)),
-        { signal, attempts },
-      );
-    } catch (error) {
-      if (isImageFault(error))
-        return { path: example.path, reason: isGone(error) ? 'it was removed meanwhile' : error.message };
-      throw error;
-    }
-  }
-
+  const { signal, onProgress } = options;
+  const judging = new Judging(labels);
   let done = 0;
   const groups = orderedGroups(
     (stopped) => each(examples, stopped),
-    async (example) => ({ example, outcome: await classifyOne(example) }),
+    async (example) => ({ example, outcome: await classifyFile(classifier, example.path, options) }),
     { inFlight: 2 * classifier.workers + 2, signal },
   );
   for await (const group of groups) {
     for (const { example, outcome } of group) {
-      if ('reason' in outcome) {
-        unreadable.push(outcome);
-      } else {
-        answers.push({ path: example.path, truth: example.label, top: space.ranked(outcome) });
-        times.push(outcome.stages.infer);
-      }
+      if ('reason' in outcome) judging.unreadable.push(outcome);
+      else judging.add(example, outcome);
       onProgress?.(++done, examples.length);
     }
   }
   signal.throwIfAborted();
-  const { name, version, digest } = classifier.model;
-  return {
-    model: { name, version, digest },
-    labels: space.labels,
-    metrics: metricsOf(space.labels, answers),
-    answers,
-    unreadable,
-    inferMs: times.length === 0 ? 0 : median(times),
-  };
+  return judging.judgement(classifier.model);
+}
+
+/** What is at fault with the file, where it is no image or was removed. Throws as `judge` does. */
+export async function classifyFile(
+  classifier: Classifier,
+  path: string,
+  { signal, maxBytes = defaultLimits.maxBytes }: Pick<JudgeOptions, 'signal' | 'maxBytes'>,
+): Promise<Classification | Rejection> {
+  try {
+    // One attempt is reading and classifying: the classifier takes over the bytes. A set may consist of links.
+    return await retry(async () => classifier.classify(await readImageFile(await realpath(path), maxBytes)), {
+      signal,
+      attempts,
+    });
+  } catch (error) {
+    if (!isImageFault(error)) throw error;
+    return { path, reason: isGone(error) ? 'it was removed meanwhile' : error.message };
+  }
+}
+
+/** A judgement in the making. */
+export class Judging {
+  readonly unreadable: Rejection[] = [];
+  readonly #space: LabelSpace;
+  readonly #answers: JudgedImage[] = [];
+  readonly #times: number[] = [];
+
+  constructor(labels: readonly string[]) {
+    this.#space = new LabelSpace(labels);
+  }
+
+  add({ path, label }: LabelledImage, classification: Classification): void {
+    this.#answers.push({ path, truth: label, top: this.#space.ranked(classification) });
+    this.#times.push(classification.stages.infer);
+  }
+
+  judgement({ name, version, digest }: ModelInfo): Judgement {
+    return {
+      model: { name, version, digest },
+      labels: this.#space.labels,
+      metrics: metricsOf(this.#space.labels, this.#answers),
+      answers: this.#answers,
+      unreadable: this.unreadable,
+      inferMs: this.#times.length === 0 ? 0 : median(this.#times),
+    };
+  }
+}
+
+export function isRight({ truth, top }: LabelledAnswer): boolean {
+  return top[0]?.label === truth;
 }
 
 /** The images that were answered wrongly, the surest of itself first. */
 export function worstMistakes({ answers }: Judgement): JudgedImage[] {
   const score = ({ top }: JudgedImage) => top[0]?.score ?? 0;
-  return answers.filter(({ truth, top }) => top[0]?.label !== truth).sort((a, b) => score(b) - score(a));
+  return answers.filter((answer) => !isRight(answer)).sort((a, b) => score(b) - score(a));
 }
 
 /** Labels by their index; grows by those that are answered and were not expected. */

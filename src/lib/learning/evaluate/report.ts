@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
 import { makeWritableDirectory } from '../../base/files/make-directory.ts';
-import { compareJudgements } from './compare.ts';
-import { type Judgement, worstMistakes, type JudgedImage } from './judge.ts';
+import { worstMistakes, type JudgedImage } from './judge.ts';
 import { confusedPairs } from './metrics.ts';
 import { classCounts, countWarnings } from './report/counts.ts';
 import type { ReportInput } from './report/input.ts';
@@ -30,11 +29,10 @@ const mostMistakes = 100;
 
 /** metrics.json: what the report says, for programs. Shares are of 1. */
 function metricsDocument(input: ReportInput): Record<string, unknown> {
-  const { judgements, model, parent, dataDigest, seed, history, duplicates, unreadable, created, holdOut } =
+  const { judgement, model, parent, dataDigest, seed, history, duplicates, unreadable, created, holdOut } =
     input;
-  const [first, second] = judgements;
   const { grade, answer, because, next } = verdict(input);
-  const failed = unreadable ?? first.unreadable;
+  const failed = unreadable ?? judgement.unreadable;
   return {
     created,
     model,
@@ -43,17 +41,17 @@ function metricsDocument(input: ReportInput): Record<string, unknown> {
     ...(seed !== undefined && { seed }),
     verdict: { grade, answer, because, next },
     warnings: countWarnings(input),
-    ...judged(input, first),
+    ...judged(input),
     ...(holdOut !== undefined && { holdOut }),
     counts: classCounts(input),
     ...(history !== undefined && { history }),
     ...(duplicates !== undefined && { duplicates }),
     unreadable: failed,
-    ...(second !== undefined && { compared: judged(input, second), comparison: comparison(first, second) }),
   };
 }
 
-function judged(input: ReportInput, judgement: Judgement): Record<string, unknown> {
+function judged(input: ReportInput): Record<string, unknown> {
+  const { judgement } = input;
   const { model, labels, metrics, inferMs } = judgement;
   const { top1, top5, count, perClass, confusion } = metrics;
   const name = (answer: JudgedImage) => ({
@@ -76,10 +74,4 @@ function judged(input: ReportInput, judgement: Judgement): Record<string, unknow
     confusedPairs: confusedPairs(labels, metrics).slice(0, mostPairs),
     worstMistakes: worstMistakes(judgement).slice(0, mostMistakes).map(name),
   };
-}
-
-function comparison(first: Judgement, second: Judgement): Record<string, unknown> {
-  const { onlyFirst, onlySecond, ...rest } = compareJudgements(first, second);
-  const paths = (pairs: typeof onlyFirst) => pairs.map((pair) => pair.first.path);
-  return { ...rest, onlyFirst: paths(onlyFirst), onlySecond: paths(onlySecond) };
 }

@@ -24,6 +24,18 @@ export function groupPattern(pattern: string): GroupOf {
   };
 }
 
+/** Throws a UsageError where the pattern is of none of the images. */
+export function refuseUnfit(images: readonly { below?: string }[], pattern: GroupOf): void {
+  const names = images.flatMap(({ below }) => (below === undefined ? [] : [below]));
+  if (names.some((below) => pattern(below) !== undefined)) return;
+  throw new UsageError(
+    '--group-by matches none of the images',
+    names.length === 0
+      ? undefined
+      : `Below its class folder the first is called ${JSON.stringify(names[0])}.`,
+  );
+}
+
 function source(part: string): string {
   if (part.startsWith('{')) return '([^/]+?)';
   if (part === '**/') return '(?:.*/)?';

@@ -8,7 +8,7 @@ export interface EpochMetrics {
   trainTop1: number;
   heldLoss: number;
   heldTop1: number;
-  /** Of the classifier layer, at the epoch's end. */
+  /** At the epoch's end. */
   learningRate: number;
   /** Of training and judging. */
   seconds: number;

@@ -1,5 +1,4 @@
 /** The images to learn from and those to judge by: no group of pictures that belong together is on both sides. */
-import { UsageError } from '../../base/errors.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import { invalidDataset, quotedList, type Example } from '../datasets/dataset.ts';
 import { withoutExamples, type FoundSets } from '../datasets/sets.ts';
@@ -7,7 +6,7 @@ import { duplicatesAmong, fingerprints, type Fingerprint } from '../evaluate/dup
 import type { DuplicatePair } from '../evaluate/report/input.ts';
 import { contentGroups, groupsOf, heldGroups, splitByGroups, type HeldGroups } from '../groups/groups.ts';
 import type { Row } from '../groups/likeness.ts';
-import type { GroupOf } from '../groups/names.ts';
+import { type GroupOf, refuseUnfit } from '../groups/names.ts';
 import { seriesOf } from '../groups/series.ts';
 
 export interface Sets extends FoundSets {
@@ -143,16 +142,5 @@ function refuseSingle({ labels, train }: FoundSets): void {
   throw invalidDataset(
     `too few different images to hold one back: ${quotedList(single)}`,
     'Each class needs at least two different images (20 or more to be useful), or use --val <dir>.',
-  );
-}
-
-function refuseUnfit(examples: readonly Example[], pattern: GroupOf): void {
-  const names = examples.flatMap(({ below }) => (below === undefined ? [] : [below]));
-  if (names.some((below) => pattern(below) !== undefined)) return;
-  throw new UsageError(
-    '--group-by matches none of the images',
-    names.length === 0
-      ? undefined
-      : `Below its class folder the first is called ${JSON.stringify(names[0])}.`,
   );
 }

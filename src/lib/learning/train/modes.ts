@@ -5,7 +5,7 @@ import type { ImageLimits } from '../../models/images/limits.ts';
 import { imagenetPreprocessing, type Preprocessing } from '../../models/images/preprocess.ts';
 import { headFeatures } from '../../models/onnx/head.ts';
 import type { OnnxModel } from '../../models/onnx/onnx.ts';
-import { buildSqueezeNet11, readSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
+import { buildSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import type { Example } from '../datasets/dataset.ts';
 import type { Row } from '../groups/likeness.ts';
 import type { EpochMetrics, TrainEvent } from './events.ts';
@@ -14,7 +14,7 @@ import { featuresOf, trainHead, viewsOfEach, type HeadEvent } from './head/head.
 import type { Sets } from './hold-out.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
 
-export type TrainMode = 'head' | 'full' | 'scratch';
+export type TrainMode = 'head' | 'scratch';
 
 export type ModeEvent = HeadEvent | TrainEvent;
 
@@ -34,7 +34,7 @@ export interface ModeOptions {
   workers?: number | undefined;
   limits: ImageLimits;
   autoOrient: boolean;
-  /** Modes `full` and `scratch`. */
+  /** Mode `scratch`. */
   trainNetwork: (options: NetworkTraining) => Promise<TrainedNetwork>;
   /** Aborted: the best so far is kept where there is one. */
   signal: AbortSignal;
@@ -60,7 +60,7 @@ export interface Trained {
   crossValidatedTop1?: number | undefined;
 }
 
-/** Features of images by which like ones are told, as the parent sees them. In mode `head` they are kept for training. */
+/** Features of images by which like ones are told, as the parent sees them; kept for training. Only in mode `head`. */
 export async function describeImages(
   options: ModeOptions,
   examples: readonly Example[],
@@ -68,7 +68,7 @@ export async function describeImages(
 ): Promise<Row[]> {
   const network = featureNetwork(parent.graph);
   const { features } = network;
-  const views = options.mode === 'head' ? viewsOfEach(examples.length, features) : 1;
+  const views = viewsOfEach(examples.length, features);
   const cacheDir = featureDirectory(options);
   const { data } = await featuresOf({ ...options, train: examples, parent, cacheDir }, network, views);
   return examples.map((_, i) => data.slice(i * views * features, (i * views + 1) * features));
@@ -85,10 +85,7 @@ export async function trainMode(
   parent: Parent | undefined,
   checkpoints: string,
 ): Promise<Trained> {
-  const { mode } = options;
-  return mode === 'head'
-    ? headOf(options, sets, parent!)
-    : networkOf({ ...options, mode, workDir: checkpoints }, sets, parent);
+  return parent ? headOf(options, sets, parent) : networkOf({ ...options, workDir: checkpoints }, sets);
 }
 
 async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise<Trained> {
@@ -110,28 +107,20 @@ async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise
   return { graph, preprocessing, details, ungroupedTop1, crossValidatedTop1: chosen.top1 };
 }
 
-async function networkOf(
-  options: ModeOptions & { mode: 'full' | 'scratch' },
-  sets: Sets,
-  parent: Parent | undefined,
-): Promise<Trained> {
-  const preprocessing = parent?.preprocessing ?? imagenetAt(options.inputSize);
-  const initial = parent && readSqueezeNet11(parent.graph);
+async function networkOf(options: ModeOptions, sets: Sets): Promise<Trained> {
+  const preprocessing = imagenetAt(options.inputSize);
   const { autoOrient, limits, batchSize } = options;
   const made = await options.trainNetwork({
     ...options,
     ...sets,
-    initial: initial?.weights ?? null,
-    // From scratch without it: a class whose ReLU is dead at the start gets no gradient and never comes to life.
-    finalRelu: initial?.finalRelu ?? false,
     ...(batchSize !== undefined && { recipe: { batchSize } }),
     inputSize: preprocessing.crop,
     preprocessing,
     decode: { autoOrient, limits },
   });
-  const { weights, finalRelu, history, bestEpoch, stoppedEarly } = made;
+  const { weights, history, bestEpoch, stoppedEarly } = made;
   const details = { epochs: history.length, bestEpoch, stoppedEarly };
-  const graph = buildSqueezeNet11(weights, { finalRelu, inputSize: preprocessing.crop });
+  const graph = buildSqueezeNet11(weights, { finalRelu: false, inputSize: preprocessing.crop });
   return { graph, preprocessing, history, details };
 }
 

@@ -9,7 +9,6 @@ import type { LoadedModel } from '../../models/format/model.ts';
 import type { Preprocessing } from '../../models/images/preprocess.ts';
 import { headFeatures } from '../../models/onnx/head.ts';
 import { type OnnxModel, parseOnnx, serializeOnnx } from '../../models/onnx/onnx.ts';
-import { readSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import { entryLabel, type ModelEntry } from '../../models/store/entry.ts';
 import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
@@ -21,14 +20,7 @@ import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import type { GroupOf } from '../groups/names.ts';
 import { featureBytes } from './features/network.ts';
 import { holdOut, type Sets } from './hold-out.ts';
-import {
-  describeImages,
-  trainMode,
-  type ModeEvent,
-  type ModeOptions,
-  type TrainMode,
-  type Trained,
-} from './modes.ts';
+import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
 import { compareWithFormer, formerVersion, type VersionComparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
@@ -50,7 +42,7 @@ export interface TrainOptions extends ModeOptions {
   name: string;
   /** What to start from; asked for only when something is trained, and not in mode `scratch`. */
   parent: () => Promise<LoadedModel>;
-  /** Throws where modes `full` and `scratch` cannot work, before any image is looked at. */
+  /** Throws where mode `scratch` cannot work, before any image is looked at. */
   requireNetworkTraining: () => Promise<void>;
   /** Train though there is a model of that name. */
   retrain: boolean;
@@ -108,7 +100,7 @@ async function isUnfinished(options: TrainOptions, former: ModelEntry): Promise<
   return (await stat(checkpoints(options)).catch(() => undefined)) !== undefined;
 }
 
-/** Directory of what an interrupted training of whole networks leaves. */
+/** Directory of what an interrupted training from scratch leaves. */
 function checkpoints({ workDir, name }: TrainOptions): string {
   return join(workDir, name);
 }
@@ -129,14 +121,14 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   if (mode !== 'head') await requireRoom(options.workDir, checkpointBytes, 'a checkpoint of the training');
   if (mode !== 'head') await options.requireNetworkTraining();
   const parent = mode === 'scratch' ? undefined : await options.parent();
-  const from = parent && { graph: readParent(parent, mode), preprocessing: parent.preprocessing };
+  const from = parent && { graph: readParent(parent), preprocessing: parent.preprocessing };
   const corrected = await options.corrections?.();
   const found = await readSets({
     ...options,
     corrected,
     onProgress: (files) => onEvent({ kind: 'reading', files }),
   });
-  if (from && mode === 'head') await tellFewRoom(options, found, headFeatures(from.graph));
+  if (from) await tellFewRoom(options, found, headFeatures(from.graph));
   const sets = await holdOut(found, {
     ...options,
     pattern: options.groupBy,
@@ -186,7 +178,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   const trainCounts = countsOf(sets.train, sets.labels.length);
   const heldCounts = countsOf(sets.held, sets.labels.length);
   const input: ReportInput = {
-    judgements: [named],
+    judgement: named,
     model: named.model,
     ...(parent && { parent: parent.info }),
     counts: sets.labels.map((label, i) => ({ label, train: trainCounts[i]!, held: heldCounts[i]! })),
@@ -261,25 +253,18 @@ async function judgeWith(
   return await judge(classifier, labels, held, { signal, onProgress, maxBytes: options.limits.maxBytes });
 }
 
-/** Of what the mode can train. Throws a VisionscaleError `parent_unsuitable`. */
-function readParent({ info, weights }: LoadedModel, mode: TrainMode): OnnxModel {
+/** Of what can be trained on. Throws a VisionscaleError `parent_unsuitable`. */
+function readParent({ info, weights }: LoadedModel): OnnxModel {
   try {
     const graph = parseOnnx(weights);
-    if (mode === 'head') headFeatures(graph);
-    else readSqueezeNet11(graph);
+    headFeatures(graph);
     return graph;
   } catch (cause) {
     if (!(cause instanceof VisionscaleError)) throw cause;
-    throw new VisionscaleError(
-      `training (${mode}) cannot start from ${info.name}@${info.version}: ${cause.message}`,
-      {
-        code: 'parent_unsuitable',
-        hint:
-          mode === 'head'
-            ? 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull imagenet gets it).'
-            : 'Mode full needs a SqueezeNet 1.1 with float32 weights: --from squeezenet1_1. Mode head takes other networks.',
-        cause,
-      },
-    );
+    throw new VisionscaleError(`training cannot start from ${info.name}@${info.version}: ${cause.message}`, {
+      code: 'parent_unsuitable',
+      hint: 'Use a classifier with float32 weights that ends in a linear layer: --from squeezenet1_1 (visionscale model pull imagenet gets it).',
+      cause,
+    });
   }
 }

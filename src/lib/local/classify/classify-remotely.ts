@@ -59,11 +59,12 @@ export async function classifyRemotely(deps: RemoteDeps, options: RemoteOptions)
       await inTurn();
       if (signal.aborted) return;
       const image = { bytes, name: relative, idempotencyKey: digest(`${sha256} ${relative} ${run}`) };
-      const { id, category, confidence, top, bin, model } = await patiently(() =>
-        client.classify(image, signal),
-      );
-      const { name, digest: modelDigest } = model;
-      const result = { image: relative, category, confidence, top, model: name, modelDigest, bin, id };
+      const found = await patiently(() => client.classify(image, signal));
+      const { id, category, confidence, top, bin, model } = found;
+      // An older server tells none.
+      const novelty = typeof found.novelty === 'number' ? found.novelty : null;
+      const label = { category, confidence, top, novelty, model: model.name, modelDigest: model.digest };
+      const result = { image: relative, ...label, bin, id };
       await labels?.add(sha256, result);
       await report({ kind: 'classified', result, before: false });
     } catch (error) {

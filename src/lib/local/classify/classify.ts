@@ -38,6 +38,8 @@ export interface ClassifiedImage {
   /** Percent, 0 to 100. */
   confidence: number;
   top: Score[];
+  /** How unlike every class; 1 or more: unknown. Null where the model does not tell. */
+  novelty: number | null;
   /** The model's name. */
   model: string;
   /** `sha256:` and 64 hex digits. */
@@ -69,16 +71,17 @@ export async function* classify(
   async function classifyFile({ file, path, relative }: FoundFile): Promise<ClassifyOutcome> {
     try {
       // One attempt is reading and classifying: the classifier takes over the bytes.
-      const { top, model } = await retry(
-        async () => classifier.classify(await readImageFile(file, maxBytes)),
-        { signal, attempts },
-      );
+      const found = await retry(async () => classifier.classify(await readImageFile(file, maxBytes)), {
+        signal,
+        attempts,
+      });
+      const { top, novelty = null, model } = found;
       const { category, confidence } = top[0]!;
       const { name, digest } = model;
       return {
         kind: 'classified',
         file,
-        result: { image: relative, category, confidence, top, model: name, modelDigest: digest },
+        result: { image: relative, category, confidence, top, novelty, model: name, modelDigest: digest },
       };
     } catch (error) {
       if (isRejection(error)) return { kind: 'rejected', rejection: { path, reason: error.message } };

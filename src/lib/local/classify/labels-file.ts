@@ -25,7 +25,7 @@ interface Head {
   run: string;
 }
 
-const columns = ['image', 'category', 'confidence', 'bin', 'model', 'id'];
+const columns = ['image', 'category', 'confidence', 'bin', 'model', 'id', 'novelty'];
 
 export class LabelsFile implements AsyncDisposable {
   /** Part of every idempotency key of the run; empty unless it was begun with `again`. */
@@ -126,7 +126,8 @@ async function readState(path: string): Promise<{ head: Head; done: Map<string, 
   const done = new Map<string, Done>();
   for (const line of rest) {
     const { sha256, result } = parsed<Done>(line) ?? {};
-    if (sha256 !== undefined && result !== undefined) done.set(result.image, { sha256, result });
+    if (sha256 !== undefined && result !== undefined)
+      done.set(result.image, { sha256, result: { ...result, novelty: result.novelty ?? null } });
   }
   return { head: { server, run }, done };
 }

@@ -18,7 +18,7 @@ const open: OpenWork<TrialSetup, 'next', TrialReply> = async (setup) => {
     if (next.done) return null;
     const { stress, values } = next.value;
     const began = performance.now();
-    const scores = await session.run(values, 1).catch((error: unknown) => {
+    const { scores } = await session.run(values, 1).catch((error: unknown) => {
       if (error instanceof VisionscaleError) throw error;
       throw invalidModel(`a test inference failed: ${errorMessage(error).trim()}`, {
         hint: 'Does --size fit the network?',

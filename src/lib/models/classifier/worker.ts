@@ -2,7 +2,7 @@
 import { VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import { openPrepare } from '../images/prepare.ts';
-import type { EngineSession } from './engines/engine.ts';
+import type { Answers, EngineSession } from './engines/engine.ts';
 import { engines } from './engines/engines.ts';
 import type { Reply, Task, WorkerSetup } from './pool.ts';
 import { rank } from './rank.ts';
@@ -15,18 +15,29 @@ const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
   return async (_task, bytes) => {
     const { input, stages } = await prepare(bytes);
     const prepared = performance.now();
-    const scores = await session.run(input, 1);
-    const top = rank(scores, model.info.labels, output);
-    return { top, stages: { ...stages, infer: performance.now() - prepared } };
+    const answers = await session.run(input, 1);
+    const top = rank(answers.scores, model.info.labels, output);
+    return { top, ...noveltyOf(answers), stages: { ...stages, infer: performance.now() - prepared } };
   };
 };
 export default open;
+
+function noveltyOf({ novelty }: Answers): { novelty?: number } {
+  if (novelty === undefined) return {};
+  const [value = NaN] = novelty;
+  if (novelty.length === 1 && Number.isFinite(value)) return { novelty: value };
+  throw new VisionscaleError('the model tells novelty by something other than one number an image', {
+    code: 'model_invalid',
+    hint: 'Its weights are damaged: visionscale model verify',
+  });
+}
 
 /** The first inference is several times slower than the rest, and tells whether the model answers as it should. */
 async function openWarm({ model, engine, device }: WorkerSetup): Promise<EngineSession> {
   const side = model.preprocessing.crop;
   const session = await engines[engine].open(model.weights, { side, device });
-  const scores = await session.run(new Float32Array(3 * side * side), 1);
+  const answers = await session.run(new Float32Array(3 * side * side), 1);
+  const { scores } = answers;
   const labels = model.info.labels.length;
   if (scores.length !== labels) {
     throw new VisionscaleError(`the model has ${scores.length} classes, but there are ${labels} labels`, {
@@ -35,5 +46,6 @@ async function openWarm({ model, engine, device }: WorkerSetup): Promise<EngineS
     });
   }
   rank(scores, model.info.labels, model.output);
+  noveltyOf(answers);
   return session;
 }

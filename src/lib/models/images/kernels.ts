@@ -48,9 +48,7 @@ export class Layout {
 
 /** Calls `use` with the kernels and the memory of `layout`, which is another's afterwards. */
 export function withKernels<T>({ bytes }: Layout, use: (kernels: Kernels, memory: ArrayBuffer) => T): T {
-  const kernels = (opened ??= new WebAssembly.Instance(
-    new WebAssembly.Module(Buffer.from(kernelsWasm, 'base64')),
-  ).exports as Kernels);
+  const kernels = (opened ??= loadWasm<Kernels>(kernelsWasm));
   const { memory } = kernels;
   const missing = bytes - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / pageBytes));
@@ -59,4 +57,9 @@ export function withKernels<T>({ bytes }: Layout, use: (kernels: Kernels, memory
   } finally {
     if (memory.buffer.byteLength > mostKeptBytes) opened = undefined;
   }
+}
+
+/** What a module that imports nothing exports. */
+export function loadWasm<T>(base64: string): T {
+  return new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(base64, 'base64'))).exports as T;
 }

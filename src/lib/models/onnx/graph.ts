@@ -170,6 +170,14 @@ export function invalidOnnx(message: string, details: { hint?: string; cause?: u
   return new VisionscaleError(message, { code: 'model_invalid', hint, ...details });
 }
 
+/** The second output of a graph that tells how unlike training an image is: float32, one value an image. */
+export const noveltyOutput = 'visionscale.novelty';
+
+/** The version of the standard operators; 0 where the file does not say. */
+export function opsetOf({ opsetImport }: OnnxModel): number {
+  return opsetImport.find(({ domain = '' }) => domain === '' || domain === 'ai.onnx')?.version ?? 0;
+}
+
 // Nodes and their attributes, made and read.
 
 /** Attribute values: a number is an integer, an array a list of integers. */

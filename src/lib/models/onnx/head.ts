@@ -11,6 +11,8 @@ import {
   intsAttribute,
   invalidOnnx,
   makeNode,
+  noveltyOutput,
+  opsetOf,
   tensorType,
 } from './graph.ts';
 import { floatTensor, rawTensor } from './tensors.ts';
@@ -53,10 +55,11 @@ export function headFeatures(model: OnnxModel): number {
 
 /** The same graph with another head, and nothing behind it that bounds the scores. Throws `model_invalid`. */
 export function withHead(model: OnnxModel, head: LinearLayer): OnnxModel {
-  const place = findHead(model);
+  const bare = withoutNovelty(model);
+  const place = findHead(bare);
   if (head.features !== place.features)
     throw noHead(`its last layer takes ${place.features} values, not ${head.features}`);
-  const { graph } = model;
+  const { graph } = bare;
   const output = graph.output[0]!;
   const replaced = new Set<OnnxNode>([...place.nodes, ...place.behind.map(({ node }) => node)]);
   const reshaped: OnnxTensor[] = [];
@@ -69,7 +72,7 @@ export function withHead(model: OnnxModel, head: LinearLayer): OnnxModel {
     }
     const input = [from, ...node.input.slice(1)];
     if (node.opType === 'Reshape') {
-      const shape = reshapeOf(graph, node, place.classes, head.classes);
+      const shape = reshapeOf(graph, node, own, [place.classes, head.classes]);
       if (shape !== undefined) {
         reshaped.push(shape);
         input[1] = shape.name!;
@@ -90,6 +93,43 @@ export function withHead(model: OnnxModel, head: LinearLayer): OnnxModel {
   const initializer = [...graph.initializer.filter(({ name }) => !name?.startsWith(own)), ...added];
   const made = { ...graph, node, initializer, valueInfo: [], output: [resized(output, place.classes, classes)] };
   return { ...model, graph: withoutDead(made) };
+}
+
+/** The same graph with its scores as the only output. */
+export function withoutNovelty(model: OnnxModel): OnnxModel {
+  const { graph } = model;
+  if (!graph.output.some(({ name }) => name === noveltyOutput)) return model;
+  const output = graph.output.filter(({ name }) => name !== noveltyOutput);
+  return { ...model, graph: withoutDead({ ...graph, output }) };
+}
+
+/** How the features of an image as a row come out of a graph: what its head takes, through what shapes or averages the scores. */
+export interface FeaturePath {
+  features: number;
+  /** The tensor that holds them. */
+  output: string;
+  /** To be added to the graph. */
+  nodes: OnnxNode[];
+  tensors: OnnxTensor[];
+}
+
+/** The names of what is to be added begin with `prefix`. Throws `model_invalid`. */
+export function featurePath(model: OnnxModel, prefix: string): FeaturePath {
+  const { input, features, classes, behind } = findHead(model);
+  const path: FeaturePath = { features, output: input, nodes: [], tensors: [] };
+  for (const [i, { node, isKept }] of behind.entries()) {
+    if (!isKept) continue;
+    const inputs = [path.output, ...node.input.slice(1)];
+    path.output = `${prefix}.path.${i}`;
+    const shape =
+      node.opType === 'Reshape' && reshapeOf(model.graph, node, `${path.output}.`, [classes, features]);
+    if (shape) {
+      path.tensors.push(shape);
+      inputs[1] = shape.name!;
+    }
+    path.nodes.push({ ...node, name: path.output, input: inputs, output: [path.output] });
+  }
+  return path;
 }
 
 /** Scores are the features themselves: what a head learns from, by a graph of the parent's own operators. */
@@ -117,8 +157,9 @@ function layer({ kind, input }: HeadPlace): OnnxNode[] {
 /** Before it, Add and Gemm were other operators. */
 const leastOpset = 7;
 
-function findHead({ graph, functions = [], opsetImport }: OnnxModel): HeadPlace {
-  const opset = opsetImport.find(({ domain = '' }) => domain === '')?.version ?? 0;
+function findHead(model: OnnxModel): HeadPlace {
+  const { graph, functions = [] } = withoutNovelty(model);
+  const opset = opsetOf(model);
   if (opset < leastOpset) throw noHead(`it was exported for opset ${opset}; ${leastOpset} or later is needed`);
   const body = readGraphBody(graph.node, graph.initializer, []);
   const users = usersOf(graph);
@@ -226,7 +267,12 @@ function floatDims({ dims, dataType }: OnnxTensor): readonly number[] {
 }
 
 /** A shape that names the old number of classes, with the new one; undefined where it names none. */
-function reshapeOf(graph: OnnxGraph, node: OnnxNode, from: number, to: number): OnnxTensor | undefined {
+function reshapeOf(
+  graph: OnnxGraph,
+  node: OnnxNode,
+  prefix: string,
+  [from, to]: readonly [number, number],
+): OnnxTensor | undefined {
   const name = node.input[1] ?? '';
   const stored = readGraphBody(graph.node, graph.initializer, []).constants.get(name);
   if (stored?.rawData === undefined || stored.dataType !== tensorType.int64) return undefined;
@@ -234,7 +280,7 @@ function reshapeOf(graph: OnnxGraph, node: OnnxNode, from: number, to: number): 
   const sizes = [...new BigInt64Array(bytes.buffer)];
   if (!sizes.includes(BigInt(from))) return undefined;
   const changed = new BigInt64Array(sizes.map((size) => (size === BigInt(from) ? BigInt(to) : size)));
-  return rawTensor(name.startsWith(own) ? name : `${own}${name}`, stored.dims, tensorType.int64, new Uint8Array(changed.buffer));
+  return rawTensor(name.startsWith(prefix) ? name : `${prefix}${name}`, stored.dims, tensorType.int64, new Uint8Array(changed.buffer));
 }
 
 function resized(output: OnnxValueInfo, from: number, to: number): OnnxValueInfo {

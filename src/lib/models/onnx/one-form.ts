@@ -8,6 +8,7 @@ import {
   intsAttribute,
   invalidOnnx,
   makeNode,
+  opsetOf,
   type OnnxDimension,
   type OnnxModel,
   type OnnxNode,
@@ -227,8 +228,4 @@ function isToChannelsFirst(node: OnnxNode): boolean {
 
 function sizeOf(dim: OnnxDimension | undefined): number | string {
   return dim?.dimValue || dim?.dimParam || 'N';
-}
-
-function opsetOf({ opsetImport }: OnnxModel): number {
-  return opsetImport.find(({ domain = '' }) => domain === '')?.version ?? 0;
 }

@@ -1,5 +1,6 @@
 /** Recognises SqueezeNet 1.1 in an ONNX graph by its structure, whatever its tensors are called. */
 import { type OnnxModel, type OnnxNode, invalidOnnx, type OnnxGraph, type OnnxTensor, intAttribute, intsAttribute } from './graph.ts';
+import { withoutNovelty } from './head.ts';
 import { blocks, classifier, isInputSize, stem, usualInputSize, weightDims, type Convolution } from './squeezenet-layout.ts';
 import type { SqueezeNetWeights } from './squeezenet.ts';
 import { tensorToFloats } from './tensors.ts';
@@ -13,9 +14,9 @@ export interface SqueezeNet11 {
   finalRelu: boolean;
 }
 
-/** Throws a VisionscaleError `model_invalid`, saying what is different, when the graph computes anything else. */
+/** Throws a VisionscaleError `model_invalid`, saying what is different, when the graph computes other scores. */
 export function readSqueezeNet11(model: OnnxModel): SqueezeNet11 {
-  const walk = new GraphWalk(model, 'SqueezeNet 1.1');
+  const walk = new GraphWalk(withoutNovelty(model), 'SqueezeNet 1.1');
   const weights: SqueezeNetWeights = new Map();
 
   const convolve = (layer: Convolution, node: OnnxNode): string => {

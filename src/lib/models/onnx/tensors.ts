@@ -30,6 +30,12 @@ export function rawTensor(
   return { dims: [...dims], dataType, name, rawData, floatData: [], int32Data: [], externalData: [] };
 }
 
+/** One dimension of int64, as shapes and axes are given. */
+export function integerTensor(name: string, values: readonly number[]): OnnxTensor {
+  const data = new BigInt64Array(values.map(BigInt));
+  return rawTensor(name, [values.length], tensorType.int64, new Uint8Array(data.buffer));
+}
+
 export function initializer(graph: OnnxGraph, name: string): OnnxTensor | undefined {
   return graph.initializer.find((tensor) => tensor.name === name);
 }

@@ -20,8 +20,8 @@ export async function compareAnswers(
 ): Promise<ParentComparison> {
   const count = { images: 0, same: 0, labelled: 0, parent: 0, quantized: 0 };
   for await (const image of inputs) {
-    const expected = greatest(await parent.run(image.input, 1));
-    const answer = greatest(await quantized.run(image.input, 1));
+    const expected = greatest((await parent.run(image.input, 1)).scores);
+    const answer = greatest((await quantized.run(image.input, 1)).scores);
     count.images++;
     if (expected === answer) count.same++;
     const label = labelOf(image);

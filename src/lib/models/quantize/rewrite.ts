@@ -1,5 +1,6 @@
 /** Decides which parts of a graph compute in int8, and writes it again with int8 weights and QuantizeLinear/DequantizeLinear pairs. */
 import { makeNode, tensorType, type OnnxModel, type OnnxNode, type OnnxTensor, intAttribute, type OnnxGraph } from '../onnx/graph.ts';
+import { isNoveltyNode } from '../onnx/novelty.ts';
 import { rawTensor, tensorToFloats } from '../onnx/tensors.ts';
 import { type Affine, leastWeightScale, quantizeBias, quantizeWeights } from './parameters.ts';
 
@@ -178,7 +179,7 @@ export function planQuantization(graph: OnnxGraph): QuantizationPlan {
 
   const weighted: WeightedNode[] = [];
   for (const node of graph.node) {
-    if (node.domain) continue;
+    if (node.domain || isNoveltyNode(node)) continue;
     const inputs = node.input.filter((name) => name !== '' && !constants.has(name));
     const axis = weightAxis(node);
     if (axis !== undefined && isFloat(node.input[1] ?? '') && (!node.input[2] || isFloat(node.input[2]))) {

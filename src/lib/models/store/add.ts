@@ -131,10 +131,10 @@ function repeated(labels: readonly string[]): string[] {
 /** The graph ends one operator later. */
 function withSigmoid(model: OnnxModel): OnnxModel {
   const { graph } = model;
-  const [scores] = graph.output;
+  const [scores, ...others] = graph.output;
   const name = `${scores!.name ?? ''}.sigmoid`;
   const node = [...graph.node, makeNode('Sigmoid', [scores!.name ?? ''], [name])];
-  return { ...model, graph: { ...graph, node, output: [{ ...scores, name }] } };
+  return { ...model, graph: { ...graph, node, output: [{ ...scores, name }, ...others] } };
 }
 
 async function locate(given: string): Promise<{ file: string; directory: string }> {

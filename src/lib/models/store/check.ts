@@ -4,7 +4,7 @@ import { tryModel } from '../classifier/trial.ts';
 import { invalidModel } from '../format/model-files.ts';
 import { refuseIndices, type TrialAnswer } from '../format/output-kind.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
-import type { OnnxModel } from '../onnx/graph.ts';
+import { noveltyOutput, type OnnxModel } from '../onnx/graph.ts';
 import { floats, imageInput, type ImageInput, imageInputs } from '../onnx/one-form.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
 
@@ -22,7 +22,8 @@ export function checkGraph(weights: Uint8Array): { model: OnnxModel; input: Imag
   const model = parseOnnx(weights);
   const inputs = imageInputs(model);
   const names = (values: { name?: string }[]) => values.map(({ name }) => name ?? '?').join(', ') || 'none';
-  if (inputs.length !== 1 || model.graph.output.length !== 1) {
+  const [scores, ...others] = model.graph.output;
+  if (inputs.length !== 1 || scores === undefined || others.some(({ name }) => name !== noveltyOutput)) {
     throw invalidModel(
       `the model has ${inputs.length} inputs (${names(inputs)}) and ${model.graph.output.length} outputs ` +
         `(${names(model.graph.output)}); an image classifier has one of each`,

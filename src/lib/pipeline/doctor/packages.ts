@@ -74,8 +74,8 @@ export const onnxPackage: OptionalPackage = {
 
 export const tfjsPackage: OptionalPackage = {
   name: '@tensorflow/tfjs-node',
-  purpose: 'the engine tfjs; train --mode full and scratch',
-  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs), or train all layers (--mode full, scratch)',
+  purpose: 'the engine tfjs; train --mode scratch',
+  without: 'SqueezeNet cannot run on TensorFlow (--engine tfjs), or train from scratch (--mode scratch)',
   install: `${tensorFlowInstall()}    # downloads libtensorflow from storage.googleapis.com`,
   prepare: prepareTensorFlow,
 };

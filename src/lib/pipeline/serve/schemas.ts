@@ -65,6 +65,11 @@ const filters = {
   bin: text(1000).optional(),
   model: text(1000).optional().describe('The name of the model.'),
   belt: text(256).optional(),
+  unknown: z
+    .enum(['true', 'false'])
+    .transform((value) => value === 'true')
+    .optional()
+    .describe('`true`: only objects unlike every class of the model; `false`: only others.'),
 };
 
 export const resultsQuery = z.strictObject({
@@ -93,6 +98,10 @@ export const result = z
     category: z.string(),
     confidence: z.number().describe('In percent, 0 to 100.'),
     top: z.array(score).describe('The best five.'),
+    novelty: z
+      .number()
+      .nullable()
+      .describe('How unlike every class; 1 or more: unknown. Null where the model does not tell.'),
     bin: nullableText.describe('Where the sorter should put it; null if the pipeline has no bins.'),
     binReason: nullableText,
     binVersion: z.number().int().nullable(),

@@ -91,6 +91,8 @@ export interface ComparedRules {
   removed: string[];
   /** Labels that go to another bin. */
   moved: { label: string; from: string; to: string }[];
+  /** The bins of unknown objects, where they are not the same. */
+  unknown: { from: string; to: string } | null;
 }
 
 /** What new rules change for the labels of a model; confidences and margins aside. */
@@ -105,5 +107,6 @@ export function compareRules(before: BinRules, after: BinRules, labels: readonly
     moved: labels
       .map((label) => ({ label, from: binOf(from, label), to: binOf(to, label) }))
       .filter((move) => move.from !== move.to),
+    unknown: before.unknown === after.unknown ? null : { from: before.unknown, to: after.unknown },
   };
 }

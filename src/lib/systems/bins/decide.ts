@@ -1,5 +1,5 @@
 /** Decides the bin of one classification. */
-import type { Score } from '../../base/classification.ts';
+import { type Classification, isUnknown } from '../../base/classification.ts';
 import { globMatcher, isGlob } from './glob.ts';
 import type { BinReason, BinRule, BinRules } from './rules.ts';
 
@@ -42,11 +42,17 @@ const mostKnown = 100_000;
 /** Sums of floating-point percentages are not exact to the last digit. */
 const rounding = 1e-9;
 
+/** What a bin is decided by: the likeliest class first, confidences in percent. */
+export interface Sorted extends Pick<Classification, 'top'> {
+  novelty?: number | null;
+}
+
 /**
- * Mapped, confident enough, far enough ahead of the second: the first that fails is the reason. `top`: the likeliest class
- * first, confidences in percent. What is late is for the recording transaction to tell, by the server's clock.
+ * Known, mapped, confident enough, far enough ahead of the second: the first that fails is the reason. What is late is for the
+ * recording transaction to tell, by the server's clock.
  */
-export function decideBin(table: BinTable, top: readonly Score[]): BinDecision {
+export function decideBin(table: BinTable, { top, novelty }: Sorted): BinDecision {
+  if (isUnknown(novelty)) return { bin: table.rules.unknown, reason: 'unknown' };
   const manual = (reason: BinReason) => ({ bin: table.rules.manual, reason });
   const [first, second] = top;
   const rule = first === undefined ? null : table.ruleOf(first.category);

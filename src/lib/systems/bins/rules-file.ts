@@ -38,6 +38,7 @@ const classes = z.preprocess(
 const thresholds = { confidence: percent.optional(), margin: percent.optional() };
 const fileShape = z.strictObject({
   manual: text.default(manualBin),
+  unknown: text.optional(),
   defaults: z.strictObject(thresholds, { error: 'must have confidence, margin or both' }).default({}),
   bins: z.instanceof(Map, { error: 'must be a mapping of bins to their classes' }),
 });
@@ -86,7 +87,7 @@ function parsedYaml(content: string): unknown {
 function read(content: unknown, faults: string[]): BinRules | null {
   const file = check(fileShape, plain(content, 'bins'), '', faults);
   if (file === null) return null;
-  const { manual, defaults } = file;
+  const { manual, unknown = manual, defaults } = file;
   const bins: BinRule[] = [];
   for (const [name, value] of file.bins) {
     const bin = check(text, name, `bin ${JSON.stringify(name)}`, faults);
@@ -98,7 +99,7 @@ function read(content: unknown, faults: string[]): BinRules | null {
   }
   if (file.bins.size === 0) faults.push('bins must not be empty');
   if (file.bins.size > mostBins) faults.push(`there are ${file.bins.size} bins; ${mostBins} are the most`);
-  return { manual, bins };
+  return { manual, unknown, bins };
 }
 
 /** Mappings as objects, but for the values of `keep`. */
@@ -129,7 +130,8 @@ function check<T>(shape: z.ZodType<T>, value: unknown, where: string, faults: st
 }
 
 function unknownKeys(place: string, keys: readonly string[]): string {
-  const known = place === '' ? ['manual', 'defaults', 'bins'] : ['classes', 'confidence', 'margin'];
+  const known =
+    place === '' ? ['manual', 'unknown', 'defaults', 'bins'] : ['classes', 'confidence', 'margin'];
   const named = keys.map((key) => {
     const near = nearest(key, known);
     return `${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
@@ -189,9 +191,10 @@ function content(path: string): string {
 }
 
 /** YAML; put in force again it is the same version. */
-export function writeRules({ manual, bins }: BinRules): string {
+export function writeRules({ manual, unknown, bins }: BinRules): string {
   const document = new Document({
     manual: quoted(manual),
+    ...(unknown !== manual && { unknown: quoted(unknown) }),
     bins: new Map(
       bins.map(({ bin, classes, confidence, margin }) => [
         quoted(bin),

@@ -75,7 +75,7 @@ describe('quantize', () => {
     const found: Float32Array[] = [];
     for (const engine of ['onnx', 'wasm'] as const) {
       await using session = await engines[engine].open(made.weights, { side: 32 });
-      found.push((await session.run(input, 1)).slice());
+      found.push((await session.run(input, 1)).scores.slice());
     }
     for (const [i, score] of found[0]!.entries()) expect(found[1]![i]).toBeCloseTo(score, 2);
   });

@@ -7,10 +7,10 @@ export const leastImages = 20;
 export const mostImbalance = 3;
 
 /** As given, else what was judged. */
-export function classCounts({ counts, judgements }: ReportInput): readonly ClassCount[] {
+export function classCounts({ counts, judgement }: ReportInput): readonly ClassCount[] {
   return (
     counts ??
-    judgements[0].metrics.perClass
+    judgement.metrics.perClass
       .filter(({ count }) => count > 0)
       .map(({ label, count }) => ({ label, train: 0, held: count }))
   );

@@ -54,8 +54,7 @@ export interface HoldOutNotes {
 }
 
 export interface ReportInput {
-  /** One, or two models on the same images. */
-  judgements: readonly [Judgement] | readonly [Judgement, Judgement];
+  judgement: Judgement;
   /** Without it: the images judged. */
   counts?: readonly ClassCount[];
   history?: readonly HistoryPoint[];

@@ -4,7 +4,7 @@ import { percent } from '../../../base/report/table.ts';
 import { worstMistakes } from '../judge.ts';
 import { confusedPairs } from '../metrics.ts';
 import { learningCurves, heatMap, mostClasses } from './charts.ts';
-import { classTable, comparisonSection } from './comparison.ts';
+import { classTable } from './class-table.ts';
 import { countWarnings, images } from './counts.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
 import type { ReportInput } from './input.ts';
@@ -15,45 +15,47 @@ const mostUnreadable = 50;
 
 export async function reportPage(input: ReportInput & { created: string }): Promise<string> {
   const thumbnails = new Thumbnails();
-  const [first, second] = input.judgements;
+  const { judgement } = input;
   const { name, version } = input.model;
-  const title = second === undefined ? `${name} ${version}` : `${name} compared with ${second.model.name}`;
+  const title = `${name} ${version}`;
   const body = html`<h1>How good is ${title}?</h1>
     <p class="soft">
-      ${input.created.slice(0, 16).replace('T', ' ')} UTC, tested on ${images(first.metrics.count)} of
-      ${first.metrics.perClass.filter((c) => c.count > 0).length} classes
+      ${input.created.slice(0, 16).replace('T', ' ')} UTC, tested on ${images(judgement.metrics.count)} of
+      ${judgement.metrics.perClass.filter((c) => c.count > 0).length} classes
     </p>
     ${verdictCard(input)} ${summaryTiles(input)}
     ${countWarnings(input).map((warning) => html`<p class="warn">${warning}</p>`)}
-    ${second && (await comparisonSection(first, second, thumbnails))}
     <h2>Classes</h2>
     <p class="soft">
       Weakest first, untested last. <i>Recall</i>: the share of this class’s images that are recognised.
       <i>Precision</i>: the share of answers with this class that are correct.
     </p>
-    ${classTable(input)} ${confusion(input)} ${await mistakeGallery(first, thumbnails)}
+    ${classTable(input)} ${confusion(input)} ${await mistakeGallery(judgement, thumbnails)}
     ${await duplicateSection(input, thumbnails)} ${input.history && history(input.history)}
     ${unreadable(input)} ${origin(input)}`;
+  return documentOf(`${title}: evaluation`, body);
+}
+
+/** A page of its own, in the report's style. */
+export function documentOf(title: string, body: Html): string {
   // Nothing is loaded and nothing runs, whatever should slip into the page.
   const policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
-  const page = html`<!doctype html>
+  return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta http-equiv="Content-Security-Policy" content="${policy}" />
         <meta name="viewport" content="width=device-width" />
-        <title>${title}: evaluation</title>
+        <title>${title}</title>
         ${new Html(`<style>${style}</style>`)}
       </head>
       <body>
         ${body}
       </body>
-    </html> `;
-  return page.text;
+    </html> `.text;
 }
 
-function confusion({ judgements }: ReportInput): Html {
-  const [judgement] = judgements;
+function confusion({ judgement }: ReportInput): Html {
   const { svg, left } = heatMap(judgement);
   const pairs = confusedPairs(judgement.labels, judgement.metrics).slice(0, mostPairs);
   return html`<h2>Confusion matrix</h2>
@@ -100,8 +102,8 @@ function history(points: NonNullable<ReportInput['history']>): Html | undefined 
   );
 }
 
-function unreadable({ unreadable: given, judgements }: ReportInput): Html | undefined {
-  const files = given ?? judgements[0].unreadable;
+function unreadable({ unreadable: given, judgement }: ReportInput): Html | undefined {
+  const files = given ?? judgement.unreadable;
   if (files.length === 0) return undefined;
   const more = files.length - mostUnreadable;
   return html`<h2>Unreadable files</h2>
@@ -115,15 +117,10 @@ function unreadable({ unreadable: given, judgements }: ReportInput): Html | unde
 }
 
 /** What it takes to do the same again. */
-function origin({ model, parent, dataDigest, seed, judgements }: ReportInput): Html {
+function origin({ model, parent, dataDigest, seed }: ReportInput): Html {
   const rows: [string, string | undefined][] = [
     ['Model', `${model.name} ${model.version}, ${model.digest}`],
     ['Trained from', parent && `${parent.name} ${parent.version}, ${parent.digest}`],
-    [
-      'Compared with',
-      judgements[1] &&
-        `${judgements[1].model.name} ${judgements[1].model.version}, ${judgements[1].model.digest}`,
-    ],
     ['Data', dataDigest],
     ['Seed', seed === undefined ? undefined : String(seed)],
   ];
@@ -201,26 +198,23 @@ function verdictCard(input: ReportInput): Html {
 }
 
 function summaryTiles(input: ReportInput): Html {
-  const { judgements, holdOut } = input;
-  return html`${judgements.map((judgement) => {
-    const { metrics, model, inferMs } = judgement;
-    const { top1, top5, count } = metrics;
-    const interval = accuracyInterval(input, judgement);
-    const sure = interval
-      ? `${percent(interval.low)} to ${percent(interval.high)}, 95 % confidence`
-      : `${holdOut?.groups.count ?? 0} groups of similar pictures, no interval`;
-    const tiles: [string, string, string][] = [
-      [percent(top1), 'correct (top-1)', count > 0 ? sure : ''],
-      [percent(top5), 'in the top five (top-5)', ''],
-      [String(worstMistakes(judgement).length), 'mistakes', `on ${count} images`],
-      [`${inferMs.toFixed(1)} ms`, 'inference per image', 'median, on this machine'],
-    ];
-    return html`${judgements.length > 1 && html`<h3>${model.name} ${model.version}</h3>`}
-      <div class="tiles">
-        ${tiles.map(
-          ([value, what, more]) =>
-            html`<div class="tile"><b>${value}</b>${what}<br /><small class="soft">${more}</small></div>`,
-        )}
-      </div>`;
-  })}`;
+  const { judgement, holdOut } = input;
+  const { metrics, inferMs } = judgement;
+  const { top1, top5, count } = metrics;
+  const interval = accuracyInterval(input, judgement);
+  const sure = interval
+    ? `${percent(interval.low)} to ${percent(interval.high)}, 95 % confidence`
+    : `${holdOut?.groups.count ?? 0} groups of similar pictures, no interval`;
+  const tiles: [string, string, string][] = [
+    [percent(top1), 'correct (top-1)', count > 0 ? sure : ''],
+    [percent(top5), 'in the top five (top-5)', ''],
+    [String(worstMistakes(judgement).length), 'mistakes', `on ${count} images`],
+    [`${inferMs.toFixed(1)} ms`, 'inference per image', 'median, on this machine'],
+  ];
+  return html`<div class="tiles">
+    ${tiles.map(
+      ([value, what, more]) =>
+        html`<div class="tile"><b>${value}</b>${what}<br /><small class="soft">${more}</small></div>`,
+    )}
+  </div>`;
 }

@@ -27,7 +27,7 @@ const sure = 0.9;
 const wantedPrecision = 0.02;
 
 export function verdict(input: ReportInput): Verdict {
-  const judgement = input.judgements[0];
+  const { judgement } = input;
   const interval = accuracyInterval(input, judgement);
   const weak = weakClasses(judgement);
   const unknown = unknownWorth(input);
@@ -46,7 +46,7 @@ export function verdict(input: ReportInput): Verdict {
 const leastToPart = 12;
 
 /** Why the accuracy says nothing about other pictures; undefined where it does. */
-function unknownWorth({ holdOut, counts, judgements: [{ metrics }] }: ReportInput): string | undefined {
+function unknownWorth({ holdOut, counts, judgement: { metrics } }: ReportInput): string | undefined {
   if (holdOut === undefined || metrics.count === 0) return undefined;
   if (holdOut.mixed) return 'Unknown: all pictures of a class belong to one group.';
   if (holdOut.isGiven || holdOut.isNamed || counts === undefined || counts.length === 0) return undefined;
@@ -70,9 +70,9 @@ function independentInterval({ holdOut }: ReportInput, { metrics }: Judgement): 
   return wilson(Math.round(metrics.top1 * count), count);
 }
 
-function groupsLine({ holdOut, judgements }: ReportInput): string[] {
+function groupsLine({ holdOut, judgement }: ReportInput): string[] {
   if (holdOut === undefined) return [];
-  const { count } = judgements[0].metrics;
+  const { count } = judgement.metrics;
   if (holdOut.mixed) {
     return [
       'Pictures of one group had to be on both sides, so the accuracy says nothing about other pictures.',

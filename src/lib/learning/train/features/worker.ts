@@ -17,7 +17,7 @@ const open: OpenWork<FeatureSetup, FeatureTask, FeatureReply> = async (setup) =>
     const features = new Float32Array(views * network.features);
     let row = 0;
     for (const input of viewsOf(image, views)) {
-      features.set(await session.run(input, 1), network.features * row++);
+      features.set((await session.run(input, 1)).scores, network.features * row++);
     }
     if (!features.every(Number.isFinite)) {
       throw new VisionscaleError('the parent model gives features that are not numbers', {

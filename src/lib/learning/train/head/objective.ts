@@ -1,5 +1,6 @@
 /** What a head minimises: the mean cross-entropy of softmax scores and an L2 penalty on its weights, with the gradient. */
-import { addProduct, transposed, type LabelledRows } from './whitening.ts';
+import { addProduct, transposed } from './product.ts';
+import type { LabelledRows } from './whitening.ts';
 
 /** Rows worked on at once: they and their scores stay in the cache of a core. */
 const panel = 64;

@@ -12,8 +12,6 @@ import type { Tensor, TensorFlow } from './tensorflow.ts';
 
 export interface NetworkOptions {
   classes: number;
-  /** Whether a ReLU stands between the last convolution and the pooling. */
-  finalRelu: boolean;
   /** In training: every layer but the last is normalised over the batch before its bias. */
   normalise?: boolean;
 }
@@ -42,14 +40,15 @@ const channels = 3;
  * Runs the network on `images` [N,side,side,3]. `dropout` multiplies the classifier's input where it is given. Both passes
  * belong into one `tidy`; what is no longer needed goes at once, for a batch holds hundreds of megabytes.
  *
- * Where a pooling follows, bias and ReLU come after it: both are monotone, so the maximum is the same, on a quarter of the pixels.
+ * No ReLU stands between the last convolution and the pooling: a class whose ReLU is dead at the start would get no gradient and
+ * never come to life. Where a pooling follows, bias and ReLU come after it: both are monotone, so the maximum is the same, on a quarter of the pixels.
  */
 export function forward(
   tf: TensorFlow,
   operations: Operations,
   weights: Map<string, Tensor>,
   images: Tensor,
-  { classes, finalRelu, normalise = false }: NetworkOptions,
+  { classes, normalise = false }: NetworkOptions,
   dropout?: Tensor,
 ): ForwardPass {
   const gradients = new Map<string, Tensor>();
@@ -194,7 +193,7 @@ export function forward(
     x = tf.mul(x, dropout);
     way.push((gradient) => tf.mul(gradient, dropout));
   }
-  const last = layer(x, classifier(classes), { relu: finalRelu, normalised: false });
+  const last = layer(x, classifier(classes), { relu: false, normalised: false });
   way.push(last.back);
   const [, height, width] = last.y.shape as [number, number, number];
   const scores = tf.mean(last.y, [1, 2]);

@@ -1,4 +1,4 @@
-/** Trains all layers of SqueezeNet, from a parent's weights or from scratch; keeps the best epoch's. */
+/** Trains all layers of SqueezeNet from random weights; keeps the best epoch's. */
 import { join } from 'node:path';
 import { VisionscaleError } from '../../../base/errors.ts';
 import { makeWritableDirectory } from '../../../base/files/make-directory.ts';
@@ -8,16 +8,9 @@ import { readCheckpoint, writeCheckpoint, type Checkpoint } from './checkpoint.t
 import { randomNumbers, judgeAll, trainEpoch } from './epoch.ts';
 import { averagesLength, folded } from './normalisation.ts';
 import { openOperations } from './operations.ts';
-import { openOptimizer, type TrainingState } from './optimizer.ts';
-import {
-  checkOptions,
-  fingerprintOf,
-  type NetworkTraining,
-  fineTuning,
-  fromScratch,
-  type Recipe,
-} from './options.ts';
-import { inheritedWeights, randomWeights, fromVector, parameterLayout, toVector } from './parameters.ts';
+import { openOptimizer, slotCount, type TrainingState } from './optimizer.ts';
+import { checkOptions, fingerprintOf, type NetworkTraining, fromScratch } from './options.ts';
+import { randomWeights, fromVector, parameterLayout, toVector } from './parameters.ts';
 import { openHeldSource, openTrainingSource } from './source.ts';
 import type { Tally, Trainer } from './step.ts';
 import { loadForTraining } from './tensorflow.ts';
@@ -26,7 +19,6 @@ export type { NetworkTraining } from './options.ts';
 
 export interface TrainedNetwork {
   weights: SqueezeNetWeights;
-  finalRelu: boolean;
   history: EpochMetrics[];
   /** From 1: the epoch whose weights these are. */
   bestEpoch: number;
@@ -46,9 +38,9 @@ export const checkpointName = 'checkpoint.bin';
  * interrupted where no epoch had ended.
  */
 export async function trainNetwork(options: NetworkTraining): Promise<TrainedNetwork> {
-  const { labels, train, held, preprocessing, epochs, workDir, signal, finalRelu } = options;
+  const { labels, train, held, preprocessing, epochs, workDir, signal } = options;
   const onEvent = options.onEvent ?? (() => undefined);
-  const recipe = { ...(options.mode === 'full' ? fineTuning : fromScratch), ...options.recipe };
+  const recipe = { ...fromScratch, ...options.recipe };
   checkOptions(options);
   const tf = await loadForTraining();
   await makeWritableDirectory(workDir);
@@ -57,7 +49,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
   const fingerprint = fingerprintOf(options, recipe);
   const path = join(workDir, checkpointName);
   let state = (options.resume ? await readCheckpoint(path, fingerprint) : undefined) ?? {
-    ...begin(options, recipe),
+    ...begin(options),
     fingerprint,
   };
   if (state.epoch > 0) onEvent({ kind: 'resumed', epoch: state.epoch, epochs });
@@ -75,7 +67,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
     tf,
     operations: openOperations(tf),
     layout,
-    network: { classes: labels.length, finalRelu },
+    classes: labels.length,
     preprocessing,
     recipe,
     optimizer: openOptimizer(tf, recipe, layout),
@@ -98,7 +90,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
       if (trained.interrupted) break;
       const vector = live.vector.dataSync().slice();
       const averages = live.averages.dataSync().slice();
-      const plain = recipe.normalise ? folded(vector, averages, layout) : vector;
+      const plain = folded(vector, averages, layout);
       onEvent({ kind: 'judging', epoch, images: held.length });
       const judged = await judgeAll(trainer, heldSource, held, plain, signal);
       if (judged === undefined) break;
@@ -106,7 +98,7 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
         epoch,
         ...named('train', trained.tally),
         ...named('held', judged),
-        learningRate: trained.rate * recipe.learningRate.head,
+        learningRate: trained.rate * recipe.learningRate,
         seconds: (performance.now() - began) / 1000,
       };
       const best = isBest(metrics, state.history[state.bestEpoch - 1]);
@@ -141,7 +133,6 @@ export async function trainNetwork(options: NetworkTraining): Promise<TrainedNet
   }
   return {
     weights: fromVector(state.best, layout),
-    finalRelu,
     history: state.history,
     bestEpoch: state.bestEpoch,
     stoppedEarly: state.stoppedEarly,
@@ -162,22 +153,9 @@ function isBest(metrics: EpochMetrics, best: EpochMetrics | undefined): boolean 
   return metrics.heldLoss < best.heldLoss;
 }
 
-function begin(
-  { mode, labels, initial, seed }: NetworkTraining,
-  recipe: Recipe,
-): Omit<Checkpoint, 'fingerprint'> {
+function begin({ labels, seed }: NetworkTraining): Omit<Checkpoint, 'fingerprint'> {
   const layout = parameterLayout(labels.length);
-  const random = randomNumbers(seed);
-  const weights =
-    mode === 'full'
-      ? inheritedWeights(initial!, labels.length, random)
-      : randomWeights(labels.length, random);
-  const vector = toVector(weights, layout);
-  const slots = Array.from(
-    { length: recipe.optimizer === 'adam' ? 2 : 1 },
-    () => new Float32Array(layout.length),
-  );
-  const averages = new Float32Array(recipe.normalise ? averagesLength(layout) : 0);
+  const vector = toVector(randomWeights(labels.length, randomNumbers(seed)), layout);
   return {
     epoch: 0,
     step: 0,
@@ -185,8 +163,8 @@ function begin(
     bestEpoch: 0,
     stoppedEarly: false,
     vector,
-    slots,
-    averages,
+    slots: Array.from({ length: slotCount }, () => new Float32Array(layout.length)),
+    averages: new Float32Array(averagesLength(layout)),
     best: vector,
   };
 }

@@ -1,4 +1,4 @@
-/** Moves the weights down a gradient: SGD with momentum, or Adam; both with a limit on the gradient's length. */
+/** Moves the weights down a gradient: Adam, with a limit on the gradient's length. */
 import type { Recipe } from './options.ts';
 import type { ParameterLayout } from './parameters.ts';
 import type { Tensor, TensorFlow } from './tensorflow.ts';
@@ -10,27 +10,25 @@ export interface NextWeights {
 }
 
 export interface TrainingState extends NextWeights {
-  /** Running averages of what normalisation takes away; without it empty. */
+  /** Running averages of what normalisation takes away. */
   averages: Tensor;
 }
 
 export interface Optimizer {
-  slotCount: number;
   /** The next state; `rate`: share of the highest learning rate; `step` from 0. The caller tidies. */
   next(state: NextWeights, gradient: Tensor, rate: number, step: number): NextWeights;
   dispose(): void;
 }
 
-const momentum = 0.9;
+/** Vectors that Adam remembers: the mean of the gradients, and of their squares. */
+export const slotCount = 2;
+
 const beta1 = 0.9;
 const beta2 = 0.999;
 const epsilon = 1e-8;
 
 export function openOptimizer(tf: TensorFlow, recipe: Recipe, layout: ParameterLayout): Optimizer {
   const { learningRate, clipNorm, weightDecay } = recipe;
-  const rates = new Float32Array(layout.length).fill(learningRate.features, 0, layout.head);
-  rates.fill(learningRate.head, layout.head);
-  const highest = tf.tensor(rates, [layout.length]);
   const kernels = tf.tensor(kernelMask(layout), [layout.length]);
 
   function clipped(gradient: Tensor): Tensor {
@@ -40,17 +38,11 @@ export function openOptimizer(tf: TensorFlow, recipe: Recipe, layout: ParameterL
   }
 
   /** Decoupled from the gradient; biases are left alone. */
-  function decayed(vector: Tensor, rate: Tensor): Tensor {
-    if (weightDecay === 0) return vector;
-    return tf.sub(vector, tf.mul(tf.mul(tf.mul(vector, kernels), rate), weightDecay));
+  function decayed(vector: Tensor, rate: number): Tensor {
+    return tf.sub(vector, tf.mul(tf.mul(vector, kernels), rate * weightDecay));
   }
 
-  function sgd({ vector, slots }: NextWeights, gradient: Tensor, rate: Tensor): NextWeights {
-    const velocity = tf.add(tf.mul(slots[0]!, momentum), gradient);
-    return { vector: tf.sub(decayed(vector, rate), tf.mul(velocity, rate)), slots: [velocity] };
-  }
-
-  function adam({ vector, slots }: NextWeights, gradient: Tensor, rate: Tensor, step: number): NextWeights {
+  function adam({ vector, slots }: NextWeights, gradient: Tensor, rate: number, step: number): NextWeights {
     const mean = tf.add(tf.mul(slots[0]!, beta1), tf.mul(gradient, 1 - beta1));
     const square = tf.add(tf.mul(slots[1]!, beta2), tf.mul(tf.square(gradient), 1 - beta2));
     const unbiased = Math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1));
@@ -58,11 +50,9 @@ export function openOptimizer(tf: TensorFlow, recipe: Recipe, layout: ParameterL
     return { vector: tf.sub(decayed(vector, rate), tf.mul(direction, rate)), slots: [mean, square] };
   }
 
-  const move = recipe.optimizer === 'sgd' ? sgd : adam;
   return {
-    slotCount: recipe.optimizer === 'sgd' ? 1 : 2,
-    next: (state, gradient, rate, step) => move(state, clipped(gradient), tf.mul(highest, rate), step),
-    dispose: () => tf.dispose([highest, kernels]),
+    next: (state, gradient, rate, step) => adam(state, clipped(gradient), rate * learningRate, step),
+    dispose: () => kernels.dispose(),
   };
 }
 

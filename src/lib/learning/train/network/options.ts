@@ -4,20 +4,14 @@ import { VisionscaleError } from '../../../base/errors.ts';
 import type { DecodeOptions } from '../../../models/images/decode.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
 import { isInputSize } from '../../../models/onnx/squeezenet-layout.ts';
-import type { SqueezeNetWeights } from '../../../models/onnx/squeezenet.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import type { TrainEvent } from '../events.ts';
 import type { Augmentation } from './augment.ts';
 
 export interface NetworkTraining {
-  mode: 'full' | 'scratch';
   labels: readonly string[];
   train: readonly Example[];
   held: readonly Example[];
-  /** The parent's; for `full`. */
-  initial: SqueezeNetWeights | null;
-  /** Whether the network keeps torchvision's ReLU between the last convolution and the pooling. */
-  finalRelu: boolean;
   /** Width and height of the network's input in pixels, equal to `preprocessing.crop`: a multiple of 16 from 32 to 512. */
   inputSize: number;
   preprocessing: Preprocessing;
@@ -30,7 +24,7 @@ export interface NetworkTraining {
   /** Ends after the step it is at; the best so far is the result. */
   signal: AbortSignal;
   onEvent?: (event: TrainEvent) => void;
-  /** Changes to `fineTuning` or `fromScratch`. */
+  /** Changes to `fromScratch`. */
   recipe?: Partial<Recipe>;
   decode?: DecodeOptions;
   /** Largest files of decoded pixels, in bytes. Default 8 GiB. */
@@ -38,15 +32,7 @@ export interface NetworkTraining {
 }
 
 /** Throws `training_invalid`, naming every fault. */
-export function checkOptions({
-  mode,
-  labels,
-  train,
-  held,
-  initial,
-  inputSize,
-  preprocessing,
-}: NetworkTraining): void {
+export function checkOptions({ labels, train, held, inputSize, preprocessing }: NetworkTraining): void {
   const faults = [
     isInputSize(inputSize) ? undefined : `the input size ${inputSize} is not a multiple of 16 from 32 to 512`,
     preprocessing.crop === inputSize
@@ -54,7 +40,6 @@ export function checkOptions({
       : `the crop ${preprocessing.crop} is not the input size ${inputSize}`,
     labels.length >= 2 ? undefined : 'there are fewer than two classes',
     train.length > 0 && held.length > 0 ? undefined : 'training images and hold-out images are both needed',
-    mode === 'full' && initial === null ? 'there are no weights to start from' : undefined,
   ].filter((fault) => fault !== undefined);
   if (faults.length === 0) return;
   throw new VisionscaleError(`training is not possible: ${faults.join('; ')}`, {
@@ -65,24 +50,20 @@ export function checkOptions({
 
 /** Whatever changes the numbers; not the images' paths, which may have moved. */
 export function fingerprintOf(options: NetworkTraining, recipe: Recipe): string {
-  const { mode, labels, train, held, initial, finalRelu, preprocessing, epochs, seed } = options;
+  const { labels, train, held, preprocessing, epochs, seed } = options;
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([1, mode, labels, finalRelu, preprocessing, epochs, seed, recipe]));
+  hash.update(JSON.stringify([2, labels, preprocessing, epochs, seed, recipe]));
   for (const set of [train, held]) {
     for (const { sha256, label } of set) hash.update(`${sha256} ${label}\n`);
     hash.update('\n');
   }
-  if (mode === 'full' && initial) for (const [name, { data }] of initial) hash.update(name).update(data);
   return hash.digest('hex');
 }
 
 /** How a network is trained: every number that is chosen. */
 export interface Recipe {
-  optimizer: 'sgd' | 'adam';
-  /** The highest, reached after the warm-up: of the convolutions, and of the classifier layer. */
-  learningRate: { features: number; head: number };
-  /** Batch normalisation in training; folded into the convolutions of the result, whose layers are SqueezeNet's. */
-  normalise: boolean;
+  /** Adam's highest, reached after the warm-up. */
+  learningRate: number;
   /** Images in a step. */
   batchSize: number;
   /** Steps over which the learning rate rises from zero; at most a tenth of all. */
@@ -100,30 +81,13 @@ export interface Recipe {
   augmentation: Augmentation;
 }
 
-/** All layers of a network that was trained on photographs: a plain recipe, and colours changed a little, which it had not. */
-export const fineTuning: Recipe = {
-  optimizer: 'sgd',
-  normalise: false,
-  learningRate: { features: 0.004, head: 0.04 },
-  batchSize: 32,
-  warmUpSteps: 100,
-  labelSmoothing: 0.1,
-  clipNorm: 5,
-  weightDecay: 0,
-  dropout: 0.5,
-  patience: 5,
-  augmentation: { minArea: 0.6, flip: true, brightness: 0.1, contrast: 0.1, saturation: 0.1 },
-};
-
 /**
  * A random start, with normalisation, which costs inference nothing. One run each on drawn parts of 72 classes, 37 images of
  * each, top-1 of 216 held-out images after 3 of 6 epochs: 25 % with it at 0.002, 6 % without it at 0.001. Nothing else here was
  * compared.
  */
 export const fromScratch: Recipe = {
-  optimizer: 'adam',
-  normalise: true,
-  learningRate: { features: 0.002, head: 0.002 },
+  learningRate: 0.002,
   batchSize: 32,
   warmUpSteps: 100,
   labelSmoothing: 0.05,

@@ -100,7 +100,7 @@ function forEachPlace(shape: readonly number[], visit: (hwio: number, oihw: numb
   }
 }
 
-// The weights a training starts with: at random, or a parent's with a classifier layer of its own.
+// The weights a training starts with.
 
 /** The classifier's weights at the start: small, so that all classes are about equally likely (torchvision's choice). */
 const headDeviation = 0.01;
@@ -116,20 +116,6 @@ export function randomWeights(classes: number, random: () => number): SqueezeNet
     const data = Float32Array.from({ length }, () => deviation * normal(random));
     weights.set(`${layer.name}.weight`, { dims, data });
     weights.set(`${layer.name}.bias`, { dims: [layer.outputs], data: new Float32Array(layer.outputs) });
-  }
-  return weights;
-}
-
-/** The parent's convolutions below a new classifier layer. */
-export function inheritedWeights(
-  parent: SqueezeNetWeights,
-  classes: number,
-  random: () => number,
-): SqueezeNetWeights {
-  const weights = randomWeights(classes, random);
-  const head = classifier(classes).name;
-  for (const name of weights.keys()) {
-    if (!name.startsWith(`${head}.`)) weights.set(name, parent.get(name)!);
   }
   return weights;
 }

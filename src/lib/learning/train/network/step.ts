@@ -8,7 +8,7 @@ import {
   type Box,
   type ColourChange,
 } from './augment.ts';
-import { forward, type NetworkOptions } from './differentiate.ts';
+import { forward } from './differentiate.ts';
 import { nextAverages } from './normalisation.ts';
 import type { Operations } from './operations.ts';
 import type { Optimizer, TrainingState } from './optimizer.ts';
@@ -29,7 +29,7 @@ export interface Trainer {
   tf: TensorFlow;
   operations: Operations;
   layout: ParameterLayout;
-  network: NetworkOptions;
+  classes: number;
   preprocessing: Preprocessing;
   recipe: Recipe;
   optimizer: Optimizer;
@@ -37,7 +37,7 @@ export interface Trainer {
 
 /** Frees the tensors of `state` and returns the next ones. `random` decides crops, colours and dropout. */
 export function trainStep(
-  { tf, operations, layout, network, preprocessing, recipe, optimizer }: Trainer,
+  { tf, operations, layout, classes, preprocessing, recipe, optimizer }: Trainer,
   state: TrainingState,
   source: PixelSource,
   batch: Batch,
@@ -48,34 +48,29 @@ export function trainStep(
   const { augmentation, labelSmoothing } = recipe;
   const boxes = batch.indices.map((index) => randomBox(random, augmentation, source.aspect(index)));
   const colours = batch.indices.map(() => randomColourChange(random, preprocessing, augmentation));
-  const options = { ...network, normalise: recipe.normalise };
+  const options = { classes, normalise: true };
   const { vector, slots, averages, scores, losses } = tf.tidy(() => {
     const images = cropped(tf, batch, source.side, preprocessing.crop, boxes);
     const weights = parts(tf, state.vector, layout);
     const dropout = dropoutMask(tf, recipe.dropout, count, preprocessing.crop, random);
     const pass = forward(tf, operations, weights, coloured(tf, images, colours), options, dropout);
-    const targets = tf.tensor(smoothed(batch.labels, network.classes, labelSmoothing), [
-      count,
-      network.classes,
-    ]);
+    const targets = tf.tensor(smoothed(batch.labels, classes, labelSmoothing), [count, classes]);
     const losses = tf.mul(tf.sum(tf.mul(targets, tf.logSoftmax(pass.scores)), [1]), -1);
     const difference = tf.mul(tf.sub(tf.softmax(pass.scores), targets), 1 / count);
     const gradient = joined(tf, pass.backward(difference), layout);
     const moved = optimizer.next(state, gradient, rate, step);
-    const averages = recipe.normalise
-      ? nextAverages(tf, state.averages, pass.statistics, layout, step)
-      : tf.zeros([0]);
+    const averages = nextAverages(tf, state.averages, pass.statistics, layout, step);
     return { ...moved, averages, scores: pass.scores, losses };
   });
   tf.dispose([state.vector, ...state.slots, state.averages]);
-  const tally = tallyOf(batch.labels, network.classes, scores.dataSync(), losses.dataSync());
+  const tally = tallyOf(batch.labels, classes, scores.dataSync(), losses.dataSync());
   tf.dispose([scores, losses]);
   return { state: { vector, slots, averages }, tally };
 }
 
 /** The same preprocessing as inference: `batch` holds the very crops. */
 export function judgeStep(
-  { tf, operations, layout, network, preprocessing }: Trainer,
+  { tf, operations, layout, classes, preprocessing }: Trainer,
   vector: Tensor,
   batch: Batch,
 ): Tally {
@@ -85,11 +80,11 @@ export function judgeStep(
     const images = tf.tensor(batch.pixels, [count, crop, crop, 3]);
     const colours = batch.indices.map(() => colourChange(preprocessing, {}));
     const weights = parts(tf, vector, layout);
-    const { scores } = forward(tf, operations, weights, coloured(tf, images, colours), network);
-    const targets = tf.tensor(smoothed(batch.labels, network.classes, 0), [count, network.classes]);
+    const { scores } = forward(tf, operations, weights, coloured(tf, images, colours), { classes });
+    const targets = tf.tensor(smoothed(batch.labels, classes, 0), [count, classes]);
     return { scores, losses: tf.mul(tf.sum(tf.mul(targets, tf.logSoftmax(scores)), [1]), -1) };
   });
-  const tally = tallyOf(batch.labels, network.classes, scores.dataSync(), losses.dataSync());
+  const tally = tallyOf(batch.labels, classes, scores.dataSync(), losses.dataSync());
   tf.dispose([scores, losses]);
   return tally;
 }

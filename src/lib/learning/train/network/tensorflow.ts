@@ -77,7 +77,7 @@ export async function loadForTraining(): Promise<TensorFlow> {
     return (await loadTensorFlow()) as unknown as TensorFlow;
   } catch (cause) {
     if (!(cause instanceof VisionscaleError)) throw cause;
-    throw new VisionscaleError(`training all layers needs TensorFlow: ${cause.message}`, {
+    throw new VisionscaleError(`training from scratch needs TensorFlow: ${cause.message}`, {
       code: cause.code,
       hint: `${tensorFlowHint()}\nOr use --mode head, which trains the last layer without it.`,
       cause,

@@ -24,7 +24,7 @@ export const agreementStage: Stage = async (input) => {
   for (const { bytes } of images.all) {
     signal.throwIfAborted();
     for (const { mode, prepare } of prepares) {
-      const scores = await session.run((await prepare(bytes)).input, 1);
+      const { scores } = await session.run((await prepare(bytes)).input, 1);
       best[mode].push(rank(scores, model.info.labels, model.output, 1)[0]!);
     }
   }

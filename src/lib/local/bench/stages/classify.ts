@@ -49,7 +49,7 @@ export const inferStage: Stage = async (input) => {
   const { crop } = model.preprocessing;
   await using session = await engines[engine].open(model.weights, { side: crop });
   const ours = async (image: Float32Array) =>
-    rank(await session.run(image, 1), model.info.labels, model.output);
+    rank((await session.run(image, 1)).scores, model.info.labels, model.output);
   await using bare = engine === 'onnx' ? await openBareSession(model.weights, crop) : undefined;
 
   const inputs = await firstInputs(input);

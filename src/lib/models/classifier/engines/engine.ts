@@ -18,6 +18,13 @@ export interface SessionOptions {
 }
 
 export interface EngineSession extends AsyncDisposable {
-  /** Scores of `count` images: `input` holds them in NCHW order, the result as many rows of one score a class. */
-  run(input: Float32Array, count: number): Promise<Float32Array>;
+  /** What the network makes of `count` images, which `input` holds in NCHW order. */
+  run(input: Float32Array, count: number): Promise<Answers>;
+}
+
+export interface Answers {
+  /** A row an image, of one score a class. */
+  scores: Float32Array;
+  /** One value an image, from models that tell unknown objects: 1 or more is unknown. */
+  novelty?: Float32Array;
 }

@@ -2,9 +2,10 @@
 import type { InferenceSession, InferenceSessionFactory, TensorConstructor } from 'onnxruntime-web';
 import { errorMessage, VisionscaleError } from '../../../base/errors.ts';
 import { invalidModel } from '../../format/model-files.ts';
+import { noveltyOutput } from '../../onnx/graph.ts';
 import { checkFile } from '../../onnx/scan.ts';
 import type { Device } from '../classifier.ts';
-import type { Engine, EngineSession } from './engine.ts';
+import type { Answers, Engine, EngineSession } from './engine.ts';
 
 export const onnxEngine: Engine = {
   name: 'onnx',
@@ -113,7 +114,8 @@ interface OrtRuntime {
 const quiet = { logSeverityLevel: 4 } as const;
 
 /**
- * Opens and checks a session: exactly one float32 input of RGB images and one output. Throws `model_invalid`, or what
+ * Opens and checks a session: exactly one float32 input of RGB images and one output, behind which there may be that of
+ * novelty. Throws `model_invalid`, or what
  * `explain` makes of the runtime's refusal to open it.
  */
 async function openOrtSession(
@@ -136,19 +138,22 @@ async function openOrtSession(
     throw error;
   }
   const input = session.inputNames[0]!;
-  const output = session.outputNames[0]!;
+  const [output, novelty] = session.outputNames as [string, string?];
   let released: Promise<void> | undefined;
   return {
     async run(images, count) {
       const tensor = new ort.Tensor('float32', images, [count, 3, side, side]);
       const results = await session.run({ [input]: tensor }, quiet);
-      const scores = results[output]?.data;
-      if (!(scores instanceof Float32Array)) {
-        throw invalidModel('the model’s output is not float32', {
+      const floats = (name: string): Float32Array => {
+        const values = results[name]?.data;
+        if (values instanceof Float32Array) return values;
+        throw invalidModel(`the model’s output ${name} is not float32`, {
           hint: 'Export it with float32 outputs, or add it: visionscale model add converts it.',
         });
-      }
-      return scores;
+      };
+      const answers: Answers = { scores: floats(output) };
+      if (novelty !== undefined) answers.novelty = floats(novelty);
+      return answers;
     },
     [Symbol.asyncDispose]: () => (released ??= session.release()),
   };
@@ -162,7 +167,8 @@ function invalidWeights(cause: unknown): VisionscaleError {
 }
 
 function checkInputs(session: InferenceSession, side: number): void {
-  if (session.inputNames.length !== 1 || session.outputNames.length !== 1) {
+  const isScores = session.outputNames.slice(1).every((name) => name === noveltyOutput);
+  if (session.inputNames.length !== 1 || session.outputNames.length === 0 || !isScores) {
     const inputs = session.inputNames.join(', ');
     const outputs = session.outputNames.join(', ');
     throw invalidModel(

@@ -1,41 +1,57 @@
 /** TensorFlow, native: an optional dependency. It has no reader of ONNX: the network is rebuilt, so it must be SqueezeNet 1.1. */
 import { VisionscaleError } from '../../../base/errors.ts';
 import { invalidModel } from '../../format/model-files.ts';
+import { noveltyOf, readNovelty, type NoveltyLayer } from '../../onnx/novelty.ts';
 import { parseOnnx } from '../../onnx/onnx.ts';
 import { blocks, classifier, stem, type Convolution } from '../../onnx/squeezenet-layout.ts';
 import { readSqueezeNet11, type SqueezeNet11 } from '../../onnx/squeezenet-read.ts';
-import type { Engine } from './engine.ts';
+import type { Answers, Engine } from './engine.ts';
 import { loadTensorFlow, type InferenceTensor, type InferenceTensorFlow } from './tensorflow.ts';
 
 export const tfjsEngine: Engine = {
   name: 'tfjs',
   async open(weights, { side }) {
     const tf = await loadTensorFlow();
-    const graph = squeezeNetGraph(tf, readNetwork(weights, side));
+    const network = readNetwork(weights, side);
+    const { novelty } = network;
+    const graph = squeezeNetGraph(tf, network);
 
-    function scores(images: Float32Array, count: number): Float32Array {
-      const result = tf.tidy(() => {
+    function answers(images: Float32Array, count: number): Answers {
+      const results = tf.tidy(() => {
         const nchw = tf.tensor(images, [count, 3, side, side]);
-        return graph.scores(tf.transpose(nchw, [0, 2, 3, 1]));
+        const { scores, features } = graph.answers(tf.transpose(nchw, [0, 2, 3, 1]));
+        return novelty === undefined ? [scores] : [scores, features];
       });
       try {
-        return result.dataSync();
+        const [scores, features] = results.map((tensor) => tensor.dataSync());
+        return novelty === undefined
+          ? { scores: scores! }
+          : { scores: scores!, novelty: novelties(novelty, features!) };
       } finally {
-        result.dispose();
+        for (const tensor of results) tensor.dispose();
       }
     }
 
     return {
-      run: (images, count) => Promise.resolve(scores(images, count)),
+      run: (images, count) => Promise.resolve(answers(images, count)),
       [Symbol.asyncDispose]: () => Promise.resolve(graph.dispose()),
     };
   },
 };
 
-function readNetwork(weights: Uint8Array, side: number): SqueezeNet11 {
+/** Few numbers beside the network's: they are computed here. */
+function novelties(layer: NoveltyLayer, rows: Float32Array): Float32Array {
+  const { features } = layer;
+  return Float32Array.from({ length: rows.length / features }, (_, i) =>
+    noveltyOf(layer, rows.subarray(i * features, (i + 1) * features)),
+  );
+}
+
+function readNetwork(weights: Uint8Array, side: number): SqueezeNet11 & { novelty?: NoveltyLayer | undefined } {
   let reason: string;
   try {
-    const network = readSqueezeNet11(parseOnnx(weights));
+    const model = parseOnnx(weights);
+    const network = { ...readSqueezeNet11(model), novelty: readNovelty(model) };
     if (side === network.inputSize) return network;
     reason = `its images have ${network.inputSize} pixels a side, not the ${side} that model.json says`;
   } catch (cause) {
@@ -54,8 +70,8 @@ function unsupported(reason: string, cause?: VisionscaleError): VisionscaleError
 
 /** SqueezeNet 1.1 in TensorFlow's operations, with the weights that an ONNX file holds. */
 interface SqueezeNetGraph {
-  /** Scores [count, classes] of images [count, side, side, 3]. The caller tidies. */
-  scores(images: InferenceTensor): InferenceTensor;
+  /** Scores [count, classes] and features [count, 512] of images [count, side, side, 3]. The caller tidies. */
+  answers(images: InferenceTensor): { scores: InferenceTensor; features: InferenceTensor };
   dispose(): void;
 }
 
@@ -78,7 +94,7 @@ function squeezeNetGraph(tf: InferenceTensorFlow, network: SqueezeNet11): Squeez
   }
 
   return {
-    scores(images) {
+    answers(images) {
       let x = convolve(images, stem, { strides: 2 });
       for (const block of blocks) {
         if (block === 'pool') {
@@ -90,8 +106,8 @@ function squeezeNetGraph(tf: InferenceTensorFlow, network: SqueezeNet11): Squeez
         const halves = [convolve(squeezed, block.expand1x1), convolve(squeezed, block.expand3x3)];
         x = tf.concat(halves, channels);
       }
-      x = convolve(x, classifier(network.classes), { relu: network.finalRelu });
-      return tf.mean(x, [1, 2]);
+      const last = convolve(x, classifier(network.classes), { relu: network.finalRelu });
+      return { scores: tf.mean(last, [1, 2]), features: tf.mean(x, [1, 2]) };
     },
     dispose() {
       for (const tensor of constants.values()) tensor.dispose();

@@ -1,5 +1,6 @@
 /** Results: in pages back in time, and as they come. */
 import { z } from 'zod';
+import { isUnknown } from '../../../base/classification.ts';
 import { type Result, readResultPage } from '../../../systems/database/tables/results.ts';
 import { Places, senderOf } from '../admission/senders.ts';
 import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
@@ -102,15 +103,17 @@ interface StreamFilter {
   bin?: string | undefined;
   model?: string | undefined;
   belt?: string | undefined;
+  unknown?: boolean | undefined;
 }
 
-function matcher({ category, bin, model, belt }: StreamFilter): (result: Result) => boolean {
+function matcher({ category, bin, model, belt, unknown }: StreamFilter): (result: Result) => boolean {
   const fits = (wanted: string | undefined, value: string | null) => wanted === undefined || wanted === value;
   return (result) =>
     fits(category, result.category) &&
     fits(bin, result.bin) &&
     fits(model, result.model.name) &&
-    fits(belt, result.belt);
+    fits(belt, result.belt) &&
+    (unknown === undefined || unknown === isUnknown(result.novelty));
 }
 
 function cursorOf(row: number): string {

@@ -32,8 +32,8 @@ export async function insertPredictions(
 ): Promise<NewPrediction[]> {
   if (predictions.length === 0) return [];
   const rows = predictions.map(({ record, request, classification, fetchMs }) => {
-    const { top, model, stages } = classification;
-    const decision = bins === null ? null : decideBin(bins.table, top);
+    const { top, model, stages, novelty } = classification;
+    const decision = bins === null ? null : decideBin(bins.table, classification);
     return {
       image_key: request.imageKey,
       category: top[0]!.category,
@@ -45,6 +45,7 @@ export async function insertPredictions(
       model_version: model.version,
       model_digest: model.digest,
       top,
+      novelty: novelty === undefined ? undefined : inReal(novelty),
       bin: decision?.bin,
       bin_reason: decision?.reason,
       belt: request.belt,
@@ -58,16 +59,16 @@ export async function insertPredictions(
   const inserting = `with timed as materialized (
        select *, greatest(0, extract(epoch from clock_timestamp() - since) * 1000) as latency_ms
        from jsonb_to_recordset($1::jsonb) as r (image_key text, category text, confidence float8, request_id text,
-         partition int, "offset" int8, model text, model_version text, model_digest text, top jsonb, bin text,
-         bin_reason text, belt text, stages jsonb, captured_at timestamptz, since timestamptz, traceparent text,
+         partition int, "offset" int8, model text, model_version text, model_digest text, top jsonb, novelty real,
+         bin text, bin_reason text, belt text, stages jsonb, captured_at timestamptz, since timestamptz, traceparent text,
          bucket text)
      ), inserted as (
        insert into prediction_results (image_key, category, confidence, hostname, pipeline, request_id, topic, partition,
-         "offset", model, model_version, model_digest, top, belt, stages, captured_at, latency_ms, traceparent, bucket,
-         bin_version, bin, bin_reason)
+         "offset", model, model_version, model_digest, top, novelty, belt, stages, captured_at, latency_ms, traceparent,
+         bucket, bin_version, bin, bin_reason)
        select image_key, category, least(100, confidence), $2, $3, request_id, $4, partition,
-         "offset", model, model_version, model_digest, top, belt, stages, captured_at, latency_ms, traceparent, bucket,
-         $5::int, case when latency_ms > $6 then $7 else bin end,
+         "offset", model, model_version, model_digest, top, novelty, belt, stages, captured_at, latency_ms,
+         traceparent, bucket, $5::int, case when latency_ms > $6 then $7 else bin end,
          case when latency_ms > $6 then 'missed_deadline' else bin_reason end
        from timed
        on conflict (pipeline, request_id) do nothing
@@ -198,6 +199,13 @@ export async function noteFailures(
      where d.pipeline = $2 and d.request_id = r.request_id`,
     [JSON.stringify([...latest.values()]), by.pipeline, by.hostname],
   );
+}
+
+const largestReal = 3.4028234663852886e38;
+
+/** As PostgreSQL's `real` holds it: a model's own number is one, and no other is to cost a row. */
+function inReal(value: number): number {
+  return Math.min(Math.fround(value), largestReal);
 }
 
 function isoTime(ms: number | null): string | null {

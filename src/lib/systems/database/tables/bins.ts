@@ -52,7 +52,7 @@ export async function useBins(
           `insert into bin_versions (pipeline, version, rules, source, digest)
            select $1, coalesce(max(version), 0) + 1, $2, $3, $4 from bin_versions where pipeline = $1
            returning version`,
-          [pipeline, JSON.stringify(rules), source, digest],
+          [pipeline, JSON.stringify(rulesToStore(rules)), source, digest],
         )
       : known;
     const { version } = rows[0]!;
@@ -114,12 +114,29 @@ export async function readBinRules(client: PoolClient, pipeline: string, version
   return storedRules(rows[0]?.rules, version);
 }
 
-const shape = z.object({
-  manual: z.string(),
-  bins: z.array(
-    z.object({ bin: z.string(), classes: z.array(z.string()), confidence: z.number(), margin: z.number() }),
-  ),
-});
+const sorted = z.array(
+  z.strictObject({
+    bin: z.string(),
+    classes: z.array(z.string()),
+    confidence: z.number(),
+    margin: z.number(),
+  }),
+);
+const plainShape = z.strictObject({ manual: z.string(), bins: sorted });
+const unknownShape = z.strictObject({ manual: z.string(), unknown: z.string(), binsOfKnown: sorted });
+const shape = z.union([
+  plainShape.transform((rules): BinRules => ({ ...rules, unknown: rules.manual })),
+  unknownShape.transform(({ binsOfKnown, ...rules }): BinRules => ({ ...rules, bins: binsOfKnown })),
+]);
+
+/** Versions that know of no unknown objects pass over keys that they do not know: they must find no `bins` to sort by. */
+export function rulesToStore({
+  manual,
+  unknown,
+  bins,
+}: BinRules): z.input<typeof plainShape> | z.input<typeof unknownShape> {
+  return unknown === manual ? { manual, bins } : { manual, unknown, binsOfKnown: bins };
+}
 
 /** Throws `bins_unreadable`, which waiting mends: a newer visionscale has written them, and this host is about to follow. */
 export function storedRules(value: unknown, version: number): BinRules {

@@ -65,6 +65,7 @@ export interface DemoAnswer {
   category: string;
   /** In percent. */
   confidence: number;
+  novelty: number | null;
 }
 
 /** The prediction for each of these requests, by image key. */
@@ -74,7 +75,7 @@ export async function answersTo(
   requestIds: readonly string[],
 ): Promise<DemoAnswer[]> {
   const { rows } = await pool.query<DemoAnswer>(
-    `select image_key as "imageKey", category, confidence::float8 as confidence
+    `select image_key as "imageKey", category, confidence::float8 as confidence, novelty
      from prediction_results where pipeline = $1 and request_id = any($2) order by image_key`,
     [pipeline, requestIds],
   );

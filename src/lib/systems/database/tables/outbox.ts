@@ -17,7 +17,7 @@ const iso = (time: string) => `to_char(${time} at time zone 'UTC', 'YYYY-MM-DD"T
 
 /** Of a row of prediction_results; docs/result.schema.json describes it. */
 export const resultMessage = `jsonb_build_object('id', request_id, 'imageKey', image_key, 'category', category,
-  'confidence', confidence, 'top', top, 'bin', bin, 'binReason', bin_reason, 'binVersion', bin_version,
+  'confidence', confidence, 'top', top, 'novelty', novelty, 'bin', bin, 'binReason', bin_reason, 'binVersion', bin_version,
   'model', jsonb_build_object('name', model, 'version', model_version, 'digest', model_digest),
   'latencyMs', round(latency_ms::numeric, 3), 'capturedAt', ${iso('captured_at')}, 'processedAt', ${iso('time')},
   'belt', belt, 'hostname', hostname, 'pipeline', pipeline, 'traceparent', traceparent)`;

@@ -29,6 +29,8 @@ export interface PredictionFilter extends SourceFilter {
   key?: string;
   category?: string;
   bin?: string;
+  /** Only what is unknown. */
+  unknown?: boolean;
   since?: Date;
   limit: number;
 }
@@ -42,6 +44,7 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
      from prediction_results
      where pipeline = $1 and ($2::text is null or image_key = $2) and ($3::text is null or category = $3)
        and ($4::timestamptz is null or time >= $4) and ($6::text is null or bin = $6)
+       and ($10::bool is not true or novelty >= 1)
        and ${fromSource(7)}
      order by time desc, id desc limit $5`,
     [
@@ -52,6 +55,7 @@ export async function latestResults(pool: Pool, filter: PredictionFilter): Promi
       filter.limit,
       filter.bin ?? null,
       ...sourceValues(filter),
+      filter.unknown ?? null,
     ],
   );
   return rows.map(({ result }) => result);
@@ -70,13 +74,15 @@ export async function lastPrediction(
   return rows[0]!;
 }
 
-/** Predictions that deserve a look: what the model was unsure of, and nobody has corrected yet. */
+/** Predictions that deserve a look: what the model was unsure of or did not know, and nobody has corrected yet. */
 export interface UnsureFilter extends SourceFilter {
   pipeline: string;
   /** Percent: less confident than this. */
   below?: number;
   /** Percentage points: the second category is nearer than this to the first. */
   margin?: number;
+  /** Only what is unknown. */
+  unknown?: boolean;
   category?: string;
   since?: Date;
   until?: Date;
@@ -88,28 +94,33 @@ export interface UnsureRow {
   category: string;
   confidence: number;
   top: Score[];
+  novelty: number | null;
   model: string;
   modelVersion: string;
   modelDigest: string;
   time: Date;
 }
 
-/** By the latest prediction of each image, the least sure first (with `margin`, the closest). Images replaced since are left out. */
+/**
+ * By the latest prediction of each image, the least sure first (with `margin`, the closest; with `unknown`, the least like any
+ * class). Images replaced since are left out.
+ */
 export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promise<UnsureRow[]> {
   const { rows } = await pool.query<UnsureRow>(
-    `select image_key as "imageKey", category, confidence, top, model, model_version as "modelVersion",
-       model_digest as "modelDigest", time
+    `select image_key as "imageKey", category, confidence, top, novelty, model,
+       model_version as "modelVersion", model_digest as "modelDigest", time
      from (select *, confidence - coalesce((top->1->>'confidence')::float8, 0) as margin from prediction_results) p
      where pipeline = $1 and ($2::float8 is null or confidence < $2) and ($3::float8 is null or margin < $3)
        and ($4::text is null or category = $4) and ($5::timestamptz is null or time >= $5)
        and ($6::timestamptz is null or time < $6) and ${fromSource(8)}
+       and ($11::bool is not true or novelty >= 1)
        and not exists (select 1 from prediction_results later where later.image_key = p.image_key
          and later.pipeline = p.pipeline and (later.time, later.id) > (p.time, p.id))
        and not exists (select 1 from image_info i where i.image_key = p.image_key and i.uploaded_at > p.time)
        and not exists (select 1 from corrections c left join image_info i using (image_key)
          where c.pipeline = p.pipeline and c.image_key = p.image_key
            and (c.sha256 is null or i.sha256 is null or c.sha256 = i.sha256))
-     order by case when $3::float8 is null then confidence else margin end, image_key limit $7`,
+     order by case when $11::bool then -novelty when $3::float8 is null then confidence else margin end, image_key limit $7`,
     [
       filter.pipeline,
       filter.below ?? null,
@@ -119,6 +130,7 @@ export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promi
       filter.until ?? null,
       filter.limit,
       ...sourceValues(filter),
+      filter.unknown ?? null,
     ],
   );
   return rows;

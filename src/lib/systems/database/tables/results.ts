@@ -34,6 +34,8 @@ export interface ResultFilter {
   until?: Date | undefined;
   /** Confidence below this, in percent. */
   below?: number | undefined;
+  /** Only what is unknown, or only what is not. */
+  unknown?: boolean | undefined;
 }
 
 export interface PagedResult {
@@ -63,6 +65,7 @@ export async function readResultPage(
   where('time >= ?', filter.since);
   where('time < ?', filter.until);
   where('confidence < ?', filter.below);
+  where('(coalesce(novelty, 0) >= 1) = ?', filter.unknown);
   where('id < ?', page.before);
   const { rows } = await pool.query<PagedResult>(
     `select id as row, ${resultMessage} as result from prediction_results
