@@ -196,17 +196,17 @@ describe('reads the outputs', () => {
     expect((error as Error).message).toMatch(message);
   });
 
-  it('not of integers, of several outputs, of channels that come last', async () => {
+  it('not of integers, of several outputs, of three values a pixel less one', async () => {
     const model = meansModel({ nodes: [node('Cast', ['means'], ['scores'], { to: tensorType.int32 })] });
     model.graph.output = [{ name: 'scores', type: { tensorType: { elemType: tensorType.int32 } } }];
     const two = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
     two.graph.output.unshift({ name: 'label' });
     const last = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
-    last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 3])];
+    last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 1])];
     for (const [made, message, hint] of [
       [model, /not floating-point/, /float32/],
       [two, /2 outputs \(label, scores\)/, /extract_model.*\["scores"\]/],
-      [last, /channels come last/, /--inputs-as-nchw pixels/],
+      [last, /shape .×.×.×1, not N×3×side×side/, /RGB images/],
     ] as const) {
       const error = await rejection(addModel(store, await file(serializeOnnx(made)), plain));
       expect(error).toMatchObject({ code: 'model_invalid', hint: expect.stringMatching(hint) as string });
@@ -218,7 +218,7 @@ describe('reads the outputs', () => {
 describe('refuses', () => {
   const refused: [string, () => Promise<string>, AddModelOptions, string, RegExp][] = [
     ['two inputs', () => file('twoInputs'), plain, 'model_invalid', /2 inputs \(image, other\)/],
-    ['integers', () => file('integerInput'), plain, 'model_invalid', /uint8, not float32/],
+    ['pixels to normalise', () => file('integerInput'), plain, 'usage', /takes uint8, but .* std 1 1 1/],
     ['scores that are no numbers', () => file('notANumber'), plain, 'model_invalid', /not numbers/],
     [
       'another size',
