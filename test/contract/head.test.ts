@@ -125,30 +125,37 @@ describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => 
 });
 
 describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => {
-  it.each([13, 18])('tells novelty in opset %i as the formula does, beside its scores', async (version) => {
-    const bare = { ...parent, opsetImport: [{ domain: '', version }] };
-    const found = await scores(withHead(bare, identityLayer(features)));
-    const layer = noveltyLayer(features, 3);
-    const telling = parseOnnx(
-      serializeOnnx(withNovelty(withNovelty(bare, noveltyLayer(features, 4, 8)), layer)),
-    );
-    expect(telling.graph.output.map(({ name }) => name)).toEqual(['scores', 'visionscale.novelty']);
-    const told = await answers(telling);
-    expect(told.novelty).toHaveLength(2);
-    for (const [i, value] of told.novelty!.entries()) {
-      expect(value).toBeCloseTo(noveltyOf(layer, found.subarray(i * features, (i + 1) * features)), 4);
-    }
-    expect(Math.abs(told.novelty![0]! - told.novelty![1]!)).toBeGreaterThan(1e-4);
-    expect([...told.scores]).toEqual([...(await scores(bare))]);
-    const read = readNovelty(telling)!;
-    expect(read).toEqual(layer);
-    expect(readNovelty(bare)).toBeUndefined();
-    // It is no part of what a head learns from, and goes with the head that it told of.
-    const child = withHead(telling, identityLayer(features));
-    expect(
-      Buffer.from(serializeOnnx(child)).equals(serializeOnnx(withHead(bare, identityLayer(features)))),
-    ).toBe(true);
-  });
+  it.each([
+    [13, true],
+    [18, true],
+    [13, false],
+  ])(
+    'tells novelty in opset %i (scaled: %s) as the formula does, beside its scores',
+    async (version, isScaled) => {
+      const bare = { ...parent, opsetImport: [{ domain: '', version }] };
+      const found = await scores(withHead(bare, identityLayer(features)));
+      const layer = noveltyLayer(features, 3, 3, isScaled);
+      const telling = parseOnnx(
+        serializeOnnx(withNovelty(withNovelty(bare, noveltyLayer(features, 4, 8)), layer)),
+      );
+      expect(telling.graph.output.map(({ name }) => name)).toEqual(['scores', 'visionscale.novelty']);
+      const told = await answers(telling);
+      expect(told.novelty).toHaveLength(2);
+      for (const [i, value] of told.novelty!.entries()) {
+        expect(value).toBeCloseTo(noveltyOf(layer, found.subarray(i * features, (i + 1) * features)), 4);
+      }
+      expect(Math.abs(told.novelty![0]! - told.novelty![1]!)).toBeGreaterThan(1e-4);
+      expect([...told.scores]).toEqual([...(await scores(bare))]);
+      const read = readNovelty(telling)!;
+      expect(read).toEqual(layer);
+      expect(readNovelty(bare)).toBeUndefined();
+      // It is no part of what a head learns from, and goes with the head that it told of.
+      const child = withHead(telling, identityLayer(features));
+      expect(
+        Buffer.from(serializeOnnx(child)).equals(serializeOnnx(withHead(bare, identityLayer(features)))),
+      ).toBe(true);
+    },
+  );
 });
 
 describe('an output called as that of novelty', () => {

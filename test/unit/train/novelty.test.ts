@@ -28,15 +28,27 @@ function setOf(classes: number, each: number, spread = 0.4): ViewedFeatures {
 const row = (set: ViewedFeatures, image: number) =>
   set.data.subarray((image * views + 1) * features, (image * views + 2) * features);
 
-function unit(values: ArrayLike<number>): number[] {
+/** With the sign of the value; of features as they are, or scaled to length 1. */
+function roots(values: ArrayLike<number>, isScaled: boolean): number[] {
   const all = Array.from(values);
-  const length = Math.hypot(...all);
-  return all.map((value) => value / length);
+  const length = isScaled ? Math.hypot(...all) : 1;
+  return all.map((value) => Math.sign(value) * Math.sqrt(Math.abs(value) / length));
+}
+
+/** Of what is taken to be alike in all directions: its variance, and its share. */
+interface Alike {
+  spread: number;
+  shrinkage: number;
 }
 
 /** Of `at` to the nearest class of `images`, by sums as a textbook has them. */
-function distance(set: ViewedFeatures, images: readonly number[], at: Float32Array, spread?: number): number {
-  const rows = images.map((image) => ({ x: unit(row(set, image)), label: set.labels[image]! }));
+function distance(
+  set: ViewedFeatures,
+  images: readonly number[],
+  at: Float32Array,
+  { isScaled = true, ...alike }: Partial<Alike> & { isScaled?: boolean } = {},
+): number {
+  const rows = images.map((image) => ({ x: roots(row(set, image), isScaled), label: set.labels[image]! }));
   const present = [...new Set(rows.map(({ label }) => label))];
   const means = present.map((label) => {
     const own = rows.filter((one) => one.label === label);
@@ -52,11 +64,12 @@ function distance(set: ViewedFeatures, images: readonly number[], at: Float32Arr
       return products.reduce((sum, value) => sum + value, 0) / (rows.length - present.length);
     }),
   );
-  const variance = spread ?? axes.reduce((sum, i) => sum + covariance[i]![i]! / features, 0);
+  const { spread = axes.reduce((sum, i) => sum + covariance[i]![i]! / features, 0) } = alike;
+  const { shrinkage = features / (features + rows.length - present.length) } = alike;
   const shrunk = covariance.map((line, i) =>
-    line.map((value, j) => 0.8 * value + (i === j ? 0.2 * variance : 0)),
+    line.map((value, j) => (1 - shrinkage) * value + (i === j ? shrinkage * spread : 0)),
   );
-  const x = unit(at);
+  const x = roots(at, isScaled);
   return Math.min(
     ...means.map((mean) => {
       const apart = x.map((value, j) => value - mean[j]!);
@@ -68,7 +81,7 @@ function distance(set: ViewedFeatures, images: readonly number[], at: Float32Arr
 
 /** Mean over the features, within the classes. */
 function varianceOf(set: ViewedFeatures, images: readonly number[]): number {
-  const rows = images.map((image) => ({ x: unit(row(set, image)), label: set.labels[image]! }));
+  const rows = images.map((image) => ({ x: roots(row(set, image), true), label: set.labels[image]! }));
   let sum = 0;
   for (const { x, label } of rows) {
     const own = rows.filter((one) => one.label === label);
@@ -100,8 +113,8 @@ function foldsOf(set: ViewedFeatures, count = 4) {
     held: Int32Array.from(all.filter((i) => i % count === fold)),
   }));
 }
-const learned = (set: ViewedFeatures, folds = foldsOf(set)) =>
-  learnNovelty({ set, view: 1, images: everything(set), folds, allowed: 0.1 });
+const learned = (set: ViewedFeatures, folds = foldsOf(set), isScaled = true) =>
+  learnNovelty({ set, view: 1, images: everything(set), folds, isScaled, allowed: 0.1 });
 
 describe('novelty', () => {
   const set = setOf(3, 20);
@@ -124,12 +137,30 @@ describe('novelty', () => {
         4,
       );
     }
-    expect(noveltyOf(novelty.layer, Float32Array.of(0, 0, 0, 1, 3))).toBeGreaterThan(1.5);
+    expect(noveltyOf(novelty.layer, Float32Array.of(0, 0, 0, 1, 3))).toBeGreaterThan(1.3);
     expect(Number.isFinite(noveltyOf(novelty.layer, new Float32Array(features)))).toBe(true);
     expect(novelty.calibration.images).toBe(60);
     expect(novelty.calibration.unknown).toBe(unseen.filter((one) => one >= threshold).length / 60);
     expect(novelty.calibration.unknown).toBeLessThanOrEqual(0.1);
     expect(novelty.calibration.unknown).toBeGreaterThan(0.05);
+  });
+
+  it('has the length of the features in it where they are not scaled', () => {
+    const { layer } = learned(set, folds, false) as Novelty;
+    const far = folds.flatMap(({ images, held }) =>
+      [...held].map((i) => distance(set, [...images], row(set, i), { isScaled: false })),
+    );
+    const at = row(set, 7);
+    for (const one of [at, at.map((value) => 3 * value)]) {
+      const expected = distance(set, [...everything(set)], one, { isScaled: false }) / quantile(far, 0.1);
+      expect(noveltyOf(layer, one)).toBeCloseTo(expected, 4);
+    }
+    expect(
+      noveltyOf(
+        layer,
+        at.map((value) => 3 * value),
+      ),
+    ).toBeGreaterThan(1.2 * noveltyOf(layer, at));
   });
 
   it('tells of each class how it would be told from the others', () => {
@@ -148,13 +179,17 @@ describe('novelty', () => {
 
   it('tells it without a fit for each class, where there are many', () => {
     const all = [...everything(set)];
-    const taken = learnNovelty({ set, view: 1, images: everything(set), folds, allowed: 0.1 }, 0) as Novelty;
+    const task = { set, view: 1, images: everything(set), folds, isScaled: true, allowed: 0.1 };
+    const taken = learnNovelty(task, 0) as Novelty;
     for (const { label, caught, auroc } of taken.leftOut) {
       const others = all.filter((i) => set.labels[i] !== label);
       const own = all.filter((i) => set.labels[i] === label);
       // What is alike in all directions is that of all classes, over the others' freedom.
-      const spread = (varianceOf(set, all) * (all.length - 3)) / (others.length - 2);
-      const far = own.map((i) => distance(set, others, row(set, i), spread));
+      const alike = {
+        spread: (varianceOf(set, all) * (all.length - 3)) / (others.length - 2),
+        shrinkage: features / (features + all.length - 3),
+      };
+      const far = own.map((i) => distance(set, others, row(set, i), alike));
       expect(caught).toBeCloseTo(far.filter((one) => one >= threshold).length / 20, 9);
       expect(auroc).toBeCloseTo(areaUnderCurve(unseen, far), 9);
     }

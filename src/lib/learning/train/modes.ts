@@ -176,7 +176,8 @@ export async function noveltyOfNetwork(
     classes: labels.length,
   };
   const folds = [{ images, held: judged }];
-  return await learnNoveltyApart({ set, view: 0, images, folds, allowed: allowedUnknown }, signal);
+  const task = { set, view: 0, images, folds, isScaled: false, allowed: allowedUnknown };
+  return await learnNoveltyApart(task, signal);
 }
 
 /** What to say of a model that does not tell unknown objects, or not for sure; undefined where all is well. */

@@ -14,15 +14,17 @@ import { featurePath, withoutNovelty } from './head.ts';
 import { floatTensor, initializer, integerTensor, tensorToFloats } from './tensors.ts';
 
 /**
- * Features scaled to length 1 are mapped to where the classes vary alike in all directions, in units of the threshold. The
+ * The square roots of the features are mapped to where the classes vary alike in all directions, in units of the threshold. The
  * novelty is the distance to the nearest of the classes' means there: 1 or more is unknown.
  */
 export interface NoveltyLayer {
+  /** Whether the features are scaled to length 1 before. */
+  isScaled: boolean;
   features: number;
   classes: number;
-  /** `features` rows of as many values: row j is what feature j adds to each coordinate. */
+  /** `features` rows of as many values: row j is what the root of feature j adds to each coordinate. */
   map: Float32Array;
-  /** Added to the mapped features: puts the mean of all images near the origin, where rounding is small. */
+  /** Added to the mapped roots: puts the mean of all images near the origin, where rounding is small. */
   offset: Float32Array;
   /** `classes` rows: the mean of each class, mapped. */
   centres: Float32Array;
@@ -33,13 +35,11 @@ const least = 1e-12;
 
 /** What the graph computes of one image's `row` of features: for engines that do not execute graphs. */
 export function noveltyOf(layer: NoveltyLayer, row: Float32Array): number {
-  const { features, classes, map, offset, centres } = layer;
-  let squares = 0;
-  for (const value of row) squares += value * value;
-  const length = Math.sqrt(squares) + least;
+  const { isScaled, features, classes, map, offset, centres } = layer;
+  const divisor = isScaled ? lengthOf(row) + least : 1;
   const at = Float64Array.from(offset);
   for (let j = 0; j < features; j++) {
-    const value = row[j]! / length;
+    const value = rootOf(row[j]! / divisor);
     if (value === 0) continue;
     for (let k = 0, from = j * features; k < features; k++) at[k]! += value * map[from + k]!;
   }
@@ -50,6 +50,17 @@ export function noveltyOf(layer: NoveltyLayer, row: Float32Array): number {
     nearest = Math.min(nearest, distance);
   }
   return Math.sqrt(nearest);
+}
+
+export function lengthOf(row: Float32Array): number {
+  let squares = 0;
+  for (const value of row) squares += value * value;
+  return Math.sqrt(squares);
+}
+
+/** With the sign of the value. */
+export function rootOf(value: number): number {
+  return value < 0 ? -Math.sqrt(-value) : Math.sqrt(value);
 }
 
 const own = noveltyOutput;
@@ -71,7 +82,7 @@ export function withNovelty(model: OnnxModel, layer: NoveltyLayer): OnnxModel {
   const { features, classes, map, offset, centres } = layer;
   if (features !== path.features)
     throw invalidOnnx(`its last layer takes ${path.features} values, not ${features}`);
-  const { nodes, tensors } = operations(path.output, opsetOf(model), features);
+  const { nodes, tensors } = operations(path.output, opsetOf(model), layer);
   // |z − m|² = |z|² − 2 z·m + |m|², so that one product with all means does.
   const twice = new Float32Array(features * classes);
   const lengths = new Float32Array(classes);
@@ -109,6 +120,7 @@ export function readNovelty(model: OnnxModel): NoveltyLayer | undefined {
   const [features = 0, classes = 0] = centres.dims;
   const twice = tensorToFloats(centres);
   const layer = {
+    isScaled: graph.node.some(({ output }) => output[0] === name('unit')),
     features,
     classes,
     map: tensorToFloats(tensor(graph, 'map')),
@@ -149,12 +161,11 @@ function ends({ node, initializer: tensors }: OnnxGraph): string {
 }
 
 /** Of operators that mean the same since opset 7, but for the axes of ReduceMin, which became an input. */
-function operations(input: string, opset: number, features: number) {
+function operations(input: string, opset: number, { isScaled, features }: NoveltyLayer) {
   const tensors = [
     integerTensor(name('rows'), [-1, features]),
     integerTensor(name('one'), [-1]),
     floatTensor(name('ones'), [features, 1], new Float32Array(features).fill(1)),
-    floatTensor(name('least'), [1], Float32Array.of(least)),
   ];
   const nodes: OnnxNode[] = [];
   const add = (op: string, inputs: readonly string[], output: string, attributes = {}) => {
@@ -165,9 +176,17 @@ function operations(input: string, opset: number, features: number) {
     add('MatMul', [add('Mul', [of, of], name(`${called}.squared`)), name('ones')], name(called));
 
   const rows = add('Reshape', [input, name('rows')], name('features'));
-  const length = add('Sqrt', [sumOfSquares(rows, 'square')], name('length'));
-  const unit = add('Div', [rows, add('Add', [length, name('least')], name('divisor'))], name('unit'));
-  const mapped = add('Add', [add('MatMul', [unit, name('map')], name('product')), name('offset')], name('mapped'));
+  let scaled = rows;
+  if (isScaled) {
+    tensors.push(floatTensor(name('least'), [1], Float32Array.of(least)));
+    const length = add('Sqrt', [sumOfSquares(rows, 'square')], name('length'));
+    scaled = add('Div', [rows, add('Add', [length, name('least')], name('divisor'))], name('unit'));
+  }
+  const rootOfPositive = (of: string, called: string) =>
+    add('Sqrt', [add('Relu', [of], name(`${called}.positive`))], name(called));
+  const below = rootOfPositive(add('Neg', [scaled], name('negated')), 'below');
+  const roots = add('Sub', [rootOfPositive(scaled, 'above'), below], name('roots'));
+  const mapped = add('Add', [add('MatMul', [roots, name('map')], name('product')), name('offset')], name('mapped'));
   const crossed = add('MatMul', [mapped, name('centres')], name('crossed'));
   const partial = add('Add', [crossed, name('lengths')], name('partial'));
   let nearest: string;

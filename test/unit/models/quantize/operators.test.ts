@@ -190,6 +190,7 @@ describe('a mobile network as it is exported', () => {
   it('keeps a second output behind its features, computed in float32', async () => {
     const model = depthwiseModel(10);
     const layer: NoveltyLayer = {
+      isScaled: true,
       features: 32,
       classes: 4,
       map: numbers(32 * 32),

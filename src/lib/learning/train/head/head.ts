@@ -111,7 +111,7 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   const unseen = folds.map(({ images, held }) => ({ images, held }));
   const [fitted, novelty] = await Promise.all([
     fitAll(),
-    learnNoveltyApart({ set, view, images, folds: unseen, allowed: allowedUnknown }, signal),
+    learnNoveltyApart({ set, view, images, folds: unseen, isScaled: true, allowed: allowedUnknown }, signal),
   ]);
   const { ungroupedTop1 } = fitted;
   const temperature = temperatureOf(foldScores(set, folds, view));

@@ -11,12 +11,12 @@ import {
   meansOf,
   metricOf,
   scatterOf,
-  shrinkage,
-  unitRows,
+  rootRows,
+  shrinkageOf,
   type Means,
   type Metric,
   type Scatter,
-  type UnitRows,
+  type RootRows,
 } from './statistics.ts';
 
 export interface NoveltyTask {
@@ -27,6 +27,8 @@ export interface NoveltyTask {
   images: Int32Array;
   /** Images to calibrate the threshold on, and to learn from meanwhile. */
   folds: readonly Pick<Fold, 'images' | 'held'>[];
+  /** Whether features are scaled to length 1: where the network has not learned how long those of known objects are. */
+  isScaled: boolean;
   /** Share of known objects that may be called unknown, of 1. */
   allowed: number;
 }
@@ -66,13 +68,13 @@ const mostProducts = 2e10;
 const mostRefitting = 4e9;
 
 export function learnNovelty(
-  { set, view, images: given, folds, allowed }: NoveltyTask,
+  { set, view, images: given, folds, isScaled, allowed }: NoveltyTask,
   refitting = mostRefitting,
 ): Novelty | NoNovelty {
   const { features, classes } = set;
   const images = thinned(given, Math.floor(mostProducts / features ** 2));
   const isExact = (classes * features ** 3) / 3 <= refitting;
-  const rows = unitRows(set, set.views * features, view * features);
+  const rows = rootRows(set, { isScaled, stride: set.views * features, offset: view * features });
   const known = folds.flatMap((fold) => [...unseenDistances(rows, fold)]);
   if (known.length < leastCalibrated) {
     return {
@@ -87,14 +89,14 @@ export function learnNovelty(
   const unknown = known.filter((distance) => distance >= threshold).length / known.length;
   const all = { rows, images, means, scatter, metric };
   return {
-    layer: layerOf(metric, means, threshold),
+    layer: { isScaled, ...layerOf(metric, means, threshold) },
     calibration: { images: known.length, unknown },
     leftOut: leaveOut(all, isExact ? refitted : takenOff, known, threshold),
   };
 }
 
 /** Of the held images, to the classes of the others. */
-function unseenDistances(rows: UnitRows, { images, held }: Pick<Fold, 'images' | 'held'>): Float64Array {
+function unseenDistances(rows: RootRows, { images, held }: Pick<Fold, 'images' | 'held'>): Float64Array {
   const means = meansOf(rows, images);
   const metric = metricOf(scatterOf(rows, images, means), rows.features);
   if (metric === undefined) return new Float64Array();
@@ -105,7 +107,7 @@ function mappedMeans(metric: Metric, { values, counts }: Means): Means {
   return { values: mapped(metric, values), counts };
 }
 
-function picked({ data, features }: UnitRows, images: Int32Array): Float64Array {
+function picked({ data, features }: RootRows, images: Int32Array): Float64Array {
   const out = new Float64Array(images.length * features);
   for (const [i, image] of images.entries()) {
     out.set(data.subarray(image * features, (image + 1) * features), i * features);
@@ -126,7 +128,11 @@ export function quantile(known: readonly number[], allowed: number): number {
 /** So that the image that made the threshold is known in float32, too. */
 const roundingRoom = 1e-4;
 
-function layerOf({ features, inverse }: Metric, { values, counts }: Means, threshold: number): NoveltyLayer {
+function layerOf(
+  { features, inverse }: Metric,
+  { values, counts }: Means,
+  threshold: number,
+): Omit<NoveltyLayer, 'isScaled'> {
   const present = [...counts.keys()].filter((c) => counts[c]! > 0);
   const map = new Float32Array(features * features);
   for (let k = 0; k < features; k++) {
@@ -152,7 +158,7 @@ function layerOf({ features, inverse }: Metric, { values, counts }: Means, thres
 }
 
 interface Everything {
-  rows: UnitRows;
+  rows: RootRows;
   images: Int32Array;
   means: Means;
   scatter: Scatter;
@@ -214,7 +220,7 @@ function takenOff(
   if (freedom <= count - 1) return undefined;
   const at = mapped(metric, picked(rows, own));
   const { values: centres, counts } = mappedMeans(metric, means);
-  const weight = Math.sqrt((1 - shrinkage) / freedom);
+  const weight = Math.sqrt((1 - shrinkageOf(freedom, features)) / freedom);
   const v = at.map((value, i) => weight * (value - centres[label * features + (i % features)]!));
   const products = new Float64Array(count * count);
   addProduct(v, v, products, [count, count, features]);

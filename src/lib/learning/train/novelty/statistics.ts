@@ -1,9 +1,10 @@
 /** What classes look like in feature space: their means, and how images vary within all of them alike. */
+import { lengthOf, rootOf } from '../../../models/onnx/novelty.ts';
 import { addProduct, transposed } from '../head/product.ts';
 import { cholesky, inverseOf } from '../head/whitening.ts';
 
-/** Images as rows of features of length 1, with the class of each. */
-export interface UnitRows {
+/** Images as rows of the square roots of their features, with the class of each. */
+export interface RootRows {
   /** Row by row, `features` values each. */
   data: Float64Array;
   features: number;
@@ -11,19 +12,27 @@ export interface UnitRows {
   classes: number;
 }
 
-/** Each of `images` (rows of `data`, some floats apart) scaled to length 1. A row of zeros stays one. */
-export function unitRows(
-  { data, features, labels, classes }: Omit<UnitRows, 'data'> & { data: Float32Array },
-  stride = features,
-  offset = 0,
-): UnitRows {
+interface RootOptions {
+  /** Whether each row is scaled to length 1 before. A row of zeros stays one. */
+  isScaled: boolean;
+  /** From one row of `data` to the next, and to the first. */
+  stride: number;
+  offset: number;
+}
+
+/**
+ * Roots, because a feature that is large varies more: so differences of small ones count as well. (Of the bundled model, 97.5 %
+ * instead of 95 % of photographs are told.)
+ */
+export function rootRows(
+  { data, features, labels, classes }: Omit<RootRows, 'data'> & { data: Float32Array },
+  { isScaled, stride, offset }: RootOptions,
+): RootRows {
   const out = new Float64Array(labels.length * features);
   for (let i = 0; i < labels.length; i++) {
     const row = data.subarray(i * stride + offset, i * stride + offset + features);
-    let squares = 0;
-    for (const value of row) squares += value * value;
-    const length = squares > 0 ? Math.sqrt(squares) : 1;
-    for (let j = 0; j < features; j++) out[i * features + j] = row[j]! / length;
+    const divisor = (isScaled && lengthOf(row)) || 1;
+    for (let j = 0; j < features; j++) out[i * features + j] = rootOf(row[j]! / divisor);
   }
   return { data: out, features, labels, classes };
 }
@@ -52,13 +61,16 @@ export interface Means {
 
 /**
  * Share of the covariance that is taken to be alike in all directions: without it, no more images than features would make
- * some directions ones in which nothing may differ.
+ * some directions ones in which nothing may differ. The more images, the less it takes.
  */
-export const shrinkage = 0.2;
+export function shrinkageOf(freedom: number, features: number): number {
+  return features / (features + freedom);
+}
+
 const panel = 64;
 const block = 128;
 
-export function meansOf({ data, features, labels, classes }: UnitRows, images: Int32Array): Means {
+export function meansOf({ data, features, labels, classes }: RootRows, images: Int32Array): Means {
   const values = new Float64Array(classes * features);
   const counts = new Int32Array(classes);
   for (const image of images) {
@@ -70,7 +82,7 @@ export function meansOf({ data, features, labels, classes }: UnitRows, images: I
   return { values, counts };
 }
 
-export function scatterOf(rows: UnitRows, images: Int32Array, means: Means): Scatter {
+export function scatterOf(rows: RootRows, images: Int32Array, means: Means): Scatter {
   const { data, features, labels } = rows;
   const tiles = Array.from({ length: Math.ceil(features / block) }, (_, i) => {
     const end = Math.min(features, (i + 1) * block);
@@ -103,6 +115,7 @@ export function scatterOf(rows: UnitRows, images: Int32Array, means: Means): Sca
 
 /** Undefined where no two images of a class differ: nothing tells how much they may. */
 export function metricOf({ products, freedom }: Scatter, features: number): Metric | undefined {
+  const shrinkage = shrinkageOf(freedom, features);
   let trace = 0;
   for (let j = 0; j < features; j++) trace += products[j * features + j]! / Math.max(1, freedom);
   if (!(trace > leastSpread)) return undefined;
