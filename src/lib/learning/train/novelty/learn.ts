@@ -27,6 +27,8 @@ export interface NoveltyTask {
   images: Int32Array;
   /** Images to calibrate the threshold on, and to learn from meanwhile. */
   folds: readonly Pick<Fold, 'images' | 'held'>[];
+  /** Further images that nothing is learned from, in the same views: of them no more may be called unknown either. */
+  heldOut?: ViewedFeatures | undefined;
   /** Whether features are scaled to length 1: where the network has not learned how long those of known objects are. */
   isScaled: boolean;
   /** Share of known objects that may be called unknown, of 1. */
@@ -68,13 +70,15 @@ const mostProducts = 2e10;
 const mostRefitting = 4e9;
 
 export function learnNovelty(
-  { set, view, images: given, folds, isScaled, allowed }: NoveltyTask,
+  { set, view, images: given, folds, heldOut, isScaled, allowed }: NoveltyTask,
   refitting = mostRefitting,
 ): Novelty | NoNovelty {
   const { features, classes } = set;
   const images = thinned(given, Math.floor(mostProducts / features ** 2));
   const isExact = (classes * features ** 3) / 3 <= refitting;
-  const rows = rootRows(set, { isScaled, stride: set.views * features, offset: view * features });
+  const rowsOf = (of: ViewedFeatures) =>
+    rootRows(of, { isScaled, stride: of.views * features, offset: view * features });
+  const rows = rowsOf(set);
   const known = folds.flatMap((fold) => [...unseenDistances(rows, fold)]);
   if (known.length < leastCalibrated) {
     return {
@@ -85,7 +89,9 @@ export function learnNovelty(
   const scatter = scatterOf(rows, images, means);
   const metric = metricOf(scatter, features);
   if (metric === undefined) return { reason: 'no two images of a class differ' };
-  const threshold = quantile(known, allowed);
+  const held = heldOut === undefined ? [] : [...unseenBy({ metric, means }, rowsOf(heldOut))];
+  const thresholds = [known, held].filter(({ length }) => length >= leastCalibrated);
+  const threshold = Math.max(...thresholds.map((distances) => quantile(distances, allowed)));
   const unknown = known.filter((distance) => distance >= threshold).length / known.length;
   const all = { rows, images, means, scatter, metric };
   return {
@@ -101,6 +107,13 @@ function unseenDistances(rows: RootRows, { images, held }: Pick<Fold, 'images' |
   const metric = metricOf(scatterOf(rows, images, means), rows.features);
   if (metric === undefined) return new Float64Array();
   return distances(mapped(metric, picked(rows, held)), mappedMeans(metric, means), rows.features);
+}
+
+function unseenBy(
+  { metric, means }: { metric: Metric; means: Means },
+  { data, features }: RootRows,
+): Float64Array {
+  return distances(mapped(metric, data), mappedMeans(metric, means), features);
 }
 
 function mappedMeans(metric: Metric, { values, counts }: Means): Means {
