@@ -146,7 +146,7 @@ async function networkOf(options: ModeOptions, sets: Sets): Promise<Trained> {
  * Share of 1 of known objects that may be called unknown. Networks of whole trainings draw the images that they learned from close
  * together: what is foreign is far from them, and little is lost by a threshold that fewer known objects exceed.
  */
-const allowedUnknown = 0.005;
+const allowedUnknown = 0.0075;
 
 /** The network has seen all images to learn from: the threshold is calibrated on the hold-out. */
 export async function noveltyOfNetwork(
