@@ -5,7 +5,7 @@ import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
-import { wilson } from '../../lib/learning/evaluate/metrics.ts';
+import { wilson } from '../../lib/base/statistics.ts';
 import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';

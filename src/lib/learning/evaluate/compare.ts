@@ -14,7 +14,7 @@ import { fingerprints } from './duplicates.ts';
 import { labelledFolders, type LabelledSet, matchFolders, readLabelled } from './evaluate.ts';
 import { type Difference, differenceInterval, shareInterval } from './grouped.ts';
 import { classifyFile, isRight, Judging, type Judgement } from './judge.ts';
-import type { Interval } from './metrics.ts';
+import type { Interval } from '../../base/statistics.ts';
 
 export interface CompareOptions {
   /** One folder a class. */

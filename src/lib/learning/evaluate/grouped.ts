@@ -9,7 +9,7 @@
  * these intervals held the truth in 90 to 98 %, Wilson's over single images in 49 to 94 %.
  */
 import { groupBy } from '../groups/series.ts';
-import { type Interval, normalQuantile, wilson } from './metrics.ts';
+import { type Interval, normalQuantile, wilson } from '../../base/statistics.ts';
 
 /** With fewer groups nothing is told: Student's quantile grows beyond any use. */
 export const leastGroups = 4;

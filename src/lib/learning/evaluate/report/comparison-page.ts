@@ -3,7 +3,7 @@ import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import { type ComparedModel, type Comparison, top1 } from '../compare.ts';
 import { isRight, type JudgedImage, type Judgement } from '../judge.ts';
-import type { Interval } from '../metrics.ts';
+import type { Interval } from '../../../base/statistics.ts';
 import { points, recommend } from '../recommend.ts';
 import { images } from './counts.ts';
 import { answerLines, picture, Thumbnails } from './gallery.ts';
