@@ -65,7 +65,11 @@ export async function correctImages(
   }));
 }
 
-export async function refuseUnknown(pool: Pool, labels: readonly string[], options: CorrectOptions): Promise<void> {
+export async function refuseUnknown(
+  pool: Pool,
+  labels: readonly string[],
+  options: CorrectOptions,
+): Promise<void> {
   for (const label of labels) checkLabelText(label);
   const known = await knownLabels(pool, options);
   const unknown = labels.filter((label) => !known.includes(label));
