@@ -187,13 +187,18 @@ function Sorting({ query, mayAct }: { query: string; mayAct: boolean | undefined
     <div ref={region}>
       {mayAct === true && (
         <div class="strip">
-          <div class="row" role="group" aria-label={t.labels}>
+          <div class="row keys" role="group" aria-label={t.labels}>
             {keyed.map((label, n) => (
-              <button key={label} type="button" onClick={() => give(label)} aria-keyshortcuts={labelKeys[n]}>
+              <button
+                key={label}
+                type="button"
+                onClick={() => give(label)}
+                title={label}
+                aria-keyshortcuts={labelKeys[n]}
+              >
                 <kbd>{labelKeys[n]}</kbd> {label}
               </button>
             ))}
-            <Finder labels={[...known]} give={give} input={finder} leave={() => grid.current?.focus()} />
           </div>
           <div class="row">
             <button type="button" class="main" onClick={confirm} disabled={images.length === 0}>
@@ -205,6 +210,7 @@ function Sorting({ query, mayAct }: { query: string; mayAct: boolean | undefined
             <button type="button" onClick={() => labelling.undo()} disabled={!labelling.canUndo}>
               <kbd>u</kbd> {t.undo}
             </button>
+            <Finder labels={[...known]} give={give} input={finder} leave={() => grid.current?.focus()} />
             <span class="quiet" role="status">
               {t.done(done)}
               {selected.size > 0 && ` · ${t.chosen(selected.size)}`}
