@@ -182,7 +182,7 @@ export const rights = z
     may: z.object({
       read: z.boolean(),
       write: z.boolean().describe('Send images.'),
-      operate: z.boolean().describe('Act on dead letters.'),
+      operate: z.boolean().describe('Act on dead letters, and correct labels.'),
     }),
   })
   .meta({ id: 'Rights' });
