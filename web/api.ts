@@ -176,24 +176,6 @@ export interface Letter {
   retrySentAt: string | null;
 }
 
-export interface Unsure {
-  imageKey: string;
-  category: string;
-  confidence: number;
-  novelty: number | null;
-}
-
-export interface Correction {
-  imageKey: string;
-  label: string;
-  former: { label: string; sha256: string | null } | null;
-}
-
-export interface LabelCount {
-  label: string;
-  corrections: number;
-}
-
 interface Measured {
   images: number;
   right: number;

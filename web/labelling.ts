@@ -1,5 +1,24 @@
 /** What is labelled, selected and undone: the state of the view Label, without its looks. */
-import type { Correction, LabelCount, Unsure } from './api.ts';
+
+// What the server answers with: as the OpenAPI document says.
+
+export interface Unsure {
+  imageKey: string;
+  category: string;
+  confidence: number;
+  novelty: number | null;
+}
+
+export interface Correction {
+  imageKey: string;
+  label: string;
+  former: { label: string; sha256: string | null } | null;
+}
+
+export interface LabelCount {
+  label: string;
+  corrections: number;
+}
 
 export interface LabellingApi {
   /** The least sure of what has no correction yet, at most so many. */

@@ -67,7 +67,7 @@ describeWith('browser', 'labelling', (executablePath) => {
       .click({ modifiers: ['ControlOrMeta'] });
     await page.keyboard.press('2');
     await labelled(4);
-    const green = Object.fromEntries([0, 1, 2, 4].map((n) => [order[n], 'green']));
+    const green = Object.fromEntries([0, 1, 2, 4].map((n) => [order[n]!, 'green']));
     expect(await recorded()).toEqual(green);
     const rest = await unsure();
     expect(rest).toHaveLength(images - 4);
@@ -136,7 +136,7 @@ describeWith('browser', 'labelling', (executablePath) => {
       'results',
       'accuracy',
     ]);
-    const [{ right, images: of, top1 }] = models as [(typeof models)[0]];
+    const { right, images: of, top1 } = models[0]!;
     expect(of).toBe(100);
     await page.getByText(`${right} of 100 labelled images`).waitFor();
     const tenth = new Intl.NumberFormat('en-US', { maximumFractionDigits: 1 }).format(100 * top1);

@@ -1,7 +1,14 @@
 /** The state of the view Label: keys come faster than answers, and answers may be refusals. */
 import { describe, expect, it } from 'vitest';
-import type { Correction, Unsure } from '../../web/api.ts';
-import { keyedLabels, Labelling, type LabellingApi, labelKeys, matching } from '../../web/labelling.ts';
+import {
+  type Correction,
+  keyedLabels,
+  Labelling,
+  type LabellingApi,
+  labelKeys,
+  matching,
+  type Unsure,
+} from '../../web/labelling.ts';
 
 const image = (n: number): Unsure => ({ imageKey: `${n}`, category: 'cat', confidence: n, novelty: null });
 

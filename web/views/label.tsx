@@ -1,9 +1,17 @@
 /** Labels what the model was unsure of, by keys; and how good the model is by that. */
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
-import { ApiError, type Correction, get, type LabelCount, post, type Rights, type Unsure } from '../api.ts';
+import { ApiError, get, post, type Rights } from '../api.ts';
 import { percent } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
-import { keyedLabels, Labelling, labelKeys, matching } from '../labelling.ts';
+import {
+  type Correction,
+  keyedLabels,
+  type LabelCount,
+  Labelling,
+  labelKeys,
+  matching,
+  type Unsure,
+} from '../labelling.ts';
 import { Picture } from '../parts.tsx';
 import { texts } from '../texts.ts';
 import { HowGood } from './accuracy.tsx';
