@@ -145,7 +145,6 @@ export const texts = {
     all: 'Select all',
     undo: 'Undo',
     confirm: 'As predicted',
-    noRoom: 'Labels without a key: find them.',
     help: 'Select with a click, Shift, Ctrl, by dragging, or with the arrow keys and Space. A key labels what is selected, or else the image with the frame.',
     failed: (why: string) => `Not recorded: ${why}`,
     accuracy: 'How good is the model?',
