@@ -10,12 +10,14 @@ import { Bins } from './views/bins.tsx';
 import { DeadLetters } from './views/dead-letters.tsx';
 import { ImagePage } from './views/image.tsx';
 import { Images } from './views/images.tsx';
+import { Label } from './views/label.tsx';
 import { Now } from './views/now.tsx';
 
 const views = [
   { view: '', name: texts.views.now },
   { view: 'images', name: texts.views.images },
   { view: 'bins', name: texts.views.bins },
+  { view: 'label', name: texts.views.label },
   { view: 'dead-letters', name: texts.views.letters },
 ];
 
@@ -75,6 +77,8 @@ function App() {
           <ImagePage id={place.rest} key={place.rest} />
         ) : place.view === 'bins' ? (
           <Bins />
+        ) : place.view === 'label' ? (
+          <Label place={place} rights={rights.data} />
         ) : place.view === 'dead-letters' ? (
           <DeadLetters place={place} rights={rights.data} />
         ) : (

@@ -20,6 +20,7 @@ import { Feed, Waiters } from './listeners.ts';
 import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { imageRoutes, originalRoute } from './routes/images.ts';
+import { labellingRoutes } from './routes/labelling.ts';
 import { overviewRoutes } from './routes/overview.ts';
 import { pageRoutes } from './routes/page.ts';
 import { pictureRoutes } from './routes/pictures.ts';
@@ -80,6 +81,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   overviewRoutes(app, shared);
   pictureRoutes(app, shared);
   deadLetterRoutes(app, shared);
+  labellingRoutes(app, shared);
   systemRoutes(app, shared);
   await app.ready();
   const renewing =
