@@ -10,6 +10,7 @@ import {
   compareRules,
   hasFaults,
 } from '../../lib/systems/bins/check.ts';
+import { faultLines, noteLines, unknownNote } from '../../lib/systems/bins/check-lines.ts';
 import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
@@ -17,7 +18,6 @@ import { readBins, useBins } from '../../lib/systems/database/tables/bins.ts';
 import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
 import { modelAnswers } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';
-import { faultLines, noteLines, unknownNote } from './faults.ts';
 
 export interface UseBinsFlags {
   /** Though they name labels that the model lacks. */
