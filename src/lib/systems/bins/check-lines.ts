@@ -28,7 +28,10 @@ export function noteLines({ shadowed, unmapped }: Checked, manual: string): stri
 }
 
 /** Where the rules have a bin for unknown objects, and the model tells none. */
-export function unknownNote({ manual, unknown }: BinRules, { tellsUnknown }: { tellsUnknown: boolean }): string[] {
+export function unknownNote(
+  { manual, unknown }: BinRules,
+  { tellsUnknown }: { tellsUnknown: boolean },
+): string[] {
   if (unknown === manual || tellsUnknown) return [];
   return [`${printable(unknown)}: gets no unknown objects: the active model does not tell them`];
 }
