@@ -10,12 +10,14 @@ import { Bins } from './views/bins.tsx';
 import { DeadLetters } from './views/dead-letters.tsx';
 import { ImagePage } from './views/image.tsx';
 import { Images } from './views/images.tsx';
+import { Models } from './views/models.tsx';
 import { Now } from './views/now.tsx';
 
 const views = [
   { view: '', name: texts.views.now },
   { view: 'images', name: texts.views.images },
   { view: 'bins', name: texts.views.bins },
+  { view: 'models', name: texts.views.models },
   { view: 'dead-letters', name: texts.views.letters },
 ];
 
@@ -74,7 +76,9 @@ function App() {
         ) : place.view === 'image' ? (
           <ImagePage id={place.rest} key={place.rest} />
         ) : place.view === 'bins' ? (
-          <Bins />
+          <Bins rights={rights.data} />
+        ) : place.view === 'models' ? (
+          <Models status={status} rights={rights.data} />
         ) : place.view === 'dead-letters' ? (
           <DeadLetters place={place} rights={rights.data} />
         ) : (

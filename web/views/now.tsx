@@ -2,6 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Activity, Consumer, Partition, Status } from '../api.ts';
 import { Chart } from '../chart.tsx';
+import { Drifts } from '../drift.tsx';
 import { age, milliseconds, number, rate } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
 import { Answer, Tile } from '../parts.tsx';
@@ -20,6 +21,7 @@ export function Now({ status }: { status: Polled<Status> }) {
             <p class={`verdict ${found.verdict.ok ? 'ok' : 'bad'}`} role="status">
               {found.verdict.text}
             </p>
+            <Drifts status={found} />
             <Tiles status={found} activity={recent.data} />
             <Charts recent={recent} />
             <Consumers status={found} />
