@@ -111,7 +111,7 @@ export interface Status {
 
 export interface Drift {
   belt: string | null;
-  kind: 'unknown' | 'confidence' | 'class';
+  kind: 'unknown' | 'confidence' | 'classes';
   since: string | null;
   from: number;
   to: number;

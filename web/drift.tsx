@@ -23,7 +23,7 @@ export function Drifts({ status: { drift } }: { status: Status }) {
 }
 
 function sentence({ kind, category, since, from, to }: Drift): string {
-  const what = kind === 'class' ? t.class(category ?? '') : t[kind];
+  const what = kind === 'classes' ? t.class(category ?? '') : t[kind];
   if (since === null) return t.first(what, percent(to), percent(from));
   return t.since(moment(since), what, to > from, percent(from), percent(to));
 }
