@@ -1,6 +1,6 @@
 /** Belts whose images are no longer what they were: one sentence each. */
 import type { Drift, Status } from './api.ts';
-import { moment, percent } from './format.ts';
+import { percent, roughMoment } from './format.ts';
 import { texts } from './texts.ts';
 
 const { drift: t } = texts;
@@ -12,7 +12,7 @@ export function Drifts({ status: { drift } }: { status: Status }) {
       <ul>
         {drift.map((one) => (
           <li key={`${one.belt} ${one.kind} ${one.category}`}>
-            <strong>{t.belt(one.belt)}</strong>: {sentence(one)}{' '}
+            <strong>{t.belt(one.belt)}</strong>: {sentence(one)}.{' '}
             <a href={`#/images?${place(one)}`}>{t.look}</a>
           </li>
         ))}
@@ -25,7 +25,7 @@ export function Drifts({ status: { drift } }: { status: Status }) {
 function sentence({ kind, category, since, from, to }: Drift): string {
   const what = kind === 'classes' ? t.class(category ?? '') : t[kind];
   if (since === null) return t.first(what, percent(to), percent(from));
-  return t.since(moment(since), what, to > from, percent(from), percent(to));
+  return t.since(roughMoment(since), what, to > from, percent(from), percent(to));
 }
 
 function place({ belt, since }: Drift): string {

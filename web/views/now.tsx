@@ -74,7 +74,14 @@ function Tiles({ status, activity }: { status: Status; activity: Activity | unde
         note={t.open}
         bad={deadLetters > 0}
       />
-      <Tile name={t.model} value={<span class="word">{model.active ?? running ?? t.noModel}</span>} />
+      <Tile
+        name={t.model}
+        value={
+          <a class="word" href="#/models">
+            {model.active ?? running ?? t.noModel}
+          </a>
+        }
+      />
       <Tile
         name={t.bins}
         value={
