@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
+import { faultLines, noteLines, unknownNote } from '../../lib/systems/bins/check-lines.ts';
 import {
   type Checked,
   checkRules,
@@ -10,7 +11,6 @@ import {
   compareRules,
   hasFaults,
 } from '../../lib/systems/bins/check.ts';
-import { faultLines, noteLines, unknownNote } from '../../lib/systems/bins/check-lines.ts';
 import { readRules } from '../../lib/systems/bins/rules-file.ts';
 import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';

@@ -2,8 +2,8 @@
 import type { Pool } from 'pg';
 import { VisionscaleError } from '../../base/errors.ts';
 import { percent } from '../../base/report/table.ts';
-import { checkRules, hasFaults } from '../../systems/bins/check.ts';
 import { faultLines, noteLines, some } from '../../systems/bins/check-lines.ts';
+import { checkRules, hasFaults } from '../../systems/bins/check.ts';
 import { readBins } from '../../systems/database/tables/bins.ts';
 import { readPublishedNames } from '../../systems/database/tables/models.ts';
 import { listModelSwitches, listSwitches } from '../../systems/database/tables/switches.ts';

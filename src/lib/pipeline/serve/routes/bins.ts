@@ -1,9 +1,8 @@
 /** Bins that are edited: tried on results that are there, put in force, and taken back. */
-import { VisionscaleError } from '../../../base/errors.ts';
 import { answersInUse, type ModelAnswers } from '../../../models/store/model-answers.ts';
 import { readModelsInUse } from '../../../models/store/pipeline-model.ts';
-import { checkRules, hasFaults } from '../../../systems/bins/check.ts';
 import { faultLines, noteLines, unknownNote } from '../../../systems/bins/check-lines.ts';
+import { checkRules, hasFaults } from '../../../systems/bins/check.ts';
 import { parseRules } from '../../../systems/bins/rules-file.ts';
 import type { BinRules } from '../../../systems/bins/rules.ts';
 import { tryRules } from '../../../systems/bins/try.ts';
