@@ -78,7 +78,7 @@ describeWith('browser', 'the live page', (executablePath) => {
     await page.setViewportSize({ width: 390, height: 844 });
     // A function that waits in the page is evaluated there, which its policy refuses.
     await expect
-      .poll(() => page.evaluate(() => document.documentElement.scrollWidth))
+      .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
       .toBeLessThanOrEqual(390);
     await page.setViewportSize({ width: 1280, height: 900 });
   };
