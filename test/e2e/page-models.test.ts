@@ -25,6 +25,14 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
   const complaints: string[] = [];
   let sent = 0;
 
+  async function serve(env: Record<string, string> = {}): Promise<string> {
+    const server = rig.start(['serve', '--json', '--drain-delay', '0', '--port', '0'], env);
+    let told = '';
+    server.process.stderr!.on('data', (chunk: string) => (told += chunk));
+    await server.said(/listening on/);
+    return /listening on (http:\/\/[^"\s]+)/.exec(told)![1]!;
+  }
+
   beforeAll(async () => {
     rig = await Rig.open({ VISIONSCALE_PARTITIONS: '1' });
     const labels = { english: colors, german: ['red', 'grün', 'blau'] };
@@ -36,11 +44,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     mkdirSync(join(rig.dir, 'rules'));
     writeFileSync(join(rig.dir, 'rules', 'bins.yaml'), 'bins:\n  left: ["red"]\n  right: ["green"]\n');
     await rig.json(['bins', 'use', join(rig.dir, 'rules', 'bins.yaml')]);
-    const server = rig.start(['serve', '--json', '--drain-delay', '0', '--port', '0']);
-    let told = '';
-    server.process.stderr!.on('data', (chunk: string) => (told += chunk));
-    await server.said(/listening on/);
-    url = /listening on (http:\/\/[^"\s]+)/.exec(told)![1]!;
+    url = await serve();
     consumer = rig.start(['consume']);
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
     page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
@@ -195,6 +199,29 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     await dialog().getByRole('button', { name: 'Switch anyway' }).waitFor();
     await page.keyboard.press('Escape');
     await dialog().waitFor({ state: 'detached' });
+  });
+
+  it('shows those who may only look all of it, and nothing to press', async () => {
+    const { token, entry } = await rig.json<{ token: string; entry: string }>([
+      'serve',
+      '--new-token',
+      'reader',
+      '--role',
+      'read',
+    ]);
+    const guarded = await serve({ VISIONSCALE_TOKENS: entry });
+    await page.goto(`${guarded}/#/models`);
+    await page.getByLabel('Token').fill(token);
+    await button('Continue').click();
+    await page
+      .locator('td', { hasText: /^german@/ })
+      .first()
+      .waitFor();
+    await page.getByText('You may look here, not act').waitFor();
+    expect(await page.getByRole('button').allTextContents()).toEqual(['Forget the token']);
+    await page.goto(`${guarded}/#/bins`);
+    await page.getByText('Version 4, from green.yaml').waitFor();
+    expect(await page.getByRole('textbox').count()).toBe(0);
   });
 
   it('breaks no rule of its policy and none of its scripts', () => {
