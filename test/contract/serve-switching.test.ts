@@ -218,7 +218,8 @@ describe('a token', () => {
       expect((await act(`/v1/${path}`, {}, as(reader), server)).status).toBe(403);
     const belt = { digest: digests['english'], belt: 'south', confirm: true };
     expect((await act('/v1/models/use', belt, as(anna), server)).status).toBe(200);
-    const { switches } = schemas.modelHistory.parse((await ask('/v1/models/history')).body);
+    const history = await ask('/v1/models/history', { headers: as(reader) }, server);
+    const { switches } = schemas.modelHistory.parse(history.body);
     expect(switches[0]).toMatchObject({ belt: 'south', account: 'anna (token)' });
   });
 });

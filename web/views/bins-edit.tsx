@@ -113,7 +113,7 @@ export function EditBins({ bins, again }: EditProps) {
       </section>
       {asked === 'use' && (
         <Confirm
-          question={mustForce ? t.sureForce : t.sureUse}
+          question={tried?.checked === false ? t.sureUnchecked : mustForce ? t.sureForce : t.sureUse}
           action={t.use}
           danger={mustForce}
           cancel={() => setAsked(undefined)}
@@ -239,7 +239,7 @@ function History({ history: { switches } }: { history: BinHistory }) {
               </td>
               <td class="right">{former ?? '–'}</td>
               <td class="right">{current}</td>
-              <td>{t.by2(account, host)}</td>
+              <td>{t.who(account, host)}</td>
             </tr>
           ))}
         </tbody>

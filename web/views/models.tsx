@@ -315,7 +315,7 @@ function History({ history: { switches } }: { history: ModelHistory }) {
               <td>{whoseOf(belt)}</td>
               <td>{named(belt, former)}</td>
               <td>{named(belt, current)}</td>
-              <td>{texts.bins.by2(account, host)}</td>
+              <td>{texts.bins.who(account, host)}</td>
             </tr>
           ))}
         </tbody>

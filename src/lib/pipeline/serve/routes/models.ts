@@ -1,6 +1,7 @@
 /** Models that are published: which are in use, and switches between them, as safe as `model use` is. */
 import type { FastifyRequest } from 'fastify';
 import { ObjectError, VisionscaleError } from '../../../base/errors.ts';
+import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
 import { parseManifest } from '../../../models/format/manifest.ts';
 import { entryLabel } from '../../../models/store/entry.ts';
 import {
@@ -17,6 +18,7 @@ import { requireAgreement, verifyModel } from '../../../models/store/verify.ts';
 import { recentBelts } from '../../../systems/database/tables/activity.ts';
 import { readChosenModels, setBeltModel } from '../../../systems/database/tables/belt-models.ts';
 import {
+  type ListedModel,
   listPublished,
   type PublishedModel,
   readPublished,
@@ -29,8 +31,12 @@ import * as schemas from '../schemas.ts';
 
 /** Older ones are for the command. */
 const mostModels = 200;
-/** Labels named in an answer at most, of those added and of those removed. */
+/** However many look, it is asked once in so many milliseconds. */
+const listMs = 1000;
+/** Labels named in an answer at most, of those added and of those removed; and lines about bins. */
 const mostNamed = 100;
+/** Of a reason against it, which may name every rule. */
+const mostReason = 2000;
 
 interface Wanted {
   /** Null: the belt takes the pipeline's model again. */
@@ -44,6 +50,23 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
   const { pool, store } = deps;
   const { pipeline } = options;
 
+  const read = async () => {
+    const [published, chosen, recent] = await Promise.all([
+      listPublished(pool, mostModels),
+      readChosenModels(pool, pipeline),
+      recentBelts(pool, pipeline, 1000),
+    ]);
+    const users = [[null, chosen.pipelines] as const, ...chosen.byBelt];
+    return {
+      models: published.map((model) => ({
+        ...told(model),
+        usedBy: users.flatMap(([belt, used]) => (used?.digest === model.digest ? [belt] : [])),
+      })),
+      belts: [...new Set([...chosen.byBelt.keys(), ...recent])].toSorted(),
+    };
+  };
+  // Asked again at once after a switch.
+  let list = sharedAnswer(read, listMs);
   app.get(
     '/v1/models',
     {
@@ -55,22 +78,7 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
         },
       },
     },
-    async () => {
-      const [published, chosen, recent] = await Promise.all([
-        listPublished(pool, mostModels),
-        readChosenModels(pool, pipeline),
-        recentBelts(pool, pipeline, 1000),
-      ]);
-      const users = [[null, chosen.pipelines] as const, ...chosen.byBelt];
-      return {
-        models: published.map((model) => ({
-          ...told(model),
-          publishedAt: model.publishedAt,
-          usedBy: users.flatMap(([belt, used]) => (used?.digest === model.digest ? [belt] : [])),
-        })),
-        belts: [...new Set([...chosen.byBelt.keys(), ...recent])].toSorted(),
-      };
-    },
+    () => list(),
   );
 
   app.get(
@@ -144,6 +152,7 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
     const account = accountOf(request);
     if (belt !== null) await setBeltModel(pool, { pipeline, belt }, digest, account);
     else if (digest !== null) await setActiveDigest(pool, pipeline, digest, account);
+    list = sharedAnswer(read, listMs);
     const { name, version } = change.after;
     return { digest: change.after.digest, name, version, belt };
   }
@@ -182,14 +191,15 @@ function manifestOf({ manifest }: Pick<PublishedModel, 'manifest'>) {
   return parseManifest(JSON.stringify(manifest));
 }
 
-function told(model: Pick<PublishedModel, 'digest' | 'name' | 'version' | 'manifest'>) {
-  const { digest, name, version } = model;
-  const { labels = [], metrics, created, parent, knows, source, training, expected } = manifestOf(model);
+function told(model: ListedModel) {
+  const { digest, name, version, labels, publishedAt } = model;
+  const { metrics, created, parent, knows, source, training, expected } = manifestOf(model);
   return {
     digest,
     name,
     version,
-    labels: labels.length,
+    labels,
+    publishedAt,
     metrics: metrics ?? null,
     created: created ?? null,
     parent: parent ?? null,
@@ -236,8 +246,12 @@ function unconfirmed(change: ModelChange, belt: string | null, force: string[]):
         before: before && side(before),
         after: side(after),
         labels: { removed: some(labels.gone), added: some(labels.come) },
-        bins,
-        force,
+        bins: bins && {
+          version: bins.version,
+          faults: bins.faults.slice(0, mostNamed),
+          notes: bins.notes.slice(0, mostNamed),
+        },
+        force: force.map((reason) => reason.slice(0, mostReason)),
       },
     },
   });

@@ -29,13 +29,17 @@ export async function readPublished(pool: Pool, digest: string): Promise<Publish
   return rows[0] ?? null;
 }
 
+export interface ListedModel extends Omit<PublishedModel, 'bytes'> {
+  /** How many: the manifest is without them. */
+  labels: number;
+  publishedAt: Date;
+}
+
 /** The latest published first. */
-export async function listPublished(
-  pool: Pool,
-  limit: number,
-): Promise<(Omit<PublishedModel, 'bytes'> & { publishedAt: Date })[]> {
-  const { rows } = await pool.query<PublishedModel & { publishedAt: Date }>(
-    `select digest, name, version, manifest, published_at as "publishedAt" from models
+export async function listPublished(pool: Pool, limit: number): Promise<ListedModel[]> {
+  const { rows } = await pool.query<ListedModel>(
+    `select digest, name, version, manifest - 'labels' as manifest, published_at as "publishedAt",
+       coalesce(jsonb_array_length(manifest->'labels'), 0) as labels from models
      order by published_at desc, digest limit $1`,
     [limit],
   );
