@@ -195,6 +195,26 @@ export interface Letter {
   retrySentAt: string | null;
 }
 
+interface Measured {
+  images: number;
+  right: number;
+  top1: number | null;
+  interval95: { low: number; high: number } | null;
+}
+
+interface ModelAccuracy extends Measured {
+  model: { name: string; version: string; digest: string };
+  day: string | null;
+}
+
+export interface Accuracy {
+  models: ModelAccuracy[];
+  days: ModelAccuracy[];
+  note: string;
+  classes: (Measured & { digest: string; label: string })[];
+  confused: { digest: string; label: string; category: string; images: number }[];
+}
+
 export interface LetterPage {
   letters: Letter[];
   open: Record<string, number>;

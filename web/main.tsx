@@ -10,6 +10,7 @@ import { Bins } from './views/bins.tsx';
 import { DeadLetters } from './views/dead-letters.tsx';
 import { ImagePage } from './views/image.tsx';
 import { Images } from './views/images.tsx';
+import { Label } from './views/label.tsx';
 import { Models } from './views/models.tsx';
 import { Now } from './views/now.tsx';
 
@@ -17,6 +18,7 @@ const views = [
   { view: '', name: texts.views.now },
   { view: 'images', name: texts.views.images },
   { view: 'bins', name: texts.views.bins },
+  { view: 'label', name: texts.views.label },
   { view: 'models', name: texts.views.models },
   { view: 'dead-letters', name: texts.views.letters },
 ];
@@ -79,6 +81,8 @@ function App() {
           <Bins rights={rights.data} />
         ) : place.view === 'models' ? (
           <Models status={status} rights={rights.data} />
+        ) : place.view === 'label' ? (
+          <Label place={place} rights={rights.data} />
         ) : place.view === 'dead-letters' ? (
           <DeadLetters place={place} rights={rights.data} />
         ) : (

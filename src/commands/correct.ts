@@ -39,7 +39,12 @@ export function correctCommand(): Command {
 }
 
 /** Loaded when it runs. */
-const heavy = () => Promise.all([import('../lib/learning/correct.ts'), import('./shared/model-labels.ts')]);
+const heavy = () =>
+  Promise.all([
+    import('../lib/learning/correct.ts'),
+    import('../lib/pipeline/correct.ts'),
+    import('./shared/model-labels.ts'),
+  ]);
 
 async function correct(
   context: Context,
@@ -49,7 +54,7 @@ async function correct(
 ): Promise<number> {
   const { config, signal, say } = context;
   checkUsage(key, label, flags);
-  const [{ correctFromDirectory, correctImage }, { modelAnswers }] = await heavy();
+  const [{ correctFromDirectory }, { correctImages }, { modelAnswers }] = await heavy();
   await using database = await openDatabase(context);
   const { pool } = database;
   const options = {
@@ -59,7 +64,8 @@ async function correct(
     allowNew: flags.new === true,
   };
   if (flags.from === undefined) {
-    const result = await correctImage(pool, key!, label!, options);
+    const [one] = await correctImages(pool, [{ imageKey: key!, label: label! }], options);
+    const { former: _, ...result } = one!;
     const { predicted } = result;
     context.print(result, () => {
       const was = predicted === null ? 'not predicted yet' : `predicted as ${predicted}`;

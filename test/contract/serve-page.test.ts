@@ -186,6 +186,123 @@ describe('dead letters', () => {
   });
 });
 
+describe('labelling', () => {
+  let server: Opened;
+  beforeAll(async () => {
+    server = await world.open({}, { labels: () => Promise.resolve(['cat', 'dog']) });
+    await world.pool.query(
+      `update prediction_results set image_key = 'old ' || request_id where pipeline = $1`,
+      [pipeline],
+    );
+    for (const [key, confidence] of [
+      ['sure', 99],
+      ['unsure', 40],
+      ['between', 60],
+    ] as const) {
+      await world.predict(key, { confidence, belt: 'labels' });
+      await world.pool.query('update prediction_results set image_key = $1 where request_id = $1', [key]);
+    }
+  });
+  const unsure = async (more = '') => {
+    const { body } = await ask(`/v1/unsure?belt=labels${more}`, { server });
+    strictly(schemas.unsure, body);
+    return schemas.unsure.parse(body).images.map(({ imageKey }) => imageKey);
+  };
+  const correct = (corrections: { imageKey: string; label: string }[], more = {}) =>
+    act('/v1/corrections', { corrections, ...more }, { server });
+  const recorded = async (imageKey: string) => {
+    const { rows } = await world.pool.query<{ label: string; by: string }>(
+      'select label, corrected_by as by from corrections where pipeline = $1 and image_key = $2',
+      [pipeline, imageKey],
+    );
+    return rows[0] ?? null;
+  };
+
+  it('begins with what the model was least sure of, and leaves out what is corrected', async () => {
+    expect(await unsure()).toEqual(['unsure', 'between', 'sure']);
+    expect(await unsure('&below=50')).toEqual(['unsure']);
+    expect(await unsure('&limit=1')).toEqual(['unsure']);
+    expect(await unsure('&category=dog')).toEqual([]);
+    expect(await unsure('&unknown=true')).toEqual([]);
+    expect(await ask('/v1/unsure?limit=201', { server })).toMatchObject({ status: 400 });
+    const { status, body } = await correct([{ imageKey: 'unsure', label: 'dog' }]);
+    expect(status).toBe(200);
+    strictly(schemas.corrected, body);
+    expect(body).toEqual({
+      corrections: [{ imageKey: 'unsure', label: 'dog', predicted: 'cat', changed: true, former: null }],
+    });
+    expect(await recorded('unsure')).toEqual({ label: 'dog', by: 'http' });
+    expect(await unsure()).toEqual(['between', 'sure']);
+  });
+
+  it('takes back what was said: the former label counts again, or none', async () => {
+    const second = await correct([{ imageKey: 'unsure', label: 'cat' }]);
+    const { former } = schemas.corrected.parse(second.body).corrections[0]!;
+    expect(former).toEqual({ label: 'dog', sha256: null });
+    const undo = (label: string, former: unknown) =>
+      act('/v1/corrections/undo', { corrections: [{ imageKey: 'unsure', label, former }] }, { server });
+    // Somebody else has spoken since.
+    expect(await undo('bird', null)).toMatchObject({ status: 200, body: { undone: [] } });
+    expect(await undo('cat', former)).toMatchObject({ body: { undone: ['unsure'] } });
+    expect(await recorded('unsure')).toMatchObject({ label: 'dog' });
+    expect(await undo('dog', null)).toMatchObject({ body: { undone: ['unsure'] } });
+    expect(await recorded('unsure')).toBeNull();
+  });
+
+  it('records all or nothing', async () => {
+    const known = { imageKey: 'sure', label: 'cat' };
+    for (const [corrections, status, code] of [
+      [[known, { imageKey: 'nowhere', label: 'cat' }], 404, 'image_unknown'],
+      [[known, { imageKey: 'between', label: 'bird' }], 422, 'label_unknown'],
+      [[known, { ...known, label: 'dog' }], 400, 'invalid_request'],
+      [[], 400, 'invalid_request'],
+      [[{ ...known, label: 'a\nb' }], 400, 'invalid_request'],
+    ] as const) {
+      expect(await correct([...corrections])).toMatchObject({ status, body: { code } });
+    }
+    expect(await correct([{ imageKey: 'between', label: ' bird' }], { new: true })).toMatchObject({
+      status: 422,
+      body: { code: 'label_invalid' },
+    });
+    expect(await recorded('sure')).toBeNull();
+    expect(await correct([{ imageKey: 'between', label: 'bird' }], { new: true })).toMatchObject({
+      status: 200,
+    });
+    const { body } = await ask('/v1/labels', { server });
+    strictly(schemas.labels, body);
+    expect(body).toEqual({
+      labels: [
+        { label: 'cat', corrections: 0 },
+        { label: 'dog', corrections: 0 },
+        { label: 'bird', corrections: 1 },
+      ],
+    });
+  });
+
+  it('tells how good the model is by it', async () => {
+    await correct([{ imageKey: 'sure', label: 'cat' }]);
+    const { body } = await ask('/v1/accuracy', { server });
+    strictly(schemas.accuracy, body);
+    const { models, days, classes, confused } = schemas.accuracy.parse(body);
+    expect(models).toHaveLength(1);
+    expect(models[0]).toMatchObject({ images: 2, right: 1, top1: 0.5 });
+    expect(days.map(({ images }) => images)).toEqual([2]);
+    expect(classes.map(({ label, images, right }) => [label, images, right])).toEqual([
+      ['bird', 1, 0],
+      ['cat', 1, 1],
+    ]);
+    expect(confused).toEqual([{ digest: 'sha256:0', label: 'bird', category: 'cat', images: 1 }]);
+  });
+
+  it('is not for those who may only look', async () => {
+    const open = await world.open({ host: '0.0.0.0' });
+    const corrections = [{ imageKey: 'sure', label: 'cat' }];
+    for (const path of ['/v1/corrections', '/v1/corrections/undo'])
+      expect(await act(path, { corrections }, { server: open })).toMatchObject({ status: 403 });
+    expect((await ask('/v1/unsure', { server: open })).status).toBe(200);
+  });
+});
+
 describe('a token', () => {
   it('may what its role may', async () => {
     const roles: TokenRole[] = ['read', 'ingest', 'operate'];

@@ -15,6 +15,7 @@ import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { showAtPort } from '../shared/metrics.ts';
+import { modelAnswers } from '../shared/model-labels.ts';
 import { patientStart, openReadyStore } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { watchServers, watchTopic } from '../shared/servers.ts';
@@ -76,8 +77,9 @@ async function run(context: Context): Promise<void> {
     count(event);
     log(event);
   };
+  const labels = async () => (await modelAnswers(context, database.pool))?.labels ?? null;
   const result = await serve(
-    { pool: database.pool, topic, producer, store, looking, metrics, load, report },
+    { pool: database.pool, topic, producer, store, looking, labels, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,

@@ -32,6 +32,8 @@ export function serveCommand(): Command {
     'VISIONSCALE_CORS',
     'VISIONSCALE_DRAIN_DELAY',
     'VISIONSCALE_IMAGE_TIMEOUT',
+    'VISIONSCALE_MODEL',
+    'VISIONSCALE_MODELS',
     ...infrastructure,
     ...metricsSettings,
   ]).action((options: ServeFlags, self: Command) => run(self, () => import('./action.ts'), options));

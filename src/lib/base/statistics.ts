@@ -1,4 +1,4 @@
-/** Sums and percentiles of samples. */
+/** Sums and percentiles of samples, and how far a measured share can be trusted. */
 
 export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
@@ -13,4 +13,31 @@ export function percentile(samples: readonly number[], percent: number): number 
 
 export function median(samples: readonly number[]): number {
   return percentile(samples, 50);
+}
+
+// How far a measured share can be trusted.
+
+export interface Interval {
+  low: number;
+  high: number;
+}
+
+/** The 97.5 % quantile of the normal distribution. */
+export const normalQuantile = 1.959964;
+
+/**
+ * Wilson's interval of 95 %: holds for small numbers, and for shares near 0 and 1. `z`: the 97.5 % quantile of what the error is
+ * distributed like.
+ */
+export function wilson(right: number, count: number, z = normalQuantile): Interval {
+  if (count === 0) return { low: 0, high: 1 };
+  const share = right / count;
+  const centre = share + z ** 2 / (2 * count);
+  const spread = z * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
+  const scale = 1 + z ** 2 / count;
+  // At the ends the formula gives 0 and 1, but for a rounding error.
+  return {
+    low: right === 0 ? 0 : (centre - spread) / scale,
+    high: right === count ? 1 : (centre + spread) / scale,
+  };
 }

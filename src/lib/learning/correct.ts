@@ -1,61 +1,14 @@
-/** The verb `correct`: a person says what images really are, one by one or by sorting an export. */
+/** The verb `correct` for a sorted export: a person says what images really are by the folders they lie in. */
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
-import { labelFault, folderLabel } from '../base/files/class-folders.ts';
+import { folderLabel } from '../base/files/class-folders.ts';
 import { readImageFile } from '../base/files/read-file.ts';
 import { pathFilter, walk } from '../base/files/walk.ts';
-import { nearest } from '../base/nearest.ts';
-import {
-  correctedLabels,
-  isKnownImage,
-  latestCategory,
-  saveCorrections,
-  type Correction,
-} from '../systems/database/tables/corrections.ts';
-import { quoteKey } from '../systems/objects/store.ts';
+import { asKnown, type CorrectOptions, knownLabels, refuseUnknown } from '../pipeline/correct.ts';
+import { saveCorrections, type Correction } from '../systems/database/tables/corrections.ts';
 import { readIndex, type ExportLine } from './datasets/index-file.ts';
-
-export interface CorrectOptions {
-  pipeline: string;
-  /** Who says so. */
-  by: string;
-  /** What the model can answer with; null where there is no model to ask. */
-  labels: readonly string[] | null;
-  /** Labels beyond these are allowed. */
-  allowNew: boolean;
-}
-
-export interface CorrectedImage {
-  imageKey: string;
-  label: string;
-  /** What it was predicted as, the last time. */
-  predicted: string | null;
-  changed: boolean;
-}
-
-/** Throws a VisionscaleError: `image_unknown`, `label_unknown`. */
-export async function correctImage(
-  pool: Pool,
-  imageKey: string,
-  given: string,
-  options: CorrectOptions,
-): Promise<CorrectedImage> {
-  const { pipeline, by } = options;
-  const label = asKnown(given, await knownLabels(pool, options));
-  checkLabelText(label);
-  if (!(await isKnownImage(pool, pipeline, imageKey))) {
-    throw new VisionscaleError(`the pipeline ${pipeline} has no image ${quoteKey(imageKey)}`, {
-      code: 'image_unknown',
-      hint: 'visionscale results shows the keys. For another pipeline: --pipeline <name>.',
-    });
-  }
-  await refuseUnknown(pool, [label], options);
-  const predicted = await latestCategory(pool, pipeline, imageKey);
-  const changed = (await saveCorrections(pool, pipeline, by, [{ imageKey, label }])) > 0;
-  return { imageKey, label, predicted, changed };
-}
 
 export interface SortedOptions extends CorrectOptions {
   /** Images that are still in the folder of their prediction are not recorded. */
@@ -86,7 +39,7 @@ const pageSize = 1000;
 /**
  * Every image that is still in a folder gets that folder's label, those that were not moved too. Files are known by their
  * name, and by their content where they were renamed. Nothing is recorded where a label is unknown. Throws as
- * `correctImage`, and `export_invalid`, `another_pipeline`.
+ * `correctImages`, and `export_invalid`, `another_pipeline`.
  */
 export async function correctFromDirectory(
   pool: Pool,
@@ -111,7 +64,7 @@ export async function correctFromDirectory(
   let changed = 0;
   for (let at = 0; at < chosen.length && !options.signal.aborted; at += pageSize) {
     const page = chosen.slice(at, at + pageSize);
-    changed += await saveCorrections(pool, options.pipeline, options.by, page);
+    changed += (await saveCorrections(pool, options.pipeline, options.by, page)).length;
   }
   return {
     corrected: chosen.length,
@@ -195,57 +148,4 @@ async function sortedFiles(
 
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-async function refuseUnknown(pool: Pool, labels: readonly string[], options: CorrectOptions): Promise<void> {
-  for (const label of labels) checkLabelText(label);
-  const known = await knownLabels(pool, options);
-  const unknown = labels.filter((label) => !known.includes(label));
-  if (options.allowNew) {
-    for (const label of unknown) {
-      const fault = labelFault(label);
-      if (fault !== undefined) throw labelInvalid(label, fault);
-    }
-    return;
-  }
-  if (unknown.length === 0) return;
-  const lower = known.map((label) => label.toLowerCase());
-  const named = unknown.slice(0, 10).map((label) => {
-    const near = nearest(label.toLowerCase(), lower);
-    return near === undefined ? label : `${label} (did you mean ${known[lower.indexOf(near)]}?)`;
-  });
-  const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : '';
-  throw new VisionscaleError(
-    options.labels === null
-      ? `there is no model to check these labels against: ${named.join(', ')}${more}`
-      : `not a label of the model: ${named.join(', ')}${more}`,
-    { code: 'label_unknown', hint: 'Nothing was recorded. For a new class, add --new.' },
-  );
-}
-
-async function knownLabels(pool: Pool, { labels, pipeline }: CorrectOptions): Promise<string[]> {
-  return [...(labels ?? []), ...(await correctedLabels(pool, pipeline))];
-}
-
-/** As it is known, in whatever Unicode form it was typed; what is new, in NFC. */
-function asKnown(label: string, known: readonly string[]): string {
-  const one = label.normalize();
-  return known.find((other) => other.normalize() === one) ?? one;
-}
-
-/** In characters. */
-const longestLabel = 500;
-
-/** What is known may begin or end as it likes; what is new must be fit to be a class (`labelFault`). */
-function checkLabelText(label: string): void {
-  if (label !== '' && label.length <= longestLabel && !/[\p{Cc}\p{Cs}]/u.test(label)) return;
-  throw labelInvalid(label);
-}
-
-function labelInvalid(label: string, fault?: string): VisionscaleError {
-  const why = fault === undefined ? '' : `: ${fault}`;
-  return new VisionscaleError(`${quoteKey(label.slice(0, 80))} cannot be a label${why}`, {
-    code: 'label_invalid',
-    hint: `A label is 1 to ${longestLabel} characters of one line, without spaces at its ends.`,
-  });
 }

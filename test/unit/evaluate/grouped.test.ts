@@ -1,7 +1,7 @@
 /** Intervals over grouped images: what they come to by hand, and how often they hold where the truth is known. */
 import { describe, expect, it } from 'vitest';
+import { wilson } from '../../../src/lib/base/statistics.ts';
 import { differenceInterval, shareInterval } from '../../../src/lib/learning/evaluate/grouped.ts';
-import { wilson } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { randomNumbers } from '../../../src/lib/learning/train/network/epoch.ts';
 
 const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value);

@@ -1,6 +1,7 @@
 /** Accuracy, precision, recall, confusion and intervals against values worked out by hand. */
 import { describe, expect, it } from 'vitest';
-import { wilson, confusedPairs, metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
+import { wilson } from '../../../src/lib/base/statistics.ts';
+import { confusedPairs, metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 
 const labels = ['gear', 'nut', 'bolt', 'never'];
 /** The answer, then the runners-up. */

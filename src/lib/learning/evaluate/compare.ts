@@ -3,6 +3,7 @@ import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import type { PassedOver } from '../../base/files/image-names.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { median } from '../../base/statistics.ts';
+import type { Interval } from '../../base/statistics.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
@@ -14,7 +15,6 @@ import { fingerprints } from './duplicates.ts';
 import { labelledFolders, type LabelledSet, matchFolders, readLabelled } from './evaluate.ts';
 import { type Difference, differenceInterval, shareInterval } from './grouped.ts';
 import { classifyFile, isRight, Judging, type Judgement } from './judge.ts';
-import type { Interval } from './metrics.ts';
 
 export interface CompareOptions {
   /** One folder a class. */

@@ -8,8 +8,8 @@
  * is right, and is too narrow with few groups. Of 2,000 simulated draws each (6 to 150 groups, images of a group alike by 0 to 0.8),
  * these intervals held the truth in 90 to 98 %, Wilson's over single images in 49 to 94 %.
  */
+import { type Interval, normalQuantile, wilson } from '../../base/statistics.ts';
 import { groupBy } from '../groups/series.ts';
-import { type Interval, normalQuantile, wilson } from './metrics.ts';
 
 /** With fewer groups nothing is told: Student's quantile grows beyond any use. */
 export const leastGroups = 4;

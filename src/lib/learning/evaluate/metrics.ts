@@ -117,30 +117,3 @@ export function areaUnderCurve(low: readonly number[], high: readonly number[]):
   const wins = high.reduce((sum, value) => sum + (below(value, false) + below(value, true)) / 2, 0);
   return wins / high.length / sorted.length;
 }
-
-// How far a measured share can be trusted.
-
-export interface Interval {
-  low: number;
-  high: number;
-}
-
-/** The 97.5 % quantile of the normal distribution. */
-export const normalQuantile = 1.959964;
-
-/**
- * Wilson's interval of 95 %: holds for small numbers, and for shares near 0 and 1. `z`: the 97.5 % quantile of what the error is
- * distributed like.
- */
-export function wilson(right: number, count: number, z = normalQuantile): Interval {
-  if (count === 0) return { low: 0, high: 1 };
-  const share = right / count;
-  const centre = share + z ** 2 / (2 * count);
-  const spread = z * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
-  const scale = 1 + z ** 2 / count;
-  // At the ends the formula gives 0 and 1, but for a rounding error.
-  return {
-    low: right === 0 ? 0 : (centre - spread) / scale,
-    high: right === count ? 1 : (centre + spread) / scale,
-  };
-}

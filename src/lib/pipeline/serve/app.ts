@@ -21,6 +21,7 @@ import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHea
 import { binRoutes } from './routes/bins.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { imageRoutes, originalRoute } from './routes/images.ts';
+import { labellingRoutes } from './routes/labelling.ts';
 import { modelRoutes } from './routes/models.ts';
 import { overviewRoutes } from './routes/overview.ts';
 import { pageRoutes } from './routes/page.ts';
@@ -84,6 +85,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   deadLetterRoutes(app, shared);
   modelRoutes(app, shared);
   binRoutes(app, shared);
+  labellingRoutes(app, shared);
   systemRoutes(app, shared);
   await app.ready();
   const renewing =

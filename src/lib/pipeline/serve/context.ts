@@ -75,6 +75,8 @@ export interface ServeDeps {
   producer: Producer;
   store: ObjectStore;
   looking: Pick<ImagesApart, 'header' | 'thumbnail'>;
+  /** What the models in use can answer; null, or absent: there is none to ask. */
+  labels?: () => Promise<readonly string[] | null>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */

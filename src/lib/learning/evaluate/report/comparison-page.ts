@@ -1,9 +1,9 @@
 /** The page of `model compare`: which model to take, the table of all, and where the others differ from the best. */
 import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
+import type { Interval } from '../../../base/statistics.ts';
 import { type ComparedModel, type Comparison, top1 } from '../compare.ts';
 import { isRight, type JudgedImage, type Judgement } from '../judge.ts';
-import type { Interval } from '../metrics.ts';
 import { points, recommend } from '../recommend.ts';
 import { images } from './counts.ts';
 import { answerLines, picture, Thumbnails } from './gallery.ts';

@@ -1,8 +1,9 @@
 /** What the numbers mean, in plain words: is this good enough, and what is to be photographed next? Pure. */
 import { percent } from '../../../base/report/table.ts';
 import { median } from '../../../base/statistics.ts';
+import { wilson, type Interval } from '../../../base/statistics.ts';
 import { worstMistakes, type Judgement } from '../judge.ts';
-import { wilson, type Interval, confusedPairs, type ClassMetrics } from '../metrics.ts';
+import { confusedPairs, type ClassMetrics } from '../metrics.ts';
 import { smallestClasses, images, list } from './counts.ts';
 import type { ReportInput } from './input.ts';
 

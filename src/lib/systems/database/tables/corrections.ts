@@ -10,14 +10,14 @@ export interface Correction {
   sha256?: string | undefined;
 }
 
-/** The last word counts. Returns how many are new or changed. */
+/** The last word counts. Returns the keys of those that are new or changed. */
 export async function saveCorrections(
   pool: Pool,
   pipeline: string,
   by: string,
   corrections: readonly Correction[],
-): Promise<number> {
-  const { rowCount } = await pool.query(
+): Promise<string[]> {
+  const { rows } = await pool.query<{ key: string }>(
     `insert into corrections (pipeline, image_key, label, corrected_by, sha256, content_since)
      select $1, c.image_key, c.label, $2, coalesce(c.sha256, i.sha256),
        case when c.sha256 is null or c.sha256 = i.sha256 then i.uploaded_at end
@@ -27,7 +27,8 @@ export async function saveCorrections(
      on conflict (pipeline, image_key) do update set
        label = excluded.label, corrected_by = excluded.corrected_by, corrected_at = clock_timestamp(),
        sha256 = excluded.sha256, content_since = excluded.content_since
-     where (corrections.label, corrections.sha256) is distinct from (excluded.label, excluded.sha256)`,
+     where (corrections.label, corrections.sha256) is distinct from (excluded.label, excluded.sha256)
+     returning image_key as key`,
     [
       pipeline,
       by,
@@ -36,27 +37,110 @@ export async function saveCorrections(
       corrections.map((c) => c.sha256 ?? null),
     ],
   );
-  return rowCount ?? 0;
+  return rows.map(({ key }) => key);
 }
 
-/** Whether anything is known of the key: it was uploaded, or predicted by this pipeline. */
-export async function isKnownImage(pool: Pool, pipeline: string, imageKey: string): Promise<boolean> {
-  const { rows } = await pool.query<{ known: boolean }>(
-    `select exists (select 1 from image_info where image_key = $2)
-       or exists (select 1 from prediction_results where pipeline = $1 and image_key = $2) as known`,
-    [pipeline, imageKey],
-  );
-  return rows[0]!.known;
+export interface FormerCorrection {
+  label: string;
+  sha256: string | null;
 }
 
-/** The latest prediction of an image; null without one. */
-export async function latestCategory(pool: Pool, pipeline: string, imageKey: string): Promise<string | null> {
-  const { rows } = await pool.query<{ category: string }>(
-    `select category from prediction_results where pipeline = $1 and image_key = $2
-     order by time desc, id desc limit 1`,
-    [pipeline, imageKey],
+/** What has been said of these images so far, by their keys. */
+export async function formerCorrections(
+  pool: Pool,
+  pipeline: string,
+  keys: readonly string[],
+): Promise<Map<string, FormerCorrection>> {
+  const { rows } = await pool.query<FormerCorrection & { key: string }>(
+    'select image_key as key, label, sha256 from corrections where pipeline = $1 and image_key = any($2)',
+    [pipeline, keys],
   );
-  return rows[0]?.category ?? null;
+  return new Map(rows.map(({ key, ...former }) => [key, former]));
+}
+
+/** A correction to take back, with what it replaced. */
+export interface TakenBack {
+  imageKey: string;
+  label: string;
+  former: FormerCorrection | null;
+}
+
+/** What somebody has corrected again since stays. Returns the keys of those that were taken back. */
+export async function takeBackCorrections(
+  pool: Pool,
+  pipeline: string,
+  by: string,
+  corrections: readonly TakenBack[],
+): Promise<string[]> {
+  const { rows } = await pool.query<{ key: string }>(
+    `with given as (
+       select * from unnest($3::text[], $4::text[], $5::text[], $6::text[]) as g (image_key, label, former, former_sha256)),
+     gone as (
+       delete from corrections c using given g
+       where c.pipeline = $1 and c.image_key = g.image_key and c.label = g.label and g.former is null
+       returning c.image_key),
+     back as (
+       update corrections c set label = g.former, sha256 = g.former_sha256, corrected_by = $2,
+         corrected_at = clock_timestamp(),
+         content_since = (select i.uploaded_at from image_info i
+           where i.image_key = g.image_key and i.sha256 = g.former_sha256)
+       from given g
+       where c.pipeline = $1 and c.image_key = g.image_key and c.label = g.label and g.former is not null
+       returning c.image_key)
+     select image_key as key from gone union all select image_key from back`,
+    [
+      pipeline,
+      by,
+      corrections.map((c) => c.imageKey),
+      corrections.map((c) => c.label),
+      corrections.map((c) => c.former?.label ?? null),
+      corrections.map((c) => c.former?.sha256 ?? null),
+    ],
+  );
+  return rows.map(({ key }) => key);
+}
+
+/** Of these keys, those of which nothing is known: neither uploaded, nor predicted by this pipeline. */
+export async function unknownImages(
+  pool: Pool,
+  pipeline: string,
+  keys: readonly string[],
+): Promise<string[]> {
+  const { rows } = await pool.query<{ key: string }>(
+    `select key from unnest($2::text[]) as key
+     where not exists (select 1 from image_info where image_key = key)
+       and not exists (select 1 from prediction_results where pipeline = $1 and image_key = key)`,
+    [pipeline, keys],
+  );
+  return rows.map(({ key }) => key);
+}
+
+/** The latest prediction of each image that has one. */
+export async function latestCategories(
+  pool: Pool,
+  pipeline: string,
+  keys: readonly string[],
+): Promise<Map<string, string>> {
+  const { rows } = await pool.query<{ key: string; category: string }>(
+    `select key, p.category from unnest($2::text[]) as key
+     cross join lateral (select category from prediction_results where pipeline = $1 and image_key = key
+       order by time desc, id desc limit 1) p`,
+    [pipeline, keys],
+  );
+  return new Map(rows.map(({ key, category }) => [key, category]));
+}
+
+/** The labels that corrections of the pipeline have used, by how many. */
+export async function correctionsByLabel(
+  pool: Pool,
+  pipeline: string,
+): Promise<{ label: string; corrections: number }[]> {
+  const { rows } = await pool.query<{ label: string; corrections: number }>(
+    `select label, count(*)::int8 as corrections from corrections where pipeline = $1
+     group by label order by corrections desc, label`,
+    [pipeline],
+  );
+  return rows;
 }
 
 /** The labels that corrections of the pipeline have used. */
@@ -106,6 +190,15 @@ export interface AccuracyRow {
   predicted: number;
 }
 
+/** Predictions of the very content that was corrected, each with its true `label`. */
+function judged(predictions: string): string {
+  return `select p.*, c.label from ${predictions} p
+       join corrections c on c.pipeline = $1 and c.image_key = p.image_key
+       left join image_info i on i.image_key = p.image_key
+       where (c.content_since is null or p.time >= c.content_since)
+         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)`;
+}
+
 /**
  * By model version over all days, and by day. An image that a model predicted several times counts once, by the last (of
  * the day). Only predictions of the very content that was corrected count.
@@ -122,12 +215,7 @@ export async function measuredAccuracy(
        from prediction_results
        where pipeline = $1 and ($2::timestamptz is null or time >= $2) and ($3::timestamptz is null or time < $3)
          and ${fromSource(4)}),
-     judged as (
-       select p.*, c.label from predictions p
-       join corrections c on c.pipeline = $1 and c.image_key = p.image_key
-       left join image_info i on i.image_key = p.image_key
-       where (c.content_since is null or p.time >= c.content_since)
-         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)),
+     judged as (${judged('predictions')}),
      counted as (
        (select distinct on (image_key, model_digest) null as day, * from (select image_key, category, top, model,
           model_version, model_digest, time, id, label from judged) as j order by image_key, model_digest, time desc, id desc)
@@ -148,6 +236,30 @@ export async function measuredAccuracy(
      group by t.model, t.model_version, t.model_digest, t.day, t.predicted, t.last
      order by t.day nulls first, t.last desc`,
     [pipeline, since ?? null, until ?? null, ...sourceValues(source)],
+  );
+  return rows;
+}
+
+export interface ConfusionRow {
+  /** Of the model. */
+  digest: string;
+  /** What the images really are. */
+  label: string;
+  /** What the model said. */
+  category: string;
+  images: number;
+}
+
+/** What became what, by model version: each corrected image once, by the model's last prediction; the most frequent first. */
+export async function measuredConfusion(pool: Pool, pipeline: string): Promise<ConfusionRow[]> {
+  const { rows } = await pool.query<ConfusionRow>(
+    `with predictions as (select * from prediction_results where pipeline = $1),
+     latest as (
+       select distinct on (image_key, model_digest) model_digest, category, label
+       from (${judged('predictions')}) j order by image_key, model_digest, time desc, id desc)
+     select model_digest as digest, label, category, count(*)::int8 as images
+     from latest group by 1, 2, 3 order by images desc, label, category`,
+    [pipeline],
   );
   return rows;
 }

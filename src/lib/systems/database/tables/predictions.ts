@@ -7,8 +7,8 @@ import { resultMessage } from './outbox.ts';
 /** Where predictions come from; all that is given has to hold. */
 export interface SourceFilter {
   /** `name` or `name@version`. */
-  model?: string;
-  belt?: string;
+  model?: string | undefined;
+  belt?: string | undefined;
   /** The consumer's host. */
   consumer?: string;
 }
@@ -78,13 +78,13 @@ export async function lastPrediction(
 export interface UnsureFilter extends SourceFilter {
   pipeline: string;
   /** Percent: less confident than this. */
-  below?: number;
+  below?: number | undefined;
   /** Percentage points: the second category is nearer than this to the first. */
-  margin?: number;
+  margin?: number | undefined;
   /** Only what is unknown. */
-  unknown?: boolean;
-  category?: string;
-  since?: Date;
+  unknown?: boolean | undefined;
+  category?: string | undefined;
+  since?: Date | undefined;
   until?: Date;
   limit: number;
 }

@@ -1,0 +1,148 @@
+/** Labelling: what the model was unsure of, what images really are, and how good the model is by that. */
+import type { FastifyRequest } from 'fastify';
+import { VisionscaleError } from '../../../base/errors.ts';
+import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
+import { correctionsByLabel, takeBackCorrections } from '../../../systems/database/tables/corrections.ts';
+import { unsurePredictions } from '../../../systems/database/tables/predictions.ts';
+import { accuracy, confusion } from '../../accuracy.ts';
+import { correctImages } from '../../correct.ts';
+import { jsonBody } from '../admission/json-body.ts';
+import { Places, senderOf } from '../admission/senders.ts';
+import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
+import { Problem } from '../problem.ts';
+import * as schemas from '../schemas.ts';
+
+/** Each looks through the predictions of its time. */
+const mostSearches = { all: 4, each: 2 };
+/** A model may be read from the disk for its labels, and accuracy goes through all corrections. */
+const labelsMs = 10_000;
+const accuracyMs = 2000;
+
+export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): void {
+  const { pool } = deps;
+  const { pipeline } = options;
+
+  const places = new Places(mostSearches);
+  app.get(
+    '/v1/unsure',
+    {
+      schema: {
+        summary: 'Images that nobody has corrected yet, what the model was least sure of first',
+        querystring: schemas.unsureQuery,
+        response: {
+          200: schemas.answer('The images', schemas.unsure),
+          ...schemas.problems(400, 401, 403, 429),
+        },
+      },
+    },
+    async ({ query, token, ip }) => {
+      const sender = senderOf(token, ip);
+      if (places.full(sender) !== undefined)
+        throw new Problem(429, 'busy', 'too many are looking for images to label', { retryAfter: 1 });
+      const leave = places.take(sender);
+      try {
+        const found = await unsurePredictions(pool, { pipeline, ...query });
+        return {
+          images: found.map(
+            ({ model: name, modelVersion: version, modelDigest: digest, time, ...image }) => ({
+              ...image,
+              model: { name, version, digest },
+              processedAt: time.toISOString(),
+            }),
+          ),
+        };
+      } finally {
+        leave();
+      }
+    },
+  );
+
+  const modelLabels = sharedAnswer(async () => (await deps.labels?.()) ?? null, labelsMs);
+  app.get(
+    '/v1/labels',
+    {
+      schema: {
+        summary: 'The labels of the models in use, and those that corrections have added',
+        response: { 200: schemas.answer('The labels', schemas.labels), ...schemas.problems(401, 403) },
+      },
+    },
+    async () => {
+      const [known, used] = await Promise.all([modelLabels(), correctionsByLabel(pool, pipeline)]);
+      const counts = new Map(used.map(({ label, corrections }) => [label, corrections]));
+      const all = new Set([...(known ?? []), ...counts.keys()]);
+      return { labels: [...all].map((label) => ({ label, corrections: counts.get(label) ?? 0 })) };
+    },
+  );
+
+  /** Who says so: the name of the token. */
+  const by = ({ token }: FastifyRequest) => token ?? 'http';
+  app.post(
+    '/v1/corrections',
+    {
+      config: { right: 'operate' },
+      schema: {
+        summary: 'Say what images really are, as `visionscale correct` does: all of them or none',
+        response: {
+          200: schemas.answer('What was recorded', schemas.corrected),
+          ...schemas.problems(400, 401, 403, 404, 422),
+        },
+      },
+    },
+    async (request) => {
+      const { corrections, new: allowNew } = await jsonBody(request, schemas.corrections);
+      const labels = await modelLabels();
+      const how = { pipeline, by: by(request), labels, allowNew };
+      return { corrections: await correctImages(pool, corrections, how).catch(refused) };
+    },
+  );
+  app.post(
+    '/v1/corrections/undo',
+    {
+      config: { right: 'operate' },
+      schema: {
+        summary:
+          'Take corrections back: the former label counts again, or none; what was corrected since stays',
+        response: {
+          200: schemas.answer('Which', schemas.takenBack),
+          ...schemas.problems(400, 401, 403),
+        },
+      },
+    },
+    async (request) => {
+      const { corrections } = await jsonBody(request, schemas.correctionsToUndo);
+      return { undone: await takeBackCorrections(pool, pipeline, by(request), corrections) };
+    },
+  );
+
+  const measure = sharedAnswer(
+    async () => ({ ...(await accuracy(pool, pipeline)), ...(await confusion(pool, pipeline)) }),
+    accuracyMs,
+  );
+  app.get(
+    '/v1/accuracy',
+    {
+      schema: {
+        summary:
+          'How often the models were right about corrected images: as `visionscale results accuracy --json`, with classes and confused pairs',
+        response: { 200: schemas.answer('The accuracy', schemas.accuracy), ...schemas.problems(401, 403) },
+      },
+    },
+    () => measure(),
+  );
+
+  for (const url of ['/v1/unsure', '/v1/labels', '/v1/accuracy'])
+    refuseOtherMethods(app, url, ['GET', 'HEAD']);
+  for (const url of ['/v1/corrections', '/v1/corrections/undo']) refuseOtherMethods(app, url, ['POST']);
+}
+
+const statuses: Record<string, number> = { image_unknown: 404, label_unknown: 422, label_invalid: 422 };
+
+function refused(error: unknown): never {
+  const status = error instanceof VisionscaleError ? statuses[error.code] : undefined;
+  if (status === undefined) throw error;
+  const { code, message, hint } = error as VisionscaleError;
+  throw new Problem(status, code, message, {
+    hint: code === 'label_unknown' ? 'Nothing was recorded. For a new class, send "new": true.' : hint,
+    cause: error,
+  });
+}

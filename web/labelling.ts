@@ -1,0 +1,250 @@
+/** What is labelled, selected and undone: the state of the view Label, without its looks. */
+
+// What the server answers with: as the OpenAPI document says.
+
+export interface Unsure {
+  imageKey: string;
+  category: string;
+  confidence: number;
+  novelty: number | null;
+}
+
+export interface Correction {
+  imageKey: string;
+  label: string;
+  former: { label: string; sha256: string | null } | null;
+}
+
+export interface LabelCount {
+  label: string;
+  corrections: number;
+}
+
+export interface LabellingApi {
+  /** The least sure of what has no correction yet, at most so many. */
+  unsure(limit: number): Promise<Unsure[]>;
+  correct(corrections: { imageKey: string; label: string }[], isNew: boolean): Promise<Correction[]>;
+  undo(corrections: Correction[]): Promise<void>;
+}
+
+interface Step {
+  taken: { image: Unsure; index: number }[];
+  /** Once the server has answered. */
+  recorded?: Correction[];
+}
+
+/** What is asked for at a time, and below how many images that is. */
+const limit = 120;
+const low = 40;
+/** What the server takes at a time. */
+const most = 200;
+
+/**
+ * It changes at once and tells the server in the order of what was done: whoever types is faster than a network.
+ * Keys come faster than the page is drawn, so nothing here waits for that.
+ */
+export class Labelling {
+  /** Undefined until the first answer. */
+  images: Unsure[] | undefined;
+  /** Image keys. */
+  selected: ReadonlySet<string> = new Set();
+  /** The place of the image that keys move. */
+  cursor = 0;
+  done = 0;
+  /** Steps that the server has not answered. */
+  pending = 0;
+  /** Why something was not recorded. */
+  fault: unknown;
+  /** Why there are no images. */
+  error: unknown;
+  /** Where a range begins. */
+  #anchor = 0;
+  #history: Step[] = [];
+  #told: Promise<void> = Promise.resolve();
+  #asking = false;
+  readonly #gone = new Set<string>();
+  readonly #api: LabellingApi;
+  readonly #changed: () => void;
+
+  constructor(api: LabellingApi, changed: () => void) {
+    this.#api = api;
+    this.#changed = changed;
+  }
+
+  get isLow(): boolean {
+    return this.images === undefined || this.images.length < low;
+  }
+
+  get canUndo(): boolean {
+    return this.#history.length > 0;
+  }
+
+  /** What a label would be given to, in its order. */
+  get chosen(): Unsure[] {
+    const images = this.images ?? [];
+    const found = this.selected.size > 0 ? images.filter(({ imageKey }) => this.selected.has(imageKey)) : [];
+    return (found.length > 0 ? found : images.slice(this.cursor, this.cursor + 1)).slice(0, most);
+  }
+
+  /** Returns whether there may be more. */
+  async fetch(): Promise<boolean> {
+    if (this.#asking) return false;
+    this.#asking = true;
+    try {
+      await this.#told; // what is on its way would come again
+      const found = await this.#api.unsure(limit);
+      const shown = new Set(this.images?.map(({ imageKey }) => imageKey));
+      const more = found.filter(({ imageKey }) => !shown.has(imageKey) && !this.#gone.has(imageKey));
+      this.images = [...(this.images ?? []), ...more];
+      this.error = undefined;
+      return found.length === limit && more.length > 0;
+    } catch (error) {
+      this.error = error;
+      return false;
+    } finally {
+      this.#asking = false;
+      this.#changed();
+    }
+  }
+
+  move(by: number, extend: boolean): void {
+    this.cursor = this.#within(this.cursor + by);
+    if (extend) this.#range();
+    else this.#anchor = this.cursor;
+    this.#changed();
+  }
+
+  click(index: number, how: { shift: boolean; toggle: boolean }): void {
+    const { imageKey } = this.images![index]!;
+    this.cursor = index;
+    if (how.shift) this.#range();
+    else {
+      this.#anchor = index;
+      const isOnly = this.selected.size === 1 && this.selected.has(imageKey);
+      if (how.toggle) this.selected = toggled(this.selected, imageKey);
+      else this.selected = new Set(isOnly ? [] : [imageKey]);
+    }
+    this.#changed();
+  }
+
+  toggle(): void {
+    const image = this.images?.[this.cursor];
+    if (image === undefined) return;
+    this.#anchor = this.cursor;
+    this.selected = toggled(this.selected, image.imageKey);
+    this.#changed();
+  }
+
+  /** All, or none where all are. */
+  selectAll(): void {
+    const keys = (this.images ?? []).map(({ imageKey }) => imageKey);
+    this.select(this.selected.size === keys.length ? [] : keys);
+  }
+
+  select(keys: Iterable<string>): void {
+    this.selected = new Set(keys);
+    this.#changed();
+  }
+
+  /** `labelOf`: what each of the chosen is. */
+  apply(labelOf: (image: Unsure) => string, isKnown: (label: string) => boolean): void {
+    const chosen = new Set(this.chosen);
+    if (chosen.size === 0) return;
+    const images = this.images!;
+    const taken = images.flatMap((image, index) => (chosen.has(image) ? [{ image, index }] : []));
+    const step: Step = { taken };
+    this.images = images.filter((image) => !chosen.has(image));
+    for (const { image } of taken) this.#gone.add(image.imageKey);
+    this.#history.push(step);
+    this.done += taken.length;
+    this.selected = new Set();
+    this.cursor = this.#anchor = this.#within(taken[0]!.index);
+    this.fault = undefined;
+    const corrections = taken.map(({ image }) => ({ imageKey: image.imageKey, label: labelOf(image) }));
+    const isNew = corrections.some(({ label }) => !isKnown(label));
+    this.#tell(async () => {
+      try {
+        step.recorded = await this.#api.correct(corrections, isNew);
+      } catch (error) {
+        if (this.#history.includes(step)) this.#putBack(step);
+        throw error;
+      }
+    });
+  }
+
+  undo(): void {
+    const step = this.#history.at(-1);
+    if (step === undefined) return;
+    this.#putBack(step);
+    this.cursor = this.#anchor = this.#within(step.taken[0]!.index);
+    this.fault = undefined;
+    this.#tell(async () => {
+      // What was not recorded need not be taken back.
+      if (step.recorded !== undefined) await this.#api.undo(step.recorded);
+    });
+  }
+
+  #putBack(step: Step): void {
+    this.#history = this.#history.filter((one) => one !== step);
+    this.done -= step.taken.length;
+    const images = [...(this.images ?? [])];
+    for (const { image, index } of step.taken) {
+      this.#gone.delete(image.imageKey);
+      images.splice(index, 0, image);
+    }
+    this.images = images;
+  }
+
+  #tell(act: () => Promise<void>): void {
+    this.pending++;
+    this.#told = this.#told
+      .then(act)
+      .catch((error: unknown) => void (this.fault = error))
+      .then(() => {
+        this.pending--;
+        this.#changed();
+      });
+    this.#changed();
+  }
+
+  #range(): void {
+    const [from, to] = [this.#anchor, this.cursor].toSorted((a, b) => a - b) as [number, number];
+    this.selected = new Set(this.images!.slice(from, to + 1).map(({ imageKey }) => imageKey));
+  }
+
+  #within(index: number): number {
+    return Math.max(0, Math.min(index, (this.images?.length ?? 0) - 1));
+  }
+}
+
+function toggled(keys: ReadonlySet<string>, key: string): Set<string> {
+  const next = new Set(keys);
+  if (!next.delete(key)) next.add(key);
+  return next;
+}
+
+/** `a` selects all, `u` undoes. */
+export const labelKeys = [...'123456789bcdefghijklmnopqrstvwxyz'];
+
+/** The labels that get a key. Where all cannot: those in use, then what the shown images were predicted as. */
+export function keyedLabels(labels: readonly LabelCount[], images: readonly Unsure[]): string[] {
+  const names = labels.map(({ label }) => label);
+  if (names.length <= labelKeys.length && names.length > 0) return names;
+  const used = labels
+    .filter(({ corrections }) => corrections > 0)
+    .toSorted((a, b) => b.corrections - a.corrections);
+  const predicted = images.map(({ category }) => category);
+  return [...new Set([...used.map(({ label }) => label), ...predicted])].slice(0, labelKeys.length);
+}
+
+/** Those that begin with the text, then those that have it elsewhere; at most so many. */
+export function matching(labels: readonly string[], text: string, most: number): string[] {
+  const wanted = text.trim().toLowerCase();
+  if (wanted === '') return [];
+  const found = labels.filter((label) => label.toLowerCase().includes(wanted));
+  const rank = (label: string) => {
+    const lower = label.toLowerCase();
+    return lower === wanted ? 0 : lower.startsWith(wanted) ? 1 : 2;
+  };
+  return found.toSorted((a, b) => rank(a) - rank(b)).slice(0, most);
+}

@@ -1,0 +1,132 @@
+/** How good the model is, by what people said of its images. */
+import { useState } from 'preact/hooks';
+import type { Accuracy } from '../api.ts';
+import { number, percent } from '../format.ts';
+import { usePoll } from '../hooks.ts';
+import { Answer } from '../parts.tsx';
+import { texts } from '../texts.ts';
+
+const { label: t } = texts;
+
+/** Lines of a table. */
+const most = 12;
+
+export function HowGood() {
+  const polled = usePoll<Accuracy>('/v1/accuracy', 5000);
+  return (
+    <aside class="good" aria-labelledby="how-good">
+      <h2 id="how-good">{t.accuracy}</h2>
+      <Answer polled={polled}>{(accuracy) => <Shown accuracy={accuracy} />}</Answer>
+    </aside>
+  );
+}
+
+function Shown({ accuracy }: { accuracy: Accuracy }) {
+  const models = accuracy.models.filter(({ images }) => images > 0);
+  const [chosen, setChosen] = useState<string>();
+  const shown = models.find(({ model }) => model.digest === chosen) ?? models[0];
+  if (shown === undefined) return <p class="note">{t.noAccuracy}</p>;
+  const { model, top1, interval95, right, images } = shown;
+  const own = <T extends { digest: string }>(rows: T[]) =>
+    rows.filter(({ digest }) => digest === model.digest).slice(0, most);
+  const days = accuracy.days.filter((day) => day.model.digest === model.digest).slice(0, most);
+  const confused = own(accuracy.confused);
+  return (
+    <>
+      {models.length > 1 ? (
+        <label>
+          {t.model}
+          <select value={model.digest} onChange={(event) => setChosen(event.currentTarget.value)}>
+            {models.map(({ model: { name, version, digest } }) => (
+              <option key={digest} value={digest}>
+                {name} {version}
+              </option>
+            ))}
+          </select>
+        </label>
+      ) : (
+        <p class="quiet">
+          {model.name} {model.version}
+        </p>
+      )}
+      <div class="tile">
+        <h3>{t.right}</h3>
+        <p class="value">{percent(100 * top1!)}</p>
+        <p class="note">{t.rightOf(right, images)}</p>
+        <p class="note">{t.certain(percent(100 * interval95!.low), percent(100 * interval95!.high))}</p>
+      </div>
+      <Shares
+        title={t.byClass}
+        name={t.class}
+        rows={own(accuracy.classes).map((one) => ({ ...one, name: one.label }))}
+      />
+      {confused.length > 0 && (
+        <>
+          <h3>{t.confused}</h3>
+          <div class="scroll">
+            <table>
+              <tbody>
+                {confused.map(({ label, category, images: n }) => (
+                  <tr key={`${label} ${category}`}>
+                    <td>{t.confusedAs(label, category)}</td>
+                    <td class="right">{number(n)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
+      )}
+      <Shares title={t.byDay} name={t.day} rows={days.map((one) => ({ ...one, name: one.day! }))} />
+      <p class="note">{accuracy.note}</p>
+    </>
+  );
+}
+
+interface SharesProps {
+  title: string;
+  name: string;
+  rows: {
+    name: string;
+    images: number;
+    top1: number | null;
+    interval95: { low: number; high: number } | null;
+  }[];
+}
+
+function Shares({ title, name, rows }: SharesProps) {
+  return (
+    <>
+      <h3>{title}</h3>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">{name}</th>
+              <th scope="col" class="right">
+                {t.right}
+              </th>
+              <th scope="col" class="right">
+                {t.images}
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <tr key={row.name}>
+                <td>{row.name}</td>
+                <td
+                  class="right"
+                  title={t.certain(percent(100 * row.interval95!.low), percent(100 * row.interval95!.high))}
+                >
+                  {percent(100 * row.top1!)}
+                </td>
+                <td class="right">{number(row.images)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
