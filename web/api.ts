@@ -15,11 +15,14 @@ export function setToken(value: string | null): void {
 export class ApiError extends Error {
   readonly status: number;
   readonly hint: string | undefined;
+  /** Everything that it says. */
+  readonly body: unknown;
 
-  constructor(status: number, message: string, hint?: string) {
+  constructor(status: number, message: string, hint?: string, body?: unknown) {
     super(message);
     this.status = status;
     this.hint = hint;
+    this.body = body;
   }
 }
 
@@ -36,7 +39,7 @@ async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   }
   if (response.ok) return response;
   const problem = (await response.json().catch(() => ({}))) as { detail?: string; hint?: string };
-  throw new ApiError(response.status, problem.detail ?? response.statusText, problem.hint);
+  throw new ApiError(response.status, problem.detail ?? response.statusText, problem.hint, problem);
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -94,11 +97,25 @@ export interface Status {
   partitions: Partition[];
   consumers: Consumer[];
   silent: Consumer[];
-  model: { active: string | null; disagreement: boolean };
+  model: {
+    active: string | null;
+    disagreement: boolean;
+    belts: { belt: string; name: string; version: string }[];
+  };
+  drift: Drift[];
   bins: { version: number; source: string } | null;
   servers: { database: Server; topic: Server; store: Server | null };
   time: string;
   verdict: { ok: boolean; text: string };
+}
+
+export interface Drift {
+  belt: string | null;
+  kind: 'unknown' | 'confidence' | 'classes';
+  since: string | null;
+  from: number;
+  to: number;
+  category: string | null;
 }
 
 export interface Point {
@@ -152,8 +169,10 @@ export interface Bins {
   version: number | null;
   source: string | null;
   createdAt: string | null;
+  text: string | null;
   rules: {
     manual: string;
+    unknown: string;
     bins: { bin: string; classes: string[]; confidence: number; margin: number }[];
   } | null;
 }
@@ -200,4 +219,77 @@ export interface LetterPage {
   letters: Letter[];
   open: Record<string, number>;
   next: number | null;
+}
+
+export interface Model {
+  digest: string;
+  name: string;
+  version: string;
+  labels: number;
+  metrics: {
+    top1?: number;
+    top5?: number;
+    agreement?: number;
+    heldOutImages?: number;
+    measuredOn?: string;
+  } | null;
+  created: string | null;
+  publishedAt: string;
+  parent: string | null;
+  knows: string | null;
+  source: string | null;
+  training: { mode?: string; seed?: number; trainImages?: number; epochs?: number } | null;
+  expected: { images: number; unknown?: number; confidence: { mean: number; sd: number } } | null;
+  usedBy: (string | null)[];
+}
+
+export interface Models {
+  models: Model[];
+  belts: string[];
+}
+
+export interface ModelSide {
+  name: string;
+  version: string;
+  digest: string;
+  labels: number;
+  top1: number | null;
+}
+
+export interface ModelChange {
+  belt: string | null;
+  before: ModelSide | null;
+  after: ModelSide;
+  labels: Record<'removed' | 'added', { count: number; some: string[] }>;
+  bins: { version: number; faults: string[]; notes: string[] } | null;
+  force: string[];
+}
+
+interface Switched {
+  at: string;
+  account: string;
+  host: string;
+}
+
+export interface ModelHistory {
+  switches: (Switched & { belt: string | null; former: string | null; current: string | null })[];
+}
+
+export interface BinHistory {
+  switches: (Switched & { former: number | null; current: number })[];
+}
+
+export interface TriedBins {
+  version: number | null;
+  checked: boolean;
+  faults: string[];
+  notes: string[];
+  results: number;
+  bins: { bin: string; now: number; then: number }[];
+  moves: {
+    from: string | null;
+    to: string;
+    results: number;
+    examples: { id: string; imageKey: string; category: string }[];
+  }[];
 }

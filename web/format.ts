@@ -39,6 +39,14 @@ export function moment(iso: string): string {
   return date.toDateString() === new Date().toDateString() ? clock.format(date) : full.format(date);
 }
 
+const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** Without seconds, which nobody knows of what came slowly. */
+export function roughMoment(iso: string): string {
+  const date = new Date(iso);
+  return date.toDateString() === new Date().toDateString() ? minute.format(date) : full.format(date);
+}
+
 export function fullMoment(iso: string): string {
   return full.format(new Date(iso));
 }

@@ -11,6 +11,7 @@ import { DeadLetters } from './views/dead-letters.tsx';
 import { ImagePage } from './views/image.tsx';
 import { Images } from './views/images.tsx';
 import { Label } from './views/label.tsx';
+import { Models } from './views/models.tsx';
 import { Now } from './views/now.tsx';
 
 const views = [
@@ -18,6 +19,7 @@ const views = [
   { view: 'images', name: texts.views.images },
   { view: 'bins', name: texts.views.bins },
   { view: 'label', name: texts.views.label },
+  { view: 'models', name: texts.views.models },
   { view: 'dead-letters', name: texts.views.letters },
 ];
 
@@ -76,7 +78,9 @@ function App() {
         ) : place.view === 'image' ? (
           <ImagePage id={place.rest} key={place.rest} />
         ) : place.view === 'bins' ? (
-          <Bins />
+          <Bins rights={rights.data} />
+        ) : place.view === 'models' ? (
+          <Models status={status} rights={rights.data} />
         ) : place.view === 'label' ? (
           <Label place={place} rights={rights.data} />
         ) : place.view === 'dead-letters' ? (

@@ -1,7 +1,7 @@
 /** Small parts of every view. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { picture } from './api.ts';
+import { ApiError, picture } from './api.ts';
 import { age, percent } from './format.ts';
 import { type Polled, useClock } from './hooks.ts';
 import { texts } from './texts.ts';
@@ -89,7 +89,7 @@ interface TileProps {
 }
 
 /** Asks before something is done. */
-export function Confirm({ question, action, cancel, onYes, danger }: ConfirmProps) {
+export function Confirm({ question, action, cancel, onYes, danger, children }: ConfirmProps) {
   useEffect(() => {
     const escape = (event: KeyboardEvent) => void (event.key === 'Escape' && cancel());
     addEventListener('keydown', escape);
@@ -99,16 +99,12 @@ export function Confirm({ question, action, cancel, onYes, danger }: ConfirmProp
     <div class="veil">
       <div class="dialog" role="alertdialog" aria-modal="true" aria-label={question}>
         <p>{question}</p>
+        {children}
         <div class="row">
           <button type="button" onClick={cancel}>
             {texts.letters.cancel}
           </button>
-          <button
-            type="button"
-            class={danger === true ? 'danger' : 'main'}
-            onClick={onYes}
-            ref={(it) => it?.focus()}
-          >
+          <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={focusOnce}>
             {action}
           </button>
         </div>
@@ -117,10 +113,42 @@ export function Confirm({ question, action, cancel, onYes, danger }: ConfirmProp
   );
 }
 
+/** Not again each time that what lies behind is drawn anew. */
+function focusOnce(button: HTMLButtonElement | null): void {
+  if (button !== null && !button.closest('.dialog')!.contains(document.activeElement)) button.focus();
+}
+
+/** What the last action did, or why it failed. */
+export function Told({ told }: { told: Said | undefined }) {
+  if (told === undefined) return null;
+  return (
+    <p class={`verdict ${told.bad ? 'bad' : 'ok'}`} role="status">
+      {told.text}
+    </p>
+  );
+}
+
+export interface Said {
+  text: string;
+  bad: boolean;
+}
+
+export function failed(error: unknown): Said {
+  const text =
+    error instanceof ApiError
+      ? error.status === 0
+        ? texts.lost
+        : `${error.message} ${error.hint ?? ''}`
+      : String(error);
+  return { text, bad: true };
+}
+
 interface ConfirmProps {
   question: string;
   action: string;
   cancel: () => void;
   onYes: () => void;
   danger?: boolean;
+  /** What there is to know before. */
+  children?: ComponentChildren;
 }

@@ -982,16 +982,18 @@ describe('the server itself', () => {
       '/openapi.json',
     );
     expect(body.openapi).toBe('3.1.0');
-    expect(Object.keys(body.paths).toSorted()).toEqual([
-      '/',
-      '/healthz',
-      '/readyz',
-      '/v1/bins',
-      '/v1/images',
-      '/v1/images/{id}',
-      '/v1/results',
-      '/v1/results/stream',
-    ]);
+    expect(Object.keys(body.paths)).toEqual(
+      expect.arrayContaining([
+        '/',
+        '/healthz',
+        '/readyz',
+        '/v1/bins',
+        '/v1/images',
+        '/v1/images/{id}',
+        '/v1/results',
+        '/v1/results/stream',
+      ]),
+    );
     expect(body.paths['/v1/images']!['post']).toMatchObject({
       requestBody: { content: { 'multipart/form-data': {} } },
     });

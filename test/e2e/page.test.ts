@@ -76,7 +76,10 @@ describeWith('browser', 'the live page', (executablePath) => {
     const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
     expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
     await page.setViewportSize({ width: 390, height: 844 });
-    await page.waitForFunction('document.documentElement.scrollWidth <= 390');
+    // A function that waits in the page is evaluated there, which its policy refuses.
+    await expect
+      .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
+      .toBeLessThanOrEqual(390);
     await page.setViewportSize({ width: 1280, height: 900 });
   };
   interface Violation {
@@ -106,7 +109,7 @@ describeWith('browser', 'the live page', (executablePath) => {
     await usable();
     await page.getByLabel('Category').fill('green');
     await page.getByRole('button', { name: 'Search' }).click();
-    await page.waitForFunction("document.querySelectorAll('.grid li').length === 2");
+    await expect.poll(() => page.locator('.grid li').count(), { timeout: 60_000 }).toBe(2);
     expect(await page.locator('.grid .name').allTextContents()).toEqual(['green', 'green']);
     await page.locator('.grid a').first().click();
     await page.getByRole('heading', { name: 'What the model says' }).waitFor();

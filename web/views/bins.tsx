@@ -1,13 +1,14 @@
 /** The rules in force, and where results went. */
-import type { BinCounts, Bins as Rules } from '../api.ts';
+import type { BinCounts, Bins as Rules, Rights } from '../api.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Bar } from '../parts.tsx';
 import { texts } from '../texts.ts';
+import { EditBins } from './bins-edit.tsx';
 
 const { bins: t } = texts;
 
-export function Bins() {
+export function Bins({ rights }: { rights: Rights | undefined }) {
   const rules = usePoll<Rules>('/v1/bins', 5000);
   const counts = usePoll<BinCounts>('/v1/bins/counts', 3000);
   return (
@@ -17,6 +18,9 @@ export function Bins() {
         {(found) => (found.rules === null ? <p class="note">{t.none}</p> : <InForce bins={found} />)}
       </Answer>
       <Answer polled={counts}>{(found) => <Counts counts={found} />}</Answer>
+      {rights?.may.operate === true && rules.data !== undefined && (
+        <EditBins bins={rules.data} again={rules.again} />
+      )}
     </>
   );
 }
@@ -51,6 +55,14 @@ function InForce({ bins: { version, source, rules } }: { bins: Rules }) {
               <td />
               <td />
             </tr>
+            {rules!.unknown !== rules!.manual && (
+              <tr>
+                <td>{rules!.unknown}</td>
+                <td class="quiet">{t.unknown}</td>
+                <td />
+                <td />
+              </tr>
+            )}
           </tbody>
         </table>
       </div>

@@ -2,6 +2,7 @@
 import { useMemo, useState } from 'preact/hooks';
 import type { Activity, Consumer, Partition, Status } from '../api.ts';
 import { Chart } from '../chart.tsx';
+import { Drifts } from '../drift.tsx';
 import { age, milliseconds, number, rate } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
 import { Answer, Tile } from '../parts.tsx';
@@ -20,6 +21,7 @@ export function Now({ status }: { status: Polled<Status> }) {
             <p class={`verdict ${found.verdict.ok ? 'ok' : 'bad'}`} role="status">
               {found.verdict.text}
             </p>
+            <Drifts status={found} />
             <Tiles status={found} activity={recent.data} />
             <Charts recent={recent} />
             <Consumers status={found} />
@@ -72,7 +74,14 @@ function Tiles({ status, activity }: { status: Status; activity: Activity | unde
         note={t.open}
         bad={deadLetters > 0}
       />
-      <Tile name={t.model} value={<span class="word">{model.active ?? running ?? t.noModel}</span>} />
+      <Tile
+        name={t.model}
+        value={
+          <a class="word" href="#/models">
+            {model.active ?? running ?? t.noModel}
+          </a>
+        }
+      />
       <Tile
         name={t.bins}
         value={

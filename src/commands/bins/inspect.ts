@@ -4,7 +4,9 @@ import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import { noModel } from '../../lib/models/store/chosen.ts';
+import type { ModelAnswers } from '../../lib/models/store/model-answers.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
+import { faultLines, noteLines, unknownNote } from '../../lib/systems/bins/check-lines.ts';
 import { checkRules, hasFaults } from '../../lib/systems/bins/check.ts';
 import { BinTable, decideBin } from '../../lib/systems/bins/decide.ts';
 import { readRules, writeRules } from '../../lib/systems/bins/rules-file.ts';
@@ -12,10 +14,9 @@ import type { BinRules } from '../../lib/systems/bins/rules.ts';
 import type { Database } from '../../lib/systems/database/open.ts';
 import { readBins } from '../../lib/systems/database/tables/bins.ts';
 import { latestResults } from '../../lib/systems/database/tables/predictions.ts';
-import { localAnswers, type ModelAnswers, modelAnswers } from '../shared/model-labels.ts';
+import { localAnswers, modelAnswers } from '../shared/model-labels.ts';
 import { hasPipeline } from '../shared/pipeline-here.ts';
 import type { Context } from '../shared/run.ts';
-import { faultLines, noteLines, unknownNote } from './faults.ts';
 
 export async function show(context: Context, version: number | undefined): Promise<void> {
   const { pipeline } = context.config;

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { openDatabase } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { printable } from '../../lib/base/printable.ts';
+import { faultLines, noteLines, unknownNote } from '../../lib/systems/bins/check-lines.ts';
 import {
   type Checked,
   checkRules,
@@ -17,7 +18,6 @@ import { readBins, useBins } from '../../lib/systems/database/tables/bins.ts';
 import { listSwitches } from '../../lib/systems/database/tables/switches.ts';
 import { modelAnswers } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';
-import { faultLines, noteLines, unknownNote } from './faults.ts';
 
 export interface UseBinsFlags {
   /** Though they name labels that the model lacks. */

@@ -2,27 +2,17 @@
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import type { Manifest } from '../../lib/models/format/manifest.ts';
+import { answersInUse, answersOf, type ModelAnswers } from '../../lib/models/store/model-answers.ts';
 import { readModelsInUse } from '../../lib/models/store/pipeline-model.ts';
 import type { Context } from './run.ts';
-
-export interface ModelAnswers {
-  labels: readonly string[];
-  /** Whether one of them tells what is like none of its labels. */
-  tellsUnknown: boolean;
-}
 
 /** Of the pipeline's model and of those of its belts together. Null where no model has been chosen. */
 export async function modelAnswers(context: Context, pool: Pool): Promise<ModelAnswers | null> {
   const { config } = context;
   if (config.model !== undefined) return localAnswers(context);
   const inUse = await readModelsInUse(pool, config.pipeline);
-  const answers = inUse.map(({ manifest }) => answersOf(manifest.labels ?? [], manifest));
   const chosen = inUse.some(({ belt, manifest }) => belt === null && manifest.labels !== undefined);
-  const local = chosen ? null : await localAnswers(context);
-  if (local !== null) answers.push(local);
-  const labels = [...new Set(answers.flatMap((one) => one.labels))];
-  return labels.length === 0 ? null : { labels, tellsUnknown: answers.some((one) => one.tellsUnknown) };
+  return answersInUse(inUse, chosen ? null : await localAnswers(context));
 }
 
 /** Of the model that this host runs by itself. */
@@ -34,8 +24,4 @@ export async function localAnswers({ config }: Context): Promise<ModelAnswers | 
     if (error instanceof VisionscaleError && error.code === 'no_model') return null;
     throw error;
   }
-}
-
-function answersOf(labels: readonly string[], manifest: Manifest | undefined): ModelAnswers {
-  return { labels, tellsUnknown: manifest?.expected?.unknown !== undefined };
 }

@@ -83,6 +83,8 @@ export const learningCodes = {
 export const commandCodes = {
   already_recorded: 'The message is already recorded. `results` and `dead-letters list` show its outcome.',
   bench_failed: 'An image of the benchmark could not be classified. The message says why.',
+  bins_changed:
+    'Somebody else has changed the bins since you opened them. Look at what is in force, and change that.',
   bins_invalid: 'The rules have errors; nothing was changed. `visionscale bins --help` shows an example.',
   bins_misfit:
     'The bins in force name labels that the model does not have. Apply bins that fit it, or switch anyway with `--force`.',

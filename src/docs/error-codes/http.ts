@@ -35,6 +35,8 @@ export const httpCodes = {
     '429: Too many requests from this address had no valid token. Wait for the time in Retry-After.',
   too_slow: '408: The request arrived too slowly. Use a faster connection or a smaller image.',
   topic_missing: '/readyz: The topic does not exist. Run `visionscale init`.',
+  unconfirmed:
+    '409: The model is not switched yet. The answer says what would change: send `confirm`, and `force` where it asks.',
   unauthorized: '401: A valid bearer token is needed. Send `Authorization: Bearer <token>`.',
   unsupported_encoding: '415: Bodies with a Content-Encoding are not supported. Send the image as it is.',
   unsupported_format: '415: The image’s format is not supported. Convert it to JPEG or PNG.',

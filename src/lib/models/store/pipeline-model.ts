@@ -94,7 +94,7 @@ export async function publishModel(
 }
 
 /** Fetches and verifies: what does not have its digest is refused. Throws `model_not_published`, `model_invalid`. */
-async function fetchModel({ pool, store }: PublishDeps, digest: string): Promise<LoadedModel> {
+export async function fetchModel({ pool, store }: PublishDeps, digest: string): Promise<LoadedModel> {
   const row = await readPublished(pool, digest);
   if (row === null) {
     throw new VisionscaleError(`model ${digest} is not published`, {

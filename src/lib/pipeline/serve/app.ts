@@ -18,9 +18,11 @@ import { readCertificate, renewCertificate, secureContext, type ServerCertificat
 import type { App, ServeDeps, ServeOptions, SharedByRoutes } from './context.ts';
 import { Feed, Waiters } from './listeners.ts';
 import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
+import { binRoutes } from './routes/bins.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { imageRoutes, originalRoute } from './routes/images.ts';
 import { labellingRoutes } from './routes/labelling.ts';
+import { modelRoutes } from './routes/models.ts';
 import { overviewRoutes } from './routes/overview.ts';
 import { pageRoutes } from './routes/page.ts';
 import { pictureRoutes } from './routes/pictures.ts';
@@ -81,6 +83,8 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   overviewRoutes(app, shared);
   pictureRoutes(app, shared);
   deadLetterRoutes(app, shared);
+  modelRoutes(app, shared);
+  binRoutes(app, shared);
   labellingRoutes(app, shared);
   systemRoutes(app, shared);
   await app.ready();

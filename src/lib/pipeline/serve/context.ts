@@ -1,6 +1,6 @@
 /** What the server is made of, what its routes share, and what it tells. */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import type { FastifyBaseLogger, FastifyInstance, HTTPMethods } from 'fastify';
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Pool } from 'pg';
 import type { Load } from '../../base/flow/load.ts';
@@ -46,6 +46,11 @@ export interface SharedByRoutes {
   /** Aborts when streams are to end and nothing new is taken. */
   closing: AbortSignal;
   isDraining: () => boolean;
+}
+
+/** Who is told of in histories; undefined: the account that the server runs as. */
+export function accountOf({ token }: FastifyRequest): string | undefined {
+  return token === null ? undefined : `${token} (token)`;
 }
 
 /** Methods that a path does not know are told which it knows: 405, not 404. */

@@ -23,6 +23,8 @@ interface ProblemDetails {
   /** When to come again, in seconds. */
   retryAfter?: number;
   id?: string;
+  /** Members of the body beside those of every problem. */
+  more?: Record<string, unknown>;
 }
 
 const problemType = 'application/problem+json';
@@ -35,13 +37,15 @@ export class Problem extends VisionscaleError {
   readonly status: number;
   readonly retryAfter: number | undefined;
   readonly id: string | undefined;
+  readonly more: Record<string, unknown>;
 
   constructor(status: number, code: string, detail: string, details: ProblemDetails = {}) {
-    const { hint, cause, retryAfter, id } = details;
+    const { hint, cause, retryAfter, id, more = {} } = details;
     super(detail, { code, ...(hint !== undefined && { hint }), ...(cause !== undefined && { cause }) });
     this.status = status;
     this.retryAfter = retryAfter;
     this.id = id;
+    this.more = more;
   }
 
   body(): ProblemBody {
@@ -53,6 +57,7 @@ export class Problem extends VisionscaleError {
       detail: this.message,
       ...(this.hint !== undefined && { hint: this.hint }),
       ...(this.id !== undefined && { id: this.id }),
+      ...this.more,
     };
   }
 
@@ -64,6 +69,16 @@ export class Problem extends VisionscaleError {
       ...(this.status === 401 && { 'www-authenticate': 'Bearer' }),
     };
   }
+}
+
+/** Errors with these codes become refusals with these statuses: to be given to `catch`. All others stay what they are. */
+export function refusedAs(statuses: Readonly<Record<string, number>>): (error: unknown) => never {
+  return (error) => {
+    const status = error instanceof VisionscaleError ? statuses[error.code] : undefined;
+    if (status === undefined) throw error;
+    const { code, message, hint } = error as VisionscaleError;
+    throw new Problem(status, code, message, { hint, cause: error });
+  };
 }
 
 /** How an image that cannot be taken is answered: too large, of a type that is not taken, or broken. */

@@ -172,6 +172,7 @@ export const bins = z
     digest: nullableText,
     createdAt: nullableText,
     rules: z.unknown(),
+    text: nullableText.describe('The rules as a YAML file.'),
   })
   .meta({ id: 'Bins' });
 
@@ -182,7 +183,7 @@ export const rights = z
     may: z.object({
       read: z.boolean(),
       write: z.boolean().describe('Send images.'),
-      operate: z.boolean().describe('Act on dead letters, and correct labels.'),
+      operate: z.boolean().describe('Act on dead letters, correct labels, switch models, change bins.'),
     }),
   })
   .meta({ id: 'Rights' });
@@ -469,3 +470,172 @@ export const problems = (...statuses: number[]) =>
       { description: 'Problem', content: { 'application/problem+json': { schema: problem } } },
     ]),
   );
+
+// Models.
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits');
+const beltName = text(256).optional().describe('Of this belt alone. Default: of the pipeline.');
+
+export const publishedModels = z
+  .object({
+    models: z.array(
+      z.object({
+        digest: z.string(),
+        name: z.string(),
+        version: z.string(),
+        labels: z.number().int().describe('How many.'),
+        metrics: z.record(z.string(), z.unknown()).nullable().describe('What was measured; shares of 1.'),
+        created: nullableText,
+        publishedAt: time,
+        parent: nullableText.describe('Digest of the model that it was made from.'),
+        knows: nullableText,
+        source: nullableText,
+        training: z.record(z.string(), z.unknown()).nullable(),
+        expected: z
+          .object({
+            images: z.number().int(),
+            unknown: z.number().optional(),
+            confidence: z.object({ mean: z.number(), sd: z.number() }),
+          })
+          .nullable()
+          .describe('What the held-out images of training showed.'),
+        usedBy: z
+          .array(nullableText)
+          .describe('Belts that have it as their own; null: the pipeline, and all other belts.'),
+      }),
+    ),
+    belts: z.array(z.string()).describe('With a model of their own, or among the last 1,000 results.'),
+  })
+  .meta({ id: 'PublishedModels' });
+
+const switched = {
+  at: time,
+  account: z.string(),
+  host: z.string(),
+};
+
+export const historyQuery = z.strictObject({ limit: z.coerce.number().int().min(1).max(200).default(20) });
+
+export const modelHistory = z
+  .object({
+    switches: z.array(
+      z.object({
+        ...switched,
+        belt: nullableText.describe("Null: the pipeline's."),
+        former: nullableText.describe("Null: none, or of a belt the pipeline's."),
+        current: nullableText,
+      }),
+    ),
+  })
+  .meta({ id: 'ModelHistory' });
+
+const consent = {
+  confirm: z.boolean().default(false).describe('Without it the answer says what would change (409).'),
+  force: z
+    .boolean()
+    .default(false)
+    .describe('Though the bins in force do not fit, or it agrees too little with its parent.'),
+};
+
+export const useModel = z.strictObject({
+  digest: digest.nullable().describe("Null, with a belt: it takes the pipeline's model again."),
+  belt: beltName,
+  ...consent,
+});
+
+export const rollbackModel = z.strictObject({ belt: beltName, ...consent });
+
+const side = z.object({
+  name: z.string(),
+  version: z.string(),
+  digest: z.string(),
+  labels: z.number().int(),
+  top1: z.number().nullable().describe('Share of its own test images that it got right.'),
+});
+const someLabels = z.object({ count: z.number().int(), some: z.array(z.string()) });
+
+/** Beside the problem, where a switch is refused until it is confirmed. */
+export const modelChange = z
+  .object({
+    belt: nullableText,
+    before: side.nullable(),
+    after: side,
+    labels: z.object({ removed: someLabels, added: someLabels }),
+    bins: z
+      .object({ version: z.number().int(), faults: z.array(z.string()), notes: z.array(z.string()) })
+      .nullable(),
+    force: z.array(z.string()).describe('What only `force` overrides.'),
+  })
+  .meta({ id: 'ModelChange' });
+
+export const unconfirmed = problem.extend({ change: modelChange.optional() }).meta({ id: 'Unconfirmed' });
+
+export const modelUsed = z.object({
+  digest: z.string(),
+  name: z.string(),
+  version: z.string(),
+  belt: nullableText,
+});
+
+// Bins that are edited.
+
+/** Of rules as text. */
+export const mostRulesBytes = 64 * 1024;
+
+const rules = z
+  .string()
+  .min(1)
+  .max(mostRulesBytes)
+  .describe('As the text of a YAML or JSON file, up to 64 KiB.');
+const versionInForce = z
+  .int()
+  .positive()
+  .nullable()
+  .describe('The version that is in force and replaced; null: none.');
+
+export const tryBins = z.strictObject({ rules });
+
+export const useBins = z.strictObject({
+  rules,
+  source: text(200).describe('What to call them.'),
+  version: versionInForce,
+  force: z.boolean().default(false).describe('Though they name labels that the model lacks.'),
+});
+
+export const rollbackBins = z.strictObject({
+  version: versionInForce,
+  force: z.boolean().default(false),
+});
+
+export const triedBins = z
+  .object({
+    version: z.number().int().nullable().describe('In force now.'),
+    checked: z.boolean().describe('False: no model was chosen, so labels could not be checked.'),
+    faults: z.array(z.string()).describe('Classes and globs that name no label.'),
+    notes: z.array(z.string()),
+    results: z.number().int().describe('The latest ones that were tried.'),
+    bins: z.array(z.object({ bin: z.string(), now: z.number().int(), then: z.number().int() })),
+    moves: z.array(
+      z.object({
+        from: nullableText,
+        to: z.string(),
+        results: z.number().int(),
+        examples: z.array(z.object({ id: z.string(), imageKey: z.string(), category: z.string() })),
+      }),
+    ),
+  })
+  .meta({ id: 'TriedBins' });
+
+export const binsUsed = z.object({
+  version: z.number().int(),
+  created: z.boolean(),
+  former: z.number().int().nullable(),
+});
+
+export const binHistory = z
+  .object({
+    switches: z.array(
+      z.object({ ...switched, former: z.number().int().nullable(), current: z.number().int() }),
+    ),
+  })
+  .meta({ id: 'BinHistory' });

@@ -39,13 +39,16 @@ export function checkRules(rules: BinRules, labels: readonly string[]): Checked 
     for (const pattern of rule.classes) {
       if (all.has(pattern)) continue;
       if (!isGlob(pattern)) {
-        checked.unknown.push({ bin, pattern, near: nearLabels(pattern, labels) });
+        const near = checked.unknown.length < mostSuggested ? nearLabels(pattern, labels) : [];
+        checked.unknown.push({ bin, pattern, near });
         continue;
       }
       const matches = globMatcher(pattern);
       const matched = labels.filter(matches);
-      if (matched.length === 0) checked.empty.push({ bin, pattern, near: nearGlob(pattern, labels) });
-      else if (!matched.some((label) => table.ruleOf(label) === rule))
+      if (matched.length === 0) {
+        const near = checked.empty.length < mostSuggested ? nearGlob(pattern, labels) : [];
+        checked.empty.push({ bin, pattern, near });
+      } else if (!matched.some((label) => table.ruleOf(label) === rule))
         checked.shadowed.push({ bin, pattern });
     }
   }
@@ -54,6 +57,8 @@ export function checkRules(rules: BinRules, labels: readonly string[]): Checked 
 }
 
 const mostNear = 3;
+/** Faults that are given labels near them; to look for these takes time. */
+const mostSuggested = 100;
 
 /** The label a few edits away, in whatever case; else those that hold the word. */
 function nearLabels(word: string, labels: readonly string[]): string[] {

@@ -2,11 +2,11 @@
 import swagger from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { z } from 'zod';
+import { writeRules } from '../../../systems/bins/rules-file.ts';
 import { readBins } from '../../../systems/database/tables/bins.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { readiness } from '../readiness.ts';
 import * as schemas from '../schemas.ts';
-import { letterIds } from '../schemas.ts';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRoutes): void {
   const ask = readiness({ ...deps, disks: options.disks });
@@ -53,9 +53,10 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
     },
     async () => {
       const bins = await readBins(deps.pool, options.pipeline);
-      if (bins === null) return { version: null, source: null, digest: null, createdAt: null, rules: null };
+      if (bins === null)
+        return { version: null, source: null, digest: null, createdAt: null, rules: null, text: null };
       const { version, source, digest, createdAt, rules } = bins;
-      return { version, source, digest, createdAt: createdAt.toISOString(), rules };
+      return { version, source, digest, createdAt: createdAt.toISOString(), rules, text: writeRules(rules) };
     },
   );
 
@@ -72,10 +73,11 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
 
 // The OpenAPI 3.1 document, made of the routes' own schemas and of what a body may be, which no schema checks.
 
-const ids = {
+const json = (shape: z.ZodType) => ({
   required: true,
-  content: { 'application/json': { schema: z.toJSONSchema(letterIds) } },
-} as const;
+  content: { 'application/json': { schema: z.toJSONSchema(shape, { io: 'input' }) } },
+});
+const ids = json(schemas.letterIds);
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 
 /** Bodies are read as they arrive; the content decides what they are. */
@@ -101,6 +103,11 @@ const bodies: Record<string, unknown> = {
   },
   '/v1/dead-letters/retry': ids,
   '/v1/dead-letters/drop': ids,
+  '/v1/models/use': json(schemas.useModel),
+  '/v1/models/rollback': json(schemas.rollbackModel),
+  '/v1/bins/try': json(schemas.tryBins),
+  '/v1/bins/use': json(schemas.useBins),
+  '/v1/bins/rollback': json(schemas.rollbackBins),
   '/': { required: true, description: 'An image.', content: { 'application/octet-stream': binary } },
 };
 

@@ -58,6 +58,17 @@ export async function countByBin(pool: Pool, pipeline: string, since: Date): Pro
   return rows;
 }
 
+/** Belts of the latest results. */
+export async function recentBelts(pool: Pool, pipeline: string, results: number): Promise<string[]> {
+  const { rows } = await pool.query<{ belt: string }>(
+    `select distinct belt from (
+       select belt from prediction_results where pipeline = $1 order by time desc limit $2) as latest
+     where belt is not null order by belt`,
+    [pipeline, results],
+  );
+  return rows.map(({ belt }) => belt);
+}
+
 /** Whether the pipeline knows an image by this key in the configured store: nothing else of it is shown. */
 export async function isKnownImage(pool: Pool, pipeline: string, key: string): Promise<boolean> {
   // In this order: the first two are found by an index.

@@ -50,6 +50,7 @@ export async function setBeltModel(
   pool: Pool,
   { pipeline, belt }: BeltId,
   digest: string | null,
+  account?: string,
 ): Promise<void> {
   await underLock(pool, `model ${pipeline}`, async (client) => {
     const { rows } = await client.query<{ digest: string }>(
@@ -67,6 +68,6 @@ export async function setBeltModel(
         [pipeline, belt, digest],
       );
     }
-    await recordBeltSwitch(client, { pipeline, belt }, { former, current: digest });
+    await recordBeltSwitch(client, { pipeline, belt }, { former, current: digest }, account);
   });
 }

@@ -28,12 +28,23 @@ export interface BinsUsed {
   former: number | null;
 }
 
-/** Puts rules in force for every consumer of the pipeline. The same rules are the same version. */
+export interface UseBinsOptions {
+  /** The version that has to be in force now; null: none. Absent: whichever is. */
+  instead?: number | null;
+  /** Who does it. */
+  account?: string | undefined;
+}
+
+/**
+ * Puts rules in force for every consumer of the pipeline. The same rules are the same version. Throws `bins_changed` where
+ * another version is in force than is to be replaced.
+ */
 export async function useBins(
   pool: Pool,
   pipeline: string,
   rules: BinRules,
   source: string,
+  { instead, account }: UseBinsOptions = {},
 ): Promise<BinsUsed> {
   const digest = rulesDigest(rules);
   // Versions are numbered without gaps, so one at a time.
@@ -42,6 +53,8 @@ export async function useBins(
       'select version from active_bins where pipeline = $1',
       [pipeline],
     );
+    const former = before.rows[0]?.version ?? null;
+    if (instead !== undefined && former !== instead) throw binsChanged(former);
     const known = await client.query<{ version: number }>(
       'select version from bin_versions where pipeline = $1 and digest = $2',
       [pipeline, digest],
@@ -56,7 +69,6 @@ export async function useBins(
         )
       : known;
     const { version } = rows[0]!;
-    const former = before.rows[0]?.version ?? null;
     if (former !== version) {
       await client.query(
         `insert into active_bins (pipeline, version) values ($1, $2)
@@ -64,9 +76,17 @@ export async function useBins(
         [pipeline, version],
       );
       const text = { former: former === null ? null : `${former}`, current: `${version}` };
-      await recordSwitch(client, pipeline, 'bins', text);
+      await recordSwitch(client, pipeline, 'bins', text, account);
     }
     return { version, created, former };
+  });
+}
+
+function binsChanged(version: number | null): VisionscaleError {
+  const now = version === null ? 'no bins are' : `version ${version} of the bins is`;
+  return new VisionscaleError(`${now} in force by now`, {
+    code: 'bins_changed',
+    hint: 'Somebody has changed them meanwhile: look at what is in force, and change that.',
   });
 }
 

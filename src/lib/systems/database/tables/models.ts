@@ -29,6 +29,23 @@ export async function readPublished(pool: Pool, digest: string): Promise<Publish
   return rows[0] ?? null;
 }
 
+export interface ListedModel extends Omit<PublishedModel, 'bytes'> {
+  /** How many: the manifest is without them. */
+  labels: number;
+  publishedAt: Date;
+}
+
+/** The latest published first. */
+export async function listPublished(pool: Pool, limit: number): Promise<ListedModel[]> {
+  const { rows } = await pool.query<ListedModel>(
+    `select digest, name, version, manifest - 'labels' as manifest, published_at as "publishedAt",
+       coalesce(jsonb_array_length(manifest->'labels'), 0) as labels from models
+     order by published_at desc, digest limit $1`,
+    [limit],
+  );
+  return rows;
+}
+
 /** The model that the pipeline's consumers are to run; null where nobody has said. */
 export async function readActiveModel(
   pool: Pool,
@@ -51,7 +68,12 @@ export async function readActiveDigest(pool: Pool, pipeline: string): Promise<st
 }
 
 /** Makes the pipeline's consumers switch to it; what was chosen before is in the history. */
-export async function setActiveDigest(pool: Pool, pipeline: string, digest: string): Promise<void> {
+export async function setActiveDigest(
+  pool: Pool,
+  pipeline: string,
+  digest: string,
+  account?: string,
+): Promise<void> {
   await underLock(pool, `model ${pipeline}`, async (client) => {
     const { rows } = await client.query<{ digest: string }>(
       'select digest from active_models where pipeline = $1',
@@ -64,7 +86,7 @@ export async function setActiveDigest(pool: Pool, pipeline: string, digest: stri
        on conflict (pipeline) do update set digest = excluded.digest, changed_at = now()`,
       [pipeline, digest],
     );
-    await recordSwitch(client, pipeline, 'model', { former, current: digest });
+    await recordSwitch(client, pipeline, 'model', { former, current: digest }, account);
   });
 }
 

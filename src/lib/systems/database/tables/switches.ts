@@ -26,16 +26,17 @@ export interface ModelSwitchRow extends Omit<SwitchRow, 'current'> {
   current: string | null;
 }
 
-/** Of this process's account and host; in the transaction that makes the switch. */
+/** From this process's host; in the transaction that makes the switch. `account`: who makes it. */
 export async function recordSwitch(
   client: PoolClient,
   pipeline: string,
   kind: SwitchKind,
   { former, current }: Pick<SwitchRow, 'former' | 'current'>,
+  account = accountName(),
 ): Promise<void> {
   await client.query(
     'insert into switches (pipeline, kind, former, current, account, host) values ($1, $2, $3, $4, $5, $6)',
-    [pipeline, kind, former, current, accountName(), hostname()],
+    [pipeline, kind, former, current, account, hostname()],
   );
 }
 
@@ -44,10 +45,11 @@ export async function recordBeltSwitch(
   client: PoolClient,
   { pipeline, belt }: BeltId,
   { former, current }: Pick<ModelSwitchRow, 'former' | 'current'>,
+  account = accountName(),
 ): Promise<void> {
   await client.query(
     `insert into belt_switches (pipeline, belt, former, current, account, host) values ($1, $2, $3, $4, $5, $6)`,
-    [pipeline, belt, former, current, accountName(), hostname()],
+    [pipeline, belt, former, current, account, hostname()],
   );
 }
 

@@ -1,9 +1,8 @@
-/** What `bins check` and `bins use` tell of rules that were held to a model's labels. */
-import { printable } from '../../lib/base/printable.ts';
-import { counted } from '../../lib/base/report/table.ts';
-import type { Checked, PatternFault } from '../../lib/systems/bins/check.ts';
-import type { BinRules } from '../../lib/systems/bins/rules.ts';
-import type { ModelAnswers } from '../shared/model-labels.ts';
+/** What is told of rules that were held to a model's labels. */
+import { printable } from '../../base/printable.ts';
+import { counted } from '../../base/report/table.ts';
+import type { Checked, PatternFault } from './check.ts';
+import type { BinRules } from './rules.ts';
 
 /** Labels named in a line at most. */
 const mostNamed = 8;
@@ -29,7 +28,10 @@ export function noteLines({ shadowed, unmapped }: Checked, manual: string): stri
 }
 
 /** Where the rules have a bin for unknown objects, and the model tells none. */
-export function unknownNote({ manual, unknown }: BinRules, { tellsUnknown }: ModelAnswers): string[] {
+export function unknownNote(
+  { manual, unknown }: BinRules,
+  { tellsUnknown }: { tellsUnknown: boolean },
+): string[] {
   if (unknown === manual || tellsUnknown) return [];
   return [`${printable(unknown)}: gets no unknown objects: the active model does not tell them`];
 }

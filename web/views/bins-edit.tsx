@@ -1,0 +1,249 @@
+/** The rules as text: changed, tried on results that are there, put in force, and taken back. */
+import { useState } from 'preact/hooks';
+import { type BinHistory, type Bins as Rules, post, type TriedBins } from '../api.ts';
+import { moment, number } from '../format.ts';
+import { usePoll } from '../hooks.ts';
+import { Answer, Confirm, failed, Picture, type Said, Told } from '../parts.tsx';
+import { texts } from '../texts.ts';
+
+const { bins: t } = texts;
+
+/** What is written, and the version that it was made from. */
+interface Draft {
+  text: string;
+  version: number | null;
+}
+
+interface EditProps {
+  bins: Rules;
+  again: () => void;
+}
+
+/** For those who may change them. */
+export function EditBins({ bins, again }: EditProps) {
+  const history = usePoll<BinHistory>('/v1/bins/history', 5000);
+  const [draft, setDraft] = useState<Draft>();
+  const [tried, setTried] = useState<TriedBins>();
+  const [isTrying, setTrying] = useState(false);
+  const [asked, setAsked] = useState<'use' | 'rollback'>();
+  const [told, setTold] = useState<Said>();
+  const fresh = { text: bins.text ?? t.example, version: bins.version };
+  const { text, version } = draft ?? fresh;
+  const edited = (next: string) => {
+    // Tried was what stood there before.
+    setTried(undefined);
+    setDraft({ text: next, version });
+  };
+  const restart = () => {
+    setDraft(undefined);
+    setTried(undefined);
+    setTold(undefined);
+  };
+  const tryOut = async () => {
+    setTold(undefined);
+    setTrying(true);
+    try {
+      setTried(await post<TriedBins>('/v1/bins/try', { rules: text }));
+    } catch (error) {
+      setTried(undefined);
+      setTold(failed(error));
+    }
+    setTrying(false);
+  };
+  const act = async (path: string, body: object) => {
+    setAsked(undefined);
+    try {
+      const used = await post<{ version: number }>(path, body);
+      restart();
+      setTold({ text: t.used(used.version), bad: false });
+    } catch (error) {
+      setTold(failed(error));
+    }
+    again();
+    history.again();
+  };
+  const mustForce = tried !== undefined && (!tried.checked || tried.faults.length > 0);
+  const former = history.data?.switches[0]?.former ?? null;
+  return (
+    <>
+      <section>
+        <h2>{t.edit}</h2>
+        <Told told={told} />
+        {draft !== undefined && draft.version !== bins.version && (
+          <p class="note bad" role="alert">
+            {t.changedMeanwhile}
+          </p>
+        )}
+        <label>
+          {t.rules}
+          <textarea
+            class="rules"
+            rows={Math.min(24, Math.max(8, text.split('\n').length + 1))}
+            spellcheck={false}
+            maxLength={65_536}
+            value={text}
+            onInput={(event) => edited(event.currentTarget.value)}
+          />
+        </label>
+        <div class="row act">
+          <button type="button" class="main" disabled={isTrying} onClick={() => void tryOut()}>
+            {isTrying ? t.trying : t.try}
+          </button>
+          {tried !== undefined && (
+            <button type="button" onClick={() => setAsked('use')}>
+              {t.use}
+            </button>
+          )}
+          {draft !== undefined && (
+            <button type="button" class="plain" onClick={restart}>
+              {t.restart}
+            </button>
+          )}
+        </div>
+        {tried !== undefined && <Tried tried={tried} />}
+      </section>
+      <section>
+        <h2>{t.history}</h2>
+        <Answer polled={history}>{(found) => <History history={found} />}</Answer>
+        {former !== null && (
+          <button type="button" class="below" onClick={() => setAsked('rollback')}>
+            {t.rollback}
+          </button>
+        )}
+      </section>
+      {asked === 'use' && (
+        <Confirm
+          question={tried?.checked === false ? t.sureUnchecked : mustForce ? t.sureForce : t.sureUse}
+          action={t.use}
+          danger={mustForce}
+          cancel={() => setAsked(undefined)}
+          onYes={() =>
+            void act('/v1/bins/use', { rules: text, source: 'live page', version, force: mustForce })
+          }
+        />
+      )}
+      {asked === 'rollback' && (
+        <Confirm
+          question={t.sureRollback(former!)}
+          action={t.rollback}
+          cancel={() => setAsked(undefined)}
+          onYes={() => void act('/v1/bins/rollback', { version: bins.version })}
+        />
+      )}
+    </>
+  );
+}
+
+function Tried({ tried: { checked, faults, notes, results, bins, moves } }: { tried: TriedBins }) {
+  const moved = moves.reduce((sum, move) => sum + move.results, 0);
+  return (
+    <div class="tried" role="region" aria-label={t.tried(results)}>
+      <p class="note">{t.tried(results)}</p>
+      {!checked && <p class="note bad">{t.unchecked}</p>}
+      {faults.length > 0 && (
+        <>
+          <p class="note bad">{t.faults}</p>
+          <ul class="change bad">
+            {faults.map((fault) => (
+              <li key={fault}>{fault}</li>
+            ))}
+          </ul>
+        </>
+      )}
+      {notes.length > 0 && (
+        <ul class="change">
+          {notes.map((note) => (
+            <li key={note}>{note}</li>
+          ))}
+        </ul>
+      )}
+      {results > 0 && (
+        <>
+          <h3>{moved === 0 ? t.nothingMoves : t.moves(moved)}</h3>
+          {moved > 0 && (
+            <div class="scroll" tabIndex={0}>
+              <table class="moves">
+                <thead>
+                  <tr>
+                    <th>{t.from}</th>
+                    <th>{t.to}</th>
+                    <th class="right">{t.images}</th>
+                    <th>{t.examples}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {moves.slice(0, 50).map(({ from, to, results: n, examples }) => (
+                    <tr key={`${from} ${to}`}>
+                      <td>{from ?? t.noBin}</td>
+                      <td>{to}</td>
+                      <td class="right">{number(n)}</td>
+                      <td>
+                        <span class="row">
+                          {examples.map(({ id, imageKey, category }) => (
+                            <a key={id} href={`#/image/${encodeURIComponent(id)}`} title={category}>
+                              <Picture imageKey={imageKey} side={192} alt={category} />
+                            </a>
+                          ))}
+                        </span>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+          <div class="scroll" tabIndex={0}>
+            <table>
+              <thead>
+                <tr>
+                  <th>{t.bin}</th>
+                  <th class="right">{t.now}</th>
+                  <th class="right">{t.then}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {bins.slice(0, 100).map(({ bin, now, then }) => (
+                  <tr key={bin}>
+                    <td>{bin}</td>
+                    <td class="right">{number(now)}</td>
+                    <td class="right">{number(then)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </>
+      )}
+    </div>
+  );
+}
+
+function History({ history: { switches } }: { history: BinHistory }) {
+  if (switches.length === 0) return <p class="note">{t.noHistory}</p>;
+  return (
+    <div class="scroll" tabIndex={0}>
+      <table>
+        <thead>
+          <tr>
+            <th>{t.when}</th>
+            <th class="right">{t.from}</th>
+            <th class="right">{t.to}</th>
+            <th>{t.by}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {switches.map(({ at, former, current, account, host }) => (
+            <tr key={at}>
+              <td>
+                <time dateTime={at}>{moment(at)}</time>
+              </td>
+              <td class="right">{former ?? '–'}</td>
+              <td class="right">{current}</td>
+              <td>{t.who(account, host)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
