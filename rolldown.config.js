@@ -17,6 +17,7 @@ const entries = [
   'lib/base/sandbox/child',
   'lib/learning/train/features/worker',
   'lib/learning/train/head/worker',
+  'lib/learning/train/novelty/worker',
   'lib/local/bench/stages/roofline-thread',
   'lib/models/classifier/trial-work',
   'lib/models/classifier/worker',

@@ -23,6 +23,8 @@ const batchSize = 64;
 /** Width and height of the network's input in pixels: enough for these pictures, and four times as fast as 224. */
 const inputSize = 112;
 const leastTop1 = 0.97;
+/** Share of fresh pictures that may be called unknown. */
+const mostUnknown = 0.01;
 
 /** The same file from src and from dist. */
 const binary = fileURLToPath(new URL('../bin/visionscale.js', import.meta.url));
@@ -74,9 +76,13 @@ const judged = (await visionscale([
   'evaluate',
   others,
   ...['--model', name, '--models', models, '--out', join(work, 'evaluation')],
-])) as { top1: number; top5: number };
+])) as { top1: number; top5: number; unknown: number | null };
 if (judged.top1 < leastTop1) {
   throw new Error(`${(100 * judged.top1).toFixed(1)} % on fresh pictures is less than ${100 * leastTop1} %`);
+}
+
+if (judged.unknown === null || judged.unknown > mostUnknown) {
+  throw new Error(`${judged.unknown} of the fresh pictures are called unknown, more than ${mostUnknown}`);
 }
 
 const { path } = await openModelStore(models).find(name);

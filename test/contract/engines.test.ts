@@ -7,23 +7,14 @@ import { withNovelty } from '../../src/lib/models/onnx/novelty.ts';
 import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
 import { describeEngines, tensorCount } from '../support/engines.ts';
 import { rejection } from '../support/images.ts';
+import { noveltyLayer } from '../support/novelty-layers.ts';
 import { chance, chanceSqueezeNet } from '../support/squeezenet-models.ts';
 
 const side = 224;
 const values = 3 * side * side;
 const classes = 10;
-const features = 512;
-const numbers = (length: number, next = chance(3)) => Float32Array.from({ length }, () => 0.2 * next() - 0.1);
 /** It tells novelty as well. */
-const weights = serializeOnnx(
-  withNovelty(parseOnnx(chanceSqueezeNet(classes)), {
-    features,
-    classes,
-    map: numbers(features ** 2),
-    offset: numbers(features),
-    centres: numbers(classes * features),
-  }),
-);
+const weights = serializeOnnx(withNovelty(parseOnnx(chanceSqueezeNet(classes)), noveltyLayer(512, classes)));
 /** Five different images, of about the values that normalised photographs have. */
 const images = Float32Array.from(
   { length: 5 * values },

@@ -9,10 +9,11 @@ import {
   type OnnxTensor,
 } from '../../src/lib/models/onnx/graph.ts';
 import { headFeatures, identityLayer, withHead } from '../../src/lib/models/onnx/head.ts';
-import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
 import { noveltyOf, readNovelty, withNovelty } from '../../src/lib/models/onnx/novelty.ts';
+import { parseOnnx, serializeOnnx } from '../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor, tensorToFloats } from '../../src/lib/models/onnx/tensors.ts';
 import { convModel, convSide, randomNumbers } from '../support/conv-model.ts';
+import { noveltyLayer } from '../support/novelty-layers.ts';
 
 const parentClasses = 10;
 const features = 32;
@@ -43,12 +44,6 @@ async function answers(model: OnnxModel) {
 }
 
 const scores = async (model: OnnxModel) => (await answers(model)).scores;
-
-/** Of numbers by chance. */
-function noveltyLayer(classes: number) {
-  const [map, offset, centres] = [features ** 2, features, classes * features].map((size) => numbers(size));
-  return { features, classes, map: map!, offset: offset!, centres: centres! };
-}
 
 const integers = (name: string, values: number[]) =>
   rawTensor(name, [values.length], 7, new Uint8Array(new BigInt64Array(values.map(BigInt)).buffer));
@@ -133,8 +128,10 @@ describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => 
   it.each([13, 18])('tells novelty in opset %i as the formula does, beside its scores', async (version) => {
     const bare = { ...parent, opsetImport: [{ domain: '', version }] };
     const found = await scores(withHead(bare, identityLayer(features)));
-    const layer = noveltyLayer(3);
-    const telling = parseOnnx(serializeOnnx(withNovelty(withNovelty(bare, noveltyLayer(4)), layer)));
+    const layer = noveltyLayer(features, 3);
+    const telling = parseOnnx(
+      serializeOnnx(withNovelty(withNovelty(bare, noveltyLayer(features, 4, 8)), layer)),
+    );
     expect(telling.graph.output.map(({ name }) => name)).toEqual(['scores', 'visionscale.novelty']);
     const told = await answers(telling);
     expect(told.novelty).toHaveLength(2);
@@ -156,7 +153,7 @@ describe.each(Object.entries(ends))('a network that ends in %s', (_, parent) => 
 
 describe('an output called as that of novelty', () => {
   it('is read only where it is what training writes', () => {
-    const telling = withNovelty(convModel(parentClasses), noveltyLayer(3));
+    const telling = withNovelty(convModel(parentClasses), noveltyLayer(features, 3));
     const node = telling.graph.node.map((one) =>
       one.opType === 'Relu' && one.output[0]!.startsWith('visionscale') ? { ...one, opType: 'Abs' } : one,
     );
@@ -167,9 +164,9 @@ describe('an output called as that of novelty', () => {
       initializer: telling.graph.initializer.filter(({ name }) => name !== 'visionscale.novelty.map'),
     };
     expect(() => readNovelty({ ...telling, graph })).toThrow(/not made by/);
-    expect(() => withNovelty(convModel(parentClasses), { ...noveltyLayer(3), features: 16 })).toThrow(
-      /takes 32 values, not 16/,
-    );
+    expect(() =>
+      withNovelty(convModel(parentClasses), { ...noveltyLayer(features, 3), features: 16 }),
+    ).toThrow(/takes 32 values, not 16/);
   });
 });
 

@@ -53,6 +53,9 @@ describe('evaluate', () => {
       ],
       confusedPairs: [{ truth: 'green', answer: 'red', images: 2, share: 0.2 }],
     });
+    const mute = await rig.run(['evaluate', 'labelled', '--unknown', 'labelled']);
+    expect([mute.code, mute.stdout]).toEqual([2, '']);
+    expect(mute.stderr).toContain('does not tell unknown objects');
     const plain = await rig.run(['evaluate', 'labelled']);
     expect(plain.code).toBe(0);
     expect(plain.stdout).toContain('91.7');

@@ -1,14 +1,24 @@
 /** `train` as a user runs it: on small drawn sets with a parent of chance weights; on photographs where they are there. */
 import { cp, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colouredPng, openFolders, writeColours, type Folders } from '../support/class-folders.ts';
 import { writeConvModel } from '../support/conv-model.ts';
 import { presentEngines } from '../support/engines.ts';
-import { chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
+import { chance, chanceSqueezeNet, squeezeNetFiles } from '../support/squeezenet-models.ts';
 import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 import { writeTinyModel } from '../support/tiny-models.ts';
+
+/** Nothing like a colour. */
+function noisePng(seed: number): Promise<Buffer> {
+  const next = chance(seed + 1);
+  const data = Uint8Array.from({ length: 48 * 40 * 3 }, () => 256 * next());
+  return sharp(data, { raw: { width: 48, height: 40, channels: 3 } })
+    .png()
+    .toBuffer();
+}
 
 interface Trained {
   top1: number;
@@ -83,7 +93,24 @@ describe('train --mode head', () => {
       parent: digest,
       metrics: { top1: 1 },
       training: { mode: 'head', data: digest, heldOut: digest, seed: 1 },
+      expected: { images: made.images.held },
     });
+    const { classes } = (manifest as { expected: { classes: number[] } }).expected;
+    expect(classes).toHaveLength(3);
+    expect(classes.reduce((sum, count) => sum + count, 0)).toBe(made.images.held);
+  });
+
+  it('tells objects of none of its classes', async () => {
+    await using foreign = await openFolders();
+    for (let i = 0; i < 6; i++) await foreign.write(`${i}.png`, await noisePng(i));
+    const found = await rig.json<{ unknown: number; foreign: object }>([
+      ...['evaluate', folders.path, '--model', 'colours', '--unknown', foreign.path, '--out', 'unknown'],
+    ]);
+    expect(found.unknown).toBeLessThanOrEqual(0.1);
+    expect(found.foreign).toEqual({ images: 6, unknown: 1, auroc: 1 });
+    expect(await rig.json(['model', 'show', 'colours'])).toMatchObject({ tellsUnknown: true });
+    const html = await readFile(join(rig.dir, 'unknown', 'report.html'), 'utf8');
+    expect(html).toContain('100.0 % of 6 images of other objects are called unknown');
   });
 
   it('learns on a network of another kind, which is then sorted with', async () => {

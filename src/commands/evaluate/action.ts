@@ -5,8 +5,10 @@ import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { counted, table } from '../../lib/base/report/table.ts';
 import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
+import { unknownShare } from '../../lib/learning/evaluate/expected.ts';
 import { wilson } from '../../lib/learning/evaluate/metrics.ts';
 import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
+import { unknownLines } from '../../lib/learning/evaluate/report/unknown.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';
 import { rejectedLine } from '../shared/lines.ts';
@@ -16,6 +18,7 @@ import { StageBars } from '../shared/stage-bars.ts';
 export interface EvaluateFlags {
   out: string;
   skipUnknown?: boolean;
+  unknown?: string;
   followLinks?: boolean;
   strict?: boolean;
 }
@@ -29,6 +32,7 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
   const evaluation = await evaluate({
     dir,
     model,
+    unknown: flags.unknown,
     open: (model) => openClassifier(context, model),
     skipUnknown: flags.skipUnknown === true,
     followLinks: flags.followLinks,
@@ -40,8 +44,8 @@ export default async function (context: Context, dir: string, flags: EvaluateFla
   bars.end();
   for (const rejection of evaluation.unreadable) say(rejectedLine(rejection));
   if (evaluation.passedOver.passedOver > 0) say(passedOverLine(evaluation.passedOver));
-  const { judgement, dataDigest, unreadable } = evaluation;
-  const input: ReportInput = { judgement, dataDigest, unreadable, model: judgement.model };
+  const { judgement, dataDigest, unreadable, foreign } = evaluation;
+  const input: ReportInput = { judgement, dataDigest, unreadable, foreign, model: judgement.model };
   const files = await writeReport(flags.out, input);
   context.print(document(evaluation, input, files), () => summary(input, files));
 }
@@ -54,6 +58,7 @@ function document(evaluation: Evaluation, input: ReportInput, files: ReportFiles
     top5,
     images: count,
     interval95: wilson(Math.round(top1 * count), count),
+    unknown: unknownShare(evaluation.judgement) ?? null,
     model: model.name,
     version: model.version,
     digest: model.digest,
@@ -62,6 +67,7 @@ function document(evaluation: Evaluation, input: ReportInput, files: ReportFiles
     dataDigest: evaluation.dataDigest,
     unreadable: evaluation.unreadable,
     ...evaluation.passedOver,
+    ...(evaluation.foreign && { foreign: evaluation.foreign }),
     report: files.html,
     metrics: files.metrics,
   };
@@ -79,7 +85,14 @@ function summary(input: ReportInput, files: ReportFiles): string {
       { title: 'top-5 %', value: (r) => share(r.top5), align: 'right' },
     ],
   );
-  const words = [answer, ...because, '', 'What to photograph next:', ...next.map((step) => `- ${step}`)];
+  const words = [
+    answer,
+    ...because,
+    ...unknownLines(input),
+    '',
+    'What to photograph next:',
+    ...next.map((step) => `- ${step}`),
+  ];
   return [accuracies, '', ...words.map(printable), '', `Report: ${files.html}`].join('\n');
 }
 

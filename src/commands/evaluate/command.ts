@@ -12,11 +12,13 @@ export function evaluateCommand(): Command {
     .option('-o, --out <dir>', 'Directory for report.html and metrics.json', 'evaluation')
     .option(...followLinks)
     .option(...strict)
+    .option('--unknown <dir>', 'Images of none of the classes: how many are called unknown?')
     .option('--skip-unknown', 'Skip folders that are not named as a label of the model')
     .addHelpText(
       'after',
       '\nExample:\n  $ visionscale evaluate ./labelled --model parts\n' +
-        '  $ visionscale evaluate ./labelled --model parts@2 --out ./second\n\n' +
+        '  $ visionscale evaluate ./labelled --model parts@2 --out ./second\n' +
+        '  $ visionscale evaluate ./labelled --model parts --unknown ./anything-else\n\n' +
         'Several models on the same images: visionscale model compare',
     );
   return withSettings(command, [...modelSettings, 'VISIONSCALE_LOG_LEVEL']).action(

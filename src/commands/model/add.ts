@@ -18,12 +18,16 @@ export interface AddModelFlags {
   std?: [number, number, number];
   interpolation?: Interpolation;
   preset?: Preset;
+  bgr?: boolean;
   output?: ModelOutput;
 }
 
 export default async function (context: Context, path: string, flags: AddModelFlags): Promise<void> {
   const store = openModelStore(context.config.models);
-  const { entry, check, warnings } = await addModel(store, path, { ...flags, ...nameAndVersion(flags.name) });
+  const { entry, check, added, scaling, warnings } = await addModel(store, path, {
+    ...flags,
+    ...nameAndVersion(flags.name),
+  });
   const { name, version, digest, manifest } = entry;
   const { resize, crop, mean, std, interpolation = 'bilinear', squash = false } = manifest!.preprocessing;
   const { output, outputReason } = manifest!;
@@ -37,12 +41,15 @@ export default async function (context: Context, path: string, flags: AddModelFl
       classes: check.classes,
       output,
       outputReason,
+      added,
       warnings,
       preprocessing: manifest!.preprocessing,
     },
     () =>
       `added ${entryLabel(entry)}: ${counted(check.classes, 'class', 'classes')}, the outputs are ${output} (${outputReason})\n` +
       `images: ${squash ? 'both sides' : 'shorter side'} to ${resize} (${interpolation}), centre crop ${crop}, mean ${mean.join(' ')}, std ${std.join(' ')}\n` +
+      (scaling === undefined ? '' : `values from 0 to 255: ${scaling}\n`) +
+      (added.length === 0 ? '' : `added to the graph: ${added.join('; ')}\n`) +
       `Use it: visionscale model use ${entryLabel(entry)}`,
   );
 }

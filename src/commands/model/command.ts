@@ -135,9 +135,10 @@ function add(): Command {
       .addOption(new Option('--std <r,g,b>', 'Standard deviation to divide by').argParser(perChannel))
       .addOption(
         new Option('--preset <name>', 'Mean and standard deviation by name').choices([
-          ...(['imagenet', 'tf', 'lite', 'clip'] satisfies Preset[]),
+          ...(['imagenet', 'tf', 'lite', 'clip', 'pixels', 'caffe'] satisfies Preset[]),
         ]),
       )
+      .option('--bgr', 'The network takes blue, green, red (mean and std: red, green, blue)')
       .addOption(
         new Option('--interpolation <filter>', 'How to resize (default: bilinear)').choices([
           ...(['bilinear', 'bicubic'] satisfies Interpolation[]),

@@ -4,6 +4,7 @@ import { printable } from '../../lib/base/printable.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import { loadModel } from '../../lib/models/format/model.ts';
 import { outputOfGraph } from '../../lib/models/format/output-kind.ts';
+import { hasNovelty } from '../../lib/models/onnx/novelty.ts';
 import { parseOnnx } from '../../lib/models/onnx/onnx.ts';
 import { chosenEntry } from '../../lib/models/store/chosen.ts';
 import { openModelStore } from '../../lib/models/store/store.ts';
@@ -22,11 +23,22 @@ export async function show(context: Context, reference: string | undefined): Pro
   const active = (await store.active().catch(() => undefined))?.path === entry.path;
   const { info, output, weights } = await loadModel(entry.path);
   const { path, bytes, bundled, manifest } = entry;
-  const byGraph = outputOfGraph(parseOnnx(weights));
+  const graph = parseOnnx(weights);
+  const byGraph = outputOfGraph(graph);
   // Manifests of former versions do not say why.
   const said = `model.json says so; ${byGraph.reason}`;
   const outputReason = manifest.outputReason ?? (manifest.output === undefined ? byGraph.reason : said);
-  const shown = { ...manifest, output, outputReason, labels: info.labels, bytes, path, bundled, active };
+  const shown = {
+    ...manifest,
+    output,
+    outputReason,
+    tellsUnknown: hasNovelty(graph),
+    labels: info.labels,
+    bytes,
+    path,
+    bundled,
+    active,
+  };
   context.print(shown, () => {
     const labels = `${info.labels.length}: ${info.labels.slice(0, 3).join(', ')}${info.labels.length > 3 ? ', …' : ''}`;
     const lines = Object.entries({ ...shown, labels }).filter(([, value]) => value !== undefined);

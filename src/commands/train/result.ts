@@ -2,6 +2,8 @@
 import { printable } from '../../lib/base/printable.ts';
 import { styled } from '../../lib/base/report/style.ts';
 import { counted, percent } from '../../lib/base/report/table.ts';
+import { unknownShare } from '../../lib/learning/evaluate/expected.ts';
+import { confidenceLine, unknownLines } from '../../lib/learning/evaluate/report/unknown.ts';
 import { accuracyInterval, verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import type { TrainMode } from '../../lib/learning/train/modes.ts';
 import type { TrainResult } from '../../lib/learning/train/train.ts';
@@ -40,6 +42,9 @@ export function document(
     groups: sets.groups,
     ungroupedTop1: input.holdOut?.ungroupedTop1 ?? null,
     comparison,
+    unknown: unknownShare(judgement) ?? null,
+    novelty: input.novelty ?? null,
+    calibration: input.calibration ?? null,
     verdict: verdict(input),
     unreadable: sets.unreadable,
     ...sets.passedOver,
@@ -71,6 +76,7 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
   const { top1, top5, count } = judgement.metrics;
   const { grade, answer, because, next } = verdict(input);
   const { groups } = sets;
+  const confidence = confidenceLine(input);
   const together = groups.largest > 1 ? ` in ${counted(groups.count, 'group')} of similar pictures` : '';
   return [
     `${label}: top-1 ${percent(top1)}, top-5 ${percent(top5)} of ${counted(count, 'image')}${together} held out from training`,
@@ -78,6 +84,8 @@ export function summary(result: TrainResult, active: ModelEntry | undefined): st
     '',
     styled(gradeStyles[grade], printable(answer)),
     ...because.map(printable),
+    ...unknownLines(input).map(printable),
+    ...(confidence === undefined ? [] : [confidence]),
     '',
     'What to photograph next:',
     ...next.map((step) => `- ${printable(step)}`),

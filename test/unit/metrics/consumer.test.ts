@@ -81,9 +81,7 @@ describe('the metrics of a consumer', () => {
     expect(exposition.value('visionscale_belt_unknown_ratio', { belt: '' })).toBeNull();
     expect(exposition.value('visionscale_belt_confidence_ratio', { belt: '' })).toBe(0.5);
     sources.belts = [];
-    expect(
-      (await seen()).value('visionscale_belt_drift', { belt: 'north', kind: 'unknown' }),
-    ).toBeNull();
+    expect((await seen()).value('visionscale_belt_drift', { belt: 'north', kind: 'unknown' })).toBeNull();
   });
 
   it('counts what was new, whatever was worked on', async () => {

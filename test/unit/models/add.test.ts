@@ -7,13 +7,16 @@ import { openClassifier } from '../../../src/lib/models/classifier/pool.ts';
 import { loadModel } from '../../../src/lib/models/format/model.ts';
 import { floatValue, makeNode, tensorType } from '../../../src/lib/models/onnx/graph.ts';
 import { type OnnxNode } from '../../../src/lib/models/onnx/graph.ts';
+import { hasNovelty, withNovelty } from '../../../src/lib/models/onnx/novelty.ts';
 import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { floatTensor, rawTensor } from '../../../src/lib/models/onnx/tensors.ts';
 import { addModel, type AddModelOptions } from '../../../src/lib/models/store/add.ts';
 import { openModelStore, type ModelStore } from '../../../src/lib/models/store/store.ts';
 import { colorImage } from '../../support/color-model.ts';
+import { convModel } from '../../support/conv-model.ts';
 import { int64s, meansModel } from '../../support/hostile-models.ts';
 import { rejection } from '../../support/images.ts';
+import { noveltyLayer } from '../../support/novelty-layers.ts';
 import { op, pickle, squeezeNetPth } from '../../support/pth.ts';
 import { thorough, thoroughTitle } from '../../support/thorough.ts';
 import { type TinyModel, tinyWeights } from '../../support/tiny-models.ts';
@@ -70,6 +73,21 @@ describe('takes', () => {
   };
   it.each(outputs.slice(0, 3))('%s, said to be %s, for %s', takes);
   it.runIf(thorough).each(outputs.slice(3))(thoroughTitle('%s, said to be %s, for %s'), takes);
+
+  it('one that tells unknown objects, whatever else its graph is given', async () => {
+    const telling = withNovelty(convModel(3), noveltyLayer(32, 3));
+    const path = await file(serializeOnnx(telling));
+    for (const output of ['logits', 'sigmoid'] as const) {
+      const { entry } = await addModel(store, path, { name: output, output });
+      const { weights } = await loadModel(entry.path);
+      expect(hasNovelty(parseOnnx(weights))).toBe(true);
+      await using classifier = await openClassifier({ model: await loadModel(entry.path), engine: 'onnx', workers: 1 });
+      expect((await classifier.classify(await colorImage('red', 1))).novelty).toBeGreaterThan(0);
+    }
+    const twice = { ...telling.graph, output: [telling.graph.output[0]!, { ...telling.graph.output[0]!, name: 'other' }] };
+    const other = await file(serializeOnnx({ ...telling, graph: twice }), 'twice.onnx');
+    expect(await rejection(addModel(store, other, {}))).toMatchObject({ code: 'model_invalid' });
+  });
 
   it('a directory with its manifest', async () => {
     await file('mean', 'model.onnx');
@@ -196,17 +214,17 @@ describe('reads the outputs', () => {
     expect((error as Error).message).toMatch(message);
   });
 
-  it('not of integers, of several outputs, of channels that come last', async () => {
+  it('not of integers, of several outputs, of three values a pixel less one', async () => {
     const model = meansModel({ nodes: [node('Cast', ['means'], ['scores'], { to: tensorType.int32 })] });
     model.graph.output = [{ name: 'scores', type: { tensorType: { elemType: tensorType.int32 } } }];
     const two = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
     two.graph.output.unshift({ name: 'label' });
     const last = meansModel({ nodes: [node('Identity', ['means'], ['scores'])] });
-    last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 3])];
+    last.graph.input = [floatValue('pixels', ['N', 'height', 'width', 1])];
     for (const [made, message, hint] of [
       [model, /not floating-point/, /float32/],
       [two, /2 outputs \(label, scores\)/, /extract_model.*\["scores"\]/],
-      [last, /channels come last/, /--inputs-as-nchw pixels/],
+      [last, /shape .×.×.×1, not N×3×side×side/, /RGB images/],
     ] as const) {
       const error = await rejection(addModel(store, await file(serializeOnnx(made)), plain));
       expect(error).toMatchObject({ code: 'model_invalid', hint: expect.stringMatching(hint) as string });
@@ -218,7 +236,7 @@ describe('reads the outputs', () => {
 describe('refuses', () => {
   const refused: [string, () => Promise<string>, AddModelOptions, string, RegExp][] = [
     ['two inputs', () => file('twoInputs'), plain, 'model_invalid', /2 inputs \(image, other\)/],
-    ['integers', () => file('integerInput'), plain, 'model_invalid', /uint8, not float32/],
+    ['pixels to normalise', () => file('integerInput'), plain, 'usage', /takes uint8, but .* std 1 1 1/],
     ['scores that are no numbers', () => file('notANumber'), plain, 'model_invalid', /not numbers/],
     [
       'another size',

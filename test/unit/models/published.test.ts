@@ -24,7 +24,7 @@ describe('preprocessor_config.json', () => {
     [
       'shorter side and centre crop',
       { size: { shortest_edge: 256 }, resample: 2, do_center_crop: true, crop_size: { height: 224, width: 224 }, ...normalized },
-      { resize: 256, crop: 224, ...imagenet, interpolation: 'bilinear' },
+      { resize: 256, crop: 224, ...imagenet, interpolation: 'bilinear', cropOffset: 'floor' },
     ],
     [
       'both sides, no crop',
@@ -34,7 +34,7 @@ describe('preprocessor_config.json', () => {
     [
       'a share that is cropped',
       { size: { shortest_edge: 224 }, crop_pct: 0.875, resample: 3, ...normalized },
-      { resize: 256, crop: 224, ...imagenet, interpolation: 'bicubic' },
+      { resize: 256, crop: 224, ...imagenet, interpolation: 'bicubic', cropOffset: 'floor' },
     ],
     [
       'a share that is not cropped from 384 pixels on',
@@ -44,7 +44,79 @@ describe('preprocessor_config.json', () => {
     [
       'older files with plain numbers, and no normalisation',
       { size: 256, crop_size: 224, resample: 2, do_center_crop: true, do_normalize: false },
-      { resize: 256, crop: 224, mean: [0, 0, 0], std: [1, 1, 1], interpolation: 'bilinear', squash: true },
+      {
+        resize: 256,
+        crop: 224,
+        mean: [0, 0, 0],
+        std: [1, 1, 1],
+        interpolation: 'bilinear',
+        cropOffset: 'floor',
+        squash: true,
+      },
+    ],
+    [
+      'CLIP’s plain number, which is the shorter side',
+      { feature_extractor_type: 'CLIPFeatureExtractor', size: 224, crop_size: 224, resample: 3, ...normalized },
+      { resize: 224, crop: 224, ...imagenet, interpolation: 'bicubic', cropOffset: 'floor' },
+    ],
+    [
+      'MobileViT: blue, green, red, and no normalisation',
+      { feature_extractor_type: 'MobileViTFeatureExtractor', size: 288, crop_size: 256, do_flip_channel_order: true },
+      {
+        resize: 288,
+        crop: 256,
+        mean: [0, 0, 0],
+        std: [1, 1, 1],
+        interpolation: 'bilinear',
+        blueFirst: true,
+        cropOffset: 'floor',
+      },
+    ],
+    [
+      'Levit: the size is the crop’s',
+      {
+        image_processor_type: 'LevitImageProcessor',
+        size: { shortest_edge: 224 },
+        do_center_crop: true,
+        crop_size: { height: 224, width: 224 },
+        resample: 3,
+      },
+      { resize: 256, crop: 224, ...half, interpolation: 'bicubic', cropOffset: 'floor' },
+    ],
+    [
+      'PoolFormer: a share, and a crop',
+      { size: { height: 224, width: 224 }, crop_pct: 0.9, do_center_crop: true, crop_size: 224, resample: 3 },
+      { resize: 248, crop: 224, ...half, interpolation: 'bicubic', cropOffset: 'floor' },
+    ],
+    [
+      'values from −1 to 1 by a factor and an offset',
+      { size: { height: 224, width: 224 }, rescale_factor: 1 / 127.5, rescale_offset: true, do_normalize: false },
+      { resize: 224, crop: 224, ...half, interpolation: 'bilinear', squash: true },
+    ],
+    [
+      'EfficientNet: divided by the deviation twice',
+      { size: { height: 224, width: 224 }, include_top: true, image_mean: [0, 0, 0], image_std: [0.5, 0.5, 0.5] },
+      { resize: 224, crop: 224, mean: [0, 0, 0], std: [0.25, 0.25, 0.25], interpolation: 'bilinear', squash: true },
+    ],
+    [
+      'values from 0 to 255',
+      { size: { height: 224, width: 224 }, do_rescale: false, do_normalize: false },
+      {
+        resize: 224,
+        crop: 224,
+        mean: [0, 0, 0],
+        std: [1 / 255, 1 / 255, 1 / 255],
+        interpolation: 'bilinear',
+        squash: true,
+      },
+    ],
+    [
+      'timm’s own settings inside',
+      {
+        image_processor_type: 'TimmWrapperImageProcessor',
+        pretrained_cfg: { input_size: [3, 224, 224], ...imagenet, crop_pct: 0.95 },
+      },
+      { resize: 235, crop: 224, ...imagenet, interpolation: 'bicubic' },
     ],
   ])('is understood: %s', async (_, content, wanted) => {
     expect(await read('preprocessor_config.json', content)).toEqual(wanted);
@@ -52,9 +124,10 @@ describe('preprocessor_config.json', () => {
 
   it.each([
     ['do_resize is false', { do_resize: false, size: 224 }],
-    ['rescale_factor 1', { size: 224, rescale_factor: 1 }],
-    ['rescale_offset', { size: 224, rescale_offset: true }],
-    ['blue, green, red', { size: 224, do_flip_channel_order: true }],
+    ['rescale_factor', { size: 224, rescale_factor: 0 }],
+    ['do_color_quantize', { size: 224, do_color_quantize: true }],
+    ['do_pad', { size: 224, do_pad: true }],
+    ['interpolation nearest', { size: 224, resample: 0 }],
     ['interpolation lanczos', { size: 224, resample: 1 }],
     ['224×160, not square', { size: { height: 224, width: 160 } }],
     ['no centre crop', { size: { shortest_edge: 256 } }],
@@ -102,4 +175,11 @@ it('squash makes both sides the same', () => {
     size: { width: 256, height: 256 },
     window: { left: 16, top: 16, width: 224, height: 224 },
   });
+});
+
+it('an odd margin is halved as who published the model does it', () => {
+  const square = { resize: 227, crop: 224, mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  const image = { width: 227, height: 227 };
+  expect(cropWindow(image, square).window).toMatchObject({ left: 2, top: 2 });
+  expect(cropWindow(image, { ...square, cropOffset: 'floor' }).window).toMatchObject({ left: 1, top: 1 });
 });

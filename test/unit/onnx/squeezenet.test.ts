@@ -4,6 +4,7 @@ import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { makeNode } from '../../../src/lib/models/onnx/graph.ts';
 import { type OnnxModel } from '../../../src/lib/models/onnx/graph.ts';
+import { withNovelty } from '../../../src/lib/models/onnx/novelty.ts';
 import { parseOnnx, serializeOnnx } from '../../../src/lib/models/onnx/onnx.ts';
 import { convolutions, squeezeNet10, weightDims } from '../../../src/lib/models/onnx/squeezenet-layout.ts';
 import {
@@ -12,6 +13,7 @@ import {
   readSqueezeNet11,
   type SqueezeNetWeights,
 } from '../../../src/lib/models/onnx/squeezenet.ts';
+import { noveltyLayer } from '../../support/novelty-layers.ts';
 import { describeWith, testData } from '../../support/servers.ts';
 import { tinyWeights } from '../../support/tiny-models.ts';
 
@@ -91,6 +93,12 @@ describe('SqueezeNet 1.1', () => {
 
   it('is recognised under other names', () => {
     const read = readSqueezeNet11(disguised(buildSqueezeNet11(weights)));
+    expect(isDeepStrictEqual(read.weights, weights)).toBe(true);
+  });
+
+  it('is recognised where it tells unknown objects', () => {
+    const telling = withNovelty(buildSqueezeNet11(weights), noveltyLayer(512, 7));
+    const read = readSqueezeNet11(parseOnnx(serializeOnnx(telling)));
     expect(isDeepStrictEqual(read.weights, weights)).toBe(true);
   });
 

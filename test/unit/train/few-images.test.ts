@@ -39,6 +39,7 @@ describe('cross-validation of few images', () => {
     expect(await validated(setOf(counts))).toEqual({
       chosen: { zoom: 0, augmentation: 'none', penalty: 0.001 },
       tried: [],
+      folds: [],
     });
   });
 

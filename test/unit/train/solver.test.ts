@@ -9,12 +9,7 @@ import {
 } from '../../../src/lib/learning/train/head/fit.ts';
 import { SoftmaxObjective } from '../../../src/lib/learning/train/head/objective.ts';
 import { addProduct } from '../../../src/lib/learning/train/head/product.ts';
-import {
-  unwhiten,
-  whiten,
-  whitened,
-  whiteningOf,
-} from '../../../src/lib/learning/train/head/whitening.ts';
+import { unwhiten, whiten, whitened, whiteningOf } from '../../../src/lib/learning/train/head/whitening.ts';
 import { chance } from '../../support/squeezenet-models.ts';
 
 function gaussian(seed: number): () => number {

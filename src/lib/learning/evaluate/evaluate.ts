@@ -2,18 +2,22 @@
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { classFolders, folderName } from '../../base/files/class-folders.ts';
 import { type PassedOver, passedOverTogether } from '../../base/files/image-names.ts';
-import type { Rejection } from '../../base/files/walk.ts';
+import { checkPaths, pathFilter, type Rejection, walk } from '../../base/files/walk.ts';
 import { nearest } from '../../base/nearest.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import type { LoadedModel } from '../../models/format/model.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import { dataDigest, type Example, readClassFolders } from '../datasets/dataset.ts';
-import { judge, type Judgement } from './judge.ts';
+import { judge, type Judgement, type LabelledImage } from './judge.ts';
+import { areaUnderCurve } from './metrics.ts';
+import type { ForeignNotes } from './report/input.ts';
 
 export interface EvaluateOptions {
   /** One folder a class. */
   dir: string;
   model: LoadedModel;
+  /** Directory of images of objects of none of the classes; for a model that tells unknown objects. */
+  unknown?: string | undefined;
   open: (model: LoadedModel) => Promise<Classifier>;
   /** Folders that are no label of the model are left out; otherwise they are an error. */
   skipUnknown: boolean;
@@ -34,6 +38,8 @@ export type EvaluateEvent =
 
 export interface Evaluation {
   judgement: Judgement;
+  /** Of the images in `unknown`. */
+  foreign?: ForeignNotes;
   /** Of the images with their labels. */
   dataDigest: string;
   unreadable: Rejection[];
@@ -65,8 +71,49 @@ async function evaluateModel(options: EvaluateOptions): Promise<Evaluation> {
     onProgress: (done) => report({ kind: 'progress', done }),
     maxBytes: limits.maxBytes,
   });
+  const foreign =
+    options.unknown === undefined
+      ? undefined
+      : await judgeForeign(classifier, judgement, options.unknown, options);
   const { dataDigest: digest, unreadable, passedOver } = set;
-  return { judgement, dataDigest: digest, unreadable, passedOver };
+  return { judgement, ...(foreign && { foreign }), dataDigest: digest, unreadable, passedOver };
+}
+
+/** Throws a UsageError where the model does not tell unknown objects, or the directory holds no image. */
+async function judgeForeign(
+  classifier: Classifier,
+  known: Judgement,
+  dir: string,
+  { limits, signal, report, followLinks }: EvaluateOptions,
+): Promise<ForeignNotes> {
+  const novelties = ({ answers }: Judgement) => answers.flatMap(({ novelty }) => novelty ?? []);
+  const low = novelties(known);
+  if (low.length === 0) {
+    throw new UsageError(
+      `${classifier.model.name} does not tell unknown objects`,
+      'Models that visionscale train has made do: train it again, or leave --unknown out.',
+    );
+  }
+  await checkPaths([dir]);
+  const images: LabelledImage[] = [];
+  for await (const found of walk(dir, pathFilter(), signal, { followLinks })) {
+    if ('file' in found) images.push({ path: found.file.file, label: 0 });
+  }
+  signal.throwIfAborted();
+  report({ kind: 'judging', model: `${classifier.model.name} on unknown objects`, images: images.length });
+  const onProgress = (done: number) => report({ kind: 'progress', done });
+  const judged = await judge(classifier, ['unknown'], images, {
+    signal,
+    onProgress,
+    maxBytes: limits.maxBytes,
+  });
+  const high = novelties(judged);
+  if (high.length === 0) throw new UsageError(`there are no images in ${dir}`);
+  return {
+    images: high.length,
+    unknown: high.filter((novelty) => novelty >= 1).length / high.length,
+    auroc: areaUnderCurve(low, high),
+  };
 }
 
 /** Throws a UsageError where there are none. */

@@ -20,6 +20,8 @@ export interface LabelledImage {
 
 export interface JudgedImage extends LabelledAnswer {
   path: string;
+  /** From models that tell it: 1 or more is unknown. */
+  novelty?: number;
 }
 
 export interface Judgement {
@@ -104,7 +106,9 @@ export class Judging {
   }
 
   add({ path, label }: LabelledImage, classification: Classification): void {
-    this.#answers.push({ path, truth: label, top: this.#space.ranked(classification) });
+    const { novelty } = classification;
+    const told = novelty === undefined ? {} : { novelty };
+    this.#answers.push({ path, truth: label, top: this.#space.ranked(classification), ...told });
     this.#times.push(classification.stages.infer);
   }
 

@@ -89,6 +89,35 @@ export function confusedPairs(labels: readonly string[], { confusion, perClass }
   return pairs.sort((a, b) => b.images - a.images || b.share - a.share);
 }
 
+/**
+ * Expected calibration error, 0 to 1: answers in 15 bins by the confidence of the first, the difference between mean confidence and
+ * the share that is right, weighted by the bins' images; NaN without answers.
+ */
+export function calibrationError(answers: readonly LabelledAnswer[], bins = 15): number {
+  const surplus = new Float64Array(bins);
+  for (const { truth, top } of answers) {
+    const { label, score = 0 } = top[0] ?? {};
+    surplus[Math.min(bins - 1, Math.floor(score * bins))]! += score - (label === truth ? 1 : 0);
+  }
+  return surplus.reduce((sum, value) => sum + Math.abs(value), 0) / answers.length;
+}
+
+/** How likely a value of `high` is greater than one of `low`, of 1; equal ones count half. The area under the ROC curve. */
+export function areaUnderCurve(low: readonly number[], high: readonly number[]): number {
+  const sorted = low.toSorted((a, b) => a - b);
+  const below = (value: number, orEqual: boolean) => {
+    let [from, to] = [0, sorted.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (sorted[middle]! < value || (orEqual && sorted[middle] === value)) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  };
+  const wins = high.reduce((sum, value) => sum + (below(value, false) + below(value, true)) / 2, 0);
+  return wins / high.length / sorted.length;
+}
+
 // How far a measured share can be trusted.
 
 export interface Interval {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { replaceFile } from '../../base/files/disk.ts';
 import { makeWritableDirectory } from '../../base/files/make-directory.ts';
+import { unknownShare } from './expected.ts';
 import { worstMistakes, type JudgedImage } from './judge.ts';
 import { confusedPairs } from './metrics.ts';
 import { classCounts, countWarnings } from './report/counts.ts';
@@ -31,6 +32,7 @@ const mostMistakes = 100;
 function metricsDocument(input: ReportInput): Record<string, unknown> {
   const { judgement, model, parent, dataDigest, seed, history, duplicates, unreadable, created, holdOut } =
     input;
+  const { novelty, calibration, foreign } = input;
   const { grade, answer, because, next } = verdict(input);
   const failed = unreadable ?? judgement.unreadable;
   return {
@@ -43,6 +45,9 @@ function metricsDocument(input: ReportInput): Record<string, unknown> {
     warnings: countWarnings(input),
     ...judged(input),
     ...(holdOut !== undefined && { holdOut }),
+    ...(novelty !== undefined && { novelty }),
+    ...(calibration !== undefined && { calibration }),
+    ...(foreign !== undefined && { foreign }),
     counts: classCounts(input),
     ...(history !== undefined && { history }),
     ...(duplicates !== undefined && { duplicates }),
@@ -68,6 +73,7 @@ function judged(input: ReportInput): Record<string, unknown> {
     // None where the images are not independent.
     interval95: accuracyInterval(input, judgement) ?? null,
     inferMs,
+    unknown: unknownShare(judgement) ?? null,
     labels,
     perClass,
     confusion,

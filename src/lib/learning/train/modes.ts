@@ -1,9 +1,11 @@
 /** The modes of training: each turns a parent, or nothing, and labelled images into a network. */
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Device, EngineName } from '../../models/classifier/classifier.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import { imagenetPreprocessing, type Preprocessing } from '../../models/images/preprocess.ts';
 import { headFeatures } from '../../models/onnx/head.ts';
+import { withNovelty } from '../../models/onnx/novelty.ts';
 import type { OnnxModel } from '../../models/onnx/onnx.ts';
 import { buildSqueezeNet11 } from '../../models/onnx/squeezenet.ts';
 import type { Example } from '../datasets/dataset.ts';
@@ -13,6 +15,8 @@ import { featureNetwork, zooms } from './features/network.ts';
 import { featuresOf, trainHead, viewsOfEach, type HeadEvent } from './head/head.ts';
 import type { Sets } from './hold-out.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
+import { fewCalibrated, type NoNovelty, type Novelty } from './novelty/learn.ts';
+import { learnNoveltyApart } from './novelty/thread.ts';
 
 export type TrainMode = 'head' | 'scratch';
 
@@ -49,8 +53,13 @@ export interface Parent {
 }
 
 export interface Trained {
+  /** With what tells unknown objects, where that could be learned. */
   graph: OnnxModel;
   preprocessing: Preprocessing;
+  novelty: Novelty | NoNovelty;
+  /** Where the confidences were calibrated: by what the scores were divided, and the graph before that. */
+  temperature?: number;
+  uncalibrated?: OnnxModel;
   /** For the manifest. */
   details: Record<string, unknown>;
   history?: EpochMetrics[];
@@ -74,7 +83,7 @@ export async function describeImages(
   return examples.map((_, i) => data.slice(i * views * features, (i * views + 1) * features));
 }
 
-function featureDirectory({ workDir }: ModeOptions): string {
+function featureDirectory({ workDir }: Pick<ModeOptions, 'workDir'>): string {
   return join(workDir, 'features');
 }
 
@@ -89,7 +98,7 @@ export async function trainMode(
 }
 
 async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise<Trained> {
-  const { graph, preprocessing, chosen, ungroupedTop1 } = await trainHead({
+  const made = await trainHead({
     ...options,
     ...sets,
     parent,
@@ -102,9 +111,18 @@ async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise
       },
     }),
   });
+  const { graph, preprocessing, novelty, temperature, uncalibrated, chosen, ungroupedTop1 } = made;
   const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
-  const details = { crossValidation };
-  return { graph, preprocessing, details, ungroupedTop1, crossValidatedTop1: chosen.top1 };
+  const isCalibrated = chosen.top1 !== undefined;
+  return {
+    graph,
+    preprocessing,
+    novelty,
+    details: { crossValidation, ...(isCalibrated && { temperature }) },
+    ...(isCalibrated && { temperature, uncalibrated }),
+    ungroupedTop1,
+    crossValidatedTop1: chosen.top1,
+  };
 }
 
 async function networkOf(options: ModeOptions, sets: Sets): Promise<Trained> {
@@ -121,7 +139,52 @@ async function networkOf(options: ModeOptions, sets: Sets): Promise<Trained> {
   const { weights, history, bestEpoch, stoppedEarly } = made;
   const details = { epochs: history.length, bestEpoch, stoppedEarly };
   const graph = buildSqueezeNet11(weights, { finalRelu: false, inputSize: preprocessing.crop });
-  return { graph, preprocessing, history, details };
+  const novelty = await noveltyOfNetwork(options, sets, { graph, preprocessing });
+  const telling = 'layer' in novelty ? withNovelty(graph, novelty.layer) : graph;
+  return { graph: telling, novelty, preprocessing, history, details };
+}
+
+/**
+ * Share of 1 of known objects that may be called unknown. Networks of whole trainings draw the images that they learned from close
+ * together: what is foreign is far from them, and little is lost by a threshold that fewer known objects exceed.
+ */
+const allowedUnknown = 0.005;
+
+/** The network has seen all images to learn from: the threshold is calibrated on the hold-out. */
+export async function noveltyOfNetwork(
+  options: Omit<ModeOptions, 'mode' | 'trainNetwork' | 'epochs' | 'resume' | 'seed'>,
+  { labels, train, held }: Pick<Sets, 'labels' | 'train' | 'held'>,
+  parent: Parent,
+): Promise<Novelty | NoNovelty> {
+  const { signal, workDir } = options;
+  if (signal.aborted) return { reason: 'training was interrupted' };
+  const examples = [...train, ...held];
+  const cacheDir = featureDirectory(options);
+  const { data, features } = await featuresOf(
+    { ...options, train: examples, parent, cacheDir },
+    featureNetwork(parent.graph),
+    1,
+  );
+  await rm(join(workDir, 'features'), { recursive: true, force: true });
+  const all = Int32Array.from(examples.keys());
+  const [images, judged] = [all.subarray(0, train.length), all.subarray(train.length)];
+  const set = {
+    data,
+    features,
+    views: 1,
+    labels: Int32Array.from(examples, ({ label }) => label),
+    classes: labels.length,
+  };
+  const folds = [{ images, held: judged }];
+  return await learnNoveltyApart({ set, view: 0, images, folds, allowed: allowedUnknown }, signal);
+}
+
+/** What to say of a model that does not tell unknown objects, or not for sure; undefined where all is well. */
+export function noveltyNotice(novelty: Novelty | NoNovelty): string | undefined {
+  if ('reason' in novelty) return `unknown objects will not be noticed: ${novelty.reason}`;
+  const { images } = novelty.calibration;
+  if (images >= fewCalibrated) return undefined;
+  return `what counts as unknown rests on ${images} images: the threshold is rough (${fewCalibrated} or more are better)`;
 }
 
 /** ImageNet's, in proportion to the size wanted. */

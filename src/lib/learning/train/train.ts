@@ -14,13 +14,22 @@ import type { ModelStore, NewManifest } from '../../models/store/store.ts';
 import type { CorrectedDataset } from '../corrections.ts';
 import { dataDigest, countsOf } from '../datasets/dataset.ts';
 import { type FoundSets, readSets } from '../datasets/sets.ts';
+import { expectedResults } from '../evaluate/expected.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
-import type { HoldOutNotes, ReportInput } from '../evaluate/report/input.ts';
+import { calibrationError } from '../evaluate/metrics.ts';
+import type { CalibrationNotes, HoldOutNotes, NoveltyNotes, ReportInput } from '../evaluate/report/input.ts';
 import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import type { GroupOf } from '../groups/names.ts';
 import { featureBytes } from './features/network.ts';
 import { holdOut, type Sets } from './hold-out.ts';
-import { describeImages, trainMode, type ModeEvent, type ModeOptions, type Trained } from './modes.ts';
+import {
+  describeImages,
+  noveltyNotice,
+  trainMode,
+  type ModeEvent,
+  type ModeOptions,
+  type Trained,
+} from './modes.ts';
 import { compareWithFormer, formerVersion, type VersionComparison } from './promote.ts';
 
 export interface TrainOptions extends ModeOptions {
@@ -128,7 +137,12 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     corrected,
     onProgress: (files) => onEvent({ kind: 'reading', files }),
   });
-  if (from) await tellFewRoom(options, found, headFeatures(from.graph));
+  if (from) {
+    const features = headFeatures(from.graph);
+    // What tells unknown objects is a square of them.
+    await store.prepare(parent.weights.length + 4 * features ** 2);
+    await tellFewRoom(options, found, features);
+  }
   const sets = await holdOut(found, {
     ...options,
     pattern: options.groupBy,
@@ -142,10 +156,14 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   if (interrupted) onEvent({ kind: 'interrupted' });
 
   const { graph, preprocessing, details, history } = trained;
+  const notice = noveltyNotice(trained.novelty);
+  if (notice !== undefined && !interrupted) options.onNotice(notice);
   const onnx = serializeOnnx(graph);
   // Judged before it is installed, for its manifest says how good it is; by the very path that inference takes.
   const model = inMemory(options.name, onnx, sets.labels, preprocessing);
   const judgement = await judgeWith(options, model, sets);
+  const calibration = await calibrationNotes(options, trained, judgement, sets);
+  const expected = expectedResults(judgement, sets.labels);
   const { top1, top5, count } = judgement.metrics;
   const manifest: NewManifest = {
     name: options.name,
@@ -154,6 +172,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     ...(parent && { parent: parent.info.digest }),
     source: `trained (${mode})${parent ? ` from ${entryLabel(parent.info)}` : ''}`,
     metrics: { top1, top5, heldOutImages: count },
+    ...(expected && { expected }),
     training: {
       mode,
       ...digests,
@@ -185,6 +204,8 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     ...(history && { history }),
     duplicates: sets.duplicates,
     holdOut: holdOutNotes(sets, trained, options),
+    novelty: noveltyNotes(trained, sets.labels),
+    calibration,
     dataDigest: digests.data,
     seed,
     unreadable: sets.unreadable,
@@ -201,6 +222,28 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     report,
     interrupted,
   };
+}
+
+function noveltyNotes({ novelty }: Trained, labels: readonly string[]): NoveltyNotes | { reason: string } {
+  if ('reason' in novelty) return novelty;
+  const { calibration, leftOut } = novelty;
+  return {
+    calibration,
+    leftOut: leftOut.map(({ label, ...figures }) => ({ label: labels[label]!, ...figures })),
+  };
+}
+
+/** How much better confidences are than those of the graph before calibration, on the same hold-out. */
+async function calibrationNotes(
+  options: TrainOptions,
+  { uncalibrated, temperature, preprocessing }: Trained,
+  { answers }: Judgement,
+  sets: Sets,
+): Promise<CalibrationNotes | undefined> {
+  if (uncalibrated === undefined || temperature === undefined || options.signal.aborted) return undefined;
+  const model = inMemory(options.name, serializeOnnx(uncalibrated), sets.labels, preprocessing);
+  const former = await judgeWith(options, model, sets);
+  return { temperature, before: calibrationError(former.answers), after: calibrationError(answers) };
 }
 
 function holdOutNotes(sets: Sets, trained: Trained, { val }: TrainOptions): HoldOutNotes {

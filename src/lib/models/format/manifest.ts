@@ -18,6 +18,7 @@ const preprocessing = z
     std: z.tuple([deviation, deviation, deviation]).default([...imagenetPreprocessing.std]),
     interpolation: z.enum(interpolations).optional(),
     squash: z.boolean().optional(),
+    cropOffset: z.literal('floor').optional(),
   })
   .refine(({ resize, crop }) => crop <= resize, { message: 'crop must not exceed resize', path: ['crop'] });
 

@@ -16,6 +16,8 @@ export interface Preprocessing {
   interpolation?: Interpolation | undefined;
   /** Both sides are resized to `resize`, whatever the shape; default: the longer one keeps its proportion. */
   squash?: boolean | undefined;
+  /** Where an odd margin is halved: `floor` as Hugging Face's processors; default: half to even, as torchvision. */
+  cropOffset?: 'floor' | undefined;
 }
 
 /** torchvision's transform of every ImageNet network, `squeezenet1_1` among them. */
@@ -54,7 +56,7 @@ export function openNormalize({ crop, mean, std }: Preprocessing, lend = false):
 /** The size to resize to and the window of it that the centre crop leaves. */
 export function cropWindow(
   image: { width: number; height: number },
-  { resize, crop, squash = false }: Preprocessing,
+  { resize, crop, squash = false, cropOffset }: Preprocessing,
 ) {
   const { width, height } = image;
   const size = squash
@@ -62,8 +64,9 @@ export function cropWindow(
     : width <= height
       ? { width: resize, height: Math.trunc((resize * height) / width) }
       : { width: Math.trunc((resize * width) / height), height: resize };
-  const left = roundHalfEven((size.width - crop) / 2);
-  const top = roundHalfEven((size.height - crop) / 2);
+  const round = cropOffset === 'floor' ? Math.floor : roundHalfEven;
+  const left = round((size.width - crop) / 2);
+  const top = round((size.height - crop) / 2);
   const window: Window = { left, top, width: crop, height: crop };
   return { size, window };
 }

@@ -41,7 +41,7 @@ interface HeadPlace {
 }
 
 /** Of scores: what turns them into others of the same order, which a new head is trained without. */
-const dropped = new Set('Softmax,LogSoftmax,Sigmoid,Relu,Clip,Dropout,Identity'.split(','));
+const dropped = new Set('Softmax,LogSoftmax,Sigmoid,Relu,Clip,Dropout,Identity,Cast'.split(','));
 /** What only shapes, and what means over positions, which for a linear layer may come before it or after it. */
 const kept = new Set('Flatten,Reshape,Squeeze,Unsqueeze,GlobalAveragePool,AveragePool,ReduceMean'.split(','));
 

@@ -142,7 +142,7 @@ function ends({ node, initializer: tensors }: OnnxGraph): string {
   const large = new Set(['map', 'offset', 'centres', 'lengths'].map(name));
   const small = tensors.filter((one) => one.name?.startsWith(own) && !large.has(one.name));
   const told = ({ opType, domain = '', input, output, attribute }: OnnxNode) =>
-    [opType, domain, input, output, attribute.map(({ name, i, ints, f, s }) => [name, `${i}`, `${ints}`, f, `${s}`])];
+    [opType, domain, input, output, attribute.map(({ name, i, ints, f, s }) => [name, String(i), ints.map(String), f, s?.join()])];
   const held = ({ name, dims, dataType, rawData }: OnnxTensor) => [name, dims, dataType, rawData?.join()];
   const texts = [...node.filter(isNoveltyNode).map(told), ...small.map(held)].map((one) => JSON.stringify(one));
   return texts.sort().join('\n');

@@ -2,7 +2,7 @@
 import protobuf from 'protobufjs/light.js';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import { invalidOnnx, type OnnxModel } from './graph.ts';
-import { modelType, checkFile } from './scan.ts';
+import { modelType, checkFile, keepsDataElsewhere } from './scan.ts';
 
 export type * from './graph.ts';
 
@@ -10,14 +10,14 @@ const MAX_BYTES = 512 * 2 ** 20;
 
 /**
  * The model in `bytes`; its tensors' data lies in one copy of them. Throws a VisionscaleError `model_invalid` for anything
- * that is not a model with a graph, or is larger than `maxBytes`.
+ * that is not a model with a graph, or is larger than `maxBytes`, or keeps tensors in other files (unless `mayLack` them).
  */
-export function parseOnnx(bytes: Uint8Array, maxBytes = MAX_BYTES): OnnxModel {
+export function parseOnnx(bytes: Uint8Array, maxBytes = MAX_BYTES, mayLack = false): OnnxModel {
   if (bytes.length > maxBytes) {
     const size = (length: number) => `${(length / 2 ** 20).toFixed(1)} MiB`;
     throw invalidOnnx(`the model has ${size(bytes.length)}; the limit is ${size(maxBytes)}`);
   }
-  const plain = decode(Uint8Array.from(bytes)) as unknown as OnnxModel;
+  const plain = decode(Uint8Array.from(bytes), mayLack) as unknown as OnnxModel;
   if ((plain.graph as unknown) === undefined) throw invalidOnnx('the file holds no ONNX graph');
   return plain;
 }
@@ -26,9 +26,10 @@ export function serializeOnnx(model: OnnxModel): Uint8Array {
   return modelType.encode(toMessage(modelType, model)).finish();
 }
 
-function decode(bytes: Uint8Array): Record<string, unknown> {
+function decode(bytes: Uint8Array, mayLack: boolean): Record<string, unknown> {
   try {
-    checkFile(bytes);
+    if (mayLack) keepsDataElsewhere(bytes);
+    else checkFile(bytes);
     const reader = protobuf.Reader.create(bytes);
     reader.discardUnknown = false;
     return toPlain(modelType, modelType.decode(reader));

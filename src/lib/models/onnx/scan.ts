@@ -22,13 +22,24 @@ const nodeOpType = 4;
  * in functions, in sparse tensors, in attributes, in what it keeps of its training.
  */
 export function checkFile(bytes: Uint8Array, maxFields = MAX_FIELDS): void {
+  scan(bytes, maxFields, true);
+}
+
+/** Whether tensors lie in other files, in a file that is otherwise as `checkFile` wants it. Throws as that does. */
+export function keepsDataElsewhere(bytes: Uint8Array): boolean {
+  return scan(bytes, MAX_FIELDS, false);
+}
+
+function scan(bytes: Uint8Array, maxFields: number, refusesOthers: boolean): boolean {
   if (Buffer.from(bytes.subarray(4, 8)).toString('latin1') === 'ORTM') {
     throw invalidOnnx('the file has ONNX Runtime’s own format (.ort), which is not read', {
       hint: 'Take the .onnx file that it was made from.',
     });
   }
   try {
-    new Scan(bytes, maxFields).message(modelType, bytes.length, 0);
+    const through = new Scan(bytes, maxFields, refusesOthers);
+    through.message(modelType, bytes.length, 0);
+    return through.seesOthers;
   } catch (cause) {
     if (cause instanceof VisionscaleError) throw cause;
     throw invalidOnnx(`the weights cannot be loaded: the file is not ONNX: ${errorMessage(cause)}`, {
@@ -41,9 +52,12 @@ class Scan {
   readonly #reader: protobuf.Reader;
   readonly #bytes: Uint8Array;
   readonly #maxFields: number;
+  readonly #refusesOthers: boolean;
   #count = 0;
+  seesOthers = false;
 
-  constructor(bytes: Uint8Array, maxFields: number) {
+  constructor(bytes: Uint8Array, maxFields: number, refusesOthers: boolean) {
+    this.#refusesOthers = refusesOthers;
     this.#reader = protobuf.Reader.create(bytes);
     this.#bytes = bytes;
     this.#maxFields = maxFields;
@@ -58,7 +72,7 @@ class Scan {
       const field = type.fieldsById[id];
       this.#add(1);
       if (type.name === 'Tensor' && id === tensorDataLocation && (tag & 7) === VARINT) {
-        if (reader.uint32() !== 0) throw external(undefined);
+        if (reader.uint32() !== 0) this.#other(undefined);
         continue;
       }
       if (field === undefined || (tag & 7) !== LENGTH_DELIMITED) {
@@ -68,8 +82,7 @@ class Scan {
       const length = reader.uint32();
       const next = reader.pos + length;
       if (next > end) throw invalidOnnx('the file is cut short or not ONNX');
-      if (type.name === 'Tensor' && id === tensorExternalData)
-        throw external(this.#location(reader.pos, next));
+      if (type.name === 'Tensor' && id === tensorExternalData) this.#other(this.#location(reader.pos, next));
       if (type.name === 'Node' && id === nodeOpType && this.#text(reader.pos, next) === 'EPContext') {
         // A compiled network, which a provider of the runtime would fetch from a path.
         throw external('EPContext');
@@ -78,6 +91,11 @@ class Scan {
       else if (field.type !== 'bytes' && field.type !== 'string') this.#add(length); // packed numbers
       reader.pos = next;
     }
+  }
+
+  #other(location: string | undefined): void {
+    if (this.#refusesOthers) throw external(location);
+    this.seesOthers = true;
   }
 
   #add(fields: number): void {
@@ -103,8 +121,8 @@ function external(where: string | undefined) {
   const named = where === undefined ? 'external data' : JSON.stringify(where);
   return invalidOnnx(`the model keeps its weights in another file (${named})`, {
     hint:
-      'Save it as one file: onnx.save_model(model, "model.onnx", save_as_external_data=False),\n' +
-      'or export it with torch.onnx.export(…, external_data=False).',
+      'Add it with visionscale model add, which reads that file beside the model, or save it as one file:\n' +
+      'onnx.save_model(model, "model.onnx", save_as_external_data=False), torch.onnx.export(…, external_data=False).',
   });
 }
 

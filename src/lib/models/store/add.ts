@@ -4,15 +4,16 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import type { ModelOutput } from '../../base/classification.ts';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
+import { withDataBeside } from '../format/data-beside.ts';
 import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
 import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
 import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
 import { decideOutput } from '../format/output-kind.ts';
-import { type Preset, presets, publishedPreprocessing } from '../format/published.ts';
+import { type Preset, presets, type Published, publishedPreprocessing } from '../format/published.ts';
 import type { Preprocessing } from '../images/preprocess.ts';
 import type { Interpolation } from '../images/resize.ts';
-import { makeNode } from '../onnx/graph.ts';
-import { type OnnxModel } from '../onnx/graph.ts';
+import { makeNode, type OnnxModel, tensorType } from '../onnx/graph.ts';
+import { type ImageInput, oneForm } from '../onnx/one-form.ts';
 import { serializeOnnx } from '../onnx/onnx.ts';
 import { isPth, pthToOnnx } from '../pth/read.ts';
 import { checkGraph, checkInference, type InferenceCheck } from './check.ts';
@@ -33,6 +34,8 @@ export interface AddModelOptions {
   interpolation?: Interpolation;
   /** Mean and deviation by name. */
   preset?: Preset;
+  /** The network wants its channels in the order blue, green, red; mean and deviation stay in that of red, green, blue. */
+  bgr?: boolean;
   /** By default what a test inference shows. */
   output?: ModelOutput;
   /** Where it came from; by default the file's name. */
@@ -42,6 +45,10 @@ export interface AddModelOptions {
 export interface AddResult {
   entry: ModelEntry;
   check: InferenceCheck & { output: ModelOutput };
+  /** What was added to the graph for its images and scores to have the form that engines take, in words. */
+  added: readonly string[];
+  /** Why images come with values from 0 to 255, where nobody said so. */
+  scaling?: string;
   /** What a person should know before using it. */
   warnings: string[];
 }
@@ -55,16 +62,19 @@ export async function addModel(store: ModelStore, path: string, options: AddMode
   const bytes = await readModelFile(file, maxWeights);
   if (bytes === undefined) throw noSuchModel(path);
   const isState = isPth(bytes);
-  const weights = isState ? pthToOnnx(bytes) : bytes;
-  const beside = await manifestBeside(directory, weights);
+  const own = isState ? pthToOnnx(bytes) : bytes;
+  const beside = await manifestBeside(directory, own);
+  const weights = isState ? own : await withDataBeside(own, directory, maxWeights);
   // Those who publish models put the weights into a folder `onnx` below the rest.
   const published = basename(directory) === 'onnx' ? dirname(directory) : directory;
   if (beside.preprocessing === undefined && !saysAll(options))
     beside.preprocessing = await publishedPreprocessing(published);
-  const { model, side } = checkGraph(weights);
-  const preprocessing = preprocessingOf(options, beside, side);
+  const { model: given, input } = checkGraph(weights);
+  const { preprocessing, reason: scaling } = preprocessingOf(options, beside, input);
+  const { model, added } = oneForm(given, input, isBlueFirst(options, beside));
   const labels = await labelsOf(options, beside, [directory, published]);
-  const check = await checkInference(weights, preprocessing.crop);
+  const formed = added.length === 0 ? weights : serializeOnnx(model);
+  const check = await checkInference(formed, preprocessing.crop);
   if (check.classes !== labels.length) {
     throw new VisionscaleError(
       `the model has ${check.classes} classes, but there are ${labels.length} labels`,
@@ -87,14 +97,14 @@ export async function addModel(store: ModelStore, path: string, options: AddMode
     preprocessing,
     output,
     outputReason: reason,
-    source: options.source ?? (isState
+    source: options.source ?? (isState || added.length > 0 || weights !== own
       ? `${basename(file)} sha256:${createHash('sha256').update(bytes).digest('hex')}`
       : basename(file)),
   };
-  const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : weights;
+  const installed = lacksSigmoid ? serializeOnnx(withSigmoid(model)) : formed;
   const entry = await store.install({ manifest, weights: installed, labels });
   const warnings = [...(warning === undefined ? [] : [warning]), ...repeated(labels)];
-  return { entry, check: { ...check, output }, warnings };
+  return { entry, check: { ...check, output }, added, ...(scaling !== undefined && { scaling }), warnings };
 }
 
 async function labelsOf(
@@ -140,7 +150,7 @@ async function locate(given: string): Promise<{ file: string; directory: string 
 interface Beside {
   labels?: string[];
   output?: ModelOutput;
-  preprocessing?: Preprocessing | undefined;
+  preprocessing?: Published | undefined;
   /** What is taken over as it is. */
   kept: Partial<Pick<Manifest, 'name' | 'version' | 'created' | 'parent' | 'metrics' | 'engines' | 'knows'>>;
 }
@@ -170,7 +180,11 @@ async function manifestBeside(directory: string, weights: Uint8Array): Promise<B
 }
 
 /** Flags over model.json, or what its publisher wrote, over the graph over what holds for ImageNet's networks. Throws a UsageError. */
-function preprocessingOf(options: AddModelOptions, beside: Beside, side: number | undefined): Preprocessing {
+function preprocessingOf(
+  options: AddModelOptions,
+  beside: Beside,
+  { side, type, pixels }: ImageInput,
+): { preprocessing: Preprocessing; reason?: string } {
   const { size, crop } = options;
   if (size !== undefined && crop !== undefined && size !== crop) {
     throw new UsageError(
@@ -178,8 +192,15 @@ function preprocessingOf(options: AddModelOptions, beside: Beside, side: number 
       'The crop is what the network sees: give only one of them.',
     );
   }
-  const base = beside.preprocessing ?? defaultManifest.preprocessing;
-  const input = size ?? crop ?? (beside.preprocessing === undefined ? side : undefined) ?? base.crop;
+  const said = beside.preprocessing;
+  const base = said ?? defaultManifest.preprocessing;
+  const input = size ?? crop ?? said?.crop ?? side;
+  if (input === undefined) {
+    throw new UsageError(
+      'the network takes images of any size, and nothing says which it was trained with',
+      'Give the side of its input in pixels: --size 224.',
+    );
+  }
   if (side !== undefined && side !== input) {
     throw invalidModel(`the network takes images of ${side}×${side} pixels, not ${input}×${input}`, {
       hint: `Leave --size out, or use --size ${side}.`,
@@ -194,16 +215,33 @@ function preprocessingOf(options: AddModelOptions, beside: Beside, side: number 
       'The crop is cut from the resized image.',
     );
   }
-  const { mean, std } = options.preset === undefined ? base : presets[options.preset];
+  const named = options.preset === undefined ? undefined : presets[options.preset];
+  const isSilent = options.mean === undefined && options.std === undefined && (named ?? said) === undefined;
+  const scale = named ?? (isSilent && pixels !== undefined ? presets.pixels : base);
+  const { mean, std } = { mean: options.mean ?? scale.mean, std: options.std ?? scale.std };
+  if (type === tensorType.uint8 && !presets.pixels.mean.every((value, i) => value === mean[i] && std[i] === presets.pixels.std[i])) {
+    throw new UsageError(
+      `the network takes uint8, but its images are to be normalised: mean ${mean.join(' ')}, std ${std.join(' ')}`,
+      'A network that takes uint8 normalises by itself: --preset pixels.',
+    );
+  }
   const interpolation = options.interpolation ?? base.interpolation;
   return {
-    resize,
-    crop: input,
-    mean: options.mean ?? mean,
-    std: options.std ?? std,
-    ...(interpolation !== undefined && { interpolation }),
-    ...(base.squash && { squash: true }),
+    preprocessing: {
+      resize,
+      crop: input,
+      mean,
+      std,
+      ...(interpolation !== undefined && { interpolation }),
+      ...(base.squash && { squash: true }),
+      ...(base.cropOffset !== undefined && { cropOffset: base.cropOffset }),
+    },
+    ...(isSilent && pixels !== undefined && { reason: pixels }),
   };
+}
+
+function isBlueFirst({ bgr, preset }: AddModelOptions, { preprocessing }: Beside): boolean {
+  return bgr ?? (preset === 'caffe' || (preset === undefined && preprocessing?.blueFirst === true));
 }
 
 /** `net` for net.onnx, the directory's name for model.onnx; what a name cannot have becomes `-`. */

@@ -5,6 +5,7 @@ import { invalidModel } from '../format/model-files.ts';
 import { refuseIndices, type TrialAnswer } from '../format/output-kind.ts';
 import { graphEnd } from '../onnx/graph-end.ts';
 import { noveltyOutput, type OnnxModel } from '../onnx/graph.ts';
+import { floats, imageInput, type ImageInput, imageInputs } from '../onnx/one-form.ts';
 import { parseOnnx } from '../onnx/onnx.ts';
 
 export interface InferenceCheck {
@@ -16,11 +17,10 @@ export interface InferenceCheck {
   milliseconds: number;
 }
 
-/** The graph, and the side of its input where it fixes one, in pixels. Throws `model_invalid`, naming what does not fit. */
-export function checkGraph(weights: Uint8Array): { model: OnnxModel; side: number | undefined } {
+/** The graph and the image that it takes. Throws `model_invalid`, naming what does not fit. */
+export function checkGraph(weights: Uint8Array): { model: OnnxModel; input: ImageInput } {
   const model = parseOnnx(weights);
-  const constants = new Set(model.graph.initializer.map(({ name }) => name));
-  const inputs = model.graph.input.filter(({ name }) => !constants.has(name));
+  const inputs = imageInputs(model);
   const names = (values: { name?: string }[]) => values.map(({ name }) => name ?? '?').join(', ') || 'none';
   const [scores, ...others] = model.graph.output;
   if (inputs.length !== 1 || scores === undefined || others.some(({ name }) => name !== noveltyOutput)) {
@@ -37,30 +37,8 @@ export function checkGraph(weights: Uint8Array): { model: OnnxModel; side: numbe
       hint: 'Its output must be the scores of all classes, as float32.',
     });
   }
-  const dims = inputs[0]!.type?.tensorType?.shape?.dim.map(({ dimValue }) => dimValue || undefined);
-  if (dims === undefined) return { model, side: undefined };
-  const [, channels, height, width] = dims;
-  if (dims.length === 4 && channels !== 3 && width === 3) {
-    throw invalidModel(
-      `the model’s input ${names(inputs)} has the shape ${dims.map((d) => d ?? '?').join('×')}: its channels come last`,
-      {
-        hint:
-          'Export it with the channels first, N×3×side×side: tf2onnx does with --inputs-as-nchw ' +
-          `${inputs[0]!.name ?? ''}.`,
-      },
-    );
-  }
-  if (dims.length !== 4 || (channels ?? 3) !== 3 || (height ?? width) !== (width ?? height)) {
-    throw invalidModel(
-      `the model’s input ${names(inputs)} has the shape ${dims.map((d) => d ?? '?').join('×')}, not N×3×side×side`,
-      { hint: 'Export it for RGB images in the order batch, channel, row, column, as wide as high.' },
-    );
-  }
-  return { model, side: height ?? width };
+  return { model, input: imageInput(model) };
 }
-
-/** float32, float16, float64, bfloat16; the runtime says what it makes of them. */
-const floats = new Set([1, 10, 11, 16]);
 
 function only(outputs: readonly string[]): string {
   const scores = outputs.find((name) => /prob|score|logit/i.test(name)) ?? outputs[0];

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { hasNovelty, withNovelty } from '../../../../src/lib/models/onnx/novelty.ts';
 import { serializeOnnx } from '../../../../src/lib/models/onnx/onnx.ts';
 import { calibrate } from '../../../../src/lib/models/quantize/calibrate.ts';
 import { convModel, convSide, randomNumbers } from '../../../support/conv-model.ts';
+import { noveltyLayer } from '../../../support/novelty-layers.ts';
 import { each, outputs, quantized, relativeError } from '../../../support/quantized.ts';
 
 const classes = 10;
@@ -68,5 +70,18 @@ describe('the quantised graph', () => {
       const values = new Int8Array(Uint8Array.from(rawData!).buffer);
       expect(Math.max(...values.map(Math.abs))).toBe(64);
     }
+  });
+
+  it('leaves what tells unknown objects in float32', async () => {
+    const model = withNovelty(convModel(classes), noveltyLayer(32, classes));
+    const own = ({ graph }: typeof model) =>
+      graph.node.filter(({ output }) => output[0]!.startsWith('visionscale.')).map(({ opType }) => opType);
+    const images = [image(), image()];
+    const made = await quantized(model, images);
+    expect(own(made)).toEqual(own(model));
+    expect(hasNovelty(made)).toBe(true);
+    const expected = await outputs(model, images, 'visionscale.novelty');
+    const found = await outputs(made, images, 'visionscale.novelty');
+    for (const [i, [value]] of found.entries()) expect(Math.abs(value! / expected[i]![0]! - 1)).toBeLessThan(0.05);
   });
 });

@@ -53,6 +53,30 @@ export interface HoldOutNotes {
   crossValidatedTop1?: number | undefined;
 }
 
+/** How unknown objects were learned to be told. Shares are of 1. */
+export interface NoveltyNotes {
+  /** Images that the threshold was calibrated on, and the share of them called unknown. */
+  calibration: { images: number; unknown: number };
+  /** Each class left out in turn, the hardest first: the share of its images that is called unknown. */
+  leftOut: readonly { label: string; images: number; caught: number; auroc: number }[];
+}
+
+/** Expected calibration error: by how much confidences differ from the share that is right, of 1, in the mean. */
+export interface CalibrationNotes {
+  temperature: number;
+  before: number;
+  after: number;
+}
+
+/** Images of objects of none of the classes. */
+export interface ForeignNotes {
+  images: number;
+  /** Share of 1 that is called unknown. */
+  unknown: number;
+  /** How likely one of them has a greater novelty than an image of a known object. */
+  auroc: number;
+}
+
 export interface ReportInput {
   judgement: Judgement;
   /** Without it: the images judged. */
@@ -62,6 +86,10 @@ export interface ReportInput {
   duplicates?: readonly DuplicatePair[];
   /** Of a training. */
   holdOut?: HoldOutNotes;
+  /** Of a training, or why its model does not tell unknown objects. */
+  novelty?: NoveltyNotes | { reason: string };
+  calibration?: CalibrationNotes | undefined;
+  foreign?: ForeignNotes | undefined;
   /** The model that was judged, or trained. */
   model: NamedModel;
   /** What it was trained from. */

@@ -8,6 +8,7 @@ import { classTable } from './class-table.ts';
 import { countWarnings, images } from './counts.ts';
 import { duplicateSection, mistakeGallery, Thumbnails } from './gallery.ts';
 import type { ReportInput } from './input.ts';
+import { unknownSection } from './unknown.ts';
 import { accuracyInterval, verdict } from './verdict.ts';
 
 const mostPairs = 15;
@@ -31,8 +32,8 @@ export async function reportPage(input: ReportInput & { created: string }): Prom
       <i>Precision</i>: the share of answers with this class that are correct.
     </p>
     ${classTable(input)} ${confusion(input)} ${await mistakeGallery(judgement, thumbnails)}
-    ${await duplicateSection(input, thumbnails)} ${input.history && history(input.history)}
-    ${unreadable(input)} ${origin(input)}`;
+    ${unknownSection(input)} ${await duplicateSection(input, thumbnails)}
+    ${input.history && history(input.history)} ${unreadable(input)} ${origin(input)}`;
   return documentOf(`${title}: evaluation`, body);
 }
 

@@ -22,6 +22,8 @@ export interface CrossValidation {
   tried: HeadTrial[];
   /** Mean of the folds' heads: from where the fit to all images is not far. */
   start?: Head;
+  /** With the head of each for what was chosen. */
+  folds: readonly (Fold & { head: Head })[];
 }
 
 export interface CrossValidationOptions {
@@ -54,7 +56,7 @@ export async function crossValidate(
   const { zooms, flips, fitters, signal, onProgress } = options;
   const folds = likenessFolds(set, sample(set.labels.length), foldCount);
   if (folds.length === 0) {
-    return { chosen: { zoom: 0, augmentation: 'none', penalty: usualPenalty }, tried: [] };
+    return { chosen: { zoom: 0, augmentation: 'none', penalty: usualPenalty }, tried: [], folds: [] };
   }
   const total = folds.length * (zooms + weaker.length + stronger.length + (flips ? 1 : 0));
   const tried: HeadTrial[] = [];
@@ -96,7 +98,9 @@ export async function crossValidate(
   const { zoom, penalty } = tried[alone]!;
   if (flips) await attempt({ zoom, augmentation: 'flips', penalty }, alone);
   const best = bestOf(tried);
-  return { chosen: tried[best]!, tried, start: meanHead(heads[best]!) };
+  const own = heads[best]!;
+  const withHeads = folds.map((fold, i) => ({ ...fold, head: own[i]! }));
+  return { chosen: tried[best]!, tried, start: meanHead(own), folds: withHeads };
 }
 
 /** As `fitHead` takes them. */
@@ -136,7 +140,7 @@ function meanHead(heads: readonly Head[]): Head {
 }
 
 /** Folds for cross-validation that keep like images together, as new photographs are unlike those that were learned. */
-interface Fold {
+export interface Fold {
   /** Images to learn from. */
   images: Int32Array;
   /** Images to judge on. */

@@ -5,14 +5,18 @@ import type { Device, EngineName } from '../../../models/classifier/classifier.t
 import type { ImageLimits } from '../../../models/images/limits.ts';
 import type { Preprocessing } from '../../../models/images/preprocess.ts';
 import { type LinearLayer, withHead } from '../../../models/onnx/head.ts';
+import { withNovelty } from '../../../models/onnx/novelty.ts';
 import type { OnnxModel } from '../../../models/onnx/onnx.ts';
 import type { Example } from '../../datasets/dataset.ts';
 import { openExtractor, type Extractor } from '../features/extractor.ts';
 import { openFeatureCache, computeFeatures, type Features } from '../features/features.ts';
 import { type FeatureNetwork, featureNetwork, zoomed, zooms } from '../features/network.ts';
+import type { NoNovelty, Novelty } from '../novelty/learn.ts';
+import { learnNoveltyApart } from '../novelty/thread.ts';
 import { crossValidate, viewsOf, type CrossValidation } from './cross-validate.ts';
 import type { Head, ViewedFeatures } from './fit.ts';
 import { openFitters, type Fitters } from './fitters.ts';
+import { cooled, foldScores, temperatureOf } from './temperature.ts';
 
 export interface HeadTraining {
   labels: readonly string[];
@@ -41,8 +45,13 @@ export type HeadEvent =
   | { kind: 'chosen'; trial: CrossValidation['chosen']; tried: CrossValidation['tried']; seconds: number };
 
 export interface TrainedHead {
-  /** The parent with the new head. */
+  /** The parent with the new head, and where that is possible with what tells unknown objects. */
   graph: OnnxModel;
+  novelty: Novelty | NoNovelty;
+  /** By which the head's scores were divided; 1 without cross-validation. */
+  temperature: number;
+  /** The head alone, before that. */
+  uncalibrated: OnnxModel;
   /** How it is to see images: the parent's way, perhaps nearer. */
   preprocessing: Preprocessing;
   head: Head;
@@ -76,29 +85,53 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   };
   const began = performance.now();
   await using fitters = openFitters(options.workers ?? usableCores(), signal);
-  const { chosen, tried, start } = await crossValidate(set, {
+  const { chosen, tried, start, folds } = await crossValidate(set, {
     zooms: Math.ceil(views / 2),
     flips: views > 1,
     fitters,
     signal,
     onProgress: (done, total) => onEvent({ kind: 'fit', done, total }),
   });
-  const { head } = await fitters.fit({
-    set,
-    images: Int32Array.from(train.keys()),
-    held: new Int32Array(0),
-    views: viewsOf(chosen),
-    penalty: chosen.penalty,
-    start,
-    leastGain: 1e-4,
-    maxIterations: 200,
-  });
-  onEvent({ kind: 'chosen', trial: chosen, tried, seconds: (performance.now() - began) / 1000 });
-  const ungroupedTop1 = await judgeUngrouped(set, chosen, train, fitters, signal);
-  const preprocessing = zoomed(parent.preprocessing, chosen.zoom);
-  const made = { graph: withHead(parent.graph, layerOf(head)), preprocessing, head, chosen, tried };
-  return { ...made, ...(ungroupedTop1 !== undefined && { ungroupedTop1 }) };
+  const images = Int32Array.from(train.keys());
+  const view = viewsOf(chosen)[0]!;
+  async function fitAll() {
+    const { head } = await fitters.fit({
+      set,
+      images,
+      held: new Int32Array(0),
+      views: viewsOf(chosen),
+      penalty: chosen.penalty,
+      start,
+      leastGain: 1e-4,
+      maxIterations: 200,
+    });
+    onEvent({ kind: 'chosen', trial: chosen, tried, seconds: (performance.now() - began) / 1000 });
+    return { head, ungroupedTop1: await judgeUngrouped(set, chosen, train, fitters, signal) };
+  }
+  const unseen = folds.map(({ images, held }) => ({ images, held }));
+  const [fitted, novelty] = await Promise.all([
+    fitAll(),
+    learnNoveltyApart({ set, view, images, folds: unseen, allowed: allowedUnknown }, signal),
+  ]);
+  const { ungroupedTop1 } = fitted;
+  const temperature = temperatureOf(foldScores(set, folds, view));
+  const head = cooled(fitted.head, temperature);
+  const trained = withHead(parent.graph, layerOf(head));
+  return {
+    graph: 'layer' in novelty ? withNovelty(trained, novelty.layer) : trained,
+    novelty,
+    temperature,
+    uncalibrated: withHead(parent.graph, layerOf(fitted.head)),
+    preprocessing: zoomed(parent.preprocessing, chosen.zoom),
+    head,
+    chosen,
+    tried,
+    ...(ungroupedTop1 !== undefined && { ungroupedTop1 }),
+  };
 }
+
+/** Share of 1 of known objects that may be called unknown. */
+const allowedUnknown = 0.02;
 
 /** Fewer images tell nothing. */
 const leastUngrouped = 50;

@@ -136,7 +136,7 @@ function meansOf({ data, features, rows, labels }: LabelledRows, classes: number
 }
 
 /** Of a lower triangle. */
-function inverseOf(lower: Float64Array, size: number): Float64Array {
+export function inverseOf(lower: Float64Array, size: number): Float64Array {
   const inverse = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
     const row = inverse.subarray(i * size, (i + 1) * size);
@@ -151,7 +151,7 @@ function inverseOf(lower: Float64Array, size: number): Float64Array {
 }
 
 /** In place; the upper triangle becomes zero. */
-function cholesky(matrix: Float64Array, size: number): Float64Array {
+export function cholesky(matrix: Float64Array, size: number): Float64Array {
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
       let sum = matrix[i * size + j]!;

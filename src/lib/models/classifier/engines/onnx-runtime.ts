@@ -147,7 +147,9 @@ async function openOrtSession(
       const floats = (name: string): Float32Array => {
         const values = results[name]?.data;
         if (values instanceof Float32Array) return values;
-        throw invalidModel(`the model’s output ${name} is not float32`, { hint: 'Export it with float32 outputs.' });
+        throw invalidModel(`the model’s output ${name} is not float32`, {
+          hint: 'Export it with float32 outputs, or add it: visionscale model add converts it.',
+        });
       };
       const answers: Answers = { scores: floats(output) };
       if (novelty !== undefined) answers.novelty = floats(novelty);
@@ -179,7 +181,7 @@ function checkInputs(session: InferenceSession, side: number): void {
   const input = session.inputMetadata[0];
   if (!input?.isTensor || input.type !== 'float32') {
     throw invalidModel(`the model’s input is ${input?.isTensor ? input.type : 'not a tensor'}, not float32`, {
-      hint: 'Export it with a float32 image input.',
+      hint: 'Export it with a float32 image input, or add it: visionscale model add converts it.',
     });
   }
   const expected = [1, 3, side, side];
@@ -190,7 +192,7 @@ function checkInputs(session: InferenceSession, side: number): void {
     throw invalidModel(
       `the model’s input has the shape ${input.shape.join('×')}, not ${expected.join('×')}`,
       {
-        hint: 'Set preprocessing.crop (and resize) in model.json, or export the network for NCHW images, batch 1 or dynamic.',
+        hint: 'Set preprocessing.crop (and resize) in model.json, or add it: visionscale model add converts other layouts.',
       },
     );
   }
