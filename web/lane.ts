@@ -1,11 +1,11 @@
 /**
  * The lane of the belt view: results come in at the left, in order, run to above their bin and drop into it. Few enough to be
- * seen: a tile enters where one has made room, and what waited too long without that is passed by, ordinary results first.
+ * seen: a tile enters where one has made room, at most eight a second, and of what waits too long some are passed by.
  * The browser moves the tiles by itself; nothing here runs for each frame of a movement.
  */
 import { picture, type Result } from './api.ts';
 import { percent } from './format.ts';
-import { markOf } from './tally.ts';
+import { groupOf, markOf } from './tally.ts';
 import { texts } from './texts.ts';
 
 interface LaneOptions {
@@ -16,10 +16,8 @@ interface LaneOptions {
 }
 
 const most = { tiles: 60, waiting: 8, loading: 4 };
-/** Between two pictures that are asked for: eight a second. */
-const pictureMs = 125;
-/** Where nothing shall move: between two tiles. */
-const stillMs = 500;
+/** Between two tiles, each with a picture; and where nothing shall move. */
+const enterMs = { moving: 125, still: 500 };
 const gap = 8;
 /** From one end of the lane to the other, unless it is narrow; and from the lane into a bin. */
 const crossMs = 5000;
@@ -42,7 +40,7 @@ export class Lane {
   #roomAt: number[] = [];
   #waiting: Result[] = [];
   #frame = 0;
-  #pictureAt = 0;
+  #lookedAt = 0;
   #loading = 0;
   readonly #still = matchMedia('(prefers-reduced-motion: reduce)');
 
@@ -55,11 +53,7 @@ export class Lane {
   add(results: readonly Result[]): void {
     if (document.hidden) return;
     this.#waiting.push(...results.slice(-4 * most.waiting));
-    while (this.#waiting.length > most.waiting) {
-      // What is out of the ordinary is what somebody looks for.
-      const ordinary = this.#waiting.findIndex((result) => markOf(result) === null);
-      this.#waiting.splice(Math.max(0, ordinary), 1);
-    }
+    while (this.#waiting.length > most.waiting) this.#passOne();
     if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#enter);
   }
 
@@ -75,29 +69,43 @@ export class Lane {
     this.clear();
   }
 
+  /** The oldest of those of which there are most, so that something of each bin is seen. */
+  #passOne(): void {
+    const groups = this.#waiting.map((result) => `${markOf(result)} ${groupOf(result)}`);
+    const times = (group: string) => groups.filter((one) => one === group).length;
+    const largest = Math.max(...groups.map(times));
+    this.#waiting.splice(
+      groups.findIndex((group) => times(group) === largest),
+      1,
+    );
+  }
+
   readonly #enter = (now: number): void => {
     this.#frame = 0;
+    if (this.#waiting.length > 0) this.#frame = requestAnimationFrame(this.#enter);
+    const isStill = this.#still.matches;
+    if (now - this.#lookedAt < (isStill ? enterMs.still : enterMs.moving)) return;
+    this.#lookedAt = now;
     const { clientWidth: width, clientHeight: height } = this.#lane;
     const side = parseFloat(getComputedStyle(this.#lane).getPropertyValue('--tile'));
     const tall = parseFloat(getComputedStyle(this.#lane).getPropertyValue('--tall'));
-    const isStill = this.#still.matches;
     const speed = Math.max(width / crossMs, slowest);
     const tracks = isStill ? 1 : Math.max(1, Math.floor(height / (tall + gap)));
-    for (let track = 0; track < tracks && this.#waiting.length > 0; track++) {
-      if ((this.#roomAt[track] ?? 0) > now || this.#tiles.size >= most.tiles) continue;
-      this.#roomAt[track] = now + (isStill ? stillMs : (side + gap) / speed);
-      const tile = this.#make(this.#waiting.shift()!, now);
-      if (isStill) {
-        this.#lane.prepend(tile.element);
-        const fits = Math.floor((width + gap) / (side + gap));
-        for (const old of [...this.#tiles].slice(0, -Math.max(1, fits))) this.#remove(old);
-        if (tile.image === undefined) this.#options.landed(tile.result, undefined);
-      } else {
-        this.#lane.append(tile.element);
-        this.#run(tile, { side, speed, width, y: track * (tall + gap) });
-      }
+    const track = Array.from({ length: tracks }, (_, n) => n).find((n) => (this.#roomAt[n] ?? 0) <= now);
+    const result = this.#waiting[0];
+    if (track === undefined || result === undefined || (!isStill && this.#tiles.size >= most.tiles)) return;
+    this.#waiting.shift();
+    const tile = this.#make(result);
+    if (isStill) {
+      this.#lane.prepend(tile.element);
+      const fits = Math.min(most.tiles, Math.max(1, Math.floor((width + gap) / (side + gap))));
+      for (const old of [...this.#tiles].slice(0, -fits)) this.#remove(old);
+      this.#options.landed(result, undefined);
+    } else {
+      this.#roomAt[track] = now + (side + gap) / speed;
+      this.#lane.append(tile.element);
+      this.#run(tile, { side, speed, width, y: track * (tall + gap) });
     }
-    if (this.#waiting.length > 0) this.#frame = requestAnimationFrame(this.#enter);
   };
 
   #run(tile: Tile, path: { side: number; speed: number; width: number; y: number }): void {
@@ -121,7 +129,7 @@ export class Lane {
     };
   }
 
-  #make(result: Result, now: number): Tile {
+  #make(result: Result): Tile {
     const mark = markOf(result);
     const element = part('div', `belt-tile ${mark ?? ''}`);
     const shown = part('span', 'belt-picture');
@@ -131,10 +139,8 @@ export class Lane {
     element.onclick = () => (location.hash = `#/image/${encodeURIComponent(result.id)}`);
     const tile: Tile = { element, result, stop: new AbortController() };
     this.#tiles.add(tile);
-    if (now - this.#pictureAt >= pictureMs && this.#loading < most.loading) {
-      this.#pictureAt = now;
-      void this.#load(tile, shown);
-    }
+    // Where the server is slow, others have none.
+    if (this.#loading < most.loading) void this.#load(tile, shown);
     return tile;
   }
 
