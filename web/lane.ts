@@ -5,7 +5,7 @@
  */
 import { picture, type Result } from './api.ts';
 import { percent } from './format.ts';
-import { groupOf, markOf } from './tally.ts';
+import { markOf } from './tally.ts';
 import { texts } from './texts.ts';
 
 interface LaneOptions {
@@ -53,7 +53,9 @@ export class Lane {
   add(results: readonly Result[]): void {
     if (document.hidden) return;
     this.#waiting.push(...results.slice(-4 * most.waiting));
-    while (this.#waiting.length > most.waiting) this.#passOne();
+    // By chance, so that what is seen is like what comes.
+    while (this.#waiting.length > most.waiting)
+      this.#waiting.splice(Math.floor(Math.random() * this.#waiting.length), 1);
     if (this.#frame === 0) this.#frame = requestAnimationFrame(this.#enter);
   }
 
@@ -67,17 +69,6 @@ export class Lane {
     cancelAnimationFrame(this.#frame);
     this.#still.removeEventListener('change', this.clear);
     this.clear();
-  }
-
-  /** The oldest of those of which there are most, so that something of each bin is seen. */
-  #passOne(): void {
-    const groups = this.#waiting.map((result) => `${markOf(result)} ${groupOf(result)}`);
-    const times = (group: string) => groups.filter((one) => one === group).length;
-    const largest = Math.max(...groups.map(times));
-    this.#waiting.splice(
-      groups.findIndex((group) => times(group) === largest),
-      1,
-    );
   }
 
   readonly #enter = (now: number): void => {

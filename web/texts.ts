@@ -155,7 +155,7 @@ export const texts = {
     heading: 'Belt',
     live: 'Live',
     lost: (age: string, why: string) => `Not connected for ${age}. Trying again… ${why}`.trim(),
-    since: (count: number, time: string) => `${count.toLocaleString()} since ${time}`,
+    since: (count: string, time: string) => `${count} images since ${time}`,
     all: 'all',
     big: 'Large type',
     leave: 'Leave (Esc)',

@@ -101,7 +101,7 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
     const manual = world.page.locator('.belt-bin.manual');
     await manual.getByText('50 confidence too low').waitFor();
     await manual.getByText('50 no rule has its class').waitFor();
-    await world.page.locator('.belt-bin img').nth(2).waitFor();
+    await world.page.locator('.belt-bin img').first().waitFor();
     await world.usable();
   });
 

@@ -32,7 +32,7 @@ export function Belt({ place }: { place: Place }) {
       <div class="row belt-head">
         <h1>{t.heading}</h1>
         <Connection stream={stream} />
-        <span class="quiet">{t.since(count, moment(new Date(began).toISOString()))}</span>
+        <span class="quiet">{t.since(number(count), moment(new Date(began).toISOString()))}</span>
         <span class="quiet">
           {rate(aSecond)} {texts.now.aSecond}
         </span>
@@ -253,6 +253,9 @@ function useLanded(): [ReadonlyMap<string, Landed>, (result: Result, image: Blob
   return [kept, land];
 }
 
+/** So much later came the latest of a bin: the one that was on the lane is the last no more. */
+const oldMs = 15_000;
+
 interface ColumnProps {
   group: Group;
   all: number;
@@ -263,7 +266,11 @@ interface ColumnProps {
 
 function Column({ group: { key, name, tally }, all, isManual, landed, now }: ColumnProps) {
   const count = tally?.count ?? 0;
-  const last = landed?.result ?? tally?.latest;
+  const isOld =
+    landed !== undefined &&
+    tally !== undefined &&
+    Date.parse(tally.latest.processedAt) - Date.parse(landed.result.processedAt) > oldMs;
+  const last = landed === undefined || isOld ? tally && { result: tally.latest, url: undefined } : landed;
   const reasons = [...(tally?.reasons ?? [])].filter(([reason]) => reason !== 'mapped');
   return (
     <li class={`belt-bin ${isManual ? 'manual' : ''}`} data-group={key}>
@@ -282,7 +289,7 @@ function Column({ group: { key, name, tally }, all, isManual, landed, now }: Col
           ))}
         </ul>
       )}
-      {last !== undefined && <Last result={last} url={landed?.url} />}
+      {last !== undefined && <Last {...last} />}
     </li>
   );
 }
