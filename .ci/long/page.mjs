@@ -54,9 +54,10 @@ async function run(url, pid, seconds, rate) {
       requestAnimationFrame(look);
     })();
   `);
-  const renderer = await rendererOf(browser);
+  const renderers = await renderersOf(browser);
   const used = { heapMb: 0, rendererMb: 0 };
   const cpuBefore = cpuSeconds(pid);
+  const traced = await trace(browser);
   const began = Date.now();
   let sent = 0;
   for (let tick = 0; tick < seconds * 10; tick++) {
@@ -67,10 +68,11 @@ async function run(url, pid, seconds, rate) {
     if (tick % 10 !== 0) continue;
     const heap = await page.evaluate('performance.memory.usedJSHeapSize');
     used.heapMb = Math.max(used.heapMb, heap / 1e6);
-    used.rendererMb = Math.max(used.rendererMb, residentMb(renderer));
+    used.rendererMb = Math.max(used.rendererMb, ...renderers.map(residentMb));
   }
   const took = (Date.now() - began) / 1000;
   const cpu = cpuSeconds(pid) - cpuBefore;
+  const tasks = await traced();
   const shown = async () =>
     Object.fromEntries(
       await page.evaluate(`[...document.querySelectorAll('.belt-bin')].map((one) =>
@@ -98,6 +100,10 @@ async function run(url, pid, seconds, rate) {
     mostRendererMb: round(used.rendererMb),
     tasksAbove50Ms: long.length,
     longestTaskMs: round(Math.max(0, ...long)),
+    tasks: tasks.tasks,
+    // Without the time in which a loaded machine ran something else.
+    longestTaskCpuMs: round(tasks.longestMs),
+    mainThreadPercent: round(tasks.busyMs / took / 10),
     serveCpuPercent: round((100 * cpu) / took),
     load: loadavg().map(round),
   };
@@ -106,7 +112,7 @@ async function run(url, pid, seconds, rate) {
   for (const [bin, n] of Object.entries(inDatabase)) assert.equal(counts[bin], n, `results in ${bin}`);
   assert.ok(tiles <= 60, 'at most 60 tiles');
   assert.ok(used.heapMb < 200, 'heap below 200 MB');
-  assert.ok(report.longestTaskMs < 100, 'no task of 100 ms');
+  assert.ok(report.longestTaskCpuMs < 100, 'no task of 100 ms');
 }
 
 function sum(counts) {
@@ -143,10 +149,46 @@ async function insert(pool, pipeline, first, count) {
   );
 }
 
-async function rendererOf(browser) {
+/** The tasks of the main thread by the processor time they took. */
+async function trace(browser) {
+  const session = await browser.newBrowserCDPSession();
+  const events = [];
+  const ended = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
+  session.on('Tracing.dataCollected', ({ value }) => {
+    for (const { name, pid, tid, tdur = 0, args } of value) {
+      if (name === 'thread_name' && args.name === 'CrRendererMain') events.push({ pid, tid, main: true });
+      else if (name === 'RunTask') events.push({ pid, tid, ms: tdur / 1000 });
+    }
+  });
+  await session.send('Tracing.start', {
+    transferMode: 'ReportEvents',
+    traceConfig: {
+      includedCategories: ['toplevel', 'disabled-by-default-devtools.timeline'],
+      excludedCategories: ['*'],
+    },
+  });
+  return async () => {
+    await session.send('Tracing.end');
+    await ended;
+    // Of the renderers, some spare, the one that worked most has the page.
+    const [page] = events
+      .filter(({ main }) => main)
+      .map(({ pid, tid }) => events.filter((one) => one.pid === pid && one.tid === tid && one.ms > 0))
+      .map((tasks) => ({
+        tasks: tasks.length,
+        busyMs: tasks.reduce((all, { ms }) => all + ms, 0),
+        longestMs: tasks.reduce((most, { ms }) => Math.max(most, ms), 0),
+      }))
+      .sort((one, other) => other.busyMs - one.busyMs);
+    return page;
+  };
+}
+
+/** The largest of them is the page's; the others are spare. */
+async function renderersOf(browser) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
-  return processInfo.findLast(({ type }) => type === 'renderer').id;
+  return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
 }
 
 function residentMb(pid) {
