@@ -2,7 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { areaUnderCurve, calibrationError } from '../../../src/lib/learning/evaluate/metrics.ts';
 import type { ViewedFeatures } from '../../../src/lib/learning/train/head/fit.ts';
-import { cooled, foldScores, temperatureOf } from '../../../src/lib/learning/train/head/temperature.ts';
+import {
+  calibrate,
+  cooled,
+  scoresOf,
+  temperatureOf,
+} from '../../../src/lib/learning/train/head/temperature.ts';
 import { learnNovelty, quantile, type Novelty } from '../../../src/lib/learning/train/novelty/learn.ts';
 import { noveltyOf } from '../../../src/lib/models/onnx/novelty.ts';
 import { chance } from '../../support/squeezenet-models.ts';
@@ -132,6 +137,17 @@ describe('novelty', () => {
     expect(novelty.calibration.unknown).toBeGreaterThan(0.05);
   });
 
+  it('calls no more of further images unknown either, where these are farther away', () => {
+    const wide = { ...set, data: set.data.map((value, i) => (i % features === 4 ? value + 1 : value)) };
+    const task = { set, view: 1, images: everything(set), folds, allowed: 0.1 };
+    const { layer } = learnNovelty({ ...task, heldOut: wide }) as Novelty;
+    const unknown = everything(wide).filter((i) => noveltyOf(layer, row(wide, i)) >= 1).length;
+    expect(unknown).toBeLessThanOrEqual(6);
+    expect(noveltyOf(layer, row(set, 0))).toBeLessThan(noveltyOf(novelty.layer, row(set, 0)));
+    // Nearer ones change nothing.
+    expect((learnNovelty({ ...task, heldOut: set }) as Novelty).layer).toEqual(novelty.layer);
+  });
+
   it('tells of each class how it would be told from the others', () => {
     expect(novelty.leftOut.map(({ label }) => label).sort()).toEqual([0, 1, 2]);
     for (const { label, images, caught, auroc } of novelty.leftOut) {
@@ -205,13 +221,22 @@ describe('the temperature', () => {
     expect(temperatureOf({ scores: new Float64Array(), labels: new Int32Array(), classes })).toBe(1);
   });
 
+  it('tells how far confidences are off before and after, where there are enough images', () => {
+    const labels = Int32Array.from({ length: 100 }, (_, i) => (i % 4 === 0 ? 1 : 0));
+    const scores = Float64Array.from({ length: 200 }, (_, i) => (i % 2 === 0 ? 8 : 0));
+    const { temperature, before, after } = calibrate({ scores, labels, classes: 2 })!;
+    expect([before, after].map((error) => Number(error.toFixed(2)))).toEqual([0.25, 0]);
+    expect(temperature).toBeCloseTo(8 / Math.log(3), 2);
+    const few = { scores: scores.subarray(0, 80), labels: labels.subarray(0, 40), classes: 2 };
+    expect(calibrate(few)).toBeUndefined();
+  });
+
   it('divides the scores of a head', () => {
     const set = setOf(2, 3);
     const values = Float64Array.from({ length: 2 * features + 2 }, (_, i) => i / 7);
     const head = { classes: 2, features, values };
-    const held = everything(set);
-    const before = foldScores(set, [{ held, head }], 1);
-    const after = foldScores(set, [{ held, head: cooled(head, 2) }], 1);
+    const before = scoresOf(head, set, 1);
+    const after = scoresOf(cooled(head, 2), set, 1);
     expect(before.scores).toHaveLength(12);
     for (const [i, score] of before.scores.entries()) expect(after.scores[i]).toBeCloseTo(score / 2, 9);
   });

@@ -13,6 +13,7 @@ import type { Row } from '../groups/likeness.ts';
 import type { EpochMetrics, TrainEvent } from './events.ts';
 import { featureNetwork, zooms } from './features/network.ts';
 import { featuresOf, trainHead, viewsOfEach, type HeadEvent } from './head/head.ts';
+import type { Calibration } from './head/temperature.ts';
 import type { Sets } from './hold-out.ts';
 import type { NetworkTraining, TrainedNetwork } from './network/network.ts';
 import { fewCalibrated, type NoNovelty, type Novelty } from './novelty/learn.ts';
@@ -57,9 +58,7 @@ export interface Trained {
   graph: OnnxModel;
   preprocessing: Preprocessing;
   novelty: Novelty | NoNovelty;
-  /** Where the confidences were calibrated: by what the scores were divided, and the graph before that. */
-  temperature?: number;
-  uncalibrated?: OnnxModel;
+  calibration?: Calibration | undefined;
   /** For the manifest. */
   details: Record<string, unknown>;
   history?: EpochMetrics[];
@@ -111,15 +110,14 @@ async function headOf(options: ModeOptions, sets: Sets, parent: Parent): Promise
       },
     }),
   });
-  const { graph, preprocessing, novelty, temperature, uncalibrated, chosen, ungroupedTop1 } = made;
+  const { graph, preprocessing, novelty, calibration, chosen, ungroupedTop1 } = made;
   const crossValidation = { ...chosen, zoom: zooms[chosen.zoom] };
-  const isCalibrated = chosen.top1 !== undefined;
   return {
     graph,
     preprocessing,
     novelty,
-    details: { crossValidation, ...(isCalibrated && { temperature }) },
-    ...(isCalibrated && { temperature, uncalibrated }),
+    details: { crossValidation, ...(calibration && { temperature: calibration.temperature }) },
+    calibration,
     ungroupedTop1,
     crossValidatedTop1: chosen.top1,
   };

@@ -16,8 +16,7 @@ import { dataDigest, countsOf } from '../datasets/dataset.ts';
 import { type FoundSets, readSets } from '../datasets/sets.ts';
 import { expectedResults } from '../evaluate/expected.ts';
 import { judge, type Judgement } from '../evaluate/judge.ts';
-import { calibrationError } from '../evaluate/metrics.ts';
-import type { CalibrationNotes, HoldOutNotes, NoveltyNotes, ReportInput } from '../evaluate/report/input.ts';
+import type { HoldOutNotes, NoveltyNotes, ReportInput } from '../evaluate/report/input.ts';
 import { writeReport, type ReportFiles } from '../evaluate/report.ts';
 import type { GroupOf } from '../groups/names.ts';
 import { featureBytes } from './features/network.ts';
@@ -162,7 +161,6 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   // Judged before it is installed, for its manifest says how good it is; by the very path that inference takes.
   const model = inMemory(options.name, onnx, sets.labels, preprocessing);
   const judgement = await judgeWith(options, model, sets);
-  const calibration = await calibrationNotes(options, trained, judgement, sets);
   const expected = expectedResults(judgement, sets.labels);
   const { top1, top5, count } = judgement.metrics;
   const manifest: NewManifest = {
@@ -205,7 +203,7 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
     duplicates: sets.duplicates,
     holdOut: holdOutNotes(sets, trained, options),
     novelty: noveltyNotes(trained, sets.labels),
-    calibration,
+    calibration: trained.calibration,
     dataDigest: digests.data,
     seed,
     unreadable: sets.unreadable,
@@ -231,19 +229,6 @@ function noveltyNotes({ novelty }: Trained, labels: readonly string[]): NoveltyN
     calibration,
     leftOut: leftOut.map(({ label, ...figures }) => ({ label: labels[label]!, ...figures })),
   };
-}
-
-/** How much better confidences are than those of the graph before calibration, on the same hold-out. */
-async function calibrationNotes(
-  options: TrainOptions,
-  { uncalibrated, temperature, preprocessing }: Trained,
-  { answers }: Judgement,
-  sets: Sets,
-): Promise<CalibrationNotes | undefined> {
-  if (uncalibrated === undefined || temperature === undefined || options.signal.aborted) return undefined;
-  const model = inMemory(options.name, serializeOnnx(uncalibrated), sets.labels, preprocessing);
-  const former = await judgeWith(options, model, sets);
-  return { temperature, before: calibrationError(former.answers), after: calibrationError(answers) };
 }
 
 function holdOutNotes(sets: Sets, trained: Trained, { val }: TrainOptions): HoldOutNotes {

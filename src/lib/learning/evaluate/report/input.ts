@@ -61,7 +61,7 @@ export interface NoveltyNotes {
   leftOut: readonly { label: string; images: number; caught: number; auroc: number }[];
 }
 
-/** Expected calibration error: by how much confidences differ from the share that is right, of 1, in the mean. */
+/** Expected calibration error: by how much confidences differ from the share that is right, of 1, in the mean; of the hold-out. */
 export interface CalibrationNotes {
   temperature: number;
   before: number;

@@ -16,12 +16,14 @@ import { learnNoveltyApart } from '../novelty/thread.ts';
 import { crossValidate, viewsOf, type CrossValidation } from './cross-validate.ts';
 import type { Head, ViewedFeatures } from './fit.ts';
 import { openFitters, type Fitters } from './fitters.ts';
-import { cooled, foldScores, temperatureOf } from './temperature.ts';
+import { calibrate, type Calibration, cooled, scoresOf } from './temperature.ts';
 
 export interface HeadTraining {
   labels: readonly string[];
   /** Every class has some. */
   train: readonly Example[];
+  /** Not learned from: confidences and what counts as unknown are calibrated on them. */
+  held: readonly Example[];
   parent: { graph: OnnxModel; preprocessing: Preprocessing };
   engine: EngineName | 'auto';
   device: Device;
@@ -48,10 +50,8 @@ export interface TrainedHead {
   /** The parent with the new head, and where that is possible with what tells unknown objects. */
   graph: OnnxModel;
   novelty: Novelty | NoNovelty;
-  /** By which the head's scores were divided; 1 without cross-validation. */
-  temperature: number;
-  /** The head alone, before that. */
-  uncalibrated: OnnxModel;
+  /** By which the head's scores were divided; undefined where the hold-out has too few images. */
+  calibration?: Calibration | undefined;
   /** How it is to see images: the parent's way, perhaps nearer. */
   preprocessing: Preprocessing;
   head: Head;
@@ -94,6 +94,7 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   });
   const images = Int32Array.from(train.keys());
   const view = viewsOf(chosen)[0]!;
+  const heldOut = await heldOutSet(options, network, set);
   async function fitAll() {
     const { head } = await fitters.fit({
       set,
@@ -111,23 +112,44 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   const unseen = folds.map(({ images, held }) => ({ images, held }));
   const [fitted, novelty] = await Promise.all([
     fitAll(),
-    learnNoveltyApart({ set, view, images, folds: unseen, allowed: allowedUnknown }, signal),
+    learnNoveltyApart({ set, view, images, folds: unseen, heldOut, allowed: allowedUnknown }, signal),
   ]);
   const { ungroupedTop1 } = fitted;
-  const temperature = temperatureOf(foldScores(set, folds, view));
-  const head = cooled(fitted.head, temperature);
+  const calibration = heldOut && calibrate(scoresOf(fitted.head, heldOut, view));
+  const head = cooled(fitted.head, calibration?.temperature ?? 1);
   const trained = withHead(parent.graph, layerOf(head));
   return {
     graph: 'layer' in novelty ? withNovelty(trained, novelty.layer) : trained,
     novelty,
-    temperature,
-    uncalibrated: withHead(parent.graph, layerOf(fitted.head)),
+    calibration,
     preprocessing: zoomed(parent.preprocessing, chosen.zoom),
     head,
     chosen,
     tried,
     ...(ungroupedTop1 !== undefined && { ungroupedTop1 }),
   };
+}
+
+/** Features of the hold-out; undefined without one, and where training is to end. */
+async function heldOutSet(
+  options: HeadTraining,
+  network: FeatureNetwork,
+  { views, classes }: ViewedFeatures,
+): Promise<ViewedFeatures | undefined> {
+  const { held, signal } = options;
+  if (held.length === 0 || signal.aborted) return undefined;
+  try {
+    const { data, features } = await featuresOf({ ...options, train: held }, network, views);
+    return { data, features, views, labels: Int32Array.from(held, ({ label }) => label), classes };
+  } catch (error) {
+    if (isAborted(signal)) return undefined;
+    throw error;
+  }
+}
+
+/** It may have become so since it was last asked. */
+function isAborted({ aborted }: AbortSignal): boolean {
+  return aborted;
 }
 
 /** Share of 1 of known objects that may be called unknown. */
@@ -164,7 +186,7 @@ async function judgeUngrouped(
 
 /** Throws as `trainHead` does. */
 export async function featuresOf(
-  options: Omit<HeadTraining, 'labels'>,
+  options: Omit<HeadTraining, 'labels' | 'held'>,
   network: FeatureNetwork,
   views: number,
 ): Promise<Features> {

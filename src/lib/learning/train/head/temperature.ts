@@ -1,5 +1,5 @@
-/** Confidences that mean what they say: one number by which all scores are divided, found on images that no head has seen. */
-import type { Fold } from './cross-validate.ts';
+/** Confidences that mean what they say: one number by which all scores are divided, found on images that the head has not seen. */
+import { calibrationError, type LabelledAnswer } from '../../evaluate/metrics.ts';
 import type { Head, ViewedFeatures } from './fit.ts';
 
 /** Scores of images, a row each, and their classes. */
@@ -9,27 +9,54 @@ export interface ScoredImages {
   classes: number;
 }
 
-/** What the heads of cross-validation give the images that each was judged on. */
-export function foldScores(
-  { data, features, views, labels, classes }: ViewedFeatures,
-  folds: readonly (Pick<Fold, 'held'> & { head: Head })[],
+/** What a head makes of a view of each image. */
+export function scoresOf(
+  { classes, values }: Head,
+  { data, features, views, labels }: ViewedFeatures,
   view: number,
 ): ScoredImages {
-  const images = folds.flatMap(({ held }) => [...held]);
-  const scores = new Float64Array(images.length * classes);
-  let at = 0;
-  for (const { held, head } of folds) {
-    for (const image of held) {
-      const row = (image * views + view) * features;
-      for (let k = 0; k < classes; k++) {
-        let sum = head.values[classes * features + k]!;
-        for (let j = 0, from = k * features; j < features; j++)
-          sum += head.values[from + j]! * data[row + j]!;
-        scores[at++] = sum;
-      }
+  const scores = new Float64Array(labels.length * classes);
+  for (let image = 0, at = 0; image < labels.length; image++) {
+    const row = (image * views + view) * features;
+    for (let k = 0; k < classes; k++) {
+      let sum = values[classes * features + k]!;
+      for (let j = 0, from = k * features; j < features; j++) sum += values[from + j]! * data[row + j]!;
+      scores[at++] = sum;
     }
   }
-  return { scores, labels: Int32Array.from(images, (image) => labels[image]!), classes };
+  return { scores, labels, classes };
+}
+
+/** Fewer images would say more of themselves than of the head. */
+const leastImages = 50;
+
+export interface Calibration {
+  temperature: number;
+  /** Expected calibration error of the same images, with the scores as they were, and divided by the temperature. */
+  before: number;
+  after: number;
+}
+
+/** Undefined where there are too few images. */
+export function calibrate(images: ScoredImages): Calibration | undefined {
+  if (images.labels.length < leastImages) return undefined;
+  const temperature = temperatureOf(images);
+  return {
+    temperature,
+    before: calibrationError(answersOf(images, 1)),
+    after: calibrationError(answersOf(images, temperature)),
+  };
+}
+
+function answersOf({ scores, labels, classes }: ScoredImages, temperature: number): LabelledAnswer[] {
+  return Array.from(labels, (truth, i) => {
+    const row = scores.subarray(i * classes, (i + 1) * classes);
+    let label = 0;
+    for (let k = 1; k < classes; k++) if (row[k]! > row[label]!) label = k;
+    let total = 0;
+    for (const score of row) total += Math.exp((score - row[label]!) / temperature);
+    return { truth, top: [{ label, score: 1 / total }] };
+  });
 }
 
 /** Beyond these nothing is calibrated: the images are all right, or all wrong. */

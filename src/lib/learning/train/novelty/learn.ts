@@ -27,6 +27,8 @@ export interface NoveltyTask {
   images: Int32Array;
   /** Images to calibrate the threshold on, and to learn from meanwhile. */
   folds: readonly Pick<Fold, 'images' | 'held'>[];
+  /** Further images that nothing is learned from, in the same views: of them no more may be called unknown either. */
+  heldOut?: ViewedFeatures | undefined;
   /** Share of known objects that may be called unknown, of 1. */
   allowed: number;
 }
@@ -66,7 +68,7 @@ const mostProducts = 2e10;
 const mostRefitting = 4e9;
 
 export function learnNovelty(
-  { set, view, images: given, folds, allowed }: NoveltyTask,
+  { set, view, images: given, folds, heldOut, allowed }: NoveltyTask,
   refitting = mostRefitting,
 ): Novelty | NoNovelty {
   const { features, classes } = set;
@@ -83,7 +85,9 @@ export function learnNovelty(
   const scatter = scatterOf(rows, images, means);
   const metric = metricOf(scatter, features);
   if (metric === undefined) return { reason: 'no two images of a class differ' };
-  const threshold = quantile(known, allowed);
+  const held = heldOut === undefined ? [] : [...unseenBy({ metric, means }, heldOut, view)];
+  const thresholds = [known, held].filter(({ length }) => length >= leastCalibrated);
+  const threshold = Math.max(...thresholds.map((distances) => quantile(distances, allowed)));
   const unknown = known.filter((distance) => distance >= threshold).length / known.length;
   const all = { rows, images, means, scatter, metric };
   return {
@@ -99,6 +103,15 @@ function unseenDistances(rows: UnitRows, { images, held }: Pick<Fold, 'images' |
   const metric = metricOf(scatterOf(rows, images, means), rows.features);
   if (metric === undefined) return new Float64Array();
   return distances(mapped(metric, picked(rows, held)), mappedMeans(metric, means), rows.features);
+}
+
+function unseenBy(
+  { metric, means }: { metric: Metric; means: Means },
+  set: ViewedFeatures,
+  view: number,
+): Float64Array {
+  const { data, features } = unitRows(set, set.views * set.features, view * set.features);
+  return distances(mapped(metric, data), mappedMeans(metric, means), features);
 }
 
 function mappedMeans(metric: Metric, { values, counts }: Means): Means {
