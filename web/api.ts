@@ -55,6 +55,29 @@ export async function picture(key: string, side: number, signal: AbortSignal): P
   return (await ask(`/v1/picture?${new URLSearchParams({ key, side: String(side) })}`, { signal })).blob();
 }
 
+/** `key`: sent again with it, the image counts once. */
+export async function sendImage(image: File, key: string): Promise<{ id: string }> {
+  const headers = {
+    'content-type': image.type === '' ? 'application/octet-stream' : image.type,
+    'idempotency-key': key,
+    'visionscale-image-name': headerText(image.name),
+  };
+  return (await ask('/v1/images', { method: 'POST', body: image, headers })).json() as Promise<{
+    id: string;
+  }>;
+}
+
+/** Headers are bytes: those of UTF-8, without what would end one. */
+function headerText(text: string): string {
+  return String.fromCharCode(...new TextEncoder().encode(text)).replaceAll(/[^\x20-\xff]/g, '_');
+}
+
+/** Results as server-sent events, behind the event `place`; empty: from now on. */
+export async function openStream(place: string, signal: AbortSignal): Promise<ReadableStream<BufferSource>> {
+  const headers: HeadersInit = place === '' ? {} : { 'last-event-id': place };
+  return (await ask('/v1/results/stream', { signal, headers })).body as ReadableStream<BufferSource>;
+}
+
 // What it answers with: as the OpenAPI document says.
 
 export interface Rights {

@@ -6,6 +6,7 @@ import { number } from './format.ts';
 import { usePlace, usePoll } from './hooks.ts';
 import { Freshness } from './parts.tsx';
 import { texts } from './texts.ts';
+import { Belt } from './views/belt.tsx';
 import { Bins } from './views/bins.tsx';
 import { DeadLetters } from './views/dead-letters.tsx';
 import { ImagePage } from './views/image.tsx';
@@ -13,14 +14,17 @@ import { Images } from './views/images.tsx';
 import { Label } from './views/label.tsx';
 import { Models } from './views/models.tsx';
 import { Now } from './views/now.tsx';
+import { TryIt } from './views/try.tsx';
 
 const views = [
   { view: '', name: texts.views.now },
+  { view: 'belt', name: texts.views.belt },
   { view: 'images', name: texts.views.images },
   { view: 'bins', name: texts.views.bins },
   { view: 'label', name: texts.views.label },
   { view: 'models', name: texts.views.models },
   { view: 'dead-letters', name: texts.views.letters },
+  { view: 'try', name: texts.views.tryIt },
 ];
 
 function App() {
@@ -77,6 +81,10 @@ function App() {
           <Images place={place} />
         ) : place.view === 'image' ? (
           <ImagePage id={place.rest} key={place.rest} />
+        ) : place.view === 'belt' ? (
+          <Belt place={place} />
+        ) : place.view === 'try' ? (
+          <TryIt rights={rights.data} />
         ) : place.view === 'bins' ? (
           <Bins rights={rights.data} />
         ) : place.view === 'models' ? (

@@ -755,6 +755,16 @@ describe('results', () => {
     expect(await found("category=' or true --")).toBe(0);
   });
 
+  it('are streamed from a place that is told at once: nothing is lost where the stream is, before the first came', async () => {
+    const first = await listen('/v1/results/stream?belt=early');
+    while (first.lastId === undefined) await first.more();
+    first.close();
+    await world.predict('early', { belt: 'early' });
+    const second = await listen('/v1/results/stream?belt=early', first.lastId);
+    expect(await second.ids(1)).toEqual(['early']);
+    second.close();
+  });
+
   it('are streamed, and resumed without a gap, even where one commits late', async () => {
     const first = await listen('/v1/results/stream?belt=live');
     const late = await world.pool.connect();
@@ -837,6 +847,7 @@ async function listen(path: string, lastEventId?: string, server = main, more: R
       while (found().length < count) if (!(await read())) throw new Error(`ended after ${found().length}`);
       return found();
     },
+    more: read,
     async end() {
       while (await read());
     },

@@ -1,92 +1,39 @@
 /** The live page in a browser, on the built binary: what it shows is what is there, and what is done on it is done. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { loadConfig } from '../../src/lib/config/load.ts';
-import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
-import { Rig, type Running } from '../support/binary.ts';
+import type { Rig, Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { type OpenedPage, openLivePage } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
 describeWith('browser', 'the live page', (executablePath) => {
+  let world: OpenedPage;
   let rig: Rig;
-  let database: Database;
-  let browser: Browser;
   let page: Page;
-  let url: string;
-  let server: Running;
   let consumers: Running[];
-  /** What the browser complains of: a policy that is broken, a script that fails. */
-  const complaints: string[] = [];
-
-  async function serve(port: string): Promise<void> {
-    server = rig.start(['serve', '--json', '--drain-delay', '0', '--port', port]);
-    let told = '';
-    server.process.stderr!.on('data', (chunk: string) => (told += chunk));
-    await server.said(/listening on/);
-    url = /listening on (http:\/\/[^"\s]+)/.exec(told)![1]!;
-  }
 
   beforeAll(async () => {
-    rig = await Rig.open({ VISIONSCALE_PARTITIONS: '1' });
-    rig.env['VISIONSCALE_MODEL'] = writeColorModel(join(rig.dir, 'model'));
-    await serve('0');
-    consumers = [rig.start(['consume'])];
-    database = await openDatabase(loadConfig(rig.env).database);
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      const text = message.text();
-      // Answers with 4xx and 5xx, and none at all, are told of as errors; tests look at what the page makes of them.
-      if (message.type() === 'error' && !text.startsWith('Failed to load resource')) complaints.push(text);
+    world = await openLivePage(executablePath, ({ env, dir }) => {
+      env['VISIONSCALE_MODEL'] = writeColorModel(join(dir, 'model'));
     });
-    page.setDefaultTimeout(60_000);
+    ({ rig, page } = world);
+    consumers = [rig.start(['consume'])];
   });
-  afterAll(async () => {
-    await browser?.close();
-    await database?.[Symbol.asyncDispose]();
-    await rig?.[Symbol.asyncDispose]();
-  });
+  afterAll(() => world?.[Symbol.asyncDispose]());
 
   const post = async (n: number) => {
     const body = new Uint8Array(await colorImage(colors[n % 3]!, n));
     const headers = { 'visionscale-image-name': `${n}.png`, 'visionscale-belt': 'north' };
-    const response = await fetch(`${url}/v1/images?wait=30s`, { method: 'POST', body, headers });
+    const response = await fetch(`${world.url}/v1/images?wait=30s`, { method: 'POST', body, headers });
     expect(response.status).toBe(200);
     return ((await response.json()) as { id: string }).id;
   };
   const tile = (name: string) =>
     page.locator('.tile', { has: page.locator('h3', { hasText: name }) }).locator('.value');
-  const open = (view: string) => page.goto(`${url}/#/${view}`);
-  /** Nothing serious for those who do not see it, or use no mouse; and nothing beyond the edge of a phone. */
-  const usable = async () => {
-    // Not as a script of the page, which its policy refuses.
-    await page.evaluate(axe);
-    const found = await page.evaluate(async () => {
-      const { axe: judge } = globalThis as unknown as {
-        axe: { run(): Promise<{ violations: Violation[] }> };
-      };
-      return (await judge.run()).violations;
-    });
-    const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-    await page.setViewportSize({ width: 390, height: 844 });
-    // A function that waits in the page is evaluated there, which its policy refuses.
-    await expect
-      .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
-      .toBeLessThanOrEqual(390);
-    await page.setViewportSize({ width: 1280, height: 900 });
-  };
-  interface Violation {
-    id: string;
-    impact: string;
-    nodes: { html: string }[];
-  }
+  const open = (view: string) => world.open(view);
+  const usable = () => world.usable();
 
   it('shows what is there now, as `status` does', async () => {
     for (let n = 0; n < 6; n++) await post(n);
@@ -97,7 +44,9 @@ describeWith('browser', 'the live page', (executablePath) => {
     expect(await tile('Waiting').textContent()).toBe('0');
     expect(await tile('Consumers').textContent()).toBe('1');
     expect(status.predictions).toBe(6);
-    const activity = (await (await fetch(`${url}/v1/activity`)).json()) as { points: { done: number }[] };
+    const activity = (await (await fetch(`${world.url}/v1/activity`)).json()) as {
+      points: { done: number }[];
+    };
     expect(activity.points.reduce((sum, { done }) => sum + done, 0)).toBe(6);
     await page.locator('.chart canvas').nth(1).waitFor();
     await usable();
@@ -113,7 +62,7 @@ describeWith('browser', 'the live page', (executablePath) => {
     expect(await page.locator('.grid .name').allTextContents()).toEqual(['green', 'green']);
     await page.locator('.grid a').first().click();
     await page.getByRole('heading', { name: 'What the model says' }).waitFor();
-    const { rows } = await database.pool.query<{ key: string; belt: string }>(
+    const { rows } = await world.database.pool.query<{ key: string; belt: string }>(
       "select image_key as key, belt from prediction_results where category = 'green' order by id desc limit 1",
     );
     for (const told of [rows[0]!.key, 'north', 'colors'])
@@ -142,7 +91,7 @@ describeWith('browser', 'the live page', (executablePath) => {
     await dialog.getByRole('button', { name: 'Retry' }).click();
     await page.getByText('Sent 1 dead letter again').waitFor();
     await page.getByText('No open dead letters').waitFor();
-    const { rows } = await database.pool.query(
+    const { rows } = await world.database.pool.query(
       `select p.category, d.state from prediction_results p join dead_letters d using (pipeline, request_id)`,
     );
     expect(rows).toEqual([{ category: 'blue', state: 'resolved' }]);
@@ -164,16 +113,15 @@ describeWith('browser', 'the live page', (executablePath) => {
   });
 
   it('says when the server is away, and goes on when it is back', async () => {
-    const { port } = new URL(url);
-    server.process.kill('SIGTERM');
-    await server.ended;
+    world.server.process.kill('SIGTERM');
+    await world.server.ended;
     await page.getByText(/Last answer \d+ s ago/).waitFor();
-    await serve(port);
+    await world.serve();
     await page.getByText('Live').waitFor();
     await page.locator('.verdict').waitFor();
   });
 
   it('breaks no rule of its policy and none of its scripts', () => {
-    expect(complaints).toEqual([]);
+    expect(world.complaints).toEqual([]);
   });
 });

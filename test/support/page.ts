@@ -80,7 +80,9 @@ export async function openLivePage(
         const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
         expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
         await page.setViewportSize({ width: 390, height: 844 });
-        await page.waitForFunction('document.documentElement.scrollWidth <= 390');
+        await expect
+          .poll(() => page.evaluate('document.documentElement.scrollWidth'))
+          .toBeLessThanOrEqual(390);
         await page.setViewportSize({ width: 1280, height: 900 });
       },
       async [Symbol.asyncDispose]() {

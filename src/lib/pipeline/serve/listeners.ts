@@ -113,6 +113,11 @@ export class Feed {
     this.#pageSize = pageSize;
   }
 
+  /** The place of now. */
+  end(): Promise<StreamPlace> {
+    return this.#source.end();
+  }
+
   /**
    * Hands on everything after `from` (null: from now on), in order and without a gap, until `signal` aborts. Throws what
    * the database throws while catching up.
@@ -182,6 +187,8 @@ export class Feed {
 interface EventStream {
   /** The body of the answer. */
   body: Readable;
+  /** Tells the place where it begins, so that who loses it before the first result comes again from there. */
+  begin(place: StreamPlace): void;
   /** Resolves when the listener can take more. */
   send(results: readonly StreamedResult[]): Promise<void>;
   /** Aborts when the listener is gone, or too slow. */
@@ -222,6 +229,7 @@ export function eventStream(options: EventStreamOptions = {}): EventStream {
   return {
     body,
     gone: gone.signal,
+    begin: (place) => void (body.destroyed || write(`id: ${idOf(place)}\n\n`)),
     async send(results) {
       if (body.destroyed || write(results.map(eventOf).join(''))) return;
       if (!body.destroyed) await Promise.race([once(body, 'drain'), once(body, 'close')]);
@@ -231,7 +239,11 @@ export function eventStream(options: EventStreamOptions = {}): EventStream {
 }
 
 function eventOf({ place, result }: StreamedResult): string {
-  return `id: ${place.tx}.${place.row}\nevent: result\ndata: ${JSON.stringify(result)}\n\n`;
+  return `id: ${idOf(place)}\nevent: result\ndata: ${JSON.stringify(result)}\n\n`;
+}
+
+function idOf({ tx, row }: StreamPlace): string {
+  return `${tx}.${row}`;
 }
 
 /** Reads an event's id back; undefined where it is none. */

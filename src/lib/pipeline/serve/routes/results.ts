@@ -1,7 +1,11 @@
 /** Results: in pages back in time, and as they come. */
 import { z } from 'zod';
 import { isUnknown } from '../../../base/classification.ts';
-import { type Result, readResultPage } from '../../../systems/database/tables/results.ts';
+import {
+  type Result,
+  readResultPage,
+  type StreamedResult,
+} from '../../../systems/database/tables/results.ts';
 import { Places, senderOf } from '../admission/senders.ts';
 import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
 import { eventStream, rowPlace } from '../listeners.ts';
@@ -59,15 +63,16 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
       const stream = eventStream();
       const over = AbortSignal.any([stream.gone, closing]);
       const wanted = matcher(filter);
-      void feed
-        .follow(
-          from,
-          (results) => {
-            const chosen = results.filter(({ result }) => wanted(result));
-            return chosen.length > 0 ? stream.send(chosen) : undefined;
-          },
-          over,
-        )
+      const follow = async () => {
+        const place = from ?? (await feed.end());
+        stream.begin(place);
+        const take = (results: readonly StreamedResult[]) => {
+          const chosen = results.filter(({ result }) => wanted(result));
+          return chosen.length > 0 ? stream.send(chosen) : undefined;
+        };
+        await feed.follow(place, take, over);
+      };
+      void follow()
         // The listener comes again, from where it was.
         .catch(() => undefined)
         .finally(() => {
