@@ -27,7 +27,7 @@ export interface NoveltyTask {
   images: Int32Array;
   /** Images to calibrate the threshold on, and to learn from meanwhile. */
   folds: readonly Pick<Fold, 'images' | 'held'>[];
-  /** Further images that nothing is learned from, in the same views: of them no more may be called unknown either. */
+  /** Further images to calibrate on, from which nothing is learned, in the same views. */
   heldOut?: ViewedFeatures | undefined;
   /** Whether features are scaled to length 1: where the network has not learned how long those of known objects are. */
   isScaled: boolean;
@@ -79,19 +79,19 @@ export function learnNovelty(
   const rowsOf = (of: ViewedFeatures) =>
     rootRows(of, { isScaled, stride: of.views * features, offset: view * features });
   const rows = rowsOf(set);
-  const known = folds.flatMap((fold) => [...unseenDistances(rows, fold)]);
-  if (known.length < leastCalibrated) {
+  const unseen = folds.reduce((sum, { held }) => sum + held.length, heldOut?.labels.length ?? 0);
+  if (unseen < leastCalibrated) {
     return {
-      reason: `too few images of a class to calibrate on (${known.length}; at least ${leastCalibrated} are needed)`,
+      reason: `too few images of a class to calibrate on (${unseen}; at least ${leastCalibrated} are needed)`,
     };
   }
   const means = meansOf(rows, images);
   const scatter = scatterOf(rows, images, means);
   const metric = metricOf(scatter, features);
   if (metric === undefined) return { reason: 'no two images of a class differ' };
-  const held = heldOut === undefined ? [] : [...unseenBy({ metric, means }, rowsOf(heldOut))];
-  const thresholds = [known, held].filter(({ length }) => length >= leastCalibrated);
-  const threshold = Math.max(...thresholds.map((distances) => quantile(distances, allowed)));
+  const known = folds.flatMap((fold) => [...unseenDistances(rows, fold)]);
+  if (heldOut) known.push(...unseenBy({ metric, means }, rowsOf(heldOut)));
+  const threshold = quantile(known, allowed);
   const unknown = known.filter((distance) => distance >= threshold).length / known.length;
   const all = { rows, images, means, scatter, metric };
   return {
