@@ -9,7 +9,6 @@ import { makeDirectory } from '../../base/files/make-directory.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { isRunning } from '../store/processes.ts';
 import { downloadFailed, downloadTooLarge } from './download-errors.ts';
-import { unpaused } from './unpaused.ts';
 
 /** Addresses of proxies (they may hold a password), and the hosts that need none. */
 export interface ProxySettings {
@@ -56,9 +55,7 @@ export async function download(options: DownloadOptions): Promise<Uint8Array> {
     const part = await openPartFile(directory, options.url);
     try {
       await using agent = openAgent(options.proxy, options.timeoutMs ?? 30_000);
-      const { url, maxBytes } = options;
-      const client = unpaused(agent, maxBytes, () => downloadTooLarge(url, maxBytes));
-      await retry(() => fetchRest(options, part, client), {
+      await retry(() => fetchRest(options, part, agent), {
         signal,
         attempts,
         onWait: (error, delayMs) => report?.({ kind: 'retrying', reason: errorMessage(error), delayMs }),
@@ -197,7 +194,6 @@ function refused(
 function networkError({ url, instead }: DownloadOptions, error: unknown): VisionscaleError {
   let root = error;
   while (root instanceof Error && root.cause instanceof Error) root = root.cause;
-  if (root instanceof VisionscaleError) return root;
   const { code = '' } = root as NodeJS.ErrnoException;
   // A certificate will not become another one.
   const retryable = !/CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS|ERR_INVALID/.test(code);
