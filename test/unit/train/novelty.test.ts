@@ -33,11 +33,11 @@ function setOf(classes: number, each: number, spread = 0.4): ViewedFeatures {
 const row = (set: ViewedFeatures, image: number) =>
   set.data.subarray((image * views + 1) * features, (image * views + 2) * features);
 
-/** With the sign of the value; of features as they are, or scaled to length 1. */
-function roots(values: ArrayLike<number>, isScaled: boolean): number[] {
+/** Scaled to length 1, or their roots with the sign of the value. */
+function shaped(values: ArrayLike<number>, isScaled: boolean): number[] {
   const all = Array.from(values);
-  const length = isScaled ? Math.hypot(...all) : 1;
-  return all.map((value) => Math.sign(value) * Math.sqrt(Math.abs(value) / length));
+  const length = Math.hypot(...all);
+  return all.map((value) => (isScaled ? value / length : Math.sign(value) * Math.sqrt(Math.abs(value))));
 }
 
 /** Of what is taken to be alike in all directions: its variance, and its share. */
@@ -53,7 +53,7 @@ function distance(
   at: Float32Array,
   { isScaled = true, ...alike }: Partial<Alike> & { isScaled?: boolean } = {},
 ): number {
-  const rows = images.map((image) => ({ x: roots(row(set, image), isScaled), label: set.labels[image]! }));
+  const rows = images.map((image) => ({ x: shaped(row(set, image), isScaled), label: set.labels[image]! }));
   const present = [...new Set(rows.map(({ label }) => label))];
   const means = present.map((label) => {
     const own = rows.filter((one) => one.label === label);
@@ -70,11 +70,12 @@ function distance(
     }),
   );
   const { spread = axes.reduce((sum, i) => sum + covariance[i]![i]! / features, 0) } = alike;
-  const { shrinkage = features / (features + rows.length - present.length) } = alike;
+  const fewer = features / (features + rows.length - present.length);
+  const { shrinkage = isScaled ? 0.5 : fewer } = alike;
   const shrunk = covariance.map((line, i) =>
     line.map((value, j) => (1 - shrinkage) * value + (i === j ? shrinkage * spread : 0)),
   );
-  const x = roots(at, isScaled);
+  const x = shaped(at, isScaled);
   return Math.min(
     ...means.map((mean) => {
       const apart = x.map((value, j) => value - mean[j]!);
@@ -86,7 +87,7 @@ function distance(
 
 /** Mean over the features, within the classes. */
 function varianceOf(set: ViewedFeatures, images: readonly number[]): number {
-  const rows = images.map((image) => ({ x: roots(row(set, image), true), label: set.labels[image]! }));
+  const rows = images.map((image) => ({ x: shaped(row(set, image), true), label: set.labels[image]! }));
   let sum = 0;
   for (const { x, label } of rows) {
     const own = rows.filter((one) => one.label === label);
@@ -201,7 +202,7 @@ describe('novelty', () => {
       // What is alike in all directions is that of all classes, over the others' freedom.
       const alike = {
         spread: (varianceOf(set, all) * (all.length - 3)) / (others.length - 2),
-        shrinkage: features / (features + all.length - 3),
+        shrinkage: 0.5,
       };
       const far = own.map((i) => distance(set, others, row(set, i), alike));
       expect(caught).toBeCloseTo(far.filter((one) => one >= threshold).length / 20, 9);

@@ -14,17 +14,17 @@ import { featurePath, withoutNovelty } from './head.ts';
 import { floatTensor, initializer, integerTensor, tensorToFloats } from './tensors.ts';
 
 /**
- * The square roots of the features are mapped to where the classes vary alike in all directions, in units of the threshold. The
- * novelty is the distance to the nearest of the classes' means there: 1 or more is unknown.
+ * The features, scaled to length 1, or their square roots are mapped to where the classes vary alike in all directions, in units of
+ * the threshold. The novelty is the distance to the nearest of the classes' means there: 1 or more is unknown.
  */
 export interface NoveltyLayer {
-  /** Whether the features are scaled to length 1 before. */
+  /** Whether the features are scaled to length 1; else their square roots are taken. */
   isScaled: boolean;
   features: number;
   classes: number;
-  /** `features` rows of as many values: row j is what the root of feature j adds to each coordinate. */
+  /** `features` rows of as many values: row j is what feature j adds to each coordinate. */
   map: Float32Array;
-  /** Added to the mapped roots: puts the mean of all images near the origin, where rounding is small. */
+  /** Added to the mapped features: puts the mean of all images near the origin, where rounding is small. */
   offset: Float32Array;
   /** `classes` rows: the mean of each class, mapped. */
   centres: Float32Array;
@@ -39,7 +39,7 @@ export function noveltyOf(layer: NoveltyLayer, row: Float32Array): number {
   const divisor = isScaled ? lengthOf(row) + least : 1;
   const at = Float64Array.from(offset);
   for (let j = 0; j < features; j++) {
-    const value = rootOf(row[j]! / divisor);
+    const value = isScaled ? row[j]! / divisor : rootOf(row[j]!);
     if (value === 0) continue;
     for (let k = 0, from = j * features; k < features; k++) at[k]! += value * map[from + k]!;
   }
@@ -176,17 +176,19 @@ function operations(input: string, opset: number, { isScaled, features }: Novelt
     add('MatMul', [add('Mul', [of, of], name(`${called}.squared`)), name('ones')], name(called));
 
   const rows = add('Reshape', [input, name('rows')], name('features'));
-  let scaled = rows;
-  if (isScaled) {
+  const scaled = () => {
     tensors.push(floatTensor(name('least'), [1], Float32Array.of(least)));
     const length = add('Sqrt', [sumOfSquares(rows, 'square')], name('length'));
-    scaled = add('Div', [rows, add('Add', [length, name('least')], name('divisor'))], name('unit'));
-  }
+    return add('Div', [rows, add('Add', [length, name('least')], name('divisor'))], name('unit'));
+  };
   const rootOfPositive = (of: string, called: string) =>
     add('Sqrt', [add('Relu', [of], name(`${called}.positive`))], name(called));
-  const below = rootOfPositive(add('Neg', [scaled], name('negated')), 'below');
-  const roots = add('Sub', [rootOfPositive(scaled, 'above'), below], name('roots'));
-  const mapped = add('Add', [add('MatMul', [roots, name('map')], name('product')), name('offset')], name('mapped'));
+  const roots = () => {
+    const below = rootOfPositive(add('Neg', [rows], name('negated')), 'below');
+    return add('Sub', [rootOfPositive(rows, 'above'), below], name('roots'));
+  };
+  const product = add('MatMul', [isScaled ? scaled() : roots(), name('map')], name('product'));
+  const mapped = add('Add', [product, name('offset')], name('mapped'));
   const crossed = add('MatMul', [mapped, name('centres')], name('crossed'));
   const partial = add('Add', [crossed, name('lengths')], name('partial'));
   let nearest: string;

@@ -11,12 +11,12 @@ import {
   meansOf,
   metricOf,
   scatterOf,
-  rootRows,
+  shapedRows,
   shrinkageOf,
   type Means,
   type Metric,
   type Scatter,
-  type RootRows,
+  type ShapedRows,
 } from './statistics.ts';
 
 export interface NoveltyTask {
@@ -77,7 +77,7 @@ export function learnNovelty(
   const images = thinned(given, Math.floor(mostProducts / features ** 2));
   const isExact = (classes * features ** 3) / 3 <= refitting;
   const rowsOf = (of: ViewedFeatures) =>
-    rootRows(of, { isScaled, stride: of.views * features, offset: view * features });
+    shapedRows(of, { isScaled, stride: of.views * features, offset: view * features });
   const rows = rowsOf(set);
   const unseen = folds.reduce((sum, { held }) => sum + held.length, heldOut?.labels.length ?? 0);
   if (unseen < leastCalibrated) {
@@ -87,7 +87,7 @@ export function learnNovelty(
   }
   const means = meansOf(rows, images);
   const scatter = scatterOf(rows, images, means);
-  const metric = metricOf(scatter, features);
+  const metric = metricOf(scatter, rows);
   if (metric === undefined) return { reason: 'no two images of a class differ' };
   const known = folds.flatMap((fold) => [...unseenDistances(rows, fold)]);
   if (heldOut) known.push(...unseenBy({ metric, means }, rowsOf(heldOut)));
@@ -102,16 +102,16 @@ export function learnNovelty(
 }
 
 /** Of the held images, to the classes of the others. */
-function unseenDistances(rows: RootRows, { images, held }: Pick<Fold, 'images' | 'held'>): Float64Array {
+function unseenDistances(rows: ShapedRows, { images, held }: Pick<Fold, 'images' | 'held'>): Float64Array {
   const means = meansOf(rows, images);
-  const metric = metricOf(scatterOf(rows, images, means), rows.features);
+  const metric = metricOf(scatterOf(rows, images, means), rows);
   if (metric === undefined) return new Float64Array();
   return distances(mapped(metric, picked(rows, held)), mappedMeans(metric, means), rows.features);
 }
 
 function unseenBy(
   { metric, means }: { metric: Metric; means: Means },
-  { data, features }: RootRows,
+  { data, features }: ShapedRows,
 ): Float64Array {
   return distances(mapped(metric, data), mappedMeans(metric, means), features);
 }
@@ -120,7 +120,7 @@ function mappedMeans(metric: Metric, { values, counts }: Means): Means {
   return { values: mapped(metric, values), counts };
 }
 
-function picked({ data, features }: RootRows, images: Int32Array): Float64Array {
+function picked({ data, features }: ShapedRows, images: Int32Array): Float64Array {
   const out = new Float64Array(images.length * features);
   for (const [i, image] of images.entries()) {
     out.set(data.subarray(image * features, (image + 1) * features), i * features);
@@ -171,7 +171,7 @@ function layerOf(
 }
 
 interface Everything {
-  rows: RootRows;
+  rows: ShapedRows;
   images: Int32Array;
   means: Means;
   scatter: Scatter;
@@ -214,7 +214,7 @@ function refitted(
   const counts = means.counts.map((count, c) => (c === label ? count : 0));
   const its = scatterOf(rows, own, { values: means.values, counts });
   const products = scatter.products.map((sum, i) => sum - its.products[i]!);
-  const metric = metricOf({ products, freedom: scatter.freedom - its.freedom }, features);
+  const metric = metricOf({ products, freedom: scatter.freedom - its.freedom }, rows);
   return metric && distances(mapped(metric, picked(rows, own)), mappedMeans(metric, means), features, label);
 }
 
@@ -233,7 +233,7 @@ function takenOff(
   if (freedom <= count - 1) return undefined;
   const at = mapped(metric, picked(rows, own));
   const { values: centres, counts } = mappedMeans(metric, means);
-  const weight = Math.sqrt((1 - shrinkageOf(freedom, features)) / freedom);
+  const weight = Math.sqrt((1 - shrinkageOf(freedom, rows)) / freedom);
   const v = at.map((value, i) => weight * (value - centres[label * features + (i % features)]!));
   const products = new Float64Array(count * count);
   addProduct(v, v, products, [count, count, features]);
