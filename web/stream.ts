@@ -37,6 +37,8 @@ export function follow(take: Take): () => void {
     if (takers.size > 0) return;
     connection?.abort();
     connection = undefined;
+    // Who comes next is not told that the former connection is live.
+    tell({ state: 'connecting', since: Date.now() });
   };
 }
 

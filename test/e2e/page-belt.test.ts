@@ -102,6 +102,8 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
     await manual.getByText('50 confidence too low').waitFor();
     await manual.getByText('50 no rule has its class').waitFor();
     await world.page.locator('.belt-bin img').first().waitFor();
+    // Tiles fade on their way: what stands still is judged.
+    await expect.poll(() => world.page.locator('.belt-tile').count(), { timeout: 60_000 }).toBe(0);
     await world.usable();
   });
 
