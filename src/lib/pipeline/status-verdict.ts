@@ -55,17 +55,17 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   if ((unpublished.oldestSeconds ?? 0) > longUnpublished) {
     return well("Results wait for their topic: see the consumers' logs and visionscale doctor");
   }
-  const [drift, ...more] = status.drift;
-  if (drift) {
-    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
-    return well(`All well, but ${driftSentence(drift, status.time)}${others}: ${driftCommand(drift)}`);
-  }
   if (status.round !== null) return well('A round is not finished: visionscale produce');
   if (status.images > status.produced) {
     return well(`${status.images - status.produced} images have not been sent yet: visionscale produce`);
   }
   if (status.deadLetters > 0) {
     return well(`${counted(status.deadLetters, 'dead letter')} to look at: visionscale dead-letters list`);
+  }
+  const [drift, ...more] = status.drift;
+  if (drift) {
+    const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+    return well(`All well, but ${driftSentence(drift, status.time)}${others}: ${driftCommand(drift)}`);
   }
   const lag = partitions.reduce((sum, one) => sum + (one.lag ?? 0), 0);
   if (lag > 0) return well(`All well: ${counted(lag, 'message')} left, and every partition has a consumer.`);

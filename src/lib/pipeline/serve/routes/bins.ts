@@ -54,7 +54,7 @@ export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
         summary: 'What rules would have done with the last 1,000 results; changes nothing',
         response: {
           200: schemas.answer('What would change', schemas.triedBins),
-          ...schemas.problems(400, 401, 403, 413),
+          ...schemas.problems(400, 401, 403, 413, 415),
         },
       },
     },
@@ -78,7 +78,7 @@ export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
 
   const used = {
     200: schemas.answer('They are in force', schemas.binsUsed),
-    ...schemas.problems(400, 401, 403, 409, 413),
+    ...schemas.problems(400, 401, 403, 409, 413, 415),
   };
   app.post(
     '/v1/bins/use',

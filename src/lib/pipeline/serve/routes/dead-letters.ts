@@ -50,7 +50,7 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
         summary: 'Send dead letters through the topic once more',
         response: {
           200: schemas.answer('How many', schemas.retried),
-          ...schemas.problems(400, 401, 403, 404),
+          ...schemas.problems(400, 401, 403, 404, 413, 415),
         },
       },
     },
@@ -68,7 +68,7 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
         summary: 'Drop dead letters: their images will never be classified',
         response: {
           200: schemas.answer('How many', schemas.dropped),
-          ...schemas.problems(400, 401, 403, 404),
+          ...schemas.problems(400, 401, 403, 404, 413, 415),
         },
       },
     },

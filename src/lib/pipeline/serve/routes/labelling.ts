@@ -84,7 +84,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
         summary: 'Say what images really are, as `visionscale correct` does: all of them or none',
         response: {
           200: schemas.answer('What was recorded', schemas.corrected),
-          ...schemas.problems(400, 401, 403, 404, 422),
+          ...schemas.problems(400, 401, 403, 404, 413, 415, 422),
         },
       },
     },
@@ -104,7 +104,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
           'Take corrections back: the former label counts again, or none; what was corrected since stays',
         response: {
           200: schemas.answer('Which', schemas.takenBack),
-          ...schemas.problems(400, 401, 403),
+          ...schemas.problems(400, 401, 403, 413, 415),
         },
       },
     },

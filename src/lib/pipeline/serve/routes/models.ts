@@ -100,7 +100,7 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
 
   const answers = {
     200: schemas.answer('It runs this model now', schemas.modelUsed),
-    ...schemas.problems(400, 401, 403, 404, 422, 429),
+    ...schemas.problems(400, 401, 403, 404, 413, 415, 422, 429),
     409: {
       description: 'What would change',
       content: { 'application/problem+json': { schema: schemas.unconfirmed } },

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { z } from 'zod';
 import { packageRoot } from '../../../base/package.ts';
 import type { App } from '../context.ts';
 
@@ -24,6 +25,15 @@ const headers = {
   vary: 'accept-encoding',
 };
 
+const html = { content: { 'text/html': { schema: z.string() } } };
+const described = {
+  summary: 'The live page',
+  response: {
+    200: { description: 'The page', ...html },
+    304: { description: 'The same as If-None-Match names', ...html },
+  },
+};
+
 /** Returns whether there is one: not where visionscale runs without its build. */
 export function pageRoutes(app: App): boolean {
   const directory = join(packageRoot, 'dist/web');
@@ -33,9 +43,10 @@ export function pageRoutes(app: App): boolean {
     const zipped = gzipSync(bytes, { level: 9 });
     const etag = `"${createHash('sha256').update(bytes).digest('base64url').slice(0, 16)}"`;
     const type = types[extname(name)] ?? 'application/octet-stream';
+    const isPage = name === 'index.html';
     app.get(
-      name === 'index.html' ? '/' : `/page/${name}`,
-      { config: { right: 'none' }, schema: { hide: true } },
+      isPage ? '/' : `/page/${name}`,
+      { config: { right: 'none' }, schema: isPage ? described : { hide: true } },
       (request, reply) => {
         void reply.headers({ ...headers, etag });
         if (request.headers['if-none-match'] === etag) return reply.code(304).send();
