@@ -1,4 +1,7 @@
 /** Asks the server. The token is kept for this session of the browser alone. */
+import type { Result } from '../src/lib/base/results.ts';
+
+export type { Result } from '../src/lib/base/results.ts';
 
 const tokenKey = 'visionscale-token';
 
@@ -155,24 +158,6 @@ export interface Point {
 export interface Activity {
   seconds: number;
   points: Point[];
-}
-
-export interface Result {
-  id: string;
-  imageKey: string;
-  category: string;
-  confidence: number;
-  top: { category: string; confidence: number }[];
-  bin: string | null;
-  binReason: string | null;
-  binVersion: number | null;
-  model: { name: string; version: string; digest: string };
-  latencyMs: number | null;
-  capturedAt: string | null;
-  processedAt: string;
-  belt: string | null;
-  hostname: string;
-  novelty?: number | null;
 }
 
 export interface ResultPage {

@@ -67,6 +67,40 @@ export function Bar({ share }: { share: number }) {
   return <meter class="bar" min={0} max={100} value={share} aria-label={percent(share)} />;
 }
 
+/** What the model says, the likeliest first. */
+export function TopFive({ top }: { top: readonly { category: string; confidence: number }[] }) {
+  return (
+    <table class="top">
+      <tbody>
+        {top.map(({ category, confidence }) => (
+          <tr key={category}>
+            <th scope="row">{category}</th>
+            <td>
+              <Bar share={confidence} />
+            </td>
+            <td class="right">{percent(confidence)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+/** What is wrong, below what it means; nothing where nothing is. */
+export function Faults({ title, faults }: { title: string; faults: readonly string[] }) {
+  if (faults.length === 0) return null;
+  return (
+    <>
+      <p class="note bad">{title}</p>
+      <ul class="change bad">
+        {faults.map((fault) => (
+          <li key={fault}>{fault}</li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
 export function Tile({ name, value, unit, note, bad }: TileProps) {
   return (
     <div class={`tile ${bad === true ? 'bad' : ''}`}>

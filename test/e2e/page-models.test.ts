@@ -1,14 +1,12 @@
 /** Models switched and bins edited on the live page: rows tell that it was done. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Rig, type Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
+import { newPage, usable } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 interface Result {
   category: string;
@@ -47,13 +45,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     url = await serve();
     consumer = rig.start(['consume']);
     browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-    page.on('pageerror', (error) => complaints.push(error.message));
-    page.on('console', (message) => {
-      const text = message.text();
-      if (message.type() === 'error' && !text.startsWith('Failed to load resource')) complaints.push(text);
-    });
-    page.setDefaultTimeout(60_000);
+    page = await newPage(browser, complaints);
   });
   afterAll(async () => {
     await browser?.close();
@@ -72,28 +64,6 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
   const open = (view: string) => page.goto(`${url}/#/${view}`);
   const dialog = () => page.getByRole('alertdialog');
   const button = (name: string) => page.getByRole('button', { name, exact: true });
-  const usable = async () => {
-    await page.evaluate(axe);
-    const found = await page.evaluate(async () => {
-      const { axe: judge } = globalThis as unknown as {
-        axe: { run(): Promise<{ violations: Violation[] }> };
-      };
-      return (await judge.run()).violations;
-    });
-    const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-    expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-    await page.setViewportSize({ width: 390, height: 844 });
-    // A function that waits in the page is evaluated there, which its policy refuses.
-    await expect
-      .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
-      .toBeLessThanOrEqual(390);
-    await page.setViewportSize({ width: 1280, height: 900 });
-  };
-  interface Violation {
-    id: string;
-    impact: string;
-    nodes: { html: string }[];
-  }
 
   it('tries edited bins on what is there, puts them in force, and takes them back', async () => {
     for (const color of [...colors, ...colors])
@@ -111,7 +81,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     const move = page.locator('.moves tbody tr');
     expect((await move.locator('td').allTextContents()).slice(0, 3)).toEqual(['manual', 'far', '2']);
     await move.locator('img').nth(1).waitFor();
-    await usable();
+    await usable(page);
     await button('Put in force').click();
     await dialog().getByText('They hold for every image').waitFor();
     await dialog().getByRole('button', { name: 'Put in force' }).click();
@@ -145,11 +115,11 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     expect((await post('blue')).model.name).toBe('english');
     await open('models');
     await page.locator('td', { hasText: /^german@/ }).waitFor();
-    await usable();
+    await usable(page);
     await page.getByRole('button', { name: /^Use german@/ }).click();
     await dialog().getByText('Classes removed (2): green, blue').waitFor();
     await dialog().getByText('Classes added (2): grün, blau').waitFor();
-    await usable();
+    await usable(page);
     await dialog().getByRole('button', { name: 'Cancel' }).click();
     expect((await post('blue')).model.name).toBe('english');
     await page.getByRole('button', { name: /^Use german@/ }).click();
@@ -178,7 +148,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     let now = await post('green');
     while (now.model.name !== 'german') now = await post('green');
     expect([now.category, (await post('green', 'south')).category]).toEqual(['grün', 'green']);
-    await usable();
+    await usable(page);
     expect(await rig.json(['model', 'history'])).toMatchObject([
       { belt: 'north' },
       { belt: null, current: expect.stringMatching(/^english@/) as string },

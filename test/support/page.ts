@@ -54,37 +54,14 @@ export async function openLivePage(
   await serve();
   const database = await openDatabase(loadConfig(rig.env).database);
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  page.on('pageerror', (error) => complaints.push(error.message));
-  page.on('console', (message) => {
-    const text = message.text();
-    // Answers with 4xx and 5xx, and none at all, are told of as errors; tests look at what the page makes of them.
-    if (message.type() === 'error' && !text.startsWith('Failed to load resource')) complaints.push(text);
-  });
-  page.setDefaultTimeout(60_000);
+  const page = await newPage(browser, complaints);
   return Object.defineProperty(
     Object.assign(opened, {
       database,
       browser,
       page,
       open: (view: string) => page.goto(`${url}/#/${view}`),
-      async usable() {
-        // Not as a script of the page, which its policy refuses.
-        await page.evaluate(axe);
-        const found = await page.evaluate(async () => {
-          const { axe: judge } = globalThis as unknown as {
-            axe: { run(): Promise<{ violations: Violation[] }> };
-          };
-          return (await judge.run()).violations;
-        });
-        const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-        expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-        await page.setViewportSize({ width: 390, height: 844 });
-        await expect
-          .poll(() => page.evaluate('document.documentElement.scrollWidth'))
-          .toBeLessThanOrEqual(390);
-        await page.setViewportSize({ width: 1280, height: 900 });
-      },
+      usable: () => usable(page),
       async [Symbol.asyncDispose]() {
         await browser.close();
         await database[Symbol.asyncDispose]();
@@ -94,4 +71,37 @@ export async function openLivePage(
     'url',
     { get: () => url },
   );
+}
+
+/** `complaints` gets what the browser complains of on it. */
+export async function newPage(browser: Browser, complaints: string[]): Promise<Page> {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+  page.on('pageerror', (error) => complaints.push(error.message));
+  page.on('console', (message) => {
+    const text = message.text();
+    // Answers with 4xx and 5xx, and none at all, are told of as errors; tests look at what the page makes of them.
+    if (message.type() === 'error' && !text.startsWith('Failed to load resource')) complaints.push(text);
+  });
+  page.setDefaultTimeout(60_000);
+  return page;
+}
+
+/** Nothing serious for those who do not see it, or use no mouse; and nothing beyond the edge of a phone. */
+export async function usable(page: Page): Promise<void> {
+  // Not as a script of the page, which its policy refuses.
+  await page.evaluate(axe);
+  const found = await page.evaluate(async () => {
+    const { axe: judge } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: Violation[] }> };
+    };
+    return (await judge.run()).violations;
+  });
+  const serious = found.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  expect(serious.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+  await page.setViewportSize({ width: 390, height: 844 });
+  // A function that waits in the page is evaluated there, which its policy refuses.
+  await expect
+    .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
+    .toBeLessThanOrEqual(390);
+  await page.setViewportSize({ width: 1280, height: 900 });
 }

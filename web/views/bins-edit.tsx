@@ -3,7 +3,7 @@ import { useState } from 'preact/hooks';
 import { type BinHistory, type Bins as Rules, post, type TriedBins } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { usePoll } from '../hooks.ts';
-import { Answer, Confirm, failed, Picture, type Said, Told } from '../parts.tsx';
+import { Answer, Confirm, failed, Faults, Picture, type Said, Told } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { bins: t } = texts;
@@ -140,16 +140,7 @@ function Tried({ tried: { checked, faults, notes, results, bins, moves } }: { tr
     <div class="tried" role="region" aria-label={t.tried(results)}>
       <p class="note">{t.tried(results)}</p>
       {!checked && <p class="note bad">{t.unchecked}</p>}
-      {faults.length > 0 && (
-        <>
-          <p class="note bad">{t.faults}</p>
-          <ul class="change bad">
-            {faults.map((fault) => (
-              <li key={fault}>{fault}</li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Faults title={t.faults} faults={faults} />
       {notes.length > 0 && (
         <ul class="change">
           {notes.map((note) => (

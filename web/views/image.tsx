@@ -1,9 +1,9 @@
 /** One image: its picture, what the model says, and where it went. */
 import type { ComponentChildren } from 'preact';
 import type { Image as Found, Result } from '../api.ts';
-import { fullMoment, milliseconds, percent } from '../format.ts';
+import { fullMoment, milliseconds } from '../format.ts';
 import { usePoll } from '../hooks.ts';
-import { Answer, Bar, Picture } from '../parts.tsx';
+import { Answer, Picture, TopFive } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { image: t } = texts;
@@ -50,19 +50,7 @@ function Told({ result }: { result: Result }) {
   return (
     <>
       <h2>{t.top}</h2>
-      <table class="top">
-        <tbody>
-          {result.top.map(({ category, confidence }) => (
-            <tr key={category}>
-              <th scope="row">{category}</th>
-              <td>
-                <Bar share={confidence} />
-              </td>
-              <td class="right">{percent(confidence)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
+      <TopFive top={result.top} />
     </>
   );
 }

@@ -14,7 +14,7 @@ import {
 import { Drifts } from '../drift.tsx';
 import { fullMoment, moment, number, percent } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
-import { Answer, Confirm, failed, type Said, Told } from '../parts.tsx';
+import { Answer, Confirm, failed, Faults, type Said, Told } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { models: t } = texts;
@@ -277,16 +277,7 @@ function Change({ change: { before, after, labels, force } }: { change: ModelCha
         {removed.count > 0 && <li>{t.removed(removed.count, some(removed.some))}</li>}
         {added.count > 0 && <li>{t.added(added.count, some(added.some))}</li>}
       </ul>
-      {force.length > 0 && (
-        <>
-          <p class="note bad">{t.force}</p>
-          <ul class="change bad">
-            {force.map((fault) => (
-              <li key={fault}>{fault}</li>
-            ))}
-          </ul>
-        </>
-      )}
+      <Faults title={t.force} faults={force} />
     </>
   );
 }

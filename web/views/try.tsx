@@ -1,8 +1,7 @@
 /** Images of the viewer's own, and how they go through: sent, accepted, classified. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ApiError, get, type Image, type Result, type Rights, sendImage } from '../api.ts';
-import { percent } from '../format.ts';
-import { Bar } from '../parts.tsx';
+import { TopFive } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { tryIt: t } = texts;
@@ -219,21 +218,7 @@ function Row({ trial, again }: { trial: Trial; again: () => void }) {
             {t.again}
           </button>
         )}
-        {result !== undefined && (
-          <table class="top">
-            <tbody>
-              {result.top.map(({ category, confidence }) => (
-                <tr key={category}>
-                  <th scope="row">{category}</th>
-                  <td>
-                    <Bar share={confidence} />
-                  </td>
-                  <td class="right">{percent(confidence)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        )}
+        {result !== undefined && <TopFive top={result.top} />}
         {id !== undefined && (
           <p class="quiet">
             {result?.bin && `→ ${result.bin} · `}
