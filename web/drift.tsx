@@ -1,5 +1,5 @@
 /** Belts whose images are no longer what they were: one sentence each. */
-import type { Drift, Status } from './api.ts';
+import type { Drift, Status } from './answers.ts';
 import { percent, roughMoment } from './format.ts';
 import { texts } from './texts.ts';
 

@@ -1,24 +1,9 @@
 /** What is labelled, selected and undone: the state of the view Label, without its looks. */
 
-// What the server answers with: as the OpenAPI document says.
+import type * as answers from './answers.ts';
 
-export interface Unsure {
-  imageKey: string;
-  category: string;
-  confidence: number;
-  novelty: number | null;
-}
-
-export interface Correction {
-  imageKey: string;
-  label: string;
-  former: { label: string; sha256: string | null } | null;
-}
-
-export interface LabelCount {
-  label: string;
-  corrections: number;
-}
+export type Unsure = Pick<answers.Unsure, 'imageKey' | 'category' | 'confidence' | 'novelty'>;
+export type Correction = Pick<answers.Correction, 'imageKey' | 'label' | 'former'>;
 
 export interface LabellingApi {
   /** The least sure of what has no correction yet, at most so many. */
@@ -227,7 +212,7 @@ function toggled(keys: ReadonlySet<string>, key: string): Set<string> {
 export const labelKeys = [...'123456789bcdefghijklmnopqrstvwxyz'];
 
 /** The labels that get a key. Where all cannot: those in use, then what the shown images were predicted as. */
-export function keyedLabels(labels: readonly LabelCount[], images: readonly Unsure[]): string[] {
+export function keyedLabels(labels: readonly answers.LabelCount[], images: readonly Unsure[]): string[] {
   const names = labels.map(({ label }) => label);
   if (names.length <= labelKeys.length && names.length > 0) return names;
   const used = labels

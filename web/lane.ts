@@ -3,7 +3,8 @@
  * seen: a tile enters where one has made room, at most eight a second, and of what waits too long some are passed by.
  * The browser moves the tiles by itself; nothing here runs for each frame of a movement.
  */
-import { picture, type Result } from './api.ts';
+import type { Result } from './answers.ts';
+import { picture } from './api.ts';
 import { percent } from './format.ts';
 import { markOf } from './tally.ts';
 import { texts } from './texts.ts';

@@ -1,7 +1,8 @@
 /** The live page: its frame, and the view that the address names. */
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
-import { type Rights, setToken, type Status, token } from './api.ts';
+import type { Rights, Status } from './answers.ts';
+import { setToken, token } from './api.ts';
 import { number } from './format.ts';
 import { usePlace, usePoll } from './hooks.ts';
 import { Freshness } from './parts.tsx';

@@ -3,7 +3,8 @@
  * and after a loss goes on behind the last result that came, so that none is missed or told twice.
  */
 import { useEffect, useState } from 'preact/hooks';
-import { ApiError, openStream, type Result } from './api.ts';
+import type { Result } from './answers.ts';
+import { ApiError, openStream } from './api.ts';
 import { EventParser } from './events.ts';
 
 export interface StreamState {

@@ -68,7 +68,7 @@ async function run(url, pid, seconds, rate) {
     if (tick % 10 !== 0) continue;
     const heap = await page.evaluate('performance.memory.usedJSHeapSize');
     used.heapMb = Math.max(used.heapMb, heap / 1e6);
-    used.rendererMb = Math.max(used.rendererMb, ...renderers.map(residentMb));
+    used.rendererMb = Math.max(used.rendererMb, ...renderers.map(privateMb));
   }
   const took = (Date.now() - began) / 1000;
   const cpu = cpuSeconds(pid) - cpuBefore;
@@ -191,8 +191,14 @@ async function renderersOf(browser) {
   return processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
 }
 
-function residentMb(pid) {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1000;
+/** What Chrome's task manager calls memory footprint: without the files of the browser, which all of its processes share. */
+function privateMb(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kb = ['RssAnon', 'RssShmem', 'VmSwap'].map((name) =>
+    Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)[1]),
+  );
+  if (process.env.MEM) console.log(pid, ...kb);
+  return kb.reduce((sum, one) => sum + one, 0) / 1000;
 }
 
 /** Of the process, in seconds; those that make pictures are its children, and not in it. */

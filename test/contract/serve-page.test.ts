@@ -3,7 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
 import { parseTokens, type TokenRole, tokenEntry } from '../../src/lib/config/http.ts';
 import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
-import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
+import { binCounts } from '../../src/lib/pipeline/serve/schemas/bins.ts';
+import { letterPage } from '../../src/lib/pipeline/serve/schemas/dead-letters.ts';
+import * as schemas from '../../src/lib/pipeline/serve/schemas/labelling.ts';
+import { activity, rights, status as statusShape } from '../../src/lib/pipeline/serve/schemas/overview.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, pipeline, type Served, served } from '../support/served.ts';
 
@@ -64,7 +67,7 @@ describe('the status', () => {
     const answers = await Promise.all([1, 2, 3].map(() => ask('/v1/status')));
     for (const { status, body } of answers) {
       expect(status).toBe(200);
-      strictly(schemas.status, body);
+      strictly(statusShape, body);
       expect(body).toEqual(answers[0]!.body);
     }
     expect(answers[0]!.body).toMatchObject({
@@ -80,14 +83,14 @@ describe('activity', () => {
     await world.predict('active 2');
     await letter('active 3');
     const { body } = await ask('/v1/activity');
-    strictly(schemas.activity, body);
-    const { seconds, points } = schemas.activity.parse(body);
+    strictly(activity, body);
+    const { seconds, points } = activity.parse(body);
     expect([seconds, points.length]).toEqual([5, 180]);
     expect(points.every(({ at }, n) => at === points[0]!.at + 5 * n)).toBe(true);
     const sum = (of: 'done' | 'failed') => points.reduce((all, point) => all + point[of], 0);
     expect([sum('done'), sum('failed')]).toEqual([2, 1]);
     expect(points.find(({ done }) => done > 0)).toMatchObject({ latencyP50: 12.5, latencyP99: 12.5 });
-    const day = schemas.activity.parse((await ask('/v1/activity?window=24h')).body);
+    const day = activity.parse((await ask('/v1/activity?window=24h')).body);
     expect([day.seconds, day.points.length]).toEqual([300, 288]);
     expect(await ask('/v1/activity?window=year')).toMatchObject({ status: 400 });
   });
@@ -95,7 +98,7 @@ describe('activity', () => {
   it('by bin tells why', async () => {
     await world.predict('binned', { bin: 'left' });
     const { body } = await ask('/v1/bins/counts');
-    strictly(schemas.binCounts, body);
+    strictly(binCounts, body);
     expect(body['bins']).toContainEqual({ bin: 'left', reason: null, results: 1 });
   });
 });
@@ -141,13 +144,13 @@ describe('dead letters', () => {
       await letter('d3', 'not_found'),
     ];
     const first = await ask('/v1/dead-letters?limit=2');
-    strictly(schemas.letterPage, first.body);
-    const page = schemas.letterPage.parse(first.body);
+    strictly(letterPage, first.body);
+    const page = letterPage.parse(first.body);
     expect(page.letters.map(({ id }) => id)).toEqual([ids[2], ids[1]]);
     expect(page.open).toMatchObject({ too_slow: 2, not_found: 1 });
-    const second = schemas.letterPage.parse((await ask(`/v1/dead-letters?limit=2&before=${page.next}`)).body);
+    const second = letterPage.parse((await ask(`/v1/dead-letters?limit=2&before=${page.next}`)).body);
     expect(second.letters[0]!.id).toBe(ids[0]);
-    const slow = schemas.letterPage.parse((await ask('/v1/dead-letters?code=too_slow')).body);
+    const slow = letterPage.parse((await ask('/v1/dead-letters?code=too_slow')).body);
     expect(slow.letters).toHaveLength(2);
   });
 
@@ -312,7 +315,7 @@ describe('a token', () => {
     const may = async (role: TokenRole) => {
       const headers = { authorization: `Bearer ${tokens.get(role)}` };
       const { body } = await ask('/v1/access', { server, headers });
-      strictly(schemas.rights, body);
+      strictly(rights, body);
       const image = await fetch(`${server.url}/v1/images`, { method: 'POST', body: 'x', headers });
       const drop = await act('/v1/dead-letters/drop', { ids: [987_654_321] }, { server, headers });
       return [body['may'], image.status, drop.status];

@@ -8,7 +8,8 @@ import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
 import { loadModel } from '../../src/lib/models/format/model.ts';
 import { publishModel, weightsKey } from '../../src/lib/models/store/pipeline-model.ts';
 import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
-import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
+import { binHistory, triedBins } from '../../src/lib/pipeline/serve/schemas/bins.ts';
+import * as schemas from '../../src/lib/pipeline/serve/schemas/models.ts';
 import { colors, writeColorModel } from '../support/color-model.ts';
 import { type Opened, type Served, served } from '../support/served.ts';
 
@@ -143,7 +144,7 @@ describe('bins', () => {
       await world.predict(`tried ${n}`, { category });
     const { version } = await inForce();
     const tried = strictly(
-      schemas.triedBins,
+      triedBins,
       (await act('/v1/bins/try', { rules: rules(['red', 'green'], ['bleu']) })).body,
     );
     expect(tried).toMatchObject({
@@ -187,7 +188,7 @@ describe('bins', () => {
       status: 200,
       body: { version },
     });
-    const { switches } = strictly(schemas.binHistory, (await ask('/v1/bins/history')).body);
+    const { switches } = strictly(binHistory, (await ask('/v1/bins/history')).body);
     expect(switches.map(({ current }) => current).slice(0, 2)).toEqual([version, version + 1]);
   });
 

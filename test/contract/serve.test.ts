@@ -9,7 +9,11 @@ import type { ZodType } from 'zod';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
 import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
-import * as schemas from '../../src/lib/pipeline/serve/schemas.ts';
+import { bins } from '../../src/lib/pipeline/serve/schemas/bins.ts';
+import { problem } from '../../src/lib/pipeline/serve/schemas/common.ts';
+import * as schemas from '../../src/lib/pipeline/serve/schemas/images.ts';
+import { ready } from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import { result, resultPage } from '../../src/lib/pipeline/serve/schemas/results.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, type Served, served } from '../support/served.ts';
 
@@ -40,7 +44,7 @@ async function ask<T = Record<string, unknown>>(
   const { status, headers } = response;
   if (status >= 400 && !path.startsWith('/readyz')) {
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(schemas.problem.strict().parse(body)).toMatchObject({ status });
+    expect(problem.strict().parse(body)).toMatchObject({ status });
     expect(JSON.stringify(body)).not.toMatch(/\n\s+at |node_modules|\.ts:/);
   }
   return { status, headers, body: body as T };
@@ -140,7 +144,7 @@ describe('an image', () => {
     await world.predict(id, { category: 'dog', bin: 'left' });
     const { status, body } = await waiting;
     expect(status).toBe(200);
-    strictly(schemas.result, body);
+    strictly(result, body);
     expect(body).toMatchObject({ id, category: 'dog', bin: 'left', model: { name: 'm' }, latencyMs: 12.5 });
     const state = await ask<{ result: unknown }>(`/v1/images/${id}`);
     strictly(schemas.image, state.body);
@@ -725,7 +729,7 @@ describe('results', () => {
     let path = '/v1/results?belt=paged&limit=10';
     for (let pages = 1; ; pages++) {
       const { body } = await ask<Page>(path);
-      strictly(schemas.resultPage, body);
+      strictly(resultPage, body);
       ids.push(...body.results.map(({ id }) => id));
       if (body.next === null) {
         expect(pages).toBe(3);
@@ -862,7 +866,7 @@ describe('the server itself', () => {
   it('tells whether it lives and could take images', async () => {
     expect((await ask('/healthz')).body).toEqual({ status: 'ok' });
     const { status, body } = await ask('/readyz');
-    strictly(schemas.ready, body);
+    strictly(ready, body);
     expect([status, body]).toEqual([
       200,
       { ready: true, draining: false, checks: { database: 'ok', topic: 'ok', store: 'ok' } },
@@ -976,7 +980,7 @@ describe('the server itself', () => {
 
   it('shows the bins in force and its metrics', async () => {
     const none = await ask('/v1/bins');
-    strictly(schemas.bins, none.body);
+    strictly(bins, none.body);
     expect(none.body).toMatchObject({ version: null, rules: null });
     expect((await ask('/metrics')).status).toBe(404);
     const render = () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', body: 'up 1\n' });
@@ -1053,8 +1057,6 @@ describe('the server itself', () => {
     const published = JSON.parse(
       await readFile(join(import.meta.dirname, '../../docs/result.schema.json'), 'utf8'),
     ) as { properties: Record<string, unknown> };
-    expect(Object.keys(schemas.result.shape).toSorted()).toEqual(
-      Object.keys(published.properties).toSorted(),
-    );
+    expect(Object.keys(result.shape).toSorted()).toEqual(Object.keys(published.properties).toSorted());
   });
 });

@@ -1,6 +1,6 @@
 /** How good the model is, by what people said of its images. */
 import { useState } from 'preact/hooks';
-import type { Accuracy } from '../api.ts';
+import type { Accuracy } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer } from '../parts.tsx';

@@ -1,6 +1,7 @@
 /** Results as they come: on a lane from which they drop into their bins, or the latest one in large type. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { type Bins as Rules, picture, type Result } from '../api.ts';
+import type { Bins as Rules, Result } from '../answers.ts';
+import { picture } from '../api.ts';
 import { age, moment, number, percent, rate } from '../format.ts';
 import { type Place, useClock, usePoll } from '../hooks.ts';
 import { Lane } from '../lane.ts';

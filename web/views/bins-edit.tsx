@@ -1,6 +1,7 @@
 /** The rules as text: changed, tried on results that are there, put in force, and taken back. */
 import { useState } from 'preact/hooks';
-import { type BinHistory, type Bins as Rules, post, type TriedBins } from '../api.ts';
+import type { BinHistory, Bins as Rules, TriedBins } from '../answers.ts';
+import { post } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Confirm, failed, Faults, Picture, type Said, Told } from '../parts.tsx';

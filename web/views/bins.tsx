@@ -1,5 +1,5 @@
 /** The rules in force, and where results went. */
-import type { BinCounts, Bins as Rules, Rights } from '../api.ts';
+import type { BinCounts, Bins as Rules, Rights } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Bar } from '../parts.tsx';

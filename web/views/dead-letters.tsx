@@ -1,6 +1,7 @@
 /** Requests that failed for good, by cause; retried or dropped. */
 import { useState } from 'preact/hooks';
-import { ApiError, type Letter, type LetterPage, post, type Rights } from '../api.ts';
+import type { Letter, LetterPage, Rights } from '../answers.ts';
+import { ApiError, post } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
 import { Answer, Confirm, Picture } from '../parts.tsx';

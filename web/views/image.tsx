@@ -1,6 +1,6 @@
 /** One image: its picture, what the model says, and where it went. */
 import type { ComponentChildren } from 'preact';
-import type { Image as Found, Result } from '../api.ts';
+import type { Image as Found, Result } from '../answers.ts';
 import { fullMoment, milliseconds } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Picture, TopFive } from '../parts.tsx';

@@ -1,6 +1,7 @@
 /** Results as pictures, the latest first, by what is asked for. */
 import { useEffect, useState } from 'preact/hooks';
-import { get, type Result, type ResultPage } from '../api.ts';
+import type { Result, ResultPage } from '../answers.ts';
+import { get } from '../api.ts';
 import { moment, percent } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
 import { Answer, Picture } from '../parts.tsx';

@@ -1,17 +1,10 @@
 /** Labels what the model was unsure of, by keys; and how good the model is by that. */
 import { useEffect, useMemo, useReducer, useRef, useState } from 'preact/hooks';
-import { ApiError, get, post, type Rights } from '../api.ts';
+import type { LabelCount, Rights } from '../answers.ts';
+import { ApiError, get, post } from '../api.ts';
 import { percent } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
-import {
-  type Correction,
-  keyedLabels,
-  type LabelCount,
-  Labelling,
-  labelKeys,
-  matching,
-  type Unsure,
-} from '../labelling.ts';
+import { type Correction, keyedLabels, Labelling, labelKeys, matching, type Unsure } from '../labelling.ts';
 import { Picture } from '../parts.tsx';
 import { texts } from '../texts.ts';
 import { HowGood } from './accuracy.tsx';

@@ -1,16 +1,15 @@
 /** Published models: how good they are, which belts run them, who switched them; switching and going back. */
 import { useState } from 'preact/hooks';
-import {
-  ApiError,
-  type Model,
-  type ModelChange,
-  type ModelHistory,
-  type Models as Published,
-  type ModelSide,
-  post,
-  type Rights,
-  type Status,
-} from '../api.ts';
+import type {
+  Model,
+  ModelChange,
+  ModelHistory,
+  Models as Published,
+  ModelSide,
+  Rights,
+  Status,
+} from '../answers.ts';
+import { ApiError, post } from '../api.ts';
 import { Drifts } from '../drift.tsx';
 import { fullMoment, moment, number, percent } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
@@ -173,6 +172,10 @@ function InUse({ models, status }: { models: Model[]; status: Status | undefined
   );
 }
 
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined;
+}
+
 function List({ models, use }: { models: Model[]; use?: (digest: string) => void }) {
   return (
     <div class="scroll" tabIndex={0}>
@@ -231,15 +234,17 @@ function Report({ model, models }: { model: Model; models: Model[] }) {
   const { report: r } = t;
   const made = models.find((one) => one.digest === parent);
   const share = (value: number | undefined) => value !== undefined && percent(100 * value);
-  const heldOut = metrics?.heldOutImages ?? expected?.images;
+  // What else trainers write is checked by nobody.
+  const heldOut = numberOf(metrics?.['heldOutImages']) ?? expected?.images;
+  const measuredOn = metrics?.['measuredOn'];
   const facts: [string, string | false | null | undefined][] = [
     [r.knows, knows],
-    [r.heldOut, metrics?.measuredOn ?? (heldOut !== undefined && r.images(heldOut))],
+    [r.heldOut, typeof measuredOn === 'string' ? measuredOn : heldOut !== undefined && r.images(heldOut)],
     [r.top5, share(metrics?.top5)],
     [r.agreement, share(metrics?.agreement)],
     [r.confidence, expected && percent(expected.confidence.mean)],
     [r.unknown, share(expected?.unknown)],
-    [r.training, training?.mode !== undefined && r.trained(training.mode, training.trainImages)],
+    [r.training, training && r.trained(training.mode, numberOf(training['trainImages']))],
     [r.source, source],
     [r.parent, made === undefined ? parent?.slice(0, 19) : nameOf(made)],
     [r.published, fullMoment(publishedAt)],

@@ -1,6 +1,6 @@
 /** How everything fares now, and in the last quarter of an hour or day. */
 import { useMemo, useState } from 'preact/hooks';
-import type { Activity, Consumer, Partition, Status } from '../api.ts';
+import type { Activity, Consumer, Partition, Status } from '../answers.ts';
 import { Chart } from '../chart.tsx';
 import { Drifts } from '../drift.tsx';
 import { age, milliseconds, number, rate } from '../format.ts';

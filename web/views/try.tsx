@@ -1,6 +1,7 @@
 /** Images of the viewer's own, and how they go through: sent, accepted, classified. */
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import { ApiError, get, type Image, type Result, type Rights, sendImage } from '../api.ts';
+import type { Image, Result, Rights } from '../answers.ts';
+import { ApiError, get, sendImage } from '../api.ts';
 import { TopFive } from '../parts.tsx';
 import { texts } from '../texts.ts';
 

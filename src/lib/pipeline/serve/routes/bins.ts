@@ -12,7 +12,8 @@ import { listSwitches } from '../../../systems/database/tables/switches.ts';
 import { jsonBody } from '../admission/json-body.ts';
 import { accountOf, type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem, refusedAs } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import * as schemas from '../schemas/bins.ts';
+import { answer, historyQuery, problems } from '../schemas/common.ts';
 
 const triedResults = 1000;
 /** Each is held to every label. The command takes more. */
@@ -30,10 +31,10 @@ export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
     {
       schema: {
         summary: 'Who changed the bins, the latest first',
-        querystring: schemas.historyQuery,
+        querystring: historyQuery,
         response: {
-          200: schemas.answer('The changes', schemas.binHistory),
-          ...schemas.problems(400, 401, 403),
+          200: answer('The changes', schemas.binHistory),
+          ...problems(400, 401, 403),
         },
       },
     },
@@ -53,8 +54,8 @@ export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
       schema: {
         summary: 'What rules would have done with the last 1,000 results; changes nothing',
         response: {
-          200: schemas.answer('What would change', schemas.triedBins),
-          ...schemas.problems(400, 401, 403, 413, 415),
+          200: answer('What would change', schemas.triedBins),
+          ...problems(400, 401, 403, 413, 415),
         },
       },
     },
@@ -77,8 +78,8 @@ export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
   );
 
   const used = {
-    200: schemas.answer('They are in force', schemas.binsUsed),
-    ...schemas.problems(400, 401, 403, 409, 413, 415),
+    200: answer('They are in force', schemas.binsUsed),
+    ...problems(400, 401, 403, 409, 413, 415),
   };
   app.post(
     '/v1/bins/use',

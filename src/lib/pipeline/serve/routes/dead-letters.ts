@@ -5,7 +5,8 @@ import { dropDeadLetters, retryDeadLetters } from '../../dead-letters/dead-lette
 import { jsonBody } from '../admission/json-body.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { answer, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/dead-letters.ts';
 
 /** A call ends in time, whatever is away, in milliseconds. */
 const giveUpAfterMs = 10_000;
@@ -20,7 +21,7 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
       schema: {
         summary: 'Dead letters, latest first, in pages, with the number of open ones by code',
         querystring: schemas.lettersQuery,
-        response: { 200: schemas.answer('A page', schemas.letterPage), ...schemas.problems(400, 401, 403) },
+        response: { 200: answer('A page', schemas.letterPage), ...problems(400, 401, 403) },
       },
     },
     async ({ query: { code, state, limit, before } }) => {
@@ -49,8 +50,8 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
       schema: {
         summary: 'Send dead letters through the topic once more',
         response: {
-          200: schemas.answer('How many', schemas.retried),
-          ...schemas.problems(400, 401, 403, 404, 413, 415),
+          200: answer('How many', schemas.retried),
+          ...problems(400, 401, 403, 404, 413, 415),
         },
       },
     },
@@ -67,8 +68,8 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
       schema: {
         summary: 'Drop dead letters: their images will never be classified',
         response: {
-          200: schemas.answer('How many', schemas.dropped),
-          ...schemas.problems(400, 401, 403, 404, 413, 415),
+          200: answer('How many', schemas.dropped),
+          ...problems(400, 401, 403, 404, 413, 415),
         },
       },
     },

@@ -9,7 +9,9 @@ import { senderOf } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { foreignExtension, headerText, type Ingested } from '../ingest.ts';
 import { Problem, toProblem } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { answer, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/images.ts';
+import { result } from '../schemas/results.ts';
 import {
   answerOf,
   declaredLength,
@@ -41,10 +43,10 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
         headers: schemas.imageHeaders,
         querystring: schemas.waitQuery,
         response: {
-          200: schemas.answer('Its result, within the time to wait', schemas.result),
-          202: schemas.answer('Accepted; the result comes later', schemas.accepted),
-          207: schemas.answer('One answer for each of several images', schemas.several),
-          ...schemas.problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
+          200: answer('Its result, within the time to wait', result),
+          202: answer('Accepted; the result comes later', schemas.accepted),
+          207: answer('One answer for each of several images', schemas.several),
+          ...problems(400, 401, 403, 408, 413, 415, 422, 429, 503),
         },
       },
     },
@@ -78,8 +80,8 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
         params: schemas.imageParams,
         querystring: schemas.waitQuery,
         response: {
-          200: schemas.answer('The state of the image', schemas.image),
-          ...schemas.problems(400, 401, 403, 404),
+          200: answer('The state of the image', schemas.image),
+          ...problems(400, 401, 403, 404),
         },
       },
     },
@@ -206,8 +208,8 @@ export function originalRoute(app: App, shared: SharedByRoutes, hasPage: boolean
         summary: 'Accept an image as clients of the original system send it',
         headers: schemas.originalHeaders,
         response: {
-          201: schemas.answer('It is taken', schemas.accepted),
-          ...schemas.problems(400, 401, 403, 408, 413, 429, 503),
+          201: answer('It is taken', schemas.accepted),
+          ...problems(400, 401, 403, 408, 413, 429, 503),
         },
       },
     },

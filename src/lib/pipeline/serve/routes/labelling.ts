@@ -10,7 +10,8 @@ import { jsonBody } from '../admission/json-body.ts';
 import { Places, senderOf } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { answer, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/labelling.ts';
 
 /** Each looks through the predictions of its time. */
 const mostSearches = { all: 4, each: 2 };
@@ -30,8 +31,8 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
         summary: 'Images that nobody has corrected yet, what the model was least sure of first',
         querystring: schemas.unsureQuery,
         response: {
-          200: schemas.answer('The images', schemas.unsure),
-          ...schemas.problems(400, 401, 403, 429),
+          200: answer('The images', schemas.unsure),
+          ...problems(400, 401, 403, 429),
         },
       },
     },
@@ -63,7 +64,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
     {
       schema: {
         summary: 'The labels of the models in use, and those that corrections have added',
-        response: { 200: schemas.answer('The labels', schemas.labels), ...schemas.problems(401, 403) },
+        response: { 200: answer('The labels', schemas.labels), ...problems(401, 403) },
       },
     },
     async () => {
@@ -83,8 +84,8 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
       schema: {
         summary: 'Say what images really are, as `visionscale correct` does: all of them or none',
         response: {
-          200: schemas.answer('What was recorded', schemas.corrected),
-          ...schemas.problems(400, 401, 403, 404, 413, 415, 422),
+          200: answer('What was recorded', schemas.corrected),
+          ...problems(400, 401, 403, 404, 413, 415, 422),
         },
       },
     },
@@ -103,8 +104,8 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
         summary:
           'Take corrections back: the former label counts again, or none; what was corrected since stays',
         response: {
-          200: schemas.answer('Which', schemas.takenBack),
-          ...schemas.problems(400, 401, 403, 413, 415),
+          200: answer('Which', schemas.takenBack),
+          ...problems(400, 401, 403, 413, 415),
         },
       },
     },
@@ -124,7 +125,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
       schema: {
         summary:
           'How often the models were right about corrected images: as `visionscale results accuracy --json`, with classes and confused pairs',
-        response: { 200: schemas.answer('The accuracy', schemas.accuracy), ...schemas.problems(401, 403) },
+        response: { 200: answer('The accuracy', schemas.accuracy), ...problems(401, 403) },
       },
     },
     () => measure(),

@@ -27,7 +27,8 @@ import {
 import { jsonBody } from '../admission/json-body.ts';
 import { accountOf, type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem, refusedAs } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { answer, historyQuery, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/models.ts';
 
 /** Older ones are for the command. */
 const mostModels = 200;
@@ -73,8 +74,8 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
       schema: {
         summary: 'Published models, the latest first, and which belts run them',
         response: {
-          200: schemas.answer('The models', schemas.publishedModels),
-          ...schemas.problems(401, 403),
+          200: answer('The models', schemas.publishedModels),
+          ...problems(401, 403),
         },
       },
     },
@@ -86,10 +87,10 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
     {
       schema: {
         summary: 'Who switched the models of the pipeline and its belts, the latest first',
-        querystring: schemas.historyQuery,
+        querystring: historyQuery,
         response: {
-          200: schemas.answer('The switches', schemas.modelHistory),
-          ...schemas.problems(400, 401, 403),
+          200: answer('The switches', schemas.modelHistory),
+          ...problems(400, 401, 403),
         },
       },
     },
@@ -99,8 +100,8 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
   );
 
   const answers = {
-    200: schemas.answer('It runs this model now', schemas.modelUsed),
-    ...schemas.problems(400, 401, 403, 404, 413, 415, 422, 429),
+    200: answer('It runs this model now', schemas.modelUsed),
+    ...problems(400, 401, 403, 404, 413, 415, 422, 429),
     409: {
       description: 'What would change',
       content: { 'application/problem+json': { schema: schemas.unconfirmed } },

@@ -7,7 +7,9 @@ import { RecentActivity } from '../activity.ts';
 import { accessPolicy, rightsOf } from '../admission/access.ts';
 import { proxyHeader } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
-import * as schemas from '../schemas.ts';
+import { binCounts } from '../schemas/bins.ts';
+import { answer, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/overview.ts';
 
 /** However many look, it is asked once in so many milliseconds. */
 const statusMs = 1000;
@@ -30,7 +32,7 @@ export function overviewRoutes(app: App, { deps, options }: SharedByRoutes): voi
       config: { right: 'none' },
       schema: {
         summary: 'What you may do with this token, or without one',
-        response: { 200: schemas.answer('Your rights', schemas.rights) },
+        response: { 200: answer('Your rights', schemas.rights) },
       },
     },
     ({ method, headers, token }) => {
@@ -47,7 +49,7 @@ export function overviewRoutes(app: App, { deps, options }: SharedByRoutes): voi
       schema: {
         summary:
           'Consumers, partitions, servers and counts, with what to do first: as `visionscale status --json`',
-        response: { 200: schemas.answer('The status', schemas.status), ...schemas.problems(...read) },
+        response: { 200: answer('The status', schemas.status), ...problems(...read) },
       },
     },
     // Interfaces have no index signature, which a loose schema asks for.
@@ -66,13 +68,13 @@ export function overviewRoutes(app: App, { deps, options }: SharedByRoutes): voi
       schema: {
         summary: 'Images and latency over time, in equal spans',
         querystring: schemas.activityQuery,
-        response: { 200: schemas.answer('The spans', schemas.activity), ...schemas.problems(400, ...read) },
+        response: { 200: answer('The spans', schemas.activity), ...problems(400, ...read) },
       },
     },
     ({ query }) => activity[query.window]!(),
   );
 
-  const binCounts = sharedAnswer(
+  const counts = sharedAnswer(
     () => countByBin(pool, pipeline, new Date(Date.now() - 15 * 60_000)),
     activityMs,
   );
@@ -81,10 +83,10 @@ export function overviewRoutes(app: App, { deps, options }: SharedByRoutes): voi
     {
       schema: {
         summary: 'Results of the last 15 minutes by bin, and why they went there',
-        response: { 200: schemas.answer('The counts', schemas.binCounts), ...schemas.problems(...read) },
+        response: { 200: answer('The counts', binCounts), ...problems(...read) },
       },
     },
-    async () => ({ minutes: 15, bins: await binCounts() }),
+    async () => ({ minutes: 15, bins: await counts() }),
   );
 
   for (const url of ['/v1/access', '/v1/status', '/v1/activity', '/v1/bins/counts'])

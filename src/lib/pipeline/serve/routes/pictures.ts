@@ -4,7 +4,8 @@ import { isKnownImage } from '../../../systems/database/tables/activity.ts';
 import { Places, senderOf } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { Problem } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { binary, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/images.ts';
 
 /** Of all pictures that are kept. */
 const mostKeptBytes = 32 * 2 ** 20;
@@ -23,8 +24,8 @@ export function pictureRoutes(app: App, { deps, options }: SharedByRoutes): void
         summary: 'An image as a JPEG that fits into a square',
         querystring: schemas.pictureQuery,
         response: {
-          200: { description: 'The picture', content: { 'image/jpeg': { schema: schemas.binary } } },
-          ...schemas.problems(400, 401, 403, 404, 422, 429),
+          200: { description: 'The picture', content: { 'image/jpeg': { schema: binary } } },
+          ...problems(400, 401, 403, 404, 422, 429),
         },
       },
     },

@@ -10,7 +10,8 @@ import { Places, senderOf } from '../admission/senders.ts';
 import { type App, type SharedByRoutes, refuseOtherMethods } from '../context.ts';
 import { eventStream, rowPlace } from '../listeners.ts';
 import { Problem } from '../problem.ts';
-import * as schemas from '../schemas.ts';
+import { answer, problems } from '../schemas/common.ts';
+import * as schemas from '../schemas/results.ts';
 
 /** Most listeners of the stream at a time, in all and of one sender. */
 const mostListeners = { all: 500, each: 16 };
@@ -24,7 +25,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
       schema: {
         summary: 'Results, latest first, in pages',
         querystring: schemas.resultsQuery,
-        response: { 200: schemas.answer('A page', schemas.resultPage), ...schemas.problems(400, 401, 403) },
+        response: { 200: answer('A page', schemas.resultPage), ...problems(400, 401, 403) },
       },
     },
     async ({ query: { limit, cursor, ...filter } }) => {
@@ -47,7 +48,7 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
         querystring: schemas.streamQuery,
         response: {
           200: { description: 'Events', content: { 'text/event-stream': { schema: z.string() } } },
-          ...schemas.problems(400, 401, 403, 429),
+          ...problems(400, 401, 403, 429),
         },
       },
     },

@@ -6,7 +6,11 @@ import { writeRules } from '../../../systems/bins/rules-file.ts';
 import { readBins } from '../../../systems/database/tables/bins.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
 import { readiness } from '../readiness.ts';
-import * as schemas from '../schemas.ts';
+import * as schemas from '../schemas/bins.ts';
+import { answer, problems } from '../schemas/common.ts';
+import { letterIds } from '../schemas/dead-letters.ts';
+import { rollbackModel, useModel } from '../schemas/models.ts';
+import { health, ready } from '../schemas/overview.ts';
 
 export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRoutes): void {
   const ask = readiness({ ...deps, disks: options.disks });
@@ -18,7 +22,7 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
       config: { right: 'none' },
       schema: {
         summary: 'Whether the process is alive',
-        response: { 200: schemas.answer('It does', schemas.health) },
+        response: { 200: answer('It does', health) },
       },
     },
     () => ({ status: 'ok' as const }),
@@ -31,8 +35,8 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
       schema: {
         summary: 'Whether images can be taken: database, topic and store answer',
         response: {
-          200: schemas.answer('They can', schemas.ready),
-          503: schemas.answer('Not now', schemas.ready),
+          200: answer('They can', ready),
+          503: answer('Not now', ready),
         },
       },
     },
@@ -48,7 +52,7 @@ export function systemRoutes(app: App, { deps, options, isDraining }: SharedByRo
     {
       schema: {
         summary: 'The bins in force',
-        response: { 200: schemas.answer('The rules', schemas.bins), ...schemas.problems(401, 403) },
+        response: { 200: answer('The rules', schemas.bins), ...problems(401, 403) },
       },
     },
     async () => {
@@ -77,7 +81,7 @@ const json = (shape: z.ZodType) => ({
   required: true,
   content: { 'application/json': { schema: z.toJSONSchema(shape, { io: 'input' }) } },
 });
-const ids = json(schemas.letterIds);
+const ids = json(letterIds);
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 
 /** Bodies are read as they arrive; the content decides what they are. */
@@ -103,8 +107,8 @@ const bodies: Record<string, unknown> = {
   },
   '/v1/dead-letters/retry': ids,
   '/v1/dead-letters/drop': ids,
-  '/v1/models/use': json(schemas.useModel),
-  '/v1/models/rollback': json(schemas.rollbackModel),
+  '/v1/models/use': json(useModel),
+  '/v1/models/rollback': json(rollbackModel),
   '/v1/bins/try': json(schemas.tryBins),
   '/v1/bins/use': json(schemas.useBins),
   '/v1/bins/rollback': json(schemas.rollbackBins),
