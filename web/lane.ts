@@ -4,7 +4,7 @@
  * The browser moves the tiles by itself; nothing here runs for each frame of a movement.
  */
 import type { Result } from './answers.ts';
-import { picture } from './api.ts';
+import { copyOf, drawnPicture } from './drawn.ts';
 import { percent } from './format.ts';
 import { markOf } from './tally.ts';
 import { texts } from './texts.ts';
@@ -13,7 +13,7 @@ interface LaneOptions {
   /** Where a result's bin is, within the lane's coordinates; undefined where it is not shown. */
   target: (result: Result) => { x: number; y: number } | undefined;
   /** A tile is in its bin. */
-  landed: (result: Result, image: Blob | undefined) => void;
+  landed: (result: Result, picture: HTMLCanvasElement | undefined) => void;
 }
 
 const most = { tiles: 60, waiting: 8, loading: 4 };
@@ -29,8 +29,7 @@ interface Tile {
   element: HTMLElement;
   result: Result;
   stop: AbortController;
-  url?: string;
-  image?: Blob;
+  picture?: HTMLCanvasElement;
 }
 
 export class Lane {
@@ -116,7 +115,7 @@ export class Lane {
       { duration: runMs + dropMs, fill: 'both' },
     );
     moved.onfinish = () => {
-      this.#options.landed(tile.result, tile.image);
+      this.#options.landed(tile.result, tile.picture);
       this.#remove(tile);
     };
   }
@@ -139,15 +138,9 @@ export class Lane {
   async #load(tile: Tile, shown: HTMLElement): Promise<void> {
     this.#loading++;
     try {
-      const image = await picture(tile.result.imageKey, 192, tile.stop.signal);
-      if (!this.#tiles.has(tile)) return;
-      tile.image = image;
-      tile.url = URL.createObjectURL(image);
-      const img = document.createElement('img');
-      img.src = tile.url;
-      img.alt = '';
-      shown.append(img);
-      if (this.#still.matches) this.#options.landed(tile.result, image);
+      tile.picture = await drawnPicture(tile.result.imageKey, 192, tile.stop.signal);
+      shown.append(tile.picture);
+      if (this.#still.matches) this.#options.landed(tile.result, copyOf(tile.picture));
     } catch {
       // It stays a tile without a picture.
     } finally {
@@ -158,7 +151,6 @@ export class Lane {
   #remove(tile: Tile): void {
     if (!this.#tiles.delete(tile)) return;
     tile.stop.abort();
-    if (tile.url !== undefined) URL.revokeObjectURL(tile.url);
     tile.element.remove();
   }
 }

@@ -101,7 +101,7 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
     const manual = world.page.locator('.belt-bin.manual');
     await manual.getByText('50 confidence too low').waitFor();
     await manual.getByText('50 no rule has its class').waitFor();
-    await world.page.locator('.belt-bin img').first().waitFor();
+    await world.page.locator('.belt-bin canvas').first().waitFor();
     // Tiles fade on their way: what stands still is judged.
     await expect.poll(() => world.page.locator('.belt-tile').count(), { timeout: 60_000 }).toBe(0);
     await world.usable();
@@ -148,7 +148,7 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
     );
     await big.locator('.big-name', { hasText: last[0]!.category }).waitFor();
     await big.locator('.big-bin', { hasText: last[0]!.bin }).waitFor();
-    await big.locator('img').waitFor();
+    await big.locator('canvas').waitFor();
     expect((await big.locator('.big-name').boundingBox())!.height).toBeGreaterThan(40);
     await world.usable();
     await world.page.keyboard.press('Escape');

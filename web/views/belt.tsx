@@ -1,7 +1,7 @@
 /** Results as they come: on a lane from which they drop into their bins, or the latest one in large type. */
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Bins as Rules, Result } from '../answers.ts';
-import { picture } from '../api.ts';
+import { drawnPicture } from '../drawn.ts';
 import { age, moment, number, percent, rate } from '../format.ts';
 import { type Place, useClock, usePoll } from '../hooks.ts';
 import { Lane } from '../lane.ts';
@@ -226,32 +226,32 @@ function Running({ belt, groups, all, known, hasCome, now }: RunningProps) {
 
 interface Landed {
   result: Result;
-  url: string | undefined;
+  picture: HTMLCanvasElement | undefined;
 }
 
-/** The last tile of each bin that has a picture of its own; at most as many as bins are shown. */
-function useLanded(): [ReadonlyMap<string, Landed>, (result: Result, image: Blob | undefined) => void] {
+/** The last tile of each bin; at most as many as bins are shown. */
+function useLanded(): [ReadonlyMap<string, Landed>, Landing] {
   const [kept] = useState(() => new Map<string, Landed>());
   const [, show] = useState(0);
-  const land = useCallback(
-    (result: Result, image: Blob | undefined) => {
+  const land = useCallback<Landing>(
+    (result, picture) => {
       const key = groupOf(result);
-      const former = kept.get(key);
-      if (former?.url !== undefined) URL.revokeObjectURL(former.url);
-      if (former === undefined && kept.size >= mostShown) return;
-      kept.set(key, { result, url: image && URL.createObjectURL(image) });
+      if (!kept.has(key) && kept.size >= mostShown) return;
+      kept.set(key, { result, picture });
       show((n) => n + 1);
     },
     [kept],
   );
-  useEffect(
-    () => () => {
-      for (const { url } of kept.values()) if (url !== undefined) URL.revokeObjectURL(url);
-      kept.clear();
-    },
-    [kept],
-  );
   return [kept, land];
+}
+
+type Landing = (result: Result, picture: HTMLCanvasElement | undefined) => void;
+
+/** Holds a canvas that was drawn elsewhere. */
+function Drawn({ picture, name }: { picture: HTMLCanvasElement | undefined; name: string }) {
+  const frame = useRef<HTMLDivElement>(null);
+  useEffect(() => frame.current!.replaceChildren(...(picture === undefined ? [] : [picture])), [picture]);
+  return <div class={name} ref={frame} aria-hidden="true" />;
 }
 
 /** So much later came the latest of a bin: the one that was on the lane is the last no more. */
@@ -271,7 +271,7 @@ function Column({ group: { key, name, tally }, all, isManual, landed, now }: Col
     landed !== undefined &&
     tally !== undefined &&
     Date.parse(tally.latest.processedAt) - Date.parse(landed.result.processedAt) > oldMs;
-  const last = landed === undefined || isOld ? tally && { result: tally.latest, url: undefined } : landed;
+  const last = landed === undefined || isOld ? tally && { result: tally.latest, picture: undefined } : landed;
   const reasons = [...(tally?.reasons ?? [])].filter(([reason]) => reason !== 'mapped');
   return (
     <li class={`belt-bin ${isManual ? 'manual' : ''}`} data-group={key}>
@@ -295,11 +295,11 @@ function Column({ group: { key, name, tally }, all, isManual, landed, now }: Col
   );
 }
 
-function Last({ result, url }: { result: Result; url: string | undefined }) {
+function Last({ result, picture }: Landed) {
   const mark = markOf(result);
   return (
     <a class="belt-last" href={`#/image/${encodeURIComponent(result.id)}`}>
-      <span class="belt-picture">{url !== undefined && <img src={url} alt="" />}</span>
+      <Drawn picture={picture} name="belt-picture" />
       <span>
         {result.category} <span class="quiet">{percent(result.confidence)}</span>{' '}
         {mark !== null && <Marked mark={mark} />}
@@ -349,7 +349,7 @@ function Big({ belt, latest, stream, leave }: BigProps) {
         <p class="big-name">{t.none}</p>
       ) : (
         <>
-          <div class="big-picture">{shown.url !== undefined && <img src={shown.url} alt="" />}</div>
+          <Drawn picture={shown.picture} name="big-picture" />
           <div class="big-text">
             <p class="big-name">{shown.result.category}</p>
             {shown.result.bin !== null && <p class="big-bin">→ {shown.result.bin}</p>}
@@ -368,18 +368,15 @@ function useBig(latest: BigProps['latest']): Landed | undefined {
   const [shown, setShown] = useState<Landed>();
   useEffect(() => {
     const stop = new AbortController();
-    let url: string | undefined;
     let former: Result | undefined;
     let timer: ReturnType<typeof setTimeout>;
     const look = async () => {
       const result = latest.current;
       if (result !== undefined && result !== former && !document.hidden) {
         former = result;
-        const image = await picture(result.imageKey, 1024, stop.signal).catch(() => undefined);
+        const picture = await drawnPicture(result.imageKey, 1024, stop.signal).catch(() => undefined);
         if (stop.signal.aborted) return;
-        if (url !== undefined) URL.revokeObjectURL(url);
-        url = image && URL.createObjectURL(image);
-        setShown({ result, url });
+        setShown({ result, picture });
         timer = setTimeout(() => void look(), bigMs);
       } else {
         timer = setTimeout(() => void look(), 100);
@@ -389,7 +386,6 @@ function useBig(latest: BigProps['latest']): Landed | undefined {
     return () => {
       stop.abort();
       clearTimeout(timer);
-      if (url !== undefined) URL.revokeObjectURL(url);
     };
   }, [latest]);
   return shown;
