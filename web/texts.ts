@@ -272,6 +272,7 @@ export const texts = {
     byClass: 'By class, worst first',
     byDay: 'By day',
     confused: 'Most confused',
+    times: (n: number) => (n === 1 ? 'once' : `${n} times`),
     confusedAs: (label: string, category: string) => `${label} taken for ${category}`,
     class: 'Class',
     day: 'Day',

@@ -4,6 +4,7 @@ import type { Accuracy } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer } from '../parts.tsx';
+import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 
 const { label: t } = texts;
@@ -63,18 +64,13 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
       {confused.length > 0 && (
         <>
           <h3>{t.confused}</h3>
-          <div class="scroll">
-            <table>
-              <tbody>
-                {confused.map(({ label, category, images: n }) => (
-                  <tr key={`${label} ${category}`}>
-                    <td>{t.confusedAs(label, category)}</td>
-                    <td class="right">{number(n)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <ul class="confused">
+            {confused.map(({ label, category, images: n }) => (
+              <li key={`${label} ${category}`}>
+                {t.confusedAs(label, category)} <span class="quiet">{t.times(n)}</span>
+              </li>
+            ))}
+          </ul>
         </>
       )}
       <Shares title={t.byDay} name={t.day} rows={days.map((one) => ({ ...one, name: one.day! }))} />
@@ -83,50 +79,31 @@ function Shown({ accuracy }: { accuracy: Accuracy }) {
   );
 }
 
-interface SharesProps {
-  title: string;
+interface Share {
   name: string;
-  rows: {
-    name: string;
-    images: number;
-    top1: number | null;
-    interval95: { low: number; high: number } | null;
-  }[];
+  images: number;
+  top1: number | null;
+  interval95: { low: number; high: number } | null;
 }
 
-function Shares({ title, name, rows }: SharesProps) {
+function Shares({ title, name, rows }: { title: string; name: string; rows: Share[] }) {
+  const columns: Column<Share>[] = [
+    { name, cell: (row) => row.name },
+    {
+      name: t.right,
+      cell: ({ top1, interval95 }) => (
+        <span title={t.certain(percent(100 * interval95!.low), percent(100 * interval95!.high))}>
+          {percent(100 * top1!)}
+        </span>
+      ),
+      right: true,
+    },
+    { name: t.images, cell: ({ images }) => number(images), right: true },
+  ];
   return (
     <>
       <h3>{title}</h3>
-      <div class="scroll">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{name}</th>
-              <th scope="col" class="right">
-                {t.right}
-              </th>
-              <th scope="col" class="right">
-                {t.images}
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr key={row.name}>
-                <td>{row.name}</td>
-                <td
-                  class="right"
-                  title={t.certain(percent(100 * row.interval95!.low), percent(100 * row.interval95!.high))}
-                >
-                  {percent(100 * row.top1!)}
-                </td>
-                <td class="right">{number(row.images)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={columns} rows={rows} keyOf={(row) => row.name} />
     </>
   );
 }

@@ -5,6 +5,7 @@ import { post } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Confirm, failed, Faults, Picture, type Said, Told } from '../parts.tsx';
+import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 
 const { bins: t } = texts;
@@ -135,6 +136,30 @@ export function EditBins({ bins, again }: EditProps) {
   );
 }
 
+const moveColumns: Column<TriedBins['moves'][number]>[] = [
+  { name: t.from, cell: ({ from }) => from ?? t.noBin },
+  { name: t.to, cell: ({ to }) => to },
+  { name: t.images, cell: ({ results }) => number(results), right: true },
+  {
+    name: t.examples,
+    cell: ({ examples }) => (
+      <span class="row">
+        {examples.map(({ id, imageKey, category }) => (
+          <a key={id} href={`#/image/${encodeURIComponent(id)}`} title={category}>
+            <Picture imageKey={imageKey} side={192} alt={category} />
+          </a>
+        ))}
+      </span>
+    ),
+  },
+];
+
+const binColumns: Column<TriedBins['bins'][number]>[] = [
+  { name: t.bin, cell: ({ bin }) => bin },
+  { name: t.now, cell: ({ now }) => number(now), right: true },
+  { name: t.then, cell: ({ then }) => number(then), right: true },
+];
+
 function Tried({ tried: { checked, faults, notes, results, bins, moves } }: { tried: TriedBins }) {
   const moved = moves.reduce((sum, move) => sum + move.results, 0);
   return (
@@ -153,57 +178,15 @@ function Tried({ tried: { checked, faults, notes, results, bins, moves } }: { tr
         <>
           <h3>{moved === 0 ? t.nothingMoves : t.moves(moved)}</h3>
           {moved > 0 && (
-            <div class="scroll" tabIndex={0}>
-              <table class="moves">
-                <thead>
-                  <tr>
-                    <th>{t.from}</th>
-                    <th>{t.to}</th>
-                    <th class="right">{t.images}</th>
-                    <th>{t.examples}</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {moves.slice(0, 50).map(({ from, to, results: n, examples }) => (
-                    <tr key={`${from} ${to}`}>
-                      <td>{from ?? t.noBin}</td>
-                      <td>{to}</td>
-                      <td class="right">{number(n)}</td>
-                      <td>
-                        <span class="row">
-                          {examples.map(({ id, imageKey, category }) => (
-                            <a key={id} href={`#/image/${encodeURIComponent(id)}`} title={category}>
-                              <Picture imageKey={imageKey} side={192} alt={category} />
-                            </a>
-                          ))}
-                        </span>
-                      </td>
-                    </tr>
-                  ))}
-                </tbody>
-              </table>
+            <div class="moves">
+              <Table
+                columns={moveColumns}
+                rows={moves.slice(0, 50)}
+                keyOf={({ from, to }) => `${from} ${to}`}
+              />
             </div>
           )}
-          <div class="scroll" tabIndex={0}>
-            <table>
-              <thead>
-                <tr>
-                  <th>{t.bin}</th>
-                  <th class="right">{t.now}</th>
-                  <th class="right">{t.then}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {bins.slice(0, 100).map(({ bin, now, then }) => (
-                  <tr key={bin}>
-                    <td>{bin}</td>
-                    <td class="right">{number(now)}</td>
-                    <td class="right">{number(then)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table columns={binColumns} rows={bins.slice(0, 100)} keyOf={({ bin }) => bin} />
         </>
       )}
     </div>
@@ -212,30 +195,12 @@ function Tried({ tried: { checked, faults, notes, results, bins, moves } }: { tr
 
 function History({ history: { switches } }: { history: BinHistory }) {
   if (switches.length === 0) return <p class="note">{t.noHistory}</p>;
-  return (
-    <div class="scroll" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th>{t.when}</th>
-            <th class="right">{t.from}</th>
-            <th class="right">{t.to}</th>
-            <th>{t.by}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {switches.map(({ at, former, current, account, host }) => (
-            <tr key={at}>
-              <td>
-                <time dateTime={at}>{moment(at)}</time>
-              </td>
-              <td class="right">{former ?? '–'}</td>
-              <td class="right">{current}</td>
-              <td>{t.who(account, host)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  return <Table columns={historyColumns} rows={switches} keyOf={({ at }) => at} />;
 }
+
+const historyColumns: Column<BinHistory['switches'][number]>[] = [
+  { name: t.when, cell: ({ at }) => <time dateTime={at}>{moment(at)}</time> },
+  { name: t.from, cell: ({ former }) => former ?? '–', right: true },
+  { name: t.to, cell: ({ current }) => current, right: true },
+  { name: t.by, cell: ({ account, host }) => t.who(account, host) },
+];

@@ -1,8 +1,10 @@
 /** The rules in force, and where results went. */
+import type { ComponentChildren } from 'preact';
 import type { BinCounts, Bins as Rules, Rights } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
 import { Answer, Bar } from '../parts.tsx';
+import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 import { EditBins } from './bins-edit.tsx';
 
@@ -25,85 +27,59 @@ export function Bins({ rights }: { rights: Rights | undefined }) {
   );
 }
 
+interface Rule {
+  bin: string;
+  classes: ComponentChildren;
+  confidence?: number;
+  margin?: number;
+}
+
 function InForce({ bins: { version, source, rules } }: { bins: Rules }) {
-  const least = (value: number, unit: string) => (value === 0 ? t.any : `${value} ${unit}`);
+  const { bins, manual, unknown } = rules!;
+  const least = (value: number | undefined, unit: string) =>
+    value === undefined ? '' : value === 0 ? t.any : `${value} ${unit}`;
+  const rows: Rule[] = [
+    ...bins.map((rule) => ({ ...rule, classes: rule.classes.join(', ') })),
+    { bin: manual, classes: <span class="quiet">{t.manual}</span> },
+    ...(unknown === manual ? [] : [{ bin: unknown, classes: <span class="quiet">{t.unknown}</span> }]),
+  ];
+  const columns: Column<Rule>[] = [
+    { name: t.bin, cell: ({ bin }) => bin },
+    { name: t.classes, cell: ({ classes }) => classes },
+    { name: t.confidence, cell: ({ confidence }) => least(confidence, '%'), right: true },
+    { name: t.margin, cell: ({ margin }) => least(margin, ''), right: true },
+  ];
   return (
     <section>
       <p class="note">{t.inForce(version ?? 0, source ?? '')}</p>
-      <div class="scroll" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th>{t.bin}</th>
-              <th>{t.classes}</th>
-              <th class="right">{t.confidence}</th>
-              <th class="right">{t.margin}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rules!.bins.map(({ bin, classes, confidence, margin }, n) => (
-              <tr key={n}>
-                <td>{bin}</td>
-                <td>{classes.join(', ')}</td>
-                <td class="right">{least(confidence, '%')}</td>
-                <td class="right">{least(margin, '')}</td>
-              </tr>
-            ))}
-            <tr>
-              <td>{rules!.manual}</td>
-              <td class="quiet">{t.manual}</td>
-              <td />
-              <td />
-            </tr>
-            {rules!.unknown !== rules!.manual && (
-              <tr>
-                <td>{rules!.unknown}</td>
-                <td class="quiet">{t.unknown}</td>
-                <td />
-                <td />
-              </tr>
-            )}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={columns} rows={rows} keyOf={(row) => rows.indexOf(row)} />
     </section>
   );
 }
 
 function Counts({ counts: { minutes, bins } }: { counts: BinCounts }) {
   const all = bins.reduce((sum, { results }) => sum + results, 0);
+  const share = (results: number) => (100 * results) / all;
+  const columns: Column<BinCounts['bins'][number]>[] = [
+    { name: t.bin, cell: ({ bin }) => bin ?? '–' },
+    { name: t.why, cell: ({ reason }) => reason && (texts.image.reasons[reason] ?? reason) },
+    { name: t.results, cell: ({ results }) => number(results), right: true },
+    {
+      name: t.share,
+      cell: ({ results }) => (
+        <span class="share">
+          <Bar share={share(results)} /> {percent(share(results))}
+        </span>
+      ),
+    },
+  ];
   return (
     <section>
       <h2>{t.counts(minutes)}</h2>
       {all === 0 ? (
         <p class="note">{t.noResults}</p>
       ) : (
-        <div class="scroll" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th>{t.bin}</th>
-                <th>{t.why}</th>
-                <th class="right">{t.results}</th>
-                <th>{t.share}</th>
-                <th />
-              </tr>
-            </thead>
-            <tbody>
-              {bins.map(({ bin, reason, results }) => (
-                <tr key={`${bin} ${reason}`}>
-                  <td>{bin ?? '–'}</td>
-                  <td>{reason === null ? '' : (texts.image.reasons[reason] ?? reason)}</td>
-                  <td class="right">{number(results)}</td>
-                  <td>
-                    <Bar share={(100 * results) / all} />
-                  </td>
-                  <td class="right">{percent((100 * results) / all)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={columns} rows={bins} keyOf={({ bin, reason }) => `${bin} ${reason}`} />
       )}
     </section>
   );

@@ -14,6 +14,7 @@ import { Drifts } from '../drift.tsx';
 import { fullMoment, moment, number, percent } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
 import { Answer, Confirm, failed, Faults, type Said, Told } from '../parts.tsx';
+import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 
 const { models: t } = texts;
@@ -177,55 +178,44 @@ function numberOf(value: unknown): number | undefined {
 }
 
 function List({ models, use }: { models: Model[]; use?: (digest: string) => void }) {
-  return (
-    <div class="scroll" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th>{t.model}</th>
-            <th class="right">{t.accuracy}</th>
-            <th class="right">{t.labels}</th>
-            <th>{t.made}</th>
-            <th>{t.usedBy}</th>
-            {use !== undefined && <th />}
-          </tr>
-        </thead>
-        <tbody>
-          {models.map((model) => (
-            <tr key={model.digest}>
-              <td>
-                {nameOf(model)}
-                <Report model={model} models={models} />
-              </td>
-              <td class="right">{accuracy(model.metrics?.top1)}</td>
-              <td class="right">{number(model.labels)}</td>
-              <td>{moment(model.created ?? model.publishedAt)}</td>
-              <td>
-                <span class="row">
-                  {model.usedBy.map((belt) => (
-                    <span key={belt} class="pill ok">
-                      {belt ?? t.all}
-                    </span>
-                  ))}
-                </span>
-              </td>
-              {use !== undefined && (
-                <td class="right">
-                  <button
-                    type="button"
-                    aria-label={t.useNamed(nameOf(model))}
-                    onClick={() => use(model.digest)}
-                  >
-                    {t.use}
-                  </button>
-                </td>
-              )}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  const columns: Column<Model>[] = [
+    {
+      name: t.model,
+      cell: (model) => (
+        <>
+          {nameOf(model)}
+          <Report model={model} models={models} />
+        </>
+      ),
+    },
+    { name: t.accuracy, cell: ({ metrics }) => accuracy(metrics?.top1), right: true },
+    { name: t.labels, cell: ({ labels }) => number(labels), right: true },
+    { name: t.made, cell: ({ created, publishedAt }) => moment(created ?? publishedAt) },
+    {
+      name: t.usedBy,
+      cell: ({ usedBy }) =>
+        usedBy.length > 0 && (
+          <span class="row">
+            {usedBy.map((belt) => (
+              <span key={belt} class="pill ok">
+                {belt ?? t.all}
+              </span>
+            ))}
+          </span>
+        ),
+    },
+  ];
+  if (use !== undefined)
+    columns.push({
+      name: t.switch,
+      cell: (model) => (
+        <button type="button" aria-label={t.useNamed(nameOf(model))} onClick={() => use(model.digest)}>
+          {t.use}
+        </button>
+      ),
+      right: true,
+    });
+  return <Table columns={columns} rows={models} keyOf={({ digest }) => digest} />;
 }
 
 /** What its training said of it, as far as it is known. */
@@ -289,33 +279,17 @@ function Change({ change: { before, after, labels, force } }: { change: ModelCha
 
 function History({ history: { switches } }: { history: ModelHistory }) {
   if (switches.length === 0) return <p class="note">{t.noHistory}</p>;
-  const named = (belt: string | null, model: string | null) => model ?? (belt === null ? '–' : t.ofPipeline);
-  return (
-    <div class="scroll" tabIndex={0}>
-      <table>
-        <thead>
-          <tr>
-            <th>{t.when}</th>
-            <th>{t.whose}</th>
-            <th>{t.from}</th>
-            <th>{t.to}</th>
-            <th>{t.by}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {switches.map(({ at, belt, former, current, account, host }) => (
-            <tr key={`${at} ${belt}`}>
-              <td>
-                <time dateTime={at}>{moment(at)}</time>
-              </td>
-              <td>{whoseOf(belt)}</td>
-              <td>{named(belt, former)}</td>
-              <td>{named(belt, current)}</td>
-              <td>{texts.bins.who(account, host)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+  return <Table columns={historyColumns} rows={switches} keyOf={({ at, belt }) => `${at} ${belt}`} />;
 }
+
+function runBy(belt: string | null, model: string | null): string {
+  return model ?? (belt === null ? '–' : t.ofPipeline);
+}
+
+const historyColumns: Column<ModelHistory['switches'][number]>[] = [
+  { name: t.when, cell: ({ at }) => <time dateTime={at}>{moment(at)}</time> },
+  { name: t.whose, cell: ({ belt }) => whoseOf(belt) },
+  { name: t.from, cell: ({ belt, former }) => runBy(belt, former) },
+  { name: t.to, cell: ({ belt, current }) => runBy(belt, current) },
+  { name: t.by, cell: ({ account, host }) => texts.bins.who(account, host) },
+];

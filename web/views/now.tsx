@@ -6,6 +6,7 @@ import { Drifts } from '../drift.tsx';
 import { age, milliseconds, number, rate } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
 import { Answer, Tile } from '../parts.tsx';
+import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 
 const { now: t } = texts;
@@ -171,83 +172,40 @@ function Consumers({ status }: { status: Status }) {
     ...status.consumers,
     ...status.silent.map((one) => ({ ...one, state: t.silent })),
   ];
+  const columns: Column<Consumer>[] = [
+    { name: t.host, cell: ({ owner }) => owner },
+    { name: t.state, cell: ({ state }) => <State state={state} /> },
+    { name: t.since, cell: ({ since }) => <Since at={since} now={status.time} /> },
+    { name: t.lastMinute, cell: ({ imagesLastMinute }) => number(imagesLastMinute), right: true },
+    { name: t.model, cell: ({ model }) => model },
+    { name: t.engine, cell: ({ engine }) => engine },
+    { name: t.why, cell: ({ detail }) => detail },
+  ];
   return (
     <section>
       <h2>{t.consumers}</h2>
       {rows.length === 0 ? (
         <p class="note">{t.noConsumers}</p>
       ) : (
-        <div class="scroll" tabIndex={0}>
-          <table>
-            <thead>
-              <tr>
-                <th>{t.host}</th>
-                <th>{t.state}</th>
-                <th>{t.since}</th>
-                <th class="right">{t.lastMinute}</th>
-                <th>{t.model}</th>
-                <th>{t.engine}</th>
-                <th>{t.why}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((one) => (
-                <tr key={one.owner}>
-                  <td>{one.owner}</td>
-                  <td>
-                    <State state={one.state} />
-                  </td>
-                  <td>
-                    <Since at={one.since} now={status.time} />
-                  </td>
-                  <td class="right">{number(one.imagesLastMinute)}</td>
-                  <td>{one.model}</td>
-                  <td>{one.engine}</td>
-                  <td>{one.detail}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table columns={columns} rows={rows} keyOf={({ owner }) => owner} />
       )}
     </section>
   );
 }
 
 function Partitions({ status }: { status: Status }) {
+  const columns: Column<Partition>[] = [
+    { name: t.partition, cell: ({ partition }) => partition },
+    { name: t.lag, cell: ({ lag }) => (lag === null ? t.unknown : number(lag)), right: true },
+    { name: t.owner, cell: ({ owner }) => owner ?? t.nobody },
+    { name: t.state, cell: ({ state }) => <State state={state} /> },
+    { name: t.since, cell: ({ since }) => <Since at={since} now={status.time} /> },
+    { name: t.why, cell: ({ detail }) => detail },
+  ];
   return (
     <section>
       <h2>{t.partitions}</h2>
-      <div class="scroll" tabIndex={0}>
-        <table>
-          <thead>
-            <tr>
-              <th>{t.partition}</th>
-              <th class="right">{t.lag}</th>
-              <th>{t.owner}</th>
-              <th>{t.state}</th>
-              <th>{t.since}</th>
-              <th>{t.why}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {status.partitions.map((one: Partition) => (
-              <tr key={one.partition}>
-                <td>{one.partition}</td>
-                <td class="right">{one.lag === null ? t.unknown : number(one.lag)}</td>
-                <td>{one.owner ?? t.nobody}</td>
-                <td>
-                  <State state={one.state} />
-                </td>
-                <td>
-                  <Since at={one.since} now={status.time} />
-                </td>
-                <td>{one.detail}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table columns={columns} rows={status.partitions} keyOf={({ partition }) => partition} />
     </section>
   );
 }
