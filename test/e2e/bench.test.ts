@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { BenchResult } from '../../src/lib/local/bench/bench.ts';
-import type { SimulateResult } from '../../src/lib/local/bench/simulate.ts';
+import type { SimulateResult } from '../../src/lib/local/bench/simulate/simulate.ts';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { itThorough } from '../support/thorough.ts';

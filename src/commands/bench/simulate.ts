@@ -6,12 +6,9 @@ import { join } from 'node:path';
 import { VisionscaleError } from '../../lib/base/errors.ts';
 import { compiledFile } from '../../lib/base/package.ts';
 import { openScratch } from '../../lib/local/bench/scratch.ts';
-import {
-  type ConsumerSample,
-  simulate,
-  type SimulatedConsumer,
-  simulateReport,
-} from '../../lib/local/bench/simulate.ts';
+import type { ConsumerSample, SimulatedConsumer } from '../../lib/local/bench/simulate/fleet.ts';
+import { simulateReport } from '../../lib/local/bench/simulate/report.ts';
+import { simulate } from '../../lib/local/bench/simulate/simulate.ts';
 import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { temporaryDirectory } from './action.ts';

@@ -10,7 +10,7 @@ import { errorMessage } from '../../lib/base/errors.ts';
 import { type Environment, loadConfig } from '../../lib/config/load.ts';
 import { instantClassifier } from '../../lib/local/bench/instant.ts';
 import { scratchConfig, scratchTopic } from '../../lib/local/bench/scratch.ts';
-import type { ConsumerSample } from '../../lib/local/bench/simulate.ts';
+import type { ConsumerSample } from '../../lib/local/bench/simulate/fleet.ts';
 import { consume, type ConsumeEvent } from '../../lib/pipeline/consume/consume.ts';
 import { oneModel } from '../../lib/pipeline/consume/models.ts';
 import { endMs } from '../../lib/pipeline/consume/options.ts';

@@ -1,6 +1,6 @@
 /** What a simulation says of its bound. */
 import { expect, it } from 'vitest';
-import { boundOf, type SimulateResult } from '../../../src/lib/local/bench/simulate.ts';
+import { boundOf, type SimulateResult } from '../../../src/lib/local/bench/simulate/simulate.ts';
 
 const bound = (
   busy: Partial<SimulateResult['load']['busy']>,
