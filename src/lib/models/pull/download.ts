@@ -9,6 +9,7 @@ import { makeDirectory } from '../../base/files/make-directory.ts';
 import { retry } from '../../base/flow/retry.ts';
 import { isRunning } from '../store/processes.ts';
 import { downloadFailed, downloadTooLarge } from './download-errors.ts';
+import { readAhead } from './read-ahead.ts';
 
 /** Addresses of proxies (they may hold a password), and the hosts that need none. */
 export interface ProxySettings {
@@ -116,13 +117,15 @@ async function fetchRest(
     await part.discard();
     throw downloadFailed(url, 'the server sent another range than requested', { retryable: true, instead });
   }
+  const tooLarge = () => downloadTooLarge(url, options.maxBytes);
   const from = resumed ? have : 0;
   const length = Number(response.headers.get('content-length') ?? NaN);
   const total = Number.isSafeInteger(length) ? from + length : undefined;
   if (total !== undefined && total > options.maxBytes) {
     await response.body?.cancel();
-    throw downloadTooLarge(options.url, options.maxBytes);
+    throw tooLarge();
   }
+  const chunks = readAhead(response.body, options.maxBytes - from, tooLarge);
   if (!resumed) await part.restart(validatorOf(response));
   report?.({ kind: 'started', from, total });
   let received = from;
@@ -132,9 +135,8 @@ async function fetchRest(
 
   async function* counted(): AsyncGenerator<Uint8Array> {
     try {
-      for await (const chunk of (response.body as AsyncIterable<Uint8Array> | null) ?? []) {
+      for await (const chunk of chunks) {
         received += chunk.length;
-        if (received > options.maxBytes) throw downloadTooLarge(options.url, options.maxBytes);
         yield chunk;
         report?.({ kind: 'received', bytes: chunk.length });
       }
