@@ -46,6 +46,8 @@ function consumer(given: Partial<ConsumerRow> = {}): ConsumerRow {
       imagesLastMinute: 120,
       since: before(125),
       drift: null,
+      cpuCores: 1.834,
+      memoryBytes: 351_272_960,
     },
     ...{ startedAt: before(7500), heardAt: before(1) },
     ...given,
@@ -237,8 +239,25 @@ describe('the page of status', () => {
   it('says when the last prediction was, and since when', () => {
     const page = unmarked(statusPage(found(), 120));
     expect(page).toContain('the last prediction was 3 s ago');
-    expect(page).toMatch(/belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +120/);
+    expect(page).toMatch(
+      /belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +1\.83 +351 MB +120/,
+    );
     expect(page).toContain('database ok, topic ok, object store ok');
+  });
+});
+
+describe('what a consumer costs', () => {
+  it('has room in 80 columns, where what tells less gives way', () => {
+    const page = unmarked(statusPage(found(), 80));
+    expect(page).toMatch(/^consumer +state +since +model +cores +memory +images\/min$/m);
+    expect(page).toMatch(/^belt-1:11546 +consuming +2 min +parts 45efc19a +1\.83 +351 MB +120$/m);
+  });
+
+  it('is left open where its version does not tell', () => {
+    const page = unmarked(
+      statusPage(found({ consumers: [consumer({ cpuCores: null, memoryBytes: null })] }), 80),
+    );
+    expect(page).toMatch(/parts 45efc19a +– +– +120$/m);
   });
 });
 

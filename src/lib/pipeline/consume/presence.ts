@@ -1,5 +1,6 @@
 /** Tells the other consumers, and `status`, that this one lives and what it does: also before it owns a partition. */
 import type { Pool } from 'pg';
+import { RecentUsage } from '../../base/sandbox/usage.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import {
   type ConsumerId,
@@ -26,6 +27,7 @@ export class Presence implements AsyncDisposable {
   readonly #id: ConsumerId;
   readonly #timer: NodeJS.Timeout;
   readonly #recorded = new LastMinute();
+  readonly #usage = new RecentUsage();
   /** What it waits for: as a whole (null), and by the partitions it owns. */
   readonly #waits = new Map<number | null, string>();
   readonly #owned = new Set<number>();
@@ -90,6 +92,7 @@ export class Presence implements AsyncDisposable {
       engine: classifier?.engine ?? null,
       imagesLastMinute: this.#recorded.now(),
       drift: drifts.length > 0 ? drifts : null,
+      ...this.#usage.now(),
     };
   }
 

@@ -25,6 +25,14 @@ const consumer = z.looseObject({
   model: nullableText,
   engine: nullableText,
   imagesLastMinute: z.number().int(),
+  cpuCores: z
+    .number()
+    .nullable()
+    .describe(
+      'Cores that its processes kept busy, the mean of the last 10 s; null: not known yet, or not told by its version. ' +
+        'Not on Linux: without the processes that classify.',
+    ),
+  memoryBytes: z.number().int().nullable().describe('Resident memory of the same processes.'),
   live: z.boolean(),
 });
 
