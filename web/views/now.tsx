@@ -170,7 +170,7 @@ function Since({ at, now }: { at: string | null; now: string }) {
 function Consumers({ status }: { status: Status }) {
   const rows: Consumer[] = [
     ...status.consumers,
-    ...status.silent.map((one) => ({ ...one, state: t.silent })),
+    ...status.silent.map((one) => ({ ...one, state: t.silent, since: one.heardAt })),
   ];
   const columns: Column<Consumer>[] = [
     { name: t.host, cell: ({ owner }) => owner },

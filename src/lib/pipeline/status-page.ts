@@ -3,8 +3,9 @@ import { ageText } from '../base/report/age.ts';
 import { type Style, styled } from '../base/report/style.ts';
 import { formatBytes, table, wrapped } from '../base/report/table.ts';
 import { driftSentence } from './drift/sentence.ts';
+import type { PartitionStatus } from './partition-status.ts';
 import { shortOwner } from './status-verdict.ts';
-import type { PartitionStatus, ServerState, Status } from './status.ts';
+import type { ServerState, Status } from './status.ts';
 
 /** Of states of consumers and partitions; what is not here is as it should be, or nobody's fault. */
 const styles: Partial<Record<string, Style>> = {

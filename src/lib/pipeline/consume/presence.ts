@@ -75,15 +75,26 @@ export class Presence implements AsyncDisposable {
 
   #state(): string {
     if (this.#deps.signal.aborted) return 'draining';
-    if (this.#deps.servers.away.length + this.#waits.size > 0) return 'waiting';
+    if (this.#reasons().length > 0) return 'waiting';
     if (this.#owned.size > 0) return 'consuming';
     return this.#standingBy ? 'standing by' : 'starting';
+  }
+
+  /** Why it does nothing at all. While one of its partitions waits and another is at work, the one says so by itself. */
+  #reasons(): string[] {
+    const whole = this.#waits.get(null);
+    const each = [...this.#owned].flatMap((partition) => this.#waits.get(partition) ?? []);
+    return [
+      ...this.#deps.servers.away.map(({ reason }) => reason),
+      ...(whole === undefined ? [] : [whole]),
+      ...(each.length === this.#owned.size ? each : []),
+    ];
   }
 
   #report(): ConsumerReport {
     const classifier = this.#deps.classifier();
     const drifts = this.#deps.drifts();
-    const [detail = null] = [...this.#deps.servers.away.map(({ reason }) => reason), ...this.#waits.values()];
+    const [detail = null] = this.#reasons();
     return {
       state: this.#state(),
       detail,

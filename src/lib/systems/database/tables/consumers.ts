@@ -61,7 +61,7 @@ export interface ConsumerRow extends ConsumerId, ConsumerReport {
   heardAt: Date;
 }
 
-/** It counts as living for as long as a lease lasts. */
+/** It counts as living for as long as a lease lasts. A state that silence interrupted begins anew. */
 export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<void> {
   await pool.query(
     `insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
@@ -72,7 +72,8 @@ export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): 
        model_digest = excluded.model_digest, engine = excluded.engine, images_last_minute = excluded.images_last_minute,
        drift = excluded.drift, cpu_cores = excluded.cpu_cores, memory_bytes = excluded.memory_bytes,
        heard_at = clock_timestamp(), expires_at = excluded.expires_at,
-       since = case when c.state = excluded.state then c.since else clock_timestamp() end`,
+       since = case when c.state = excluded.state and c.expires_at > clock_timestamp() then c.since
+         else clock_timestamp() end`,
     [
       ...[id.owner, id.pipeline, id.topic, id.hostname, id.share, id.partition],
       ...[report.state, report.detail, report.model, report.modelDigest, report.engine],
