@@ -16,6 +16,18 @@ export function percent(value: number): string {
   return `${tenth.format(value)} %`;
 }
 
+const hundredth = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+export function cores(value: number | null): string {
+  return value === null ? '–' : hundredth.format(value);
+}
+
+/** Powers of 1000, as in the terminal. */
+export function memory(bytes: number | null): string {
+  if (bytes === null) return '–';
+  return bytes < 1e9 ? `${whole.format(bytes / 1e6)} MB` : `${tenth.format(bytes / 1e9)} GB`;
+}
+
 export function milliseconds(value: number | null): string {
   if (value === null) return '–';
   return value < 1000 ? `${rate(value)} ms` : `${tenth.format(value / 1000)} s`;

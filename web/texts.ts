@@ -62,6 +62,8 @@ export const texts = {
     nobody: 'nobody',
     host: 'Consumer',
     lastMinute: 'Images, last minute',
+    cores: 'CPU cores',
+    memory: 'Memory',
     engine: 'Engine',
     silent: 'silent',
     noConsumers: 'No consumer is running. Start one: visionscale consume',

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { openDatabase, openTopic } from '../compose.ts';
 import { durationMs, durationText } from '../lib/base/duration.ts';
-import { counted } from '../lib/base/report/table.ts';
+import { counted, formatBytes } from '../lib/base/report/table.ts';
 import type { Kept, Prunable } from '../lib/systems/database/tables/prune.ts';
 import { confirmed, nothingChanged } from './shared/confirm.ts';
 import { openReadyStore } from './shared/opening.ts';
@@ -39,7 +39,7 @@ function age(text: string): number {
 
 async function pruneAll(context: Context, { olderThan, dryRun }: PruneFlags): Promise<number> {
   const { config, interactive, say, signal } = context;
-  const [{ plannedPrune, prune }, { formatBytes, Progress }] = await Promise.all([
+  const [{ plannedPrune, prune }, { Progress }] = await Promise.all([
     import('../lib/pipeline/prune.ts'),
     import('../lib/base/report/progress.ts'),
   ]);

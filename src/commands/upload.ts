@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { openDatabase } from '../compose.ts';
 import { UsageError } from '../lib/base/errors.ts';
 import { passedOverLine } from '../lib/base/files/image-names.ts';
-import { counted } from '../lib/base/report/table.ts';
+import { counted, formatBytes } from '../lib/base/report/table.ts';
 import { usableCores } from '../lib/base/sandbox/parallelism.ts';
 import { countAbove0, fileFlags } from './shared/arguments.ts';
 import { rejectedLine } from './shared/lines.ts';
@@ -61,7 +61,7 @@ async function uploadAll(context: Context, given: string[], options: UploadFlags
   const paths = given.length > 0 ? given : config.imageDir === undefined ? [] : [config.imageDir];
   if (paths.length === 0)
     throw new UsageError('upload needs a file or directory', 'visionscale upload <path…>, or set IMG_DIR');
-  const [{ formatBytes, Progress }, { openImagesApart }, { upload }, { uploader }] = await heavy();
+  const [{ Progress }, { openImagesApart }, { upload }, { uploader }] = await heavy();
   await using database = await openDatabase(context);
   await using store = await openReadyStore(context);
   await using looking = openImagesApart(config.limits);

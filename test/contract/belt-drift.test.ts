@@ -179,7 +179,7 @@ it('is told in a consumer’s row', async () => {
   };
   const report: ConsumerReport = {
     ...{ state: 'consuming', detail: null, model: 'm', modelDigest: 'd', engine: 'onnx' },
-    ...{ imagesLastMinute: 1, drift: [drift] },
+    ...{ imagesLastMinute: 1, drift: [drift], cpuCores: null, memoryBytes: null },
   };
   const told = async () => (await readConsumers(pool, 'p', 't')).map((row) => row.drift);
   await hear(pool, id, report);

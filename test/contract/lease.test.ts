@@ -2,7 +2,15 @@
 import type { Pool } from 'pg';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { LeaseKeeper } from '../../src/lib/pipeline/consume/partition/leases.ts';
-import { claim, type Lease, type OwnerReport, renew } from '../../src/lib/systems/database/tables/owners.ts';
+import {
+  claim,
+  type Lease,
+  type OwnerReport,
+  readOwners,
+  release,
+  renew,
+  renewTogether,
+} from '../../src/lib/systems/database/tables/owners.ts';
 import { testDatabase } from '../support/database.ts';
 
 /** Not the code's own constant: a killed owner costs its partition so much, as DESIGN.md promises. */
@@ -38,6 +46,9 @@ const expiry = async (pool: Pool) =>
   (await pool.query<{ ms: number }>('select extract(epoch from expires_at)::float8 * 1000 as ms from owners'))
     .rows[0]!.ms;
 
+const expiryMs = async (pool: Pool) =>
+  (await pool.query<{ at: Date }>('select expires_at as at from owners')).rows[0]!.at.getTime();
+
 /** Between the same two looks at the database's clock, `work` has set an expiry as far away as promised. */
 async function lasts(pool: Pool, work: () => Promise<unknown>): Promise<void> {
   const before = await clock(pool);
@@ -64,6 +75,27 @@ it('is nobody else’s until then, and anybody’s after', async () => {
   expect(await ask()).toBe('held');
   await pool.query(`update owners set expires_at = clock_timestamp() - interval '1 millisecond'`);
   expect(await ask()).toBe('granted');
+});
+
+it('says since when it is in a state, expired and released ones too', async () => {
+  const { pool, lease } = await setUp();
+  const since = async () => (await readOwners(pool, 'p', 't'))[0]!.since.getTime();
+  await renew(pool, lease, report);
+  const consuming = await since();
+  await renew(pool, lease, report);
+  await renewTogether(pool, [{ lease, report }]);
+  expect(await since()).toBe(consuming);
+  for (const goesOn of [
+    () => renew(pool, lease, report),
+    () => renewTogether(pool, [{ lease, report }]),
+    () => release(pool, lease, 'released'),
+  ]) {
+    await pool.query(`update owners set since = now() - interval '1 hour', expires_at = clock_timestamp()`);
+    const expired = await since();
+    expect(expired).toBe(await expiryMs(pool));
+    await goesOn();
+    expect(await since()).toBeGreaterThanOrEqual(expired);
+  }
 });
 
 it('is renewed with others in one statement, and lost alone', async () => {

@@ -217,7 +217,7 @@ describe('models of belts', () => {
         /^the model of belt north cannot be opened: the weights of german/,
       ) as string,
     });
-    expect(status.partitions[1]).toMatchObject({ lag: 0 });
+    expect(status.partitions[1]).toMatchObject({ lag: 0, state: 'consuming' });
     await rig.json(['model', 'use', '--belt', 'north', '--default', '--yes', '--force']);
     await until(async () => (await rows()).length === first + 6);
     expect(modelsOf((await rows()).slice(first + 3))).toEqual(['english']);

@@ -40,7 +40,10 @@ describeWith('browser', 'the live page', (executablePath) => {
     await open('');
     await page.getByText('All well').waitFor();
     const status = await rig.json<{ partitions: { owner: string }[]; predictions: number }>(['status']);
-    await page.locator('tbody').getByText(status.partitions[0]!.owner).first().waitFor();
+    const { owner } = status.partitions[0]!;
+    await page.locator('tbody').getByText(owner).first().waitFor();
+    const consumer = page.locator('tr', { hasText: owner }).first();
+    for (const told of [/^\d\.\d\d$/, /^\d+ MB$/]) await consumer.getByText(told).waitFor();
     expect(await tile('Waiting').textContent()).toBe('0');
     expect(await tile('Consumers').textContent()).toBe('1');
     expect(status.predictions).toBe(6);

@@ -73,6 +73,23 @@ describe('status', () => {
     });
   });
 
+  it('tells what a running consumer costs, with the process that classifies', async () => {
+    const consumer = rig.start(['consume']);
+    const costs = async () =>
+      (
+        await rig.json<{ consumers: { cpuCores: number | null; memoryBytes: number | null }[] }>(['status'])
+      ).consumers.map(({ cpuCores, memoryBytes }) => ({ cpuCores, memoryBytes }));
+    // Its first heartbeat has nothing to compare with; two Node.js processes have more than 70 MB.
+    const above = { asymmetricMatch: (value: unknown) => Number(value) > 0 };
+    const aboveTwo = { asymmetricMatch: (value: unknown) => Number(value) > 70e6 };
+    await expect.poll(costs, { timeout: 60_000 }).toEqual([{ cpuCores: above, memoryBytes: aboveTwo }]);
+    expect((await rig.run(['status'])).stdout).toMatch(
+      /cores +memory +images\/min\n.* \d+\.\d\d +\d+ MB +\d+\n/,
+    );
+    consumer.process.kill('SIGTERM');
+    expect(await consumer.ended).toMatchObject({ code: 0 });
+  });
+
   it('says in a sentence that the database is away', async () => {
     const found = await rig.run(['status'], { DATABASE_URL: 'postgres://me@127.0.0.1:9/db' });
     expect(found.code).toBe(1);

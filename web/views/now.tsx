@@ -3,7 +3,7 @@ import { useMemo, useState } from 'preact/hooks';
 import type { Activity, Consumer, Partition, Status } from '../answers.ts';
 import { Chart } from '../chart.tsx';
 import { Drifts } from '../drift.tsx';
-import { age, milliseconds, number, rate } from '../format.ts';
+import { age, cores, memory, milliseconds, number, rate } from '../format.ts';
 import { type Polled, usePoll } from '../hooks.ts';
 import { Answer, Tile } from '../parts.tsx';
 import { type Column, Table } from '../table.tsx';
@@ -170,13 +170,15 @@ function Since({ at, now }: { at: string | null; now: string }) {
 function Consumers({ status }: { status: Status }) {
   const rows: Consumer[] = [
     ...status.consumers,
-    ...status.silent.map((one) => ({ ...one, state: t.silent })),
+    ...status.silent.map((one) => ({ ...one, state: t.silent, since: one.heardAt })),
   ];
   const columns: Column<Consumer>[] = [
     { name: t.host, cell: ({ owner }) => owner },
     { name: t.state, cell: ({ state }) => <State state={state} /> },
     { name: t.since, cell: ({ since }) => <Since at={since} now={status.time} /> },
     { name: t.lastMinute, cell: ({ imagesLastMinute }) => number(imagesLastMinute), right: true },
+    { name: t.cores, cell: ({ cpuCores }) => cores(cpuCores), right: true },
+    { name: t.memory, cell: ({ memoryBytes }) => memory(memoryBytes), right: true },
     { name: t.model, cell: ({ model }) => model },
     { name: t.engine, cell: ({ engine }) => engine },
     { name: t.why, cell: ({ detail }) => detail },

@@ -5,7 +5,7 @@ import { accountName } from '../../lib/base/account.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { printable, readable } from '../../lib/base/printable.ts';
 import { ask, canAsk } from '../../lib/base/report/ask.ts';
-import { formatBytes } from '../../lib/base/report/progress.ts';
+import { formatBytes } from '../../lib/base/report/table.ts';
 import { type Added, addDeadLetter, type FoundMessage } from '../../lib/pipeline/dead-letters/add.ts';
 import type { Context } from '../shared/run.ts';
 

@@ -1,7 +1,7 @@
 /** What `dead-letters show` does: prints one letter and the message it came from. */
 import { openDatabase } from '../../compose.ts';
 import { printable, type Content, readable } from '../../lib/base/printable.ts';
-import { formatBytes } from '../../lib/base/report/progress.ts';
+import { formatBytes } from '../../lib/base/report/table.ts';
 import { letterMissing } from '../../lib/pipeline/dead-letters/dead-letters.ts';
 import { type FullLetter, readLetter } from '../../lib/systems/database/tables/dead-letters.ts';
 import type { Context } from '../shared/run.ts';

@@ -1,8 +1,7 @@
 /** What `model list` does: reads the manifests and prints them. */
 import { openDatabase } from '../../compose.ts';
 import { errorMessage } from '../../lib/base/errors.ts';
-import { formatBytes } from '../../lib/base/report/progress.ts';
-import { table } from '../../lib/base/report/table.ts';
+import { formatBytes, table } from '../../lib/base/report/table.ts';
 import { entryLabel } from '../../lib/models/store/entry.ts';
 import { openModelStore, type ModelEntry } from '../../lib/models/store/store.ts';
 import { type BeltModel, listBeltModels } from '../../lib/systems/database/tables/belt-models.ts';

@@ -2,8 +2,7 @@
 import { openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
-import { formatBytes } from '../../lib/base/report/progress.ts';
-import { counted } from '../../lib/base/report/table.ts';
+import { counted, formatBytes } from '../../lib/base/report/table.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import type { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { askDatabase, askStore, type Servers, type ServerWatch } from '../../lib/pipeline/server-watch.ts';

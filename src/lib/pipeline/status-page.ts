@@ -1,10 +1,11 @@
 /** The page that `status` shows: servers, consumers, partitions, counts, and in its last line what to do first. */
 import { ageText } from '../base/report/age.ts';
 import { type Style, styled } from '../base/report/style.ts';
-import { table, wrapped } from '../base/report/table.ts';
+import { formatBytes, table, wrapped } from '../base/report/table.ts';
 import { driftSentence } from './drift/sentence.ts';
+import type { PartitionStatus } from './partition-status.ts';
 import { shortOwner } from './status-verdict.ts';
-import type { PartitionStatus, ServerState, Status } from './status.ts';
+import type { ServerState, Status } from './status.ts';
 
 /** Of states of consumers and partitions; what is not here is as it should be, or nobody's fault. */
 const styles: Partial<Record<string, Style>> = {
@@ -97,15 +98,27 @@ function consumers(status: Status, width: number): string {
       { title: 'consumer', value: ({ owner }) => shortOwner(owner), cut: 'end' },
       { title: 'state', value: ({ state }) => state, style: ({ state }) => styles[state] },
       { title: 'since', value: ({ since }) => age(since), drop: 1 },
-      { title: 'up', value: ({ startedAt }) => age(startedAt), drop: 3 },
-      { title: 'heard', value: ({ heardAt }) => age(heardAt), drop: 2 },
+      { title: 'up', value: ({ startedAt }) => age(startedAt), drop: 4 },
+      { title: 'heard', value: ({ heardAt }) => age(heardAt), drop: 5 },
       {
         title: 'model',
         value: ({ model, modelDigest }) =>
           model === null ? null : `${model} ${modelDigest?.slice(7, 15) ?? ''}`,
         cut: 'end',
       },
-      { title: 'engine', value: ({ engine }) => engine, drop: 4 },
+      { title: 'engine', value: ({ engine }) => engine, drop: 6 },
+      {
+        title: 'cores',
+        value: ({ cpuCores }) => cpuCores?.toFixed(2) ?? null,
+        align: 'right',
+        drop: 2,
+      },
+      {
+        title: 'memory',
+        value: ({ memoryBytes }) => (memoryBytes === null ? null : formatBytes(memoryBytes)),
+        align: 'right',
+        drop: 3,
+      },
       { title: 'images/min', value: ({ imagesLastMinute }) => imagesLastMinute, align: 'right' },
     ],
     width,

@@ -3,7 +3,8 @@ import { ageText } from '../base/report/age.ts';
 import { counted } from '../base/report/table.ts';
 import type { ConsumerRow } from '../systems/database/tables/consumers.ts';
 import { driftCommand, driftSentence } from './drift/sentence.ts';
-import type { PartitionStatus, Status } from './status.ts';
+import type { PartitionStatus } from './partition-status.ts';
+import type { Status } from './status.ts';
 
 export interface StatusVerdict {
   /** False where something is away, or a partition with messages has no live owner: exit code 1. */

@@ -10,33 +10,14 @@ import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
 import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
 import { type Backlog, readBacklog, readRefusals, type Refusals } from '../systems/database/tables/outbox.ts';
-import { claimLock, type OwnerRow, readOwners, readPosition } from '../systems/database/tables/owners.ts';
+import { claimLock, readOwners, readPosition } from '../systems/database/tables/owners.ts';
 import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
 import { mergedDrifts } from './drift/merged.ts';
+import { type PartitionLog, type PartitionStatus, partitionStatus } from './partition-status.ts';
 import { askStore, faultOf } from './server-watch.ts';
 import { type StatusVerdict, statusVerdict } from './status-verdict.ts';
-
-export interface PartitionStatus {
-  partition: number;
-  /** Messages not yet recorded; null where the topic cannot be asked. */
-  lag: number | null;
-  /** host:pid of the owner; null where nobody owns it. */
-  owner: string | null;
-  hostname: string | null;
-  epoch: number | null;
-  /** consuming, waiting, draining, starting; `expired` where the lease ran out; `free` where nobody owns it. */
-  state: string;
-  /** Since when it is in this state. */
-  since: Date | null;
-  /** Why it waits. */
-  detail: string | null;
-  model: string | null;
-  modelDigest: string | null;
-  engine: string | null;
-  position: number | null;
-}
 
 export interface ModelStatus {
   /** What `model use` has made active for this pipeline: name version; null where nobody has. */
@@ -166,7 +147,8 @@ export async function status(
           `partition ${partition} ends before this pipeline's position: the topic was deleted and created again`,
         );
       }
-      return partitionStatus(partition, position?.nextOffset ?? null, bounds, row, consumers);
+      const next = position?.nextOffset ?? null;
+      return partitionStatus(partition, { position: next, log: bounds, row, consumers });
     }),
   );
   const round = await openRound(pool);
@@ -225,12 +207,6 @@ async function keepsLock(pool: Pool, name: string, holder: LockHolder): Promise<
   return (await lockHolder(pool, { name }))?.pid === holder.pid;
 }
 
-interface PartitionLog {
-  end: number;
-  /** Where a consumer without a position would start. */
-  start: number;
-}
-
 /** Null, with the reason, where the topic cannot be asked. */
 async function readTopic(
   topic: Topic | VisionscaleError,
@@ -247,33 +223,4 @@ async function readTopic(
   } catch (error) {
     return { log: null, fault: errorMessage(error) };
   }
-}
-
-function partitionStatus(
-  partition: number,
-  position: number | null,
-  log: PartitionLog | undefined,
-  row: OwnerRow | undefined,
-  consumers: readonly ConsumerRow[],
-): PartitionStatus {
-  const lag = log === undefined ? null : Math.max(0, log.end - (position ?? log.start));
-  const owned = row?.owner != null;
-  const state = !owned ? 'free' : row.live ? row.state : 'expired';
-  // An idle owner waits for nothing of its partition's, but its process may wait for a server.
-  const consumer = consumers.find(({ owner }) => owner === row?.owner);
-  const waits = state === 'consuming' && consumer?.state === 'waiting' ? consumer : null;
-  return {
-    partition,
-    lag,
-    owner: row?.owner ?? null,
-    hostname: owned ? row.hostname : null,
-    epoch: row?.epoch ?? null,
-    state: waits === null ? state : waits.state,
-    since: waits?.since ?? row?.since ?? null,
-    detail: waits?.detail ?? (owned ? row.detail : null),
-    model: owned ? row.model : null,
-    modelDigest: owned ? row.modelDigest : null,
-    engine: owned ? row.engine : null,
-    position,
-  };
 }

@@ -2,10 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import { unmarked } from '../../../src/lib/base/report/style.ts';
 import { wrapped } from '../../../src/lib/base/report/table.ts';
+import { type PartitionStatus, partitionStatus } from '../../../src/lib/pipeline/partition-status.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
 import { shortOwner, statusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
-import { fallenSilent, type PartitionStatus, type Status } from '../../../src/lib/pipeline/status.ts';
+import { fallenSilent, type Status } from '../../../src/lib/pipeline/status.ts';
 import type { ConsumerRow, Drift } from '../../../src/lib/systems/database/tables/consumers.ts';
+import type { OwnerRow } from '../../../src/lib/systems/database/tables/owners.ts';
 
 const now = new Date('2026-11-28T10:00:00Z');
 const before = (seconds: number) => new Date(now.getTime() - seconds * 1000);
@@ -46,6 +48,8 @@ function consumer(given: Partial<ConsumerRow> = {}): ConsumerRow {
       imagesLastMinute: 120,
       since: before(125),
       drift: null,
+      cpuCores: 1.834,
+      memoryBytes: 351_272_960,
     },
     ...{ startedAt: before(7500), heardAt: before(1) },
     ...given,
@@ -237,8 +241,76 @@ describe('the page of status', () => {
   it('says when the last prediction was, and since when', () => {
     const page = unmarked(statusPage(found(), 120));
     expect(page).toContain('the last prediction was 3 s ago');
-    expect(page).toMatch(/belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +120/);
+    expect(page).toMatch(
+      /belt-1:11546 +consuming +2 min +2 h 5 min +1 s +parts 45efc19a +onnx +1\.83 +351 MB +120/,
+    );
     expect(page).toContain('database ok, topic ok, object store ok');
+  });
+});
+
+describe('what a consumer costs', () => {
+  it('has room in 80 columns, where what tells less gives way', () => {
+    const page = unmarked(statusPage(found(), 80));
+    expect(page).toMatch(/^consumer +state +since +model +cores +memory +images\/min$/m);
+    expect(page).toMatch(/^belt-1:11546 +consuming +2 min +parts 45efc19a +1\.83 +351 MB +120$/m);
+  });
+
+  it('is left open where its version does not tell', () => {
+    const page = unmarked(
+      statusPage(found({ consumers: [consumer({ cpuCores: null, memoryBytes: null })] }), 80),
+    );
+    expect(page).toMatch(/parts 45efc19a +– +– +120$/m);
+  });
+});
+
+describe('the state of a partition', () => {
+  const row: OwnerRow = {
+    ...{ partition: 0, owner: 'belt-1.example.com:11546:43ad08', hostname: 'belt-1.example.com', epoch: 1 },
+    ...{ mode: 'partition', live: true, state: 'consuming', since: before(60), detail: null },
+    ...{ model: 'parts', modelDigest: 'sha256:45efc19a00', engine: 'onnx' },
+  };
+  const of = (given: Partial<OwnerRow> | undefined, ...consumers: ConsumerRow[]) => {
+    const { state, since, detail } = partitionStatus(0, {
+      ...{ position: 1, log: { start: 0, end: 1 }, consumers },
+      row: given === undefined ? undefined : { ...row, ...given },
+    });
+    return [state, since, detail];
+  };
+
+  it('is free since its last owner left, and says how', () => {
+    expect(of(undefined)).toEqual(['free', null, null]);
+    const left = { owner: null, live: false };
+    expect(of({ ...left, state: 'released' })).toEqual([
+      ...['free', before(60), 'released by the consumer on belt-1.example.com'],
+    ]);
+    expect(of({ ...left, state: 'stalled', detail: 'old' })).toEqual([
+      ...['free', before(60), 'released by the consumer on belt-1.example.com, which had stalled'],
+    ]);
+  });
+
+  it('is expired, whatever its owner last waited for', () => {
+    expect(of({ live: false, state: 'waiting', detail: 'the store is away' })).toEqual([
+      ...['expired', before(60)],
+      'belt-1:11546 has not renewed the lease: it was killed, hangs, or cannot reach the database',
+    ]);
+  });
+
+  it('is what its owner says', () => {
+    expect(of({ state: 'stalled', detail: 'a message hangs' })).toEqual([
+      ...['stalled', before(60), 'a message hangs'],
+    ]);
+    expect(of({}, consumer())).toEqual(['consuming', before(60), null]);
+  });
+
+  it('is waiting with an idle owner whose process waits, since both are so', () => {
+    const waits = { state: 'waiting', detail: 'the store is away' };
+    expect(of({}, consumer({ ...waits, since: before(20) }))).toEqual([
+      ...['waiting', before(20), 'the store is away'],
+    ]);
+    expect(of({}, consumer({ ...waits, since: before(900) }))).toEqual([
+      ...['waiting', before(60), 'the store is away'],
+    ]);
+    expect(of({}, consumer({ ...waits, owner: 'b:1:c' }))).toEqual(['consuming', before(60), null]);
   });
 });
 

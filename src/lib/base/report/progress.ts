@@ -1,6 +1,7 @@
 /** Progress of long work on stderr: a bar on a terminal, a plain line now and then elsewhere. */
 import { MultiBar, SingleBar } from 'cli-progress';
 import { barsShown } from './above-bars.ts';
+import { formatBytes } from './table.ts';
 
 export interface ProgressOptions {
   label: string;
@@ -116,13 +117,4 @@ export class PartitionBars implements Disposable {
     this.#bars.stop();
     this.#shown?.[Symbol.dispose]();
   }
-}
-
-/** `1.2 MB`: powers of 1000, as disks and networks are sold. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let power = 0;
-  for (let rest = bytes; rest >= 1000 && power < units.length - 1; rest /= 1000) power++;
-  const value = bytes / 1000 ** power;
-  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
 }

@@ -1,4 +1,4 @@
-/** Plain aligned tables, wrapped sentences, shares and counts for people. */
+/** Plain aligned tables, wrapped sentences, shares, counts and sizes for people. */
 import { printable } from '../printable.ts';
 import { type Style, styled, unmarked } from './style.ts';
 
@@ -117,4 +117,13 @@ export function percent(share: number | null, digits = 1): string {
 /** `1 dead letter`, `2 dead letters`; of nouns whose plural is not just an s, it has to be given. */
 export function counted(count: number, noun: string, plural = `${noun}s`): string {
   return `${count} ${count === 1 ? noun : plural}`;
+}
+
+/** `1.2 MB`: powers of 1000, as disks and networks are sold. */
+export function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let power = 0;
+  for (let rest = bytes; rest >= 1000 && power < units.length - 1; rest /= 1000) power++;
+  const value = bytes / 1000 ** power;
+  return `${power === 0 || value >= 100 ? value.toFixed(0) : value.toFixed(1)} ${units[power]}`;
 }

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { compiledFile } from '../package.ts';
 import { childEnvironment } from './native-environment.ts';
 import { type Answer, fromPlainError, onFrame, type Opening, type Order, sendFrame } from './protocol.ts';
-import { cpuTimeMsNow, WorkClock } from './work-clock.ts';
+import { cpuTimeMsNow, memoryBytesNow, WorkClock } from './work-clock.ts';
 
 /** The process ended while it opened, or did a task. */
 export class ProcessDied extends Error {}
@@ -29,6 +29,11 @@ export function sandboxCpuMs(): number {
   return [...living].reduce((sum, one) => sum + one.cpuMs(), spentByEndedMs);
 }
 
+/** Resident memory of these that live, in bytes; 0 where it cannot be told. */
+export function sandboxMemoryBytes(): number {
+  return [...living].reduce((sum, one) => sum + one.memoryBytes(), 0);
+}
+
 interface Pending {
   resolve: (reply: unknown) => void;
   reject: (error: Error) => void;
@@ -45,7 +50,9 @@ export class SandboxProcess {
   readonly #child: ChildProcess;
   /** Undefined where the process could not be started. */
   readonly #socket: Socket | undefined;
-  readonly #memoryBytes: number;
+  readonly #mostMemoryBytes: number;
+  /** When it was last read. */
+  #cpuMs = 0;
   /** The first one is being done. */
   readonly #pending: Pending[] = [];
   #sent = 0;
@@ -55,7 +62,7 @@ export class SandboxProcess {
   #killed = false;
 
   constructor(opening: Opening, openLimitMs: number, memoryBytes = Infinity) {
-    this.#memoryBytes = memoryBytes;
+    this.#mostMemoryBytes = memoryBytes;
     // Out of the terminal's process group: Ctrl-C is for the parent, which may want to finish what is in work.
     this.#child = spawn(process.execPath, [compiledFile('lib/base/sandbox/child'), `${process.pid}`], {
       env: childEnvironment(),
@@ -81,15 +88,23 @@ export class SandboxProcess {
     }
     living.add(this);
     void this.ended.then((how) => {
-      living.delete(this);
+      this.#retire();
       this.#abandon(this.#why ?? new ProcessDied(how));
     });
     this.opened = this.#answer({ kind: 'open', ...opening }, undefined, openLimitMs);
     this.opened.catch(() => undefined);
   }
 
+  /** Once it has ended: until it was last asked. */
   cpuMs(): number {
-    return (this.#child.pid !== undefined && cpuTimeMsNow(this.#child.pid)) || 0;
+    const { pid } = this.#child;
+    if (pid !== undefined) this.#cpuMs = cpuTimeMsNow(pid) ?? this.#cpuMs;
+    return this.#cpuMs;
+  }
+
+  memoryBytes(): number {
+    const { pid } = this.#child;
+    return pid === undefined ? 0 : memoryBytesNow(pid);
   }
 
   /** One at a time, in this order. Rejects with the VisionscaleError that the work threw, ProcessDied, Overrun or NotBegun. */
@@ -104,13 +119,17 @@ export class SandboxProcess {
 
   kill(why?: Error): void {
     if (this.#why === undefined && why !== undefined) [this.#why, this.#blamed] = [why, this.#pending[0]];
-    if (!this.#killed) spentByEndedMs += this.cpuMs();
-    living.delete(this);
+    this.#retire();
     this.#killed = true;
     // Whoever waits for its end is not to end before.
     this.#child.ref();
     this.#socket?.ref();
     this.#child.kill('SIGKILL');
+  }
+
+  /** What it has cost stays counted. */
+  #retire(): void {
+    if (living.delete(this)) spentByEndedMs += this.cpuMs();
   }
 
   #answer(order: Order, bytes: Uint8Array | undefined, limitMs: number): Promise<unknown> {
@@ -135,7 +154,7 @@ export class SandboxProcess {
     if (first === undefined) return;
     const { pid } = this.#child;
     const { limitMs } = first;
-    const memoryBytes = this.#memoryBytes;
+    const memoryBytes = this.#mostMemoryBytes;
     first.clock = new WorkClock(
       pid,
       { ms: limitMs, memoryBytes },

@@ -56,7 +56,7 @@ export class WorkClock {
     this.#first ??= spent;
     this.#last = spent;
     if (spent - this.#first > this.#limits.ms) this.#events.onOverrun();
-    else if (this.#limits.memoryBytes < Infinity && memoryOf(this.#pid) > this.#limits.memoryBytes)
+    else if (this.#limits.memoryBytes < Infinity && memoryBytesNow(this.#pid) > this.#limits.memoryBytes)
       this.#events.onMemory();
     else if (this.#still * this.#everyMs >= standstillMs) this.#events.onStandstill(standstillMs);
   }
@@ -85,7 +85,7 @@ export function cpuTimeMsNow(pid: number): number | undefined {
 }
 
 /** Resident, in bytes; 0 where it cannot be told. */
-function memoryOf(pid: number): number {
+export function memoryBytesNow(pid: number): number {
   try {
     const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
     return Number(kibibytes ?? 0) * 1024;

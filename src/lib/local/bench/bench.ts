@@ -1,8 +1,7 @@
 /** The verb `bench`: runs the stages one after another, gathers their figures, and reports them to people. */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { printable } from '../../base/printable.ts';
-import { formatBytes } from '../../base/report/progress.ts';
-import { table } from '../../base/report/table.ts';
+import { formatBytes, table } from '../../base/report/table.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
 import {
   type Figure,

@@ -1,5 +1,5 @@
 /** The harness: runs something for a while after a warm-up and says how often, how long each took and what CPU it used. */
-import { sandboxCpuMs } from '../../base/sandbox/process.ts';
+import { readUsage } from '../../base/sandbox/usage.ts';
 import { percentile } from '../../base/statistics.ts';
 
 export interface MeasureOptions {
@@ -51,13 +51,11 @@ export async function measure(work: (turn: number) => unknown, options: MeasureO
 
 /** Starts wall clock and CPU clock; the function returned stops them and relates them to a count. */
 export function startClock(): (count: number) => Omit<Measured, 'medianMs' | 'p99Ms'> {
-  const began = performance.now();
-  const cpuBegan = process.cpuUsage();
-  const apartBegan = sandboxCpuMs();
+  const began = readUsage();
   return (count) => {
-    const seconds = (performance.now() - began) / 1000;
-    const { user, system } = process.cpuUsage(cpuBegan);
-    const cpuSeconds = (user + system) / 1e6 + (sandboxCpuMs() - apartBegan) / 1000;
+    const ended = readUsage();
+    const seconds = (ended.at - began.at) / 1000;
+    const cpuSeconds = (ended.cpuMs - began.cpuMs) / 1000;
     return {
       count,
       seconds,

@@ -1,6 +1,7 @@
 /** `pullModel` with its progress on stderr; the first model of a store becomes its active one. */
 import { VisionscaleError } from '../../base/errors.ts';
-import { formatBytes, Progress } from '../../base/report/progress.ts';
+import { Progress } from '../../base/report/progress.ts';
+import { formatBytes } from '../../base/report/table.ts';
 import type { ModelStore } from '../store/store.ts';
 import type { ProxySettings, DownloadEvent } from './download.ts';
 import type { HubSettings } from './hub-client.ts';

@@ -1,5 +1,6 @@
 /** Tells the other consumers, and `status`, that this one lives and what it does: also before it owns a partition. */
 import type { Pool } from 'pg';
+import { RecentUsage } from '../../base/sandbox/usage.ts';
 import type { Classifier } from '../../models/classifier/classifier.ts';
 import {
   type ConsumerId,
@@ -26,6 +27,7 @@ export class Presence implements AsyncDisposable {
   readonly #id: ConsumerId;
   readonly #timer: NodeJS.Timeout;
   readonly #recorded = new LastMinute();
+  readonly #usage = new RecentUsage();
   /** What it waits for: as a whole (null), and by the partitions it owns. */
   readonly #waits = new Map<number | null, string>();
   readonly #owned = new Set<number>();
@@ -73,15 +75,26 @@ export class Presence implements AsyncDisposable {
 
   #state(): string {
     if (this.#deps.signal.aborted) return 'draining';
-    if (this.#deps.servers.away.length + this.#waits.size > 0) return 'waiting';
+    if (this.#reasons().length > 0) return 'waiting';
     if (this.#owned.size > 0) return 'consuming';
     return this.#standingBy ? 'standing by' : 'starting';
+  }
+
+  /** Why it does nothing at all. While one of its partitions waits and another is at work, the one says so by itself. */
+  #reasons(): string[] {
+    const whole = this.#waits.get(null);
+    const each = [...this.#owned].flatMap((partition) => this.#waits.get(partition) ?? []);
+    return [
+      ...this.#deps.servers.away.map(({ reason }) => reason),
+      ...(whole === undefined ? [] : [whole]),
+      ...(each.length === this.#owned.size ? each : []),
+    ];
   }
 
   #report(): ConsumerReport {
     const classifier = this.#deps.classifier();
     const drifts = this.#deps.drifts();
-    const [detail = null] = [...this.#deps.servers.away.map(({ reason }) => reason), ...this.#waits.values()];
+    const [detail = null] = this.#reasons();
     return {
       state: this.#state(),
       detail,
@@ -90,6 +103,7 @@ export class Presence implements AsyncDisposable {
       engine: classifier?.engine ?? null,
       imagesLastMinute: this.#recorded.now(),
       drift: drifts.length > 0 ? drifts : null,
+      ...this.#usage.now(),
     };
   }
 

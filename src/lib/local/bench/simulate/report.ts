@@ -1,6 +1,5 @@
 /** What `bench --simulate` found, for people. */
-import { formatBytes } from '../../../base/report/progress.ts';
-import { counted, table } from '../../../base/report/table.ts';
+import { counted, formatBytes, table } from '../../../base/report/table.ts';
 import type { Resources, SimulateResult } from './simulate.ts';
 
 export function simulateReport(result: SimulateResult): string {

@@ -20,11 +20,20 @@ const consumer = z.looseObject({
   owner: z.string().describe('host:pid.'),
   hostname: z.string(),
   state: z.string(),
-  detail: nullableText,
-  since: time,
+  detail: nullableText.describe('Why it waits.'),
+  since: time.describe('Of its state.'),
+  heardAt: time.describe('When it last told anything.'),
   model: nullableText,
   engine: nullableText,
   imagesLastMinute: z.number().int(),
+  cpuCores: z
+    .number()
+    .nullable()
+    .describe(
+      'Cores that its processes kept busy, the mean of the last 10 s; null: not known yet, or not told by its version. ' +
+        'Not on Linux: without the processes that classify.',
+    ),
+  memoryBytes: z.number().int().nullable().describe('Resident memory of the same processes.'),
   live: z.boolean(),
 });
 
@@ -33,9 +42,11 @@ const partition = z.looseObject({
   lag: z.number().int().nullable(),
   owner: nullableText,
   hostname: nullableText,
-  state: z.string(),
-  since: time.nullable(),
-  detail: nullableText,
+  state: z
+    .string()
+    .describe('starting, consuming, waiting, stalled or draining; expired or free where nobody is at work.'),
+  since: time.nullable().describe('Of its state; null: nobody has ever owned it.'),
+  detail: nullableText.describe('Why.'),
 });
 
 const drift = z.looseObject({

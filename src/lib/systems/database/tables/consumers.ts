@@ -47,6 +47,10 @@ export interface ConsumerReport {
   imagesLastMinute: number;
   /** A few at most; null: nothing drifts. */
   drift: readonly Drift[] | null;
+  /** Cores that its processes kept busy, the mean of the last seconds; null: not known yet, or not told by its version. */
+  cpuCores: number | null;
+  /** Resident memory of its processes; null: not told by its version. */
+  memoryBytes: number | null;
 }
 
 export interface ConsumerRow extends ConsumerId, ConsumerReport {
@@ -57,21 +61,24 @@ export interface ConsumerRow extends ConsumerId, ConsumerReport {
   heardAt: Date;
 }
 
-/** It counts as living for as long as a lease lasts. */
+/** It counts as living for as long as a lease lasts. A state that silence interrupted begins anew. */
 export async function hear(pool: Pool, id: ConsumerId, report: ConsumerReport): Promise<void> {
   await pool.query(
     `insert into consumers as c (owner, pipeline, topic, hostname, share, partition, state, detail, model, model_digest,
-       engine, images_last_minute, drift, expires_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,
-       clock_timestamp() + $14 * interval '1 millisecond')
+       engine, images_last_minute, drift, cpu_cores, memory_bytes, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+       clock_timestamp() + $16 * interval '1 millisecond')
      on conflict (owner) do update set state = excluded.state, detail = excluded.detail, model = excluded.model,
        model_digest = excluded.model_digest, engine = excluded.engine, images_last_minute = excluded.images_last_minute,
-       drift = excluded.drift, heard_at = clock_timestamp(), expires_at = excluded.expires_at,
-       since = case when c.state = excluded.state then c.since else clock_timestamp() end`,
+       drift = excluded.drift, cpu_cores = excluded.cpu_cores, memory_bytes = excluded.memory_bytes,
+       heard_at = clock_timestamp(), expires_at = excluded.expires_at,
+       since = case when c.state = excluded.state and c.expires_at > clock_timestamp() then c.since
+         else clock_timestamp() end`,
     [
       ...[id.owner, id.pipeline, id.topic, id.hostname, id.share, id.partition],
       ...[report.state, report.detail, report.model, report.modelDigest, report.engine],
-      ...[report.imagesLastMinute, report.drift === null ? null : JSON.stringify(report.drift), leaseMs],
+      ...[report.imagesLastMinute, report.drift === null ? null : JSON.stringify(report.drift)],
+      ...[report.cpuCores, report.memoryBytes, leaseMs],
     ],
   );
 }
@@ -88,8 +95,8 @@ export async function leave(pool: Pool, { owner }: Pick<ConsumerId, 'owner'>): P
 export async function readConsumers(pool: Pool, pipeline: string, topic: string): Promise<ConsumerRow[]> {
   const { rows } = await pool.query<ConsumerRow>(
     `select owner, pipeline, topic, hostname, share, partition, state, detail, since, model,
-       model_digest as "modelDigest", engine, images_last_minute as "imagesLastMinute", drift, started_at as "startedAt",
-       heard_at as "heardAt", expires_at > clock_timestamp() as live
+       model_digest as "modelDigest", engine, images_last_minute as "imagesLastMinute", drift, cpu_cores as "cpuCores",
+       memory_bytes as "memoryBytes", started_at as "startedAt", heard_at as "heardAt", expires_at > clock_timestamp() as live
      from consumers where pipeline = $1 and topic = $2 order by started_at, owner`,
     [pipeline, topic],
   );

@@ -88,11 +88,11 @@ export async function claim(pool: Pool, id: PartitionId, claimant: Claimant): Pr
   });
 }
 
-/** Renews; false where the lease is somebody else's by now. */
+/** Renews; false where the lease is somebody else's by now. A state that an expired lease interrupted begins anew. */
 export async function renew(pool: Pool, lease: Lease, report: OwnerReport): Promise<boolean> {
   const { rowCount } = await pool.query(
     `update owners set expires_at = clock_timestamp() + $6 * interval '1 millisecond',
-       since = case when state = $7 then since else clock_timestamp() end,
+       since = case when state = $7 and expires_at > clock_timestamp() then since else clock_timestamp() end,
        state = $7, detail = $8, model = $9, model_digest = $10, engine = $11
      where pipeline = $1 and topic = $2 and partition = $3 and owner = $4 and epoch = $5`,
     [
@@ -133,7 +133,8 @@ export async function renewTogether(
        for no key update of o skip locked
      )
      update owners o set expires_at = clock_timestamp() + $11 * interval '1 millisecond',
-       since = case when o.state = ours.state then o.since else clock_timestamp() end, state = ours.state,
+       since = case when o.state = ours.state and o.expires_at > clock_timestamp() then o.since else clock_timestamp() end,
+       state = ours.state,
        detail = ours.detail, model = ours.model, model_digest = ours.model_digest, engine = ours.engine
      from ours where o.pipeline = $1 and o.topic = $2 and o.partition = ours.partition
      returning o.partition`,
@@ -195,7 +196,7 @@ export interface OwnerRow {
   mode: string;
   live: boolean;
   state: string;
-  /** Of its state. */
+  /** Of its state; where the lease has run out, of that. */
   since: Date;
   detail: string | null;
   model: string | null;
@@ -205,8 +206,8 @@ export interface OwnerRow {
 
 export async function readOwners(pool: Pool, pipeline: string, topic: string): Promise<OwnerRow[]> {
   const { rows } = await pool.query<OwnerRow>(
-    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, since, detail, model,
-       model_digest as "modelDigest", engine
+    `select partition, owner, hostname, epoch, mode, expires_at > clock_timestamp() as live, state, detail, model,
+       case when owner is null or expires_at > clock_timestamp() then since else expires_at end as since, model_digest as "modelDigest", engine
      from owners where pipeline = $1 and topic = $2 order by partition`,
     [pipeline, topic],
   );
