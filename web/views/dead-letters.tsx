@@ -32,7 +32,9 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
   return (
     <>
       <h1>{t.heading}</h1>
-      <Told told={actions.told} />
+      <div class="kept">
+        <Told told={actions.told} />
+      </div>
       <Answer polled={polled}>
         {({ letters, open, next }) => {
           const total = Object.values(open).reduce((sum, n) => sum + n, 0);
