@@ -8,6 +8,9 @@ import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { type OpenedPage, openLivePage } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
 
+/** On a machine that does much else too. */
+const patient = { timeout: 60_000 };
+
 describeWith('browser', 'the live page’s images', (executablePath) => {
   let world: OpenedPage;
   let rig: Rig;
@@ -47,24 +50,24 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
 
   it('are found by what the address asks, which the fields and chips tell', async () => {
     await world.open('images?belt=north&since=1h&above=1');
-    await expect.poll(shown).toBe(3);
+    await expect.poll(shown, patient).toBe(3);
     expect(await page.getByLabel('Belt', { exact: true }).inputValue()).toBe('north');
     expect(await page.getByLabel('Time').inputValue()).toBe('1h');
     await world.usable();
     await page.getByLabel('Belt', { exact: true }).fill('south');
     await page.getByLabel('Category', { exact: true }).fill(colors[0]);
     await page.getByRole('button', { name: 'Search' }).click();
-    await expect.poll(shown).toBe(1);
+    await expect.poll(shown, patient).toBe(1);
     expect(page.url()).toContain(`category=${colors[0]}&belt=south&above=1&since=1h`);
     await page.getByRole('link', { name: `Remove Category: ${colors[0]}` }).click();
-    await expect.poll(shown).toBe(3);
+    await expect.poll(shown, patient).toBe(3);
     await page.getByRole('link', { name: 'Remove Belt: south' }).click();
-    await expect.poll(shown).toBe(6);
+    await expect.poll(shown, patient).toBe(6);
   });
 
   it('are found in a time of one’s own, by a consumer and a version, and by what was unknown', async () => {
     await world.open('images');
-    await expect.poll(shown).toBe(6);
+    await expect.poll(shown, patient).toBe(6);
     await page.getByLabel('Time').selectOption('range');
     await page.getByLabel('From', { exact: true }).fill('2020-01-01T00:00');
     await page.getByLabel('To', { exact: true }).fill('2020-01-02T00:00');
@@ -77,13 +80,13 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     await world.open(
       `images?${new URLSearchParams({ consumer: rows[0]!.host, model: rows[0]!.model }).toString()}`,
     );
-    await expect.poll(shown).toBe(6);
+    await expect.poll(shown, patient).toBe(6);
     await world.open('images?unknown=true');
     await page.getByText('No result fits this search').waitFor();
     // The values that there are can be chosen.
-    await expect.poll(() => page.locator('#known-category option').count()).toBe(colors.length);
+    await expect.poll(() => page.locator('#known-category option').count(), patient).toBe(colors.length);
     const belts = page.locator('#known-belt option');
-    expect(await belts.count()).toBe(2);
+    await expect.poll(() => belts.count(), patient).toBe(2);
     expect(await belts.first().getAttribute('value')).toBe('north');
   });
 
@@ -103,9 +106,9 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     expect(Math.abs(waiting / bar - (1 - rows[0]!.width))).toBeLessThan(0.05);
     expect(await spent.locator('tbody tr').count()).toBe(5);
     await page.getByRole('link', { name: 'Later' }).click();
-    await expect.poll(() => page.url()).toContain(encodeURIComponent(ids[2]!));
+    await expect.poll(() => page.url(), patient).toContain(encodeURIComponent(ids[2]!));
     await page.getByRole('link', { name: 'Earlier' }).click();
-    await expect.poll(() => page.url()).toContain(encodeURIComponent(ids[1]!));
+    await expect.poll(() => page.url(), patient).toContain(encodeURIComponent(ids[1]!));
     const [imageKey] = (
       await world.database.pool.query<{ key: string }>(
         'select image_key as key from prediction_results where request_id = $1',
@@ -120,7 +123,7 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     await page.getByText(`People say that it is ${colors[2]}.`).waitFor();
     await world.usable();
     await page.getByRole('link', { name: 'all its results' }).click();
-    await expect.poll(shown).toBe(1);
+    await expect.poll(shown, patient).toBe(1);
   });
 
   it('that failed are retried where they are shown, and keep their letter', async () => {
@@ -132,7 +135,7 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     const object = join(rig.dir, 'data', 'images', 'a.png');
     rmSync(object);
     await rig.json(['produce']);
-    await expect.poll(() => letters("state = 'open'"), { timeout: 60_000 }).toBe(1);
+    await expect.poll(() => letters("state = 'open'"), patient).toBe(1);
     await world.open(`image/${encodeURIComponent('p:1:a.png')}`);
     await page.getByText('It cannot be classified').waitFor();
     await world.usable();
@@ -197,7 +200,7 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     await world.open('images?bin=seldom');
     await page.getByText('Looked at the newest 50,000 results').waitFor();
     await page.getByRole('button', { name: 'Look further back' }).click();
-    await expect.poll(shown).toBe(7);
+    await expect.poll(shown, patient).toBe(7);
     await page.unroute('**/v1/results?**');
   });
 
