@@ -81,7 +81,7 @@ function App() {
         {place.view === 'images' ? (
           <Images place={place} />
         ) : place.view === 'image' ? (
-          <ImagePage id={place.rest} key={place.rest} />
+          <ImagePage id={place.rest} key={place.rest} rights={rights.data} />
         ) : place.view === 'belt' ? (
           <Belt place={place} />
         ) : place.view === 'try' ? (

@@ -370,8 +370,8 @@ describe('sorting', () => {
       sent[0],
     ]);
     const page = async (filter: object) =>
-      (await readResultPage(pool, 'p', filter, { before: null, limit: 10 })).map(
-        ({ result }) => result.imageKey,
+      (await readResultPage(pool, 'p', filter, { before: null, limit: 10 })).results.map(
+        ({ imageKey }) => imageKey,
       );
     expect(await page({ unknown: true })).toEqual([sent[1], sent[0]]);
     expect(await page({ unknown: false })).toEqual([sent[3], sent[2]]);

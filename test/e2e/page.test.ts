@@ -88,7 +88,7 @@ describeWith('browser', 'the live page', (executablePath) => {
     await usable();
     writeFileSync(object, image);
     await page.getByLabel('Select all shown').check();
-    await page.getByRole('button', { name: 'Retry' }).click();
+    await page.getByRole('button', { name: 'Retry', exact: true }).click();
     const dialog = page.getByRole('alertdialog');
     await dialog.getByText('Send 1 dead letter').waitFor();
     await dialog.getByRole('button', { name: 'Retry' }).click();

@@ -1,45 +1,29 @@
-/** Requests that failed for good, by cause; retried or dropped. */
+/** Requests that failed for good, by cause; retried or dropped, one, many, or all of a cause. */
 import { useState } from 'preact/hooks';
 import type { Letter, LetterPage, Rights } from '../answers.ts';
-import { ApiError, post } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
-import { Answer, Confirm, Picture } from '../parts.tsx';
+import { type LetterActions, useLetterActions } from '../letter-actions.tsx';
+import { Answer, Picture, Told } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { letters: t } = texts;
 
-type Action = 'retry' | 'drop';
+/** Letters of each cause where all causes are shown. */
+const shownOfEach = 5;
 
 export function DeadLetters({ place, rights }: { place: Place; rights: Rights | undefined }) {
   const code = place.query.get('code');
   const [limit, setLimit] = useState(50);
-  const only = code === null ? '' : `&code=${encodeURIComponent(code)}`;
-  const polled = usePoll<LetterPage>(`/v1/dead-letters?limit=${limit}${only}`, 3000);
+  const asked =
+    code === null ? `each=${shownOfEach}&limit=500` : `code=${encodeURIComponent(code)}&limit=${limit}`;
+  const polled = usePoll<LetterPage>(`/v1/dead-letters?${asked}`, 3000);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
-  const [asked, setAsked] = useState<Action>();
-  const [told, setTold] = useState<{ text: string; bad: boolean }>();
-  const mayAct = rights?.may.operate === true;
-
-  const act = async (action: Action) => {
-    setAsked(undefined);
-    try {
-      const answer = await post<{ retried?: number; dropped?: number }>(`/v1/dead-letters/${action}`, {
-        ids: [...chosen],
-      });
-      setTold({
-        text: action === 'retry' ? t.retried(answer.retried ?? 0) : t.dropped(answer.dropped ?? 0),
-        bad: false,
-      });
-      setChosen(new Set());
-    } catch (error) {
-      setTold({
-        text: error instanceof ApiError ? `${error.message} ${error.hint ?? ''}` : String(error),
-        bad: true,
-      });
-    }
+  const actions = useLetterActions(() => {
+    setChosen(new Set());
     polled.again();
-  };
+  });
+  const mayAct = rights?.may.operate === true;
   const toggle = (id: number) => {
     const next = new Set(chosen);
     if (!next.delete(id)) next.add(id);
@@ -48,74 +32,32 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
   return (
     <>
       <h1>{t.heading}</h1>
-      {told !== undefined && (
-        <p class={`verdict ${told.bad ? 'bad' : 'ok'}`} role="status">
-          {told.text}
-        </p>
-      )}
+      <div class="kept">
+        <Told told={actions.told} />
+      </div>
       <Answer polled={polled}>
         {({ letters, open, next }) => {
           const total = Object.values(open).reduce((sum, n) => sum + n, 0);
           if (total === 0 && letters.length === 0) return <p class="note">{t.none}</p>;
           return (
             <>
-              <nav class="row causes" aria-label={t.causes}>
-                <a class="button" href="#/dead-letters" aria-current={code === null}>
-                  {t.all(total)}
-                </a>
-                {Object.entries(open).map(([one, n]) => (
-                  <a
-                    key={one}
-                    class="button"
-                    href={`#/dead-letters?code=${encodeURIComponent(one)}`}
-                    aria-current={code === one}
-                  >
-                    {t.byCode(one, n)}
-                  </a>
-                ))}
-              </nav>
+              <Causes open={open} total={total} code={code} />
               {mayAct ? (
-                <div class="row act">
-                  <label class="check">
-                    <input
-                      type="checkbox"
-                      checked={letters.length > 0 && letters.every(({ id }) => chosen.has(id))}
-                      onChange={(event) =>
-                        setChosen(new Set(event.currentTarget.checked ? letters.map(({ id }) => id) : []))
-                      }
-                    />
-                    {t.selectAll}
-                  </label>
-                  <span class="quiet">{t.chosen(chosen.size)}</span>
-                  <button
-                    type="button"
-                    class="main"
-                    disabled={chosen.size === 0}
-                    onClick={() => setAsked('retry')}
-                  >
-                    {t.retry}
-                  </button>
-                  <button
-                    type="button"
-                    class="danger"
-                    disabled={chosen.size === 0}
-                    onClick={() => setAsked('drop')}
-                  >
-                    {t.drop}
-                  </button>
-                </div>
+                <Act letters={letters} chosen={chosen} choose={setChosen} actions={actions} />
               ) : (
-                <p class="note">{texts.readOnlyWhy}</p>
+                <p class="note act">{texts.readOnlyWhy}</p>
               )}
-              <ul class="letters">
-                {letters.map((letter) => (
-                  <Row
-                    key={letter.id}
-                    letter={letter}
-                    {...(mayAct && { isChosen: chosen.has(letter.id), toggle: () => toggle(letter.id) })}
-                  />
-                ))}
-              </ul>
+              {letters.length === 0 && <p class="note">{t.noneOf(code ?? '')}</p>}
+              {causesOf(letters, open).map(([cause, some]) => (
+                <Cause
+                  key={cause}
+                  code={cause}
+                  count={open[cause] ?? some.length}
+                  letters={some}
+                  isAlone={code !== null}
+                  {...(mayAct && { actions, chosen, toggle })}
+                />
+              ))}
               {next !== null && limit < 500 && (
                 <button type="button" class="more" onClick={() => setLimit(Math.min(500, limit + 100))}>
                   {t.more}
@@ -125,21 +67,127 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
           );
         }}
       </Answer>
-      {asked !== undefined && (
-        <Confirm
-          question={asked === 'retry' ? t.sureRetry(chosen.size) : t.sureDrop(chosen.size)}
-          action={asked === 'retry' ? t.retry : t.drop}
-          danger={asked === 'drop'}
-          cancel={() => setAsked(undefined)}
-          onYes={() => void act(asked)}
-        />
-      )}
+      {actions.dialog}
     </>
   );
 }
 
+function Causes({ open, total, code }: { open: LetterPage['open']; total: number; code: string | null }) {
+  return (
+    <nav class="row causes" aria-label={t.causes}>
+      <a class="button" href="#/dead-letters" aria-current={code === null}>
+        {t.all(total)}
+      </a>
+      {Object.entries(open).map(([one, n]) => (
+        <a key={one} class="button" href={addressOf(one)} aria-current={code === one}>
+          {t.byCode(one, n)}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function addressOf(code: string): string {
+  return `#/dead-letters?code=${encodeURIComponent(code)}`;
+}
+
+/** The most frequent first. */
+function causesOf(letters: readonly Letter[], open: LetterPage['open']): [string, Letter[]][] {
+  const causes = new Map<string, Letter[]>(Object.keys(open).map((code) => [code, []]));
+  for (const letter of letters) {
+    const some = causes.get(letter.code);
+    if (some === undefined) causes.set(letter.code, [letter]);
+    else some.push(letter);
+  }
+  return [...causes].filter(([, some]) => some.length > 0);
+}
+
+interface ActProps {
+  letters: readonly Letter[];
+  chosen: ReadonlySet<number>;
+  choose: (ids: ReadonlySet<number>) => void;
+  actions: LetterActions;
+}
+
+/** What is chosen of those that are shown: what has gone meanwhile is not acted on unseen. */
+function Act({ letters, chosen, choose, actions: { ask, isBusy } }: ActProps) {
+  const ids = letters.map(({ id }) => id);
+  const selected = ids.filter((id) => chosen.has(id));
+  const cannot = selected.length === 0 || isBusy;
+  return (
+    <div class="row act">
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={ids.length > 0 && selected.length === ids.length}
+          onChange={(event) => choose(new Set(event.currentTarget.checked ? ids : []))}
+        />
+        {t.selectAll}
+      </label>
+      <span class="quiet">{t.chosen(selected.length)}</span>
+      <button type="button" class="main" disabled={cannot} onClick={() => ask('retry', selected)}>
+        {t.retry}
+      </button>
+      <button type="button" class="danger" disabled={cannot} onClick={() => ask('drop', selected)}>
+        {t.drop}
+      </button>
+    </div>
+  );
+}
+
+interface CauseProps {
+  code: string;
+  /** All that are open, not only those shown. */
+  count: number;
+  letters: readonly Letter[];
+  /** No other cause is shown. */
+  isAlone: boolean;
+  actions?: LetterActions;
+  chosen?: ReadonlySet<number>;
+  toggle?: (id: number) => void;
+}
+
+function Cause({ code, count, letters, isAlone, actions, chosen, toggle }: CauseProps) {
+  return (
+    <section aria-label={code}>
+      <div class="row cause">
+        <h2>{t.cause(code, count)}</h2>
+        {!isAlone && letters.length < count && <a href={addressOf(code)}>{t.showAll(count)}</a>}
+        {actions !== undefined && (
+          <span class="end">
+            <button
+              type="button"
+              disabled={actions.isBusy}
+              onClick={() => void actions.askAll('retry', code)}
+            >
+              {t.retryAll(count)}
+            </button>
+            <button
+              type="button"
+              class="danger"
+              disabled={actions.isBusy}
+              onClick={() => void actions.askAll('drop', code)}
+            >
+              {t.dropAll(count)}
+            </button>
+          </span>
+        )}
+      </div>
+      <ul class="letters">
+        {letters.map((letter) => (
+          <Row
+            key={letter.id}
+            letter={letter}
+            {...(toggle && { isChosen: chosen?.has(letter.id) === true, toggle: () => toggle(letter.id) })}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
 function Row({ letter, isChosen, toggle }: { letter: Letter; isChosen?: boolean; toggle?: () => void }) {
-  const { id, code, message, imageKey, requestId, attempts, lastAt, retrySentAt } = letter;
+  const { id, message, imageKey, requestId, attempts, lastAt, retrySentAt } = letter;
   return (
     <li>
       {toggle !== undefined && (
@@ -153,11 +201,10 @@ function Row({ letter, isChosen, toggle }: { letter: Letter; isChosen?: boolean;
       <Picture imageKey={imageKey} side={192} alt="" />
       <div>
         <p>
-          <strong>{code}</strong> {message}
-        </p>
-        <p class="quiet">
           <a href={`#/image/${encodeURIComponent(requestId)}`}>{imageKey ?? requestId}</a>
-          {' · '}
+        </p>
+        <p>{message}</p>
+        <p class="quiet">
           {t.attempts(attempts)}
           {' · '}
           <time dateTime={lastAt}>{moment(lastAt)}</time>

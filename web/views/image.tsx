@@ -1,56 +1,113 @@
-/** One image: its picture, what the model says, and where it went. */
+/** One image: its picture, what the model and people say, where it went, how long that took, and how it failed. */
 import type { ComponentChildren } from 'preact';
-import type { Image as Found, Result } from '../answers.ts';
-import { fullMoment, milliseconds } from '../format.ts';
-import { usePoll } from '../hooks.ts';
-import { Answer, Picture, TopFive } from '../parts.tsx';
+import type { Image as Found, Letter, Result, Rights } from '../answers.ts';
+import { fullMoment, milliseconds, number } from '../format.ts';
+import { type Polled, usePoll } from '../hooks.ts';
+import { useLetterActions } from '../letter-actions.tsx';
+import { Answer, Picture, Told, TopFive } from '../parts.tsx';
+import { markOf } from '../tally.ts';
 import { texts } from '../texts.ts';
+import { TimeSpent } from './timeline.tsx';
 
 const { image: t } = texts;
 
-export function ImagePage({ id }: { id: string }) {
+export function ImagePage({ id, rights }: { id: string; rights: Rights | undefined }) {
   const polled = usePoll<Found>(`/v1/images/${encodeURIComponent(id)}`, 5000);
   return (
     <>
-      <p>
+      <nav class="row around" aria-label={t.around}>
         <a href="#/images">← {t.back}</a>
-      </p>
+        <span class="end">
+          <Neighbour id={polled.data?.previous} name={t.earlier} />
+          <Neighbour id={polled.data?.next} name={t.later} />
+        </span>
+      </nav>
       <h1>{t.heading}</h1>
       {polled.error?.status === 404 ? (
         <p class="note bad">{t.missing}</p>
       ) : (
         <Answer polled={polled}>
-          {({ status, imageKey, result, failure }) => (
-            <div class="one">
-              <Picture imageKey={imageKey} side={1024} alt={result?.category ?? ''} />
-              <div>
-                {status === 'pending' && <p class="note">{t.pending}</p>}
-                {failure !== null && (
-                  <p class="verdict bad">
-                    {t.failed}: {failure.message} ({failure.code})
-                  </p>
-                )}
-                {result !== null && <Told result={result} />}
-                <h2>{t.details}</h2>
-                <dl>
-                  <Fact name={t.key}>{imageKey}</Fact>
-                  <Fact name={t.request}>{id}</Fact>
-                  {result !== null && <Facts result={result} />}
-                </dl>
-              </div>
-            </div>
-          )}
+          {(found) => <All id={id} found={found} rights={rights} polled={polled} />}
         </Answer>
       )}
     </>
   );
 }
 
-function Told({ result }: { result: Result }) {
+function Neighbour({ id, name }: { id: string | null | undefined; name: string }) {
+  if (typeof id !== 'string') return null;
+  return (
+    <a class="button" href={addressOf(id)}>
+      {name}
+    </a>
+  );
+}
+
+function addressOf(id: string): string {
+  return `#/image/${encodeURIComponent(id)}`;
+}
+
+interface AllProps {
+  id: string;
+  found: Found;
+  rights: Rights | undefined;
+  polled: Polled<Found>;
+}
+
+function All({ id, found, rights, polled }: AllProps) {
+  const { status, imageKey, result, failure, stages, deadLetter, message, correction } = found;
+  return (
+    <div class="one">
+      <Picture imageKey={imageKey} side={1024} alt={result?.category ?? ''} />
+      <div>
+        {status === 'pending' && <p class="note">{t.pending}</p>}
+        {failure !== null && (
+          <p class="verdict bad">
+            {t.failed}: {failure.message} ({failure.code})
+          </p>
+        )}
+        {result !== null && <Says result={result} correction={correction} />}
+        {deadLetter !== null && (
+          <DeadLetter letter={deadLetter} mayAct={rights?.may.operate} again={polled.again} />
+        )}
+        <h2>{t.details}</h2>
+        <dl>
+          {imageKey !== null && (
+            <Fact name={t.key}>
+              {imageKey} <a href={searchFor('key', imageKey)}>{t.sameKey}</a>
+            </Fact>
+          )}
+          <Fact name={t.request}>{id}</Fact>
+          {result !== null && <Facts result={result} />}
+          {message !== null && <Fact name={t.message}>{t.place(message)}</Fact>}
+        </dl>
+      </div>
+      {result !== null && stages !== null && <TimeSpent result={result} stages={stages} />}
+    </div>
+  );
+}
+
+function searchFor(name: 'key' | 'belt' | 'consumer', value: string): string {
+  return `#/images?${new URLSearchParams({ [name]: value })}`;
+}
+
+function Says({ result, correction }: { result: Result; correction: Found['correction'] }) {
+  const mark = markOf(result);
   return (
     <>
       <h2>{t.top}</h2>
+      {mark !== null && (
+        <p class="mark">
+          <span class={`pill ${mark === 'unknown' ? 'bad' : 'warn'}`}>{t.marks[mark]}</span>
+        </p>
+      )}
       <TopFive top={result.top} />
+      {correction !== null && (
+        <p class={`verdict said ${correction.label === result.category ? 'ok' : 'bad'}`}>
+          {correction.label === result.category ? t.confirmed : t.corrected(correction.label)}
+          <span class="hint">{t.who(correction.by, fullMoment(correction.at))}</span>
+        </p>
+      )}
     </>
   );
 }
@@ -68,12 +125,69 @@ function Facts({ result }: { result: Result }) {
       {capturedAt !== null && <Fact name={t.captured}>{fullMoment(capturedAt)}</Fact>}
       <Fact name={t.recorded}>{fullMoment(processedAt)}</Fact>
       <Fact name={t.latency}>{milliseconds(latencyMs)}</Fact>
-      {belt !== null && <Fact name={t.belt}>{belt}</Fact>}
+      {belt !== null && (
+        <Fact name={t.belt}>
+          <a href={searchFor('belt', belt)}>{belt}</a>
+        </Fact>
+      )}
       <Fact name={t.model}>
-        {model.name} {model.version}
+        <a href="#/models">
+          {model.name} {model.version}
+        </a>{' '}
+        <span class="quiet">{model.digest.slice(0, shownOfDigest)}</span>
       </Fact>
-      <Fact name={t.host}>{hostname}</Fact>
+      <Fact name={t.host}>
+        <a href={searchFor('consumer', hostname)}>{hostname}</a>
+      </Fact>
     </>
+  );
+}
+
+/** `sha256:` and so many digits as tell one model from another. */
+const shownOfDigest = 'sha256:'.length + 12;
+
+interface DeadLetterProps {
+  letter: Letter;
+  mayAct: boolean | undefined;
+  again: () => void;
+}
+
+function DeadLetter({ letter, mayAct, again }: DeadLetterProps) {
+  const { id, state, stage, code, message, attempts, firstAt, lastAt, retrySentAt, closedAt } = letter;
+  const { ask, told, isBusy, dialog } = useLetterActions(again);
+  return (
+    <section class="letter" aria-label={t.letter}>
+      <h2>
+        {t.letter} <span class={`pill ${state === 'open' ? 'bad' : ''}`}>{t.states[state]}</span>
+      </h2>
+      <Told told={told} />
+      <dl>
+        <Fact name={t.cause}>
+          {state === 'open' ? <a href={`#/dead-letters?code=${encodeURIComponent(code)}`}>{code}</a> : code}
+          {state === 'resolved' && `: ${message}`}
+        </Fact>
+        <Fact name={t.failedAt}>{t.stages[stage] ?? stage}</Fact>
+        <Fact name={t.attempts}>{number(attempts)}</Fact>
+        <Fact name={t.first}>{fullMoment(firstAt)}</Fact>
+        {attempts > 1 && <Fact name={t.last}>{fullMoment(lastAt)}</Fact>}
+        {retrySentAt !== null && <Fact name={t.retried}>{fullMoment(retrySentAt)}</Fact>}
+        {closedAt !== null && <Fact name={t.closed}>{fullMoment(closedAt)}</Fact>}
+      </dl>
+      {state === 'open' &&
+        (mayAct === true ? (
+          <div class="row below">
+            <button type="button" class="main" disabled={isBusy} onClick={() => ask('retry', [id])}>
+              {texts.letters.retry}
+            </button>
+            <button type="button" class="danger" disabled={isBusy} onClick={() => ask('drop', [id])}>
+              {texts.letters.drop}
+            </button>
+          </div>
+        ) : (
+          <p class="note below">{texts.readOnlyWhy}</p>
+        ))}
+      {dialog}
+    </section>
   );
 }
 

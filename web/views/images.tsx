@@ -1,104 +1,126 @@
 /** Results as pictures, the latest first, by what is asked for. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Result, ResultPage } from '../answers.ts';
-import { get } from '../api.ts';
+import { ApiError, get } from '../api.ts';
 import { moment, percent } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
-import { Answer, Picture } from '../parts.tsx';
+import { Answer, failed, Picture } from '../parts.tsx';
+import { askedOf } from '../search.ts';
+import { markOf } from '../tally.ts';
 import { texts } from '../texts.ts';
+import { Search } from './search.tsx';
 
 const { images: t } = texts;
 
-const filters = ['key', 'category', 'bin', 'belt', 'model', 'below', 'since'] as const;
+/** How often what came meanwhile is asked for, in milliseconds: a search looks through many more results. */
+const everyMs = { latest: 3000, search: 10_000 };
+/** Times that one press of a button looks further back, where nothing is found. */
+const mostLooks = 20;
 
 export function Images({ place }: { place: Place }) {
-  const asked = new URLSearchParams(filters.flatMap((name) => pair(name, place.query.get(name))));
+  const asked = askedOf(place.query);
   const query = asked.toString();
-  const first = usePoll<ResultPage>(`/v1/results?limit=48&${query}`, 3000);
-  const [older, setOlder] = useState<{ query: string; pages: ResultPage[] }>({ query, pages: [] });
-  const pages = older.query === query ? older.pages : [];
-  // What was looked further back for stays as it was.
-  const [fixed, setFixed] = useState<ResultPage>();
-  useEffect(() => setFixed(undefined), [query]);
-  const more = async (shown: ResultPage) => {
-    setFixed((former) => former ?? shown);
-    const next = (pages.at(-1) ?? fixed ?? shown).next;
-    if (next === null) return;
-    const page = await get<ResultPage>(`/v1/results?limit=48&${query}&cursor=${encodeURIComponent(next)}`);
-    setOlder({ query, pages: [...pages, page] });
-  };
   return (
     <>
       <h1>{t.heading}</h1>
-      <Search asked={asked} />
-      <Answer polled={first}>
-        {(latest) => {
-          const all = [fixed ?? latest, ...pages];
-          const results = all.flatMap((page) => page.results);
-          if (results.length === 0) return <p class="note">{query === '' ? t.none : t.noMatch}</p>;
-          return (
-            <>
+      <Search key={query} asked={asked} />
+      <Found key={`${query} found`} query={query} />
+    </>
+  );
+}
+
+function Found({ query }: { query: string }) {
+  const path = `/v1/results?limit=48&${query}`;
+  const first = usePoll<ResultPage>(path, query === '' ? everyMs.latest : everyMs.search);
+  const { pages, more, isLooking, fault } = useOlder(path);
+  const error = first.data === undefined ? first.error : fault;
+  if (isTooSlow(error))
+    return (
+      <p class="note bad" role="alert">
+        {t.tooLong}
+      </p>
+    );
+  return (
+    <Answer polled={first}>
+      {(latest) => {
+        // What was looked further back for stays as it was.
+        const all = pages.length > 0 ? pages : [latest];
+        const results = all.flatMap((page) => page.results);
+        const { next, lookedBackTo } = all.at(-1)!;
+        const end = lookedBackTo === null ? null : moment(lookedBackTo);
+        return (
+          <>
+            {results.length > 0 && (
               <ul class="grid">
                 {results.map((result) => (
                   <Card key={result.id} result={result} />
                 ))}
               </ul>
-              {all.at(-1)!.next !== null && (
-                <button type="button" class="more" onClick={() => void more(latest)}>
-                  {t.more}
-                </button>
-              )}
-            </>
-          );
-        }}
-      </Answer>
-    </>
+            )}
+            {end !== null ? (
+              <p class="note looked" role="status">
+                {isLooking ? t.looking(end) : t.looked(end)}
+              </p>
+            ) : (
+              results.length === 0 && <p class="note">{query === '' ? t.none : t.noMatch}</p>
+            )}
+            {fault !== undefined && (
+              <p class="note bad" role="alert">
+                {failed(fault).text}
+              </p>
+            )}
+            {next !== null && (
+              <button type="button" class="more" disabled={isLooking} onClick={() => void more(latest)}>
+                {end === null ? t.more : t.further}
+              </button>
+            )}
+          </>
+        );
+      }}
+    </Answer>
   );
 }
 
-function pair(name: string, value: string | null): [string, string][] {
-  return value === null || value.trim() === '' ? [] : [[name, value.trim()]];
+/** Pages from the first on, once more than that one were asked for. */
+function useOlder(path: string) {
+  const [pages, setPages] = useState<readonly ResultPage[]>([]);
+  const [isLooking, setLooking] = useState(false);
+  const [fault, setFault] = useState<unknown>();
+  const stop = useRef(new AbortController());
+  useEffect(() => () => stop.current.abort(), []);
+  const more = async (latest: ResultPage) => {
+    const { signal } = stop.current;
+    let all = pages.length > 0 ? pages : [latest];
+    setLooking(true);
+    setFault(undefined);
+    try {
+      for (let looks = 0; looks < mostLooks; looks++) {
+        const { next } = all.at(-1)!;
+        if (next === null) break;
+        const page = await get<ResultPage>(`${path}&cursor=${encodeURIComponent(next)}`, signal);
+        setPages((all = [...all, page]));
+        if (page.results.length > 0) break;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      setFault(error);
+    }
+    setLooking(false);
+  };
+  return { pages, more, isLooking, fault };
 }
 
-function Search({ asked }: { asked: URLSearchParams }) {
-  const search = (event: SubmitEvent) => {
-    event.preventDefault();
-    const form = new FormData(event.currentTarget as HTMLFormElement);
-    const query = new URLSearchParams(filters.flatMap((name) => pair(name, form.get(name) as string | null)));
-    location.hash = `#/images?${query}`;
-  };
+function isTooSlow(error: unknown): boolean {
   return (
-    <form class="search" key={asked.toString()} onSubmit={search} role="search">
-      {filters.map((name) => (
-        <label key={name}>
-          {t[name]}
-          <input
-            name={name}
-            defaultValue={asked.get(name) ?? ''}
-            placeholder={name === 'since' ? t.sinceHint : ''}
-            inputMode={name === 'below' ? 'decimal' : 'text'}
-          />
-        </label>
-      ))}
-      <div class="row">
-        <button type="submit" class="main">
-          {t.search}
-        </button>
-        {asked.size > 0 && (
-          <a class="button" href="#/images">
-            {t.clear}
-          </a>
-        )}
-      </div>
-    </form>
+    error instanceof ApiError && (error.body as { code?: string } | undefined)?.code === 'database_timeout'
   );
 }
 
 function Card({ result }: { result: Result }) {
-  const { id, imageKey, category, confidence, bin, processedAt, novelty } = result;
-  const isUnknown = typeof novelty === 'number' && novelty >= 1;
+  const { id, imageKey, category, confidence, bin, processedAt } = result;
+  const mark = markOf(result);
   return (
-    <li class={isUnknown ? 'unknown' : ''}>
+    <li class={mark ?? ''}>
       <a href={`#/image/${encodeURIComponent(id)}`}>
         <Picture imageKey={imageKey} side={192} alt="" />
         <span class="name">{category}</span>
@@ -107,7 +129,9 @@ function Card({ result }: { result: Result }) {
           {bin !== null && <span>→ {bin}</span>}
           <time dateTime={processedAt}>{moment(processedAt)}</time>
         </span>
-        {isUnknown && <span class="pill warn">{t.unknown}</span>}
+        {mark !== null && (
+          <span class={`pill ${mark === 'unknown' ? 'bad' : 'warn'}`}>{texts.image.marks[mark]}</span>
+        )}
       </a>
     </li>
   );

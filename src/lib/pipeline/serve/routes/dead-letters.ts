@@ -1,6 +1,10 @@
 /** Dead letters: in pages, and retried or dropped. */
 import { VisionscaleError } from '../../../base/errors.ts';
-import { countOpenByCode, letterPage } from '../../../systems/database/tables/dead-letters.ts';
+import {
+  countOpenByCode,
+  latestOfEachCode,
+  letterPage,
+} from '../../../systems/database/tables/dead-letters.ts';
 import { dropDeadLetters, retryDeadLetters } from '../../dead-letters/dead-letters.ts';
 import { jsonBody } from '../admission/json-body.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
@@ -24,7 +28,11 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
         response: { 200: answer('A page', schemas.letterPage), ...problems(400, 401, 403) },
       },
     },
-    async ({ query: { code, state, limit, before } }) => {
+    async ({ query: { code, state, limit, before, each } }) => {
+      if (each !== undefined) {
+        const letters = latestOfEachCode(pool, pipeline, each, limit);
+        return { letters: await letters, open: await countOpenByCode(pool, pipeline), next: null };
+      }
       const selection = { pipeline, ...(code !== undefined && { code }), ...(state !== 'all' && { state }) };
       const [found, open] = await Promise.all([
         letterPage(pool, selection, before ?? Number.MAX_SAFE_INTEGER, limit + 1),

@@ -1,9 +1,16 @@
 /** Images in, one or several, and what became of each; also as the clients of the sister system send them. */
 import type { Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { errorMessage, ImageError } from '../../../base/errors.ts';
+import type { z } from 'zod';
+import { DatabaseError, errorMessage, ImageError } from '../../../base/errors.ts';
+import { correctionOfResult } from '../../../systems/database/tables/corrections.ts';
+import { letterOfRequest } from '../../../systems/database/tables/dead-letters.ts';
 import { readIngested } from '../../../systems/database/tables/ingested.ts';
-import { findOutcomes, type RequestOutcome } from '../../../systems/database/tables/results.ts';
+import {
+  findOutcomes,
+  readResultDetails,
+  type RequestOutcome,
+} from '../../../systems/database/tables/results.ts';
 import { invite } from '../admission/receive.ts';
 import { senderOf } from '../admission/senders.ts';
 import { type App, refuseOtherMethods, type SharedByRoutes } from '../context.ts';
@@ -87,12 +94,13 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
     },
     async ({ params: { id }, query: { wait } }, reply) => {
       const [known] = await findOutcomes(deps.pool, pipeline, [id]);
-      if (known !== undefined) return stateOf(known);
+      if (known !== undefined) return stateOf(known, await detailsOf(shared, id));
       const pending = await readIngested(deps.pool, pipeline, id);
       if (pending === null) throw new Problem(404, 'not_found', 'there is no image with this id');
       const outcome = await waiters.wait(id, wait ?? 0, goneWith(reply));
-      if (outcome !== null) return stateOf(outcome);
-      return { id, status: 'pending' as const, imageKey: pending.imageKey, result: null, failure: null };
+      if (outcome !== null) return stateOf(outcome, await detailsOf(shared, id));
+      const { imageKey } = pending;
+      return { id, status: 'pending' as const, imageKey, result: null, failure: null, ...noDetails };
     },
   );
 
@@ -100,11 +108,41 @@ export function imageRoutes(app: App, shared: SharedByRoutes): void {
   refuseOtherMethods(app, '/v1/images/:id', ['GET', 'HEAD']);
 }
 
-function stateOf(outcome: RequestOutcome) {
+type Details = Omit<z.infer<typeof schemas.image>, 'id' | 'status' | 'imageKey' | 'result' | 'failure'>;
+
+function stateOf(outcome: RequestOutcome, details: Details) {
   const { id, imageKey } = outcome;
   return outcome.kind === 'result'
-    ? { id, status: 'done' as const, imageKey, result: outcome.result, failure: null }
-    : { id, status: 'failed' as const, imageKey, result: null, failure: outcome.failure };
+    ? { id, status: 'done' as const, imageKey, result: outcome.result, failure: null, ...details }
+    : { id, status: 'failed' as const, imageKey, result: null, failure: outcome.failure, ...details };
+}
+
+const noDetails: Details = {
+  stages: null,
+  message: null,
+  deadLetter: null,
+  correction: null,
+  previous: null,
+  next: null,
+};
+
+async function detailsOf(
+  { deps: { pool }, options: { pipeline } }: SharedByRoutes,
+  id: string,
+): Promise<Details> {
+  const [row, letter, correction] = await Promise.all([
+    readResultDetails(pool, pipeline, id),
+    letterOfRequest(pool, pipeline, id).catch(nullIfDenied),
+    correctionOfResult(pool, pipeline, id).catch(nullIfDenied),
+  ]);
+  const place = letter && { topic: letter.topic, partition: letter.partition, offset: letter.offset };
+  return { ...noDetails, message: place, ...row, deadLetter: letter, correction };
+}
+
+/** A server with the SQL role `producer` answers with outcomes, and may read no more of dead letters and corrections. */
+function nullIfDenied(error: unknown): null {
+  if (error instanceof DatabaseError && error.code === 'database_permission_denied') return null;
+  throw error;
 }
 
 /** A whole form may be as large as so many of the largest images. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isUnknown } from '../../../base/classification.ts';
 import {
   type Result,
+  type ResultPlace,
   readResultPage,
   type StreamedResult,
 } from '../../../systems/database/tables/results.ts';
@@ -30,11 +31,13 @@ export function resultRoutes(app: App, { deps, options, feed, closing }: SharedB
     },
     async ({ query: { limit, cursor, ...filter } }) => {
       const before = cursor === undefined ? null : readCursor(cursor);
-      // One more than asked for tells whether there is another page.
-      const found = await readResultPage(deps.pool, pipeline, filter, { before, limit: limit + 1 });
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? cursorOf(page.at(-1)!.row) : null;
-      return { results: page.map(({ result }) => result), next };
+      const page = await readResultPage(deps.pool, pipeline, filter, { before, limit });
+      const { results, next, lookedBackTo } = page;
+      return {
+        results,
+        next: next && cursorOf(next),
+        lookedBackTo: lookedBackTo?.toISOString() ?? null,
+      };
     },
   );
 
@@ -109,26 +112,31 @@ interface StreamFilter {
   bin?: string | undefined;
   model?: string | undefined;
   belt?: string | undefined;
+  consumer?: string | undefined;
   unknown?: boolean | undefined;
 }
 
-function matcher({ category, bin, model, belt, unknown }: StreamFilter): (result: Result) => boolean {
-  const fits = (wanted: string | undefined, value: string | null) => wanted === undefined || wanted === value;
+function matcher(filter: StreamFilter): (result: Result) => boolean {
+  const { category, bin, model, belt, consumer, unknown } = filter;
+  const fits = (wanted: string | undefined, ...values: (string | null)[]) =>
+    wanted === undefined || values.includes(wanted);
   return (result) =>
     fits(category, result.category) &&
     fits(bin, result.bin) &&
-    fits(model, result.model.name) &&
+    fits(model, result.model.name, `${result.model.name}@${result.model.version}`) &&
     fits(belt, result.belt) &&
+    fits(consumer, result.hostname) &&
     (unknown === undefined || unknown === isUnknown(result.novelty));
 }
 
-function cursorOf(row: number): string {
-  return Buffer.from(`r${row}`).toString('base64url');
+function cursorOf({ time, row }: ResultPlace): string {
+  return Buffer.from(`t${time}r${row}`).toString('base64url');
 }
 
-function readCursor(cursor: string): number {
-  const row = /^r(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1'))?.[1];
-  if (row === undefined)
+function readCursor(cursor: string): ResultPlace {
+  const [, time, row] =
+    /^t(\d{1,16})r(\d{1,15})$/.exec(Buffer.from(cursor, 'base64url').toString('latin1')) ?? [];
+  if (time === undefined)
     throw new Problem(400, 'invalid_request', 'cursor: was not given out by this server');
-  return Number(row);
+  return { time: Number(time), row: Number(row) };
 }

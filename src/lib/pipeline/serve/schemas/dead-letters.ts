@@ -7,6 +7,15 @@ export const lettersQuery = z.strictObject({
   state: z.enum(['open', 'resolved', 'dropped', 'all']).default('open'),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   before: z.coerce.number().int().positive().optional().describe('`next` of the previous page.'),
+  each: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(50)
+    .optional()
+    .describe(
+      'The latest open ones of each code, so many of them; `code`, `state` and `before` do not count then.',
+    ),
 });
 
 export const letter = z.object({

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { durationMs } from '../../../base/duration.ts';
 import { maxRequestIdBytes } from '../../../systems/message/request.ts';
-import { nullableText, problem, text } from './common.ts';
+import { nullableText, problem, text, time } from './common.ts';
+import { letter } from './dead-letters.ts';
 import { result } from './results.ts';
 
 /** The shapes of requests and answers: checked on the way in, and what the OpenAPI document is made of. */
@@ -68,6 +69,25 @@ export const image = z
       .object({ code: z.string(), message: z.string(), stage: z.string(), at: z.string() })
       .nullable()
       .describe('Why it can never be classified: its dead letter.'),
+    stages: z
+      .record(z.string(), z.number())
+      .nullable()
+      .describe(
+        'Milliseconds of work by stage: fetch, decode, preprocess, infer. What `latencyMs` has beyond them is waiting.',
+      ),
+    message: z
+      .object({ topic: z.string(), partition: z.number().int(), offset: z.number().int() })
+      .nullable()
+      .describe('The message that asked for it.'),
+    deadLetter: letter
+      .nullable()
+      .describe('In any state; null too where the database does not let this server read it.'),
+    correction: z
+      .object({ label: z.string(), by: z.string(), at: time })
+      .nullable()
+      .describe('What people say that it is; null too where the database does not let this server read it.'),
+    previous: nullableText.describe('Request id of the result before it; null: there is none near it.'),
+    next: nullableText.describe('Request id of the result after it.'),
   })
   .meta({ id: 'Image' });
 

@@ -5,8 +5,9 @@ import { moment, nullableText, text } from './common.ts';
 const filters = {
   category: text(1000).optional(),
   bin: text(1000).optional(),
-  model: text(1000).optional().describe('The name of the model.'),
+  model: text(1000).optional().describe('`name` or `name@version`.'),
   belt: text(256).optional(),
+  consumer: text(256).optional().describe("The consumer's host."),
   unknown: z
     .enum(['true', 'false'])
     .transform((value) => value === 'true')
@@ -20,6 +21,7 @@ export const resultsQuery = z.strictObject({
   since: moment.optional().describe('Processed then or later: 15m, 2h, 7d ago, or ISO 8601.'),
   until: moment.optional().describe('Processed before then.'),
   below: z.coerce.number().min(0).max(101).optional().describe('Confidence below this, in percent.'),
+  above: z.coerce.number().min(0).max(100).optional().describe('Confidence of this or more, in percent.'),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: text(100).optional().describe('`next` of the previous page.'),
 });
@@ -62,5 +64,8 @@ export const resultPage = z
   .object({
     results: z.array(result),
     next: nullableText.describe('The cursor of the next page; null at the end.'),
+    lookedBackTo: nullableText.describe(
+      'Null, or where the search stopped before it had found as many as asked for: it looks at no more than 50,000 results that time, key and category leave. Go on with `next`.',
+    ),
   })
   .meta({ id: 'ResultPage' });

@@ -115,6 +115,27 @@ export async function unknownImages(
   return rows.map(({ key }) => key);
 }
 
+export interface CorrectionOfResult {
+  label: string;
+  by: string;
+  at: Date;
+}
+
+/** What people say that the image of a result really is; null: nothing, or of another content that its key has had. */
+export async function correctionOfResult(
+  pool: Pool,
+  pipeline: string,
+  requestId: string,
+): Promise<CorrectionOfResult | null> {
+  const { rows } = await pool.query<CorrectionOfResult>(
+    `with predictions as (select * from prediction_results where pipeline = $1 and request_id = $2)
+     select j.label, c.corrected_by as by, c.corrected_at as at from (${judged('predictions')}) j
+     join corrections c on c.pipeline = $1 and c.image_key = j.image_key`,
+    [pipeline, requestId],
+  );
+  return rows[0] ?? null;
+}
+
 /** The latest prediction of each image that has one. */
 export async function latestCategories(
   pool: Pool,

@@ -105,6 +105,26 @@ export async function letterPage(
   return rows;
 }
 
+/** The latest open ones of each code, `each` of them: together the latest first, and no more than `limit`. */
+export async function latestOfEachCode(
+  pool: Pool,
+  pipeline: string,
+  each: number,
+  limit: number,
+): Promise<LetterRow[]> {
+  const { rows } = await pool.query<LetterRow>(
+    `select ${columns} from dead_letters
+     where id in (
+       select id from (
+         select id, row_number() over (partition by code order by id desc) as nth
+         from dead_letters where pipeline = $1 and state = 'open') as ranked
+       where nth <= $2)
+     order by id desc limit $3`,
+    [pipeline, each, limit],
+  );
+  return rows;
+}
+
 /** The stream of new letters, whatever becomes of them: see `rowsAfter`. */
 export async function lettersAfter(
   pool: Pool,
@@ -131,6 +151,19 @@ export async function latestLetterOf(
     `select id, state, code, message from dead_letters where pipeline = $1 and image_key = $2
      order by last_at desc, id desc limit 1`,
     [pipeline, imageKey],
+  );
+  return rows[0] ?? null;
+}
+
+/** The letter of a request, in whatever state; null where it has none. */
+export async function letterOfRequest(
+  pool: Pool,
+  pipeline: string,
+  requestId: string,
+): Promise<LetterRow | null> {
+  const { rows } = await pool.query<LetterRow>(
+    `select ${columns} from dead_letters where pipeline = $1 and request_id = $2`,
+    [pipeline, requestId],
   );
   return rows[0] ?? null;
 }
