@@ -73,24 +73,26 @@ describeWith('browser', 'the live page of up', (executablePath) => {
 
   const live = (page: Page) => page.locator('.belt-head .pill.ok').waitFor();
 
-  /** Sends the next images over two belts, four at a time; the ids of their requests. */
+  /** Sends the next images over two belts, four at a time, again what is refused; the ids of their requests. */
   async function send(images: number): Promise<string[]> {
     const from = sent;
     sent += images;
     const post = async (n: number) => {
       const isBroken = n % brokenEvery === brokenEvery - 1;
-      const body = isBroken ? await cutOff() : await colorImage(kinds[n % 4]!, n);
+      const image = isBroken ? await cutOff() : await colorImage(kinds[n % 4]!, n);
       const headers = {
         'visionscale-image-name': `${n}.${isBroken ? 'jpg' : 'png'}`,
         'visionscale-belt': n % 3 === 0 ? 'north' : 'south',
+        'idempotency-key': `${n}`,
       };
-      const response = await fetch(`${url}/v1/images`, {
-        method: 'POST',
-        body: new Uint8Array(body),
-        headers,
-      });
-      const answer = (await response.json()) as { id: string };
-      expect([response.status, answer]).toEqual([202, answer]);
+      const again = async () => {
+        const body = new Uint8Array(image);
+        const response = await fetch(`${url}/v1/images`, { method: 'POST', body, headers });
+        answer = (await response.json()) as { id: string };
+        return response.status;
+      };
+      let answer = { id: '' };
+      await expect.poll(again, patience).toBe(202);
       return answer.id;
     };
     const ids: string[] = [];
@@ -112,7 +114,10 @@ describeWith('browser', 'the live page of up', (executablePath) => {
   const allAnswered = () => expect.poll(outcomes, patience).toBe(sent);
   const pidOf = (owner: string) => Number(owner.split(':').at(-2));
   /** The line of a partition under Now. */
-  const partition = (n: number) => now.section('Partitions').locator('tbody tr').nth(n);
+  const partition = (n: number) =>
+    now.section('Partitions').locator('tbody tr', {
+      has: now.page.locator('td[data-name=Partition]', { hasText: new RegExp(`^${n}$`) }),
+    });
 
   it('fills the belt while images stream, and shows how many a second', async () => {
     await send(100);
@@ -136,21 +141,23 @@ describeWith('browser', 'the live page of up', (executablePath) => {
   it('shows what waits while a consumer hangs, and who takes over when it is killed', async () => {
     const [first] = (await get<StatusDocument>('status')).partitions;
     process.kill(pidOf(first!.owner), 'SIGSTOP');
-    const ids = await send(40);
-    const lags = async () => (await get<StatusDocument>('status')).partitions.map(({ lag }) => lag);
-    await expect.poll(async () => (await lags())[1], patience).toBe(0);
-    const [waiting] = await lags();
-    expect(waiting).toBeGreaterThan(0);
-    await expect.poll(async () => count(await now.tile('Waiting').innerText()), patience).toBe(waiting);
-    await expect.poll(() => partition(0).innerText(), patience).toContain('expired');
-    // Two of them are lost meanwhile.
-    const images = await Promise.all(
-      ids.map((id) => get<{ status: string; imageKey: string }>(`images/${id}`)),
-    );
-    const pending = images.filter(({ status, imageKey }) => status === 'pending' && /png$/.test(imageKey));
-    for (const { imageKey } of pending.slice(0, 2)) rmSync(join(rig.dir, 'data', 'images', imageKey));
-
-    process.kill(pidOf(first!.owner), 'SIGKILL');
+    try {
+      const ids = await send(40);
+      const lags = async () => (await get<StatusDocument>('status')).partitions.map(({ lag }) => lag);
+      await expect.poll(async () => (await lags())[1], patience).toBe(0);
+      const [waiting] = await lags();
+      expect(waiting).toBeGreaterThan(0);
+      await expect.poll(async () => count(await now.tile('Waiting').innerText()), patience).toBe(waiting);
+      await expect.poll(() => partition(0).innerText(), patience).toContain('expired');
+      // Two of them are lost meanwhile.
+      const images = await Promise.all(
+        ids.map((id) => get<{ status: string; imageKey: string }>(`images/${id}`)),
+      );
+      const pending = images.filter(({ status, imageKey }) => status === 'pending' && /png$/.test(imageKey));
+      for (const { imageKey } of pending.slice(0, 2)) rmSync(join(rig.dir, 'data', 'images', imageKey));
+    } finally {
+      process.kill(pidOf(first!.owner), 'SIGKILL');
+    }
     await up.said(/consumer 0 ended with SIGKILL.*restarting it/);
     await expect.poll(() => partition(0).innerText(), patience).toContain('consuming');
     const owner = (await get<StatusDocument>('status')).partitions[0]!.owner;
@@ -180,6 +187,7 @@ describeWith('browser', 'the live page of up', (executablePath) => {
     process.kill(keeper, 'SIGSTOP');
     try {
       process.kill(await postgresOf(dataDir), 'SIGKILL');
+      // An open page keeps its last numbers for a while; whoever opens it is told at once.
       await now.page.reload();
       await now.page
         .locator('[role=alert], [role=status]', { hasText: /database|PostgreSQL/i })
