@@ -66,8 +66,34 @@ describe('demo', () => {
     const report = await rig.run(['demo', 'images']);
     expect(report.stdout).toContain('30 predictions and 0 dead letters for 30 images');
     expect(report.stdout).toContain('What to try next');
-    expect(report.stdout.trim().split('\n').at(-1)).toBe(`  ${join(rig.dir, 'data', 'demo.html')}`);
+    expect(report.stdout).toContain(`\n  ${join(rig.dir, 'data', 'demo.html')}\n`);
     await nothingLeft(rig.dir);
+
+    // The last two lines are a command and an address: what it shows there is this demo's.
+    const [command, last] = report.stdout.trim().split('\n').slice(-2);
+    const { env, dir } = rig;
+    const asked = `up --data-dir '${env['VISIONSCALE_DATA_DIR']}' --model '${env['VISIONSCALE_MODEL']}'`;
+    expect(command).toBe(`  npx visionscale ${asked}`);
+    expect(last).toMatch(
+      /^and open the address that it names: http:\/\/127\.0\.0\.1:\d+ if that port is free$/,
+    );
+    const up = rig.start(['up', '--json'], { VISIONSCALE_HTTP_PORT: '0' });
+    let told = '';
+    up.process.stdout!.on('data', (chunk: string) => (told += chunk));
+    await up.printed(1);
+    const { server } = JSON.parse(told) as { server: string };
+    const get = async (path: string) => fetch(new URL(path, server));
+    const status = (await (await get('/v1/status')).json()) as { predictions: number };
+    expect(status.predictions).toBe(30);
+    const { results } = (await (await get('/v1/results?limit=48')).json()) as {
+      results: { imageKey: string }[];
+    };
+    expect(results).toHaveLength(30);
+    const picture = await get(`/v1/picture?side=192&key=${encodeURIComponent(results[0]!.imageKey)}`);
+    expect([picture.status, picture.headers.get('content-type')]).toEqual([200, 'image/jpeg']);
+    up.process.kill('SIGTERM');
+    expect((await up.ended).code).toBe(0);
+    await nothingLeft(dir);
   });
 
   itThorough('runs twice at once in one data directory, and each reports its own images', async () => {

@@ -17,6 +17,8 @@ const binary = fileURLToPath(new URL('../../bin/visionscale.js', import.meta.url
 const images = 12;
 /** Posted while a consumer is away: some of them are for its partition. */
 const more = 20;
+/** That a person reads once everything is at work. */
+const lastLines = 8;
 
 async function upRig(env: Record<string, string> = {}): Promise<Rig> {
   // A name that no shell takes as it is.
@@ -133,10 +135,16 @@ describeThorough('up', () => {
       await killed.ended;
       await nothingLeft(rig.dir);
 
-      const again = rig.start(['up', '--json']);
-      await isUp(again);
+      const again = rig.start(['up']);
+      await again.printed(lastLines);
       again.process.kill('SIGINT');
-      expect(await again.ended).toMatchObject({ code: 0 });
+      const { code, stdout } = await again.ended;
+      expect(code).toBe(0);
+      // What it says last, before it is stopped, is where to look.
+      expect(stdout.split('\n').slice(lastLines - 2, lastLines)).toEqual([
+        expect.stringContaining('live page'),
+        expect.stringMatching(/^ {2}http:\/\/127\.0\.0\.1:\d+$/),
+      ]);
       await nothingLeft(rig.dir);
     },
     240_000,

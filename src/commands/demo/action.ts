@@ -18,7 +18,13 @@ import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ensureModel } from '../../lib/models/pull/offer.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { upload } from '../../lib/pipeline/upload/upload.ts';
-import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
+import {
+  dataDirFlag,
+  embeddedServerEnded,
+  modelFlag,
+  serverAddress,
+  withBundledModel,
+} from '../shared/on-this-machine.ts';
 import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { uploader } from '../shared/uploader.ts';
@@ -125,6 +131,9 @@ async function runDemo(given: Context, dir: string | undefined): Promise<void> {
       truth: parts?.truth,
       page,
       flags: dataDirFlag(context).trimStart(),
+      // Without a directory the model is the bundled one, which `up` takes by itself.
+      upFlags: `${dataDirFlag(context)}${dir === undefined ? '' : modelFlag(context)}`.trimStart(),
+      server: config.http.port === 0 ? undefined : serverAddress(context),
     }),
   );
 }

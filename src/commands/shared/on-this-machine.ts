@@ -25,3 +25,17 @@ export function withBundledModel(context: Context): Context {
 export function dataDirFlag({ config, env }: Context): string {
   return env['VISIONSCALE_DATA_DIR'] ? ` --data-dir ${quoted(config.dataDir)}` : '';
 }
+
+/** The same for the model that the settings name. */
+export function modelFlag({ env }: Context): string {
+  const { VISIONSCALE_MODEL: model } = env;
+  return model ? ` --model ${quoted(model)}` : '';
+}
+
+/** Where `serve` of these settings listens, as this machine reaches it. */
+export function serverAddress({ config: { http } }: Context, port: number = http.port): string {
+  const { host } = http;
+  const reachable =
+    host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
+  return `${http.tls ? 'https' : 'http'}://${reachable}:${port}`;
+}

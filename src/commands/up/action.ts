@@ -8,7 +8,12 @@ import { partsModelDirectory, readEntry } from '../../lib/models/store/entry.ts'
 import { openModelStore } from '../../lib/models/store/store.ts';
 import { init } from '../../lib/pipeline/init.ts';
 import { readActiveDigest } from '../../lib/systems/database/tables/models.ts';
-import { dataDirFlag, embeddedServerEnded, withBundledModel } from '../shared/on-this-machine.ts';
+import {
+  dataDirFlag,
+  embeddedServerEnded,
+  serverAddress,
+  withBundledModel,
+} from '../shared/on-this-machine.ts';
 import { openers } from '../shared/opening.ts';
 import type { Context } from '../shared/run.ts';
 import { demoRuns, isUpAlready, printEnv, stopIt } from './other.ts';
@@ -43,7 +48,9 @@ async function stayUp(given: Context, place: Place): Promise<void> {
   await using topic = await openTopic(given, database);
   const context = await withAnyModel(given, database.pool);
   const { env, signal } = context;
-  const server = await serverAddress(context);
+  const { host, port } = config.http;
+  const chosen = await choosePort(host, port, Boolean(env['VISIONSCALE_HTTP_PORT']));
+  const server = serverAddress(context, chosen);
   const told = {
     pid: process.pid,
     since: new Date().toISOString(),
@@ -55,12 +62,14 @@ async function stayUp(given: Context, place: Place): Promise<void> {
     const flag = dataDirFlag(context);
     context.print({ state: 'up', pid: process.pid, server, dataDir: config.dataDir }, () =>
       [
-        server === undefined ? `up: ${database.describe}` : `up: ${server} (a live page for your browser)`,
-        'in another terminal:',
+        'up, until Ctrl-C or, in another terminal,',
+        `  visionscale up --stop${flag}`,
+        'to send images and read results in another terminal:',
         `  eval "$(visionscale up --print-env${flag})"`,
         '  visionscale upload <dir> && visionscale produce',
         '  visionscale results',
-        `Ctrl-C, or visionscale up --stop${flag}, drains and stops it`,
+        'to watch it, open the live page in a browser:',
+        `  ${server}`,
       ].join('\n'),
     );
   };
@@ -82,9 +91,9 @@ async function stayUp(given: Context, place: Place): Promise<void> {
   context.print({ state: 'down', ...result }, () => `stopped after ${result.seconds.toFixed(0)} s`);
 }
 
-function sharedWith({ config, env }: Context, server: string | null) {
+function sharedWith({ config, env }: Context, server: string) {
   const { env: open, secrets } = sharedSettings({ ...env, VISIONSCALE_DATA_DIR: config.dataDir });
-  return { env: server === null ? open : { ...open, VISIONSCALE_SERVER: server }, secrets };
+  return { env: { ...open, VISIONSCALE_SERVER: server }, secrets };
 }
 
 /** A model for the consumers, else the one that comes with visionscale. Chosen is what the settings name, what `model use` made the pipeline's, or the active one of this user's store. */
@@ -100,13 +109,4 @@ async function withAnyModel(context: Context, pool: Pool): Promise<Context> {
       `${knows === undefined ? '' : `, which only recognises ${knows}`} (for another: --model, or visionscale model use, then up again)`,
   );
   return withBundledModel(context);
-}
-
-/** As other processes of this machine reach it. */
-async function serverAddress({ config, env }: Context): Promise<string> {
-  const { host, port } = config.http;
-  const chosen = await choosePort(host, port, Boolean(env['VISIONSCALE_HTTP_PORT']));
-  const reachable =
-    host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host;
-  return `${config.http.tls ? 'https' : 'http'}://${reachable}:${chosen}`;
 }

@@ -21,6 +21,10 @@ export interface ReportPlaces {
   page: string;
   /** Flags that other commands need to see the same data, e.g. `--data-dir '/x y'`; empty where none. */
   flags: string;
+  /** Flags with which `up` goes on with the same data and model. */
+  upFlags: string;
+  /** Where `up` listens if that port is free; undefined where it takes any. */
+  server: string | undefined;
 }
 
 export function demoReport(result: DemoResult, places: ReportPlaces): string {
@@ -60,8 +64,8 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     if (result.rejected.length > shownRejected)
       lines.push(`  … and ${result.rejected.length - shownRejected} more`);
   }
-  const again = (command: string) =>
-    `  npx visionscale ${command}${places.flags === '' ? '' : ` ${places.flags}`}`;
+  const again = (command: string, flags = places.flags) =>
+    `  npx visionscale ${command}${flags === '' ? '' : ` ${flags}`}`;
   return [
     ...lines,
     '',
@@ -79,6 +83,10 @@ export function demoReport(result: DemoResult, places: ReportPlaces): string {
     '',
     'Open this page to see the pictures with their predictions:',
     `  ${places.page}`,
+    '',
+    'To see them on the live page, and send more images:',
+    again('up', places.upFlags),
+    `and open the address that it names${places.server === undefined ? '' : `: ${places.server} if that port is free`}`,
   ].join('\n');
 }
 
