@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import type { Pool, PoolClient } from 'pg';
 import type { HttpSettings } from '../../src/lib/config/http.ts';
 import { openImagesApart } from '../../src/lib/models/images/apart.ts';
+import { answersInUse } from '../../src/lib/models/store/model-answers.ts';
+import { readModelsInUse } from '../../src/lib/models/store/pipeline-model.ts';
 import { type OpenApp, openApp } from '../../src/lib/pipeline/serve/app.ts';
 import type { ServeDeps, ServeEvent, ServeOptions } from '../../src/lib/pipeline/serve/context.ts';
 import { openFileStore } from '../../src/lib/systems/objects/file/file.ts';
@@ -86,7 +88,16 @@ export async function served(): Promise<Served> {
     events,
     async open(http = {}, deps = {}, maxBytes = 2_000_000, options = {}) {
       const app = await openApp(
-        { pool, topic, producer, store, looking, report: (event) => void events.push(event), ...deps },
+        {
+          pool,
+          topic,
+          producer,
+          store,
+          looking,
+          answers: async () => answersInUse(await readModelsInUse(pool, pipeline)),
+          report: (event) => void events.push(event),
+          ...deps,
+        },
         {
           http: { ...defaults, ...http },
           pipeline,

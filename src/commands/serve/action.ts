@@ -77,9 +77,9 @@ async function run(context: Context): Promise<void> {
     count(event);
     log(event);
   };
-  const labels = async () => (await modelAnswers(context, database.pool))?.labels ?? null;
+  const answers = () => modelAnswers(context, database.pool);
   const result = await serve(
-    { pool: database.pool, topic, producer, store, looking, labels, metrics, load, report },
+    { pool: database.pool, topic, producer, store, looking, answers, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,

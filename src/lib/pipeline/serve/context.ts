@@ -7,6 +7,7 @@ import type { Load } from '../../base/flow/load.ts';
 import type { HttpSettings } from '../../config/http.ts';
 import type { ImagesApart } from '../../models/images/apart.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
+import type { ModelAnswers } from '../../models/store/model-answers.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Producer, Topic } from '../../systems/topic/topic.ts';
 import type { Right } from './admission/access.ts';
@@ -76,7 +77,7 @@ export interface ServeDeps {
   store: ObjectStore;
   looking: Pick<ImagesApart, 'header' | 'thumbnail'>;
   /** What the models in use can answer; null, or absent: there is none to ask. */
-  labels?: () => Promise<readonly string[] | null>;
+  answers?: () => Promise<ModelAnswers | null>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */

@@ -1,6 +1,5 @@
 /** Bins that are edited: tried on results that are there, put in force, and taken back. */
-import { answersInUse, type ModelAnswers } from '../../../models/store/model-answers.ts';
-import { readModelsInUse } from '../../../models/store/pipeline-model.ts';
+import type { ModelAnswers } from '../../../models/store/model-answers.ts';
 import { faultLines, noteLines, unknownNote } from '../../../systems/bins/check-lines.ts';
 import { checkRules, hasFaults } from '../../../systems/bins/check.ts';
 import { parseRules } from '../../../systems/bins/rules-file.ts';
@@ -24,7 +23,7 @@ const mostLines = 100;
 export function binRoutes(app: App, { deps, options }: SharedByRoutes): void {
   const { pool } = deps;
   const { pipeline } = options;
-  const answers = async () => answersInUse(await readModelsInUse(pool, pipeline));
+  const answers = async () => (await deps.answers?.()) ?? null;
 
   app.get(
     '/v1/bins/history',

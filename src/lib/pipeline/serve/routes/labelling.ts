@@ -58,7 +58,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
     },
   );
 
-  const modelLabels = sharedAnswer(async () => (await deps.labels?.()) ?? null, labelsMs);
+  const modelLabels = sharedAnswer(async () => (await deps.answers?.())?.labels ?? null, labelsMs);
   app.get(
     '/v1/labels',
     {
