@@ -14,9 +14,20 @@ export const texts = {
   navigation: 'Views',
   loading: 'Loading…',
   lost: 'The server does not answer. Trying again…',
+  notKnown: 'Unknown until the server answers.',
+  noAnswer: 'No answer',
+  error: 'Error',
+  old: (age: string) => `This is ${age} old.`,
+  oldPage: (age: string) => `What you see is ${age} old.`,
   stale: (age: string) => `Last answer ${age} ago`,
   live: 'Live',
-  readOnly: 'Read only',
+  /** In the title of the tab. */
+  tab: { away: 'no answer', trouble: 'needs attention', well: 'all well' },
+  rights: {
+    operate: 'You may act',
+    write: 'You may look and send images, not act',
+    read: 'You may look, not act',
+  },
   readOnlyWhy: 'You may look here, not act: that needs a token with the role operate.',
   token: {
     heading: 'A token is needed',

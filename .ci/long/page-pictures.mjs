@@ -1,5 +1,6 @@
 // Takes the pictures of page-pictures: node page-pictures.mjs URL EMPTY-URL IMAGES DIRECTORY PATTERN, with the settings in the environment.
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import console from 'node:console';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { chromium } from 'playwright-core';
 import { loadConfig } from '../../dist/lib/config/load.js';
 import { openDatabase } from '../../dist/lib/systems/database/open.js';
 
+const { fetch } = globalThis;
 const [url, emptyUrl, images, to, pattern] = process.argv.slice(2);
 const wanted = new RegExp(pattern);
 const faults = [];
@@ -103,7 +105,11 @@ const states = {
   },
   asked: { after: ask },
   trouble: { before: trouble, only: ['now', 'belt', 'models'] },
-  'long-names': { before: longNames, after: flow, only: ['belt', 'big', 'bins', 'images', 'label'] },
+  'long-names': {
+    before: longNames,
+    after: (page, view) => flow(view, true),
+    only: ['belt', 'big', 'bins', 'images', 'label'],
+  },
   token: {
     before: (page) => page.route('**/v1/access', (route) => json(route, 200, access(false, false, false))),
     only: ['now'],
@@ -192,23 +198,33 @@ async function longNames(page) {
   });
 }
 
-/** Rows as consumers would insert them. */
-async function flow(page, view) {
+/** Rows as consumers would insert them; many bins and long names where `isMany`. */
+async function flow(view, isMany) {
   if (view !== 'belt' && view !== 'big') return;
-  const { rows } = await pool.query('select image_key as key from prediction_results order by id limit 60');
+  const { rows } = await pool.query(
+    `select image_key as key, category from prediction_results where hostname <> 'page' order by id limit 60`,
+  );
   for (let n = 0; n < 40; n++) {
+    const { key, category } = rows[n % rows.length];
+    const isUnknown = n % 7 === 0;
+    const isUnsure = n % 5 === 0;
+    const bin = isUnknown
+      ? 'foreign'
+      : isUnsure
+        ? 'check by hand'
+        : ['left', 'middle', 'the third conveyor, behind the wall'][n % 3];
     await pool.query(
       `insert into prediction_results (image_key, category, confidence, hostname, pipeline, request_id, topic, partition,
          "offset", model, model_version, model_digest, top, stages, novelty, bin, bin_reason, belt, latency_ms)
        values ($1, $2, $3, 'page', 'default', $4, 'images', 0, 0, 'm', '1', 'sha256:0', '[]', '{}', $5, $6, $7, $8, 20)`,
       [
-        rows[n % rows.length].key,
-        n % 9 === 0 || n === 39 ? longName : `class ${n % 40}`,
+        key,
+        !isMany ? category : n % 9 === 0 || n === 39 ? longName : `class ${n}`,
         40 + n,
         `flow ${Date.now()} ${n}`,
-        n % 7 === 0 ? 1.4 : 0.2,
-        n % 4 === 0 ? longName : `bin ${1 + (n % 40)}`,
-        n % 5 === 0 ? 'low_confidence' : 'mapped',
+        isUnknown ? 1.4 : 0.2,
+        !isMany ? bin : n % 4 === 0 ? longName : `bin ${1 + n}`,
+        isUnknown ? 'unknown' : isUnsure ? 'low_confidence' : 'mapped',
         belts[n % 2],
       ],
     );
@@ -240,14 +256,15 @@ async function take(name, { view, state, theme, size }) {
     await page.goto(`${base}/#/${views[view]}`);
     if (state === 'stale') await page.clock.fastForward(1000);
     await sleep(state === 'filled' || state === 'stale' || after ? 1200 : 100);
-    if (state === 'filled' && ['belt', 'big'].includes(view)) for (let n = 0; n < 16; n++) await post(url);
+    if (state === 'filled') await flow(view, false);
     await after?.(page, view);
     await sleep(settle);
     const { wide, small, title } = await page.evaluate(`({
       title: document.title,
       wide: document.documentElement.scrollWidth,
       small: [...document.querySelectorAll('button, .button, nav a, select, input')]
-        .filter((one) => one.checkVisibility({ opacityProperty: true }) && !(one.getBoundingClientRect().height >= 43.5) && !one.closest('label')?.getBoundingClientRect().height >= 43.5)
+        .filter((one) => one.checkVisibility({ opacityProperty: true }))
+        .filter((one) => (one.closest('label') ?? one).getBoundingClientRect().height < 43.5)
         .map((one) => (one.textContent || one.name || one.outerHTML).trim().slice(0, 30)),
     })`);
     if (wide > sizes[size].width) complain(`${wide} pixels wide`);
