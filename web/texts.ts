@@ -311,16 +311,20 @@ export const texts = {
   },
   belt: {
     heading: 'Belt',
-    live: 'Live',
-    lost: (age: string, why: string) => `Not connected for ${age}. Trying again… ${why}`.trim(),
-    since: (count: string, time: string) => `${count} images since ${time}`,
+    live: 'Connected',
+    lost: (age: string) => `Not connected for ${age}. Trying again…`,
+    catchesUp: 'Results that come meanwhile are counted when the connection is back.',
+    since: (count: string, n: number, time: string) => `${count} ${imageWord(n)} since ${time}`,
+    images: (n: number) => imageWord(n),
     all: 'all',
     big: 'Large type',
     leave: 'Leave (Esc)',
     none: 'Waiting for the next image…',
+    tryOne: 'Send an image from this page',
     byBin: 'Bins',
-    byCategory: 'Categories',
-    others: (n: number) => `${n} others`,
+    byCategory: 'Classes',
+    others: (n: number) => (n === 1 ? '1 other bin' : `${n} other bins`),
+    tooMany: (n: number) => `Only ${n} bins have room here.`,
     more: 'others',
     aSecond: '/s',
     marks: { unknown: 'unknown', unsure: 'unsure' },
@@ -345,6 +349,10 @@ export const texts = {
     all: 'All about it',
   },
 };
+
+function imageWord(n: number): string {
+  return n === 1 ? 'image' : 'images';
+}
 
 function images(n: number): string {
   return n === 1 ? '1 image' : `${n.toLocaleString()} images`;
