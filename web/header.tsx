@@ -48,8 +48,9 @@ export function Header({ shown, status, rights, forget }: HeaderProps) {
   const count = letters > 0 && <span class="count">{number(letters)}</span>;
   return (
     <header class={isOpen ? 'open' : ''}>
-      <a class="brand" href="#/">
-        {texts.title}
+      <a class="brand" href="#/" aria-label={texts.title}>
+        <img src="/page/icon.svg" alt="" width="26" height="26" />
+        <span>{texts.title}</span>
       </a>
       <button
         type="button"

@@ -163,7 +163,7 @@ function Running({ belt, groups, all, known, stream: { state, error }, now }: Ru
         {state === 'lost' ? (
           <p class="note">{t.catchesUp}</p>
         ) : (
-          all === 0 && <p class="note">{state === 'live' ? t.none : ''}</p>
+          all === 0 && groups.length > 0 && <p class="note">{t.none}</p>
         )}
       </div>
       {groups.length > 0 ? (
