@@ -184,7 +184,7 @@ const pageFiles = {
     const read = (path) => readFileSync(join(import.meta.dirname, path), 'utf8');
     const chart = readFileSync(fileURLToPath(import.meta.resolve('uplot/dist/uPlot.min.css')), 'utf8');
     this.emitFile({ type: 'asset', fileName: 'app.css', source: `${chart}\n${read('web/style.css')}` });
-    for (const name of ['index.html', 'icon.svg'])
+    for (const name of ['index.html', 'icon.svg', 'icon-trouble.svg'])
       this.emitFile({ type: 'asset', fileName: name, source: read(`web/${name}`) });
   },
 };

@@ -3,9 +3,9 @@ import { render } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Rights, Status } from './answers.ts';
 import { setToken, token } from './api.ts';
-import { number } from './format.ts';
+import { Header, useTitle } from './header.tsx';
 import { usePlace, usePoll } from './hooks.ts';
-import { Freshness } from './parts.tsx';
+import { Away } from './parts.tsx';
 import { texts } from './texts.ts';
 import { Belt } from './views/belt.tsx';
 import { Bins } from './views/bins.tsx';
@@ -17,22 +17,12 @@ import { Models } from './views/models.tsx';
 import { Now } from './views/now.tsx';
 import { TryIt } from './views/try.tsx';
 
-const views = [
-  { view: '', name: texts.views.now },
-  { view: 'belt', name: texts.views.belt },
-  { view: 'images', name: texts.views.images },
-  { view: 'bins', name: texts.views.bins },
-  { view: 'label', name: texts.views.label },
-  { view: 'models', name: texts.views.models },
-  { view: 'dead-letters', name: texts.views.letters },
-  { view: 'try', name: texts.views.tryIt },
-];
-
 function App() {
   const place = usePlace();
   const rights = usePoll<Rights>('/v1/access', 60_000);
   const status = usePoll<Status>('/v1/status', 2000);
   const [tried, setTried] = useState(false);
+  useTitle(place.view, status);
   const needsToken = rights.data?.tokens === true && !rights.data.may.read;
   if (needsToken) {
     const enter = (value: string) => {
@@ -49,34 +39,7 @@ function App() {
   };
   return (
     <>
-      <header>
-        <a class="brand" href="#/">
-          {texts.title}
-        </a>
-        <nav aria-label={texts.navigation}>
-          {views.map(({ view, name }) => (
-            <a key={view} href={`#/${view}`} aria-current={isIn(view, place.view) ? 'page' : undefined}>
-              {name}
-              {view === 'dead-letters' && (status.data?.deadLetters ?? 0) > 0 && (
-                <span class="count">{number(status.data!.deadLetters)}</span>
-              )}
-            </a>
-          ))}
-        </nav>
-        <span class="end">
-          {rights.data?.may.operate === false && (
-            <span class="pill" title={texts.readOnlyWhy}>
-              {texts.readOnly}
-            </span>
-          )}
-          <Freshness polled={status} />
-          {token() !== null && (
-            <button type="button" class="plain" onClick={forget}>
-              {texts.token.forget}
-            </button>
-          )}
-        </span>
-      </header>
+      <Header shown={place.view} status={status} rights={rights.data} forget={forget} />
       <main>
         {place.view === 'images' ? (
           <Images place={place} />
@@ -98,12 +61,9 @@ function App() {
           <Now status={status} />
         )}
       </main>
+      <Away polled={status} />
     </>
   );
-}
-
-function isIn(view: string, shown: string): boolean {
-  return view === shown || (view === 'images' && shown === 'image');
 }
 
 function AskToken({ isWrong, enter }: { isWrong: boolean; enter: (value: string) => void }) {

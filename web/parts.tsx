@@ -6,7 +6,7 @@ import { age, percent } from './format.ts';
 import { type Polled, useClock } from './hooks.ts';
 import { texts } from './texts.ts';
 
-/** What is known by now, or why nothing is. */
+/** What is known by now, or why nothing is. What could not be asked for again is greyed, and says how old it is. */
 export function Answer<T>({
   polled,
   children,
@@ -15,12 +15,56 @@ export function Answer<T>({
   children: (data: T) => ComponentChildren;
 }) {
   const { data, error } = polled;
-  if (data !== undefined) return <>{children(data)}</>;
-  if (error === undefined) return <p class="note">{texts.loading}</p>;
+  if (data === undefined) {
+    if (error === undefined) return <Notice kind="loading">{texts.loading}</Notice>;
+    if (error.status === 0) return <Notice kind="away">{texts.notKnown}</Notice>;
+    return (
+      <Notice kind="error" hint={error.hint}>
+        {error.message}
+      </Notice>
+    );
+  }
   return (
-    <p class="note bad" role="alert">
-      {error.status === 0 ? texts.lost : error.message}
-      {error.hint !== undefined && <span class="hint">{error.hint}</span>}
+    <div class={`answer ${error === undefined ? '' : 'stale'}`}>
+      {error !== undefined && error.status !== 0 && <Old polled={polled} error={error} />}
+      {children(data)}
+    </div>
+  );
+}
+
+/** Each state that is not the usual one has its own look: nothing there, not yet there, failed, the server away. */
+export function Notice({ kind, hint, children }: NoticeProps) {
+  return (
+    <div class={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
+      <p>{children}</p>
+      {hint !== undefined && <p class="hint">{hint}</p>}
+    </div>
+  );
+}
+
+interface NoticeProps {
+  kind: 'empty' | 'loading' | 'error' | 'away';
+  /** What to do. */
+  hint?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+/** Says of what is still shown that it is old, and why. */
+function Old({ polled: { at }, error }: { polled: Polled<unknown>; error: ApiError }) {
+  return (
+    <Notice kind="error" hint={error.hint}>
+      {texts.old(age(useClock() - at))} {error.message}
+    </Notice>
+  );
+}
+
+/** Below the page while the server does not answer. */
+export function Away({ polled: { error, at, data } }: { polled: Polled<unknown> }) {
+  const now = useClock();
+  if (error?.status !== 0) return null;
+  return (
+    <p class="away-bar" role="alert">
+      {texts.lost} {data !== undefined && texts.oldPage(age(now - at))}
     </p>
   );
 }
@@ -29,15 +73,16 @@ export function Answer<T>({
 export function Freshness({ polled }: { polled: Polled<unknown> }) {
   const now = useClock();
   const { error, at, data } = polled;
-  if (error?.status === 0)
+  const isOld = error !== undefined || now - at > 15_000;
+  if (data === undefined)
     return (
-      <span class="pill bad" role="status">
-        {data === undefined ? texts.lost : texts.stale(age(now - at))}
+      <span class={`pill ${isOld ? 'bad' : ''}`} role="status">
+        {error === undefined ? texts.loading : error.status === 0 ? texts.noAnswer : texts.error}
       </span>
     );
   return (
-    <span class={`pill ${now - at > 15_000 ? 'warn' : 'ok'}`} role="status">
-      {now - at > 15_000 ? texts.stale(age(now - at)) : texts.live}
+    <span class={`pill ${error?.status === 0 ? 'bad' : isOld ? 'warn' : 'ok'}`} role="status">
+      {isOld ? texts.stale(age(now - at)) : texts.live}
     </span>
   );
 }
@@ -70,19 +115,15 @@ export function Bar({ share }: { share: number }) {
 /** What the model says, the likeliest first. */
 export function TopFive({ top }: { top: readonly { category: string; confidence: number }[] }) {
   return (
-    <table class="top">
-      <tbody>
-        {top.map(({ category, confidence }) => (
-          <tr key={category}>
-            <th scope="row">{category}</th>
-            <td>
-              <Bar share={confidence} />
-            </td>
-            <td class="right">{percent(confidence)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ol class="top">
+      {top.map(({ category, confidence }) => (
+        <li key={category}>
+          <span>{category}</span>
+          <span class="right">{percent(confidence)}</span>
+          <Bar share={confidence} />
+        </li>
+      ))}
+    </ol>
   );
 }
 

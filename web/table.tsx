@@ -34,7 +34,7 @@ export function Table<R>({ columns, rows, keyOf }: TableProps<R>) {
             <tr key={keyOf(row)} role="row">
               {columns.map((column) => (
                 <td key={column.name} role="cell" class={side(column)} data-name={column.name}>
-                  {column.cell(row)}
+                  <Cell>{column.cell(row)}</Cell>
                 </td>
               ))}
             </tr>
@@ -43,4 +43,9 @@ export function Table<R>({ columns, rows, keyOf }: TableProps<R>) {
       </table>
     </div>
   );
+}
+
+/** One part, however many are in it, beside its name on a phone; a cell without anything is left out there. */
+function Cell({ children }: { children?: ComponentChildren }) {
+  return children === undefined || children === null || children === '' ? null : <div>{children}</div>;
 }

@@ -316,6 +316,7 @@ describe('a token', () => {
       const headers = { authorization: `Bearer ${tokens.get(role)}` };
       const { body } = await ask('/v1/access', { server, headers });
       strictly(rights, body);
+      expect(body['token']).toBe(role);
       const image = await fetch(`${server.url}/v1/images`, { method: 'POST', body: 'x', headers });
       const drop = await act('/v1/dead-letters/drop', { ids: [987_654_321] }, { server, headers });
       return [body['may'], image.status, drop.status];

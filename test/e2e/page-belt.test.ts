@@ -99,8 +99,8 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
       ['manual', 100],
     ]);
     const manual = world.page.locator('.belt-bin.manual');
-    await manual.getByText('50 confidence too low').waitFor();
-    await manual.getByText('50 no rule has its class').waitFor();
+    await manual.getByText('confidence too low: 50').waitFor();
+    await manual.getByText('no rule has its class: 50').waitFor();
     await world.page.locator('.belt-bin canvas').first().waitFor();
     // Tiles fade on their way: what stands still is judged.
     await expect.poll(() => world.page.locator('.belt-tile').count(), { timeout: 60_000 }).toBe(0);
@@ -170,7 +170,7 @@ describeWith('browser', 'the belt on the live page', (executablePath) => {
     const row = (name: string) => page.locator('.trials > li', { hasText: name });
     await row('Schräg.png').getByText('classified').waitFor();
     await row('Schräg.png').getByText('→ left').waitFor();
-    expect(await row('Schräg.png').locator('tr').count()).toBe(3);
+    expect(await row('Schräg.png').locator('.top li').count()).toBe(3);
     await row('notes.txt').getByText('a body of type text/plain is not an image').waitFor();
     await row('notes.txt').getByText('Send the image itself').waitFor();
     await world.usable();

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import type { BinCounts, Bins as Rules, Rights } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
-import { Answer, Bar } from '../parts.tsx';
+import { Answer, Bar, Notice } from '../parts.tsx';
 import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
 import { EditBins } from './bins-edit.tsx';
@@ -17,9 +17,19 @@ export function Bins({ rights }: { rights: Rights | undefined }) {
     <>
       <h1>{t.heading}</h1>
       <Answer polled={rules}>
-        {(found) => (found.rules === null ? <p class="note">{t.none}</p> : <InForce bins={found} />)}
+        {(found) =>
+          found.rules === null ? (
+            <Notice kind="empty" hint={t.noneHint}>
+              {t.none}
+            </Notice>
+          ) : (
+            <InForce bins={found} />
+          )
+        }
       </Answer>
-      <Answer polled={counts}>{(found) => <Counts counts={found} />}</Answer>
+      {(rules.data !== undefined || rules.error === undefined) && (
+        <Answer polled={counts}>{(found) => <Counts counts={found} />}</Answer>
+      )}
       {rights?.may.operate === true && rules.data !== undefined && (
         <EditBins bins={rules.data} again={rules.again} />
       )}
@@ -36,8 +46,7 @@ interface Rule {
 
 function InForce({ bins: { version, source, rules } }: { bins: Rules }) {
   const { bins, manual, unknown } = rules!;
-  const least = (value: number | undefined, unit: string) =>
-    value === undefined ? '' : value === 0 ? t.any : `${value} ${unit}`;
+  const least = (value = 0, unit: string) => (value === 0 ? '' : `${value} ${unit}`);
   const rows: Rule[] = [
     ...bins.map((rule) => ({ ...rule, classes: rule.classes.join(', ') })),
     { bin: manual, classes: <span class="quiet">{t.manual}</span> },
@@ -47,7 +56,7 @@ function InForce({ bins: { version, source, rules } }: { bins: Rules }) {
     { name: t.bin, cell: ({ bin }) => bin },
     { name: t.classes, cell: ({ classes }) => classes },
     { name: t.confidence, cell: ({ confidence }) => least(confidence, '%'), right: true },
-    { name: t.margin, cell: ({ margin }) => least(margin, ''), right: true },
+    { name: t.margin, cell: ({ margin }) => least(margin, t.points), right: true },
   ];
   return (
     <section>

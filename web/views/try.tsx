@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { Image, Result, Rights } from '../answers.ts';
 import { ApiError, get, sendImage } from '../api.ts';
-import { TopFive } from '../parts.tsx';
+import { Notice, TopFive } from '../parts.tsx';
 import { texts } from '../texts.ts';
 
 const { tryIt: t } = texts;
@@ -22,11 +22,11 @@ interface Trial {
 }
 
 export function TryIt({ rights }: { rights: Rights | undefined }) {
-  if (rights === undefined) return <p class="note">{texts.loading}</p>;
+  if (rights === undefined) return <Notice kind="loading">{texts.loading}</Notice>;
   return (
     <>
       <h1>{t.heading}</h1>
-      {rights.may.write ? <Trials /> : <p class="note">{t.readOnly}</p>}
+      {rights.may.write ? <Trials /> : <Notice kind="empty">{t.readOnly}</Notice>}
     </>
   );
 }
@@ -82,7 +82,7 @@ interface ChooseProps {
 
 function Choose({ name, multiple = false, capture = false, add }: ChooseProps) {
   return (
-    <label class="button choose">
+    <label class={`button file ${capture ? 'camera' : ''}`}>
       {name}
       <input
         type="file"
