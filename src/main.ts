@@ -6,8 +6,12 @@ import { tellJsonError } from './commands/shared/lines.ts';
 
 // `visionscale results | head` closes our stdout early: that is the reader's right, and no fault.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(0);
+  if (error.code === 'EPIPE') process.exit(0);
+  // Such as a full disk behind `>`. What was written is cut off, so nothing may take it for the whole.
+  const message = `the output cannot be written: ${error.message}`;
+  if (asksForJson()) tellJsonError('cannot_write', message);
+  else process.stderr.write(`visionscale: ${message}\n`);
+  process.exit(1);
 });
 
 try {
