@@ -58,7 +58,7 @@ export function parseLabels(text: string, name: string): string[] {
 /** Labels that several classes have: what tells them apart is lost in every result. */
 export function repeatedLabels(labels: readonly string[]): string[] {
   const seen = new Set<string>();
-  return [...new Set(labels.filter((label) => seen.size === seen.add(label).size))];
+  return [...new Set(labels.filter((label) => seen.size === seen.add(label.normalize()).size))];
 }
 
 /** Throws `model_invalid` for what cannot be a label, naming the place. */

@@ -14,6 +14,7 @@ const mostText = 500;
 
 const text = z
   .string({ error: 'must be a text' })
+  .normalize()
   .trim()
   .min(1, 'must not be empty')
   .max(mostText, `must not have more than ${mostText} characters`)
