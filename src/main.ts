@@ -15,6 +15,17 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 
 try {
+  process.cwd();
+} catch {
+  // Every path is read from it, and Node's own threads end without it.
+  const message = 'the current directory has been removed';
+  const hint = 'Change to another one: cd';
+  if (asksForJson()) tellJsonError('usage', message, hint);
+  else process.stderr.write(`visionscale: ${message}\n  ${hint}\n`);
+  process.exit(2);
+}
+
+try {
   if (process.argv.length === 2) process.stdout.write(welcome);
   else await buildProgram().parseAsync();
 } catch (error) {

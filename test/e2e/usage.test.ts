@@ -1,5 +1,5 @@
 /** What a user's mistakes look like: a clear message, the right exit code, never a stack. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
@@ -96,6 +96,14 @@ describe('usage', () => {
       expect(await toFullDisk(...args)).toEqual({ code: 1, stderr });
     const asJson = await toFullDisk('model', 'list', '--json');
     expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: 'cannot_write' } });
+  });
+
+  it('needs a current directory', () => {
+    const run = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"';
+    const args = ['-c', run, process.execPath, binary, 'model', 'list'];
+    const { status, stderr } = spawnSync('sh', args, { cwd: rig.dir, env: rig.env, encoding: 'utf8' });
+    const told = 'visionscale: the current directory has been removed\n  Change to another one: cd\n';
+    expect([status, stderr]).toEqual([2, told]);
   });
 
   it('names every wrong setting at once', async () => {

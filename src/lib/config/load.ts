@@ -53,6 +53,8 @@ export function loadConfig(env: Environment): Config {
       const about = parsed.data.VISIONSCALE_STORE === undefined ? '' : `${label('VISIONSCALE_STORE')}: `;
       faults.push(`${about}${errorMessage(error)}`);
       hint = error instanceof UsageError ? error.hint : undefined;
+      if (about === '')
+        hint ??= 'It lies in the data directory: choose another with --data-dir (VISIONSCALE_DATA_DIR).';
     }
   }
   if (parsed.success && parsed.data.VISIONSCALE_RESULTS_TOPIC) {

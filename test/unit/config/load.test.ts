@@ -117,6 +117,7 @@ describe('loadConfig', () => {
       return 'was accepted';
     };
     expect(hint({ VISIONSCALE_STORE: 'bucket' })).toMatch(/s3:\/\/bucket, .* or file:\/\/\/directory/);
+    expect(hint({ VISIONSCALE_DATA_DIR: '/a\nb' })).toContain('VISIONSCALE_DATA_DIR');
     expect(hint({ VISIONSCALE_STORE: '/a b', VISIONSCALE_NOSUCH: '1' })).toContain('file:///a%20b');
   });
 
