@@ -1,9 +1,10 @@
 /** `classify --local`: a directory's labels with nothing around it, and what hostile files and models come to. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { type Ended, Rig } from '../support/binary.ts';
+import { binary, type Ended, Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { blackPng } from '../support/png.ts';
 import { describeWith, testData } from '../support/servers.ts';
@@ -113,6 +114,26 @@ describe('classify --local', () => {
       'x.html',
     ]);
     expect([server.code, server.stderr]).toEqual([2, expect.stringContaining('--html goes with --local')]);
+  });
+
+  it('names the file that it could not write', async () => {
+    await using rig = await colorRig();
+    // A limit of the process stands for a disk that fills while images are classified.
+    const run = 'ulimit -f 0; exec "$0" "$@"';
+    for (const flags of [
+      ['--out', 'labels.csv'],
+      ['--html', 'page.html'],
+    ]) {
+      const args = ['-c', run, process.execPath, binary, 'classify', 'images', '--local', ...flags];
+      const { stderr, status } = spawnSync('sh', args, { cwd: rig.dir, env: rig.env, encoding: 'utf8' });
+      expect([status, stderr]).toEqual([
+        1,
+        expect.stringMatching(
+          `visionscale: ${flags[1]} cannot be written: EFBIG: [^\n]*\n  Choose a place.*\n$`,
+        ),
+      ]);
+      expect(existsSync(join(rig.dir, flags[1]!))).toBe(false);
+    }
   });
 
   it('tells bad files at the end, classifies the rest, exits 1 and keeps its memory small', async () => {

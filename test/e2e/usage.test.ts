@@ -1,6 +1,10 @@
 /** What a user's mistakes look like: a clear message, the right exit code, never a stack. */
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Rig } from '../support/binary.ts';
+import { binary, Rig } from '../support/binary.ts';
 import { describeRdkafka } from '../support/mock-kafka.ts';
 import { itThorough } from '../support/thorough.ts';
 
@@ -74,6 +78,32 @@ describe('usage', () => {
     const running = rig.start(['--help']);
     running.process.stdout?.destroy();
     expect(await running.ended).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it.runIf(existsSync('/dev/full'))('says so when its output cannot be written', async () => {
+    const toFullDisk = async (...args: string[]) => {
+      const command = 'exec "$0" "$@" >/dev/full';
+      const child = spawn('sh', ['-c', command, process.execPath, binary, ...args], {
+        cwd: rig.dir,
+        env: { ...rig.env },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      });
+      const [told] = await Promise.all([text(child.stderr), once(child, 'close')]);
+      return { code: child.exitCode, stderr: told };
+    };
+    const stderr = 'visionscale: the output cannot be written: ENOSPC: no space left on device, write\n';
+    for (const args of [['--help'], ['model', 'list']])
+      expect(await toFullDisk(...args)).toEqual({ code: 1, stderr });
+    const asJson = await toFullDisk('model', 'list', '--json');
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: 'cannot_write' } });
+  });
+
+  it('needs a current directory', () => {
+    const run = 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"';
+    const args = ['-c', run, process.execPath, binary, 'model', 'list'];
+    const { status, stderr } = spawnSync('sh', args, { cwd: rig.dir, env: rig.env, encoding: 'utf8' });
+    const told = 'visionscale: the current directory has been removed\n  Change to another one: cd\n';
+    expect([status, stderr]).toEqual([2, told]);
   });
 
   it('names every wrong setting at once', async () => {

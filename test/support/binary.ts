@@ -9,7 +9,7 @@ import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { ensureBuilt } from './build.ts';
 
-const binary = fileURLToPath(new URL('../../bin/visionscale.js', import.meta.url));
+export const binary = fileURLToPath(new URL('../../bin/visionscale.js', import.meta.url));
 
 export interface Ended {
   code: number | null;

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
+import { unwrittenFile } from '../../src/lib/base/files/disk.ts';
 import { LabelsFile } from '../../src/lib/local/classify/labels-file.ts';
 
 it('runs nothing in a spreadsheet: what begins as a formula is text, also in a later run', async () => {
@@ -22,4 +23,12 @@ it('runs nothing in a spreadsheet: what begins as a formula is text, also in a l
   expect(text.trimEnd().split('\n')).toHaveLength(1 + names.length);
   expect(text).not.toMatch(/(^|[\n,])"?[=+\-@\t]/);
   for (const name of ["'=1+1.jpg", "'@a.jpg", "'=bin", "'@model", "'-id"]) expect(text).toContain(name);
+});
+
+it.each([
+  ['ENOSPC', 'disk_full', 'labels.csv cannot be written: the disk is full'],
+  ['EIO', 'cannot_write', 'labels.csv cannot be written: EIO: it broke'],
+])('says of a file that %s kept from being written: %s', (system, code, message) => {
+  const error = Object.assign(new Error(`${system}: it broke`), { code: system });
+  expect(unwrittenFile(error, 'labels.csv')).toMatchObject({ code, message, cause: error });
 });

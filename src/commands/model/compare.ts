@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import { loadModel, openClassifier } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
-import { replaceFile } from '../../lib/base/files/disk.ts';
+import { replaceAskedFile } from '../../lib/base/files/disk.ts';
 import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory, requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
@@ -69,7 +69,7 @@ export default async function (context: Context, references: string[], flags: Co
   bars.end();
   for (const rejection of comparison.unreadable) say(rejectedLine(rejection));
   if (comparison.passedOver.passedOver > 0) say(passedOverLine(comparison.passedOver));
-  await replaceFile(flags.out, await comparisonPage(comparison, new Date().toISOString()));
+  await replaceAskedFile(flags.out, await comparisonPage(comparison, new Date().toISOString()));
   context.print(document(comparison, flags.out), () => summary(comparison, flags.out));
 }
 

@@ -1,7 +1,7 @@
 /** Predictions as a table in a file, CSV or Apache Parquet: the columns that tools can sort by. */
 import type { parquetWriteBuffer } from 'hyparquet-writer';
 import { UsageError } from '../../lib/base/errors.ts';
-import { writeSynced } from '../../lib/base/files/disk.ts';
+import { unwrittenFile, writeSynced } from '../../lib/base/files/disk.ts';
 import type { ResultRow } from '../../lib/systems/database/tables/predictions.ts';
 
 type Column = Parameters<typeof parquetWriteBuffer>[0]['columnData'][number];
@@ -39,7 +39,7 @@ export async function writeParquet(path: string, rows: readonly ResultRow[]): Pr
   try {
     await writeSynced(path, new Uint8Array(parquetWriteBuffer({ columnData })));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw unwrittenFile(error, path);
     throw new UsageError(`${path} already exists`, 'Choose another file, or delete this one.');
   }
 }

@@ -12,7 +12,7 @@ export const modelCodes = {
   device_unavailable:
     'The `--device` is missing, or cannot run this model. Install its driver, or use `--device cpu`.',
   disk_full:
-    'The disk of the model store, export or training run is full or nearly full. Free some space, or use another disk.',
+    'The disk of the model store, an export, a result file or a training run is full or nearly full. Free some space, or use another disk.',
   download_failed:
     'A download failed. Behind a proxy set `HTTPS_PROXY`; or fetch the file elsewhere and use `--from`.',
   download_too_large: 'The download is larger than the expected file. Check the address given with `--from`.',
@@ -92,7 +92,8 @@ export const commandCodes = {
   bins_unknown_labels: 'The rules name labels that the model does not have. Correct them, or use `--force`.',
   bins_unreadable: 'The rules in force were written by a newer version. Upgrade visionscale on this host.',
   cannot_listen: '`serve` cannot use its address or port. Choose another `--port` or `--host`.',
-  cannot_write: 'A result file cannot be written. Choose another path with `--out`.',
+  cannot_write:
+    'A result file, or the output itself, cannot be written. Choose another path; the message says what is wrong with this one.',
   child_failed: 'A process started by `demo` or `up` exited. Its last lines are printed.',
   dead_letter_missing:
     'There is no dead letter with this number. `dead-letters list --state all` lists all of them.',

@@ -38,6 +38,7 @@ const schema = z.object(
 /** Throws a UsageError that lists every fault. Reads no file but the `*_FILE` ones. */
 export function loadConfig(env: Environment): Config {
   const faults: string[] = [...unknownSettings(env)];
+  let hint: string | undefined;
   const given = withSecretsFromFiles(env, faults);
   const parsed = schema.safeParse(given);
   if (!parsed.success) {
@@ -48,7 +49,12 @@ export function loadConfig(env: Environment): Config {
     try {
       store = storeSettings(parsed.data);
     } catch (error) {
-      faults.push(`${label('VISIONSCALE_STORE')}: ${errorMessage(error)}`);
+      // Without one it lies in the data directory, for which this user may have no place.
+      const about = parsed.data.VISIONSCALE_STORE === undefined ? '' : `${label('VISIONSCALE_STORE')}: `;
+      faults.push(`${about}${errorMessage(error)}`);
+      hint = error instanceof UsageError ? error.hint : undefined;
+      if (about === '')
+        hint ??= 'It lies in the data directory: choose another with --data-dir (VISIONSCALE_DATA_DIR).';
     }
   }
   if (parsed.success && parsed.data.VISIONSCALE_RESULTS_TOPIC) {
@@ -64,6 +70,7 @@ export function loadConfig(env: Environment): Config {
       faults.length === 1
         ? faults[0]!
         : `${faults.length} settings are wrong:\n${faults.map((f) => `  ${f}`).join('\n')}`,
+      hint,
     );
   }
   const data = parsed.data;
@@ -80,7 +87,7 @@ export function loadConfig(env: Environment): Config {
     model: data.VISIONSCALE_MODEL,
     models: data.VISIONSCALE_MODELS
       ? resolve(data.VISIONSCALE_MODELS)
-      : join(userDataDirectory(env), 'models'),
+      : join(userDataDirectory(env, '--models (VISIONSCALE_MODELS)'), 'models'),
     proxy: proxySettings(data),
     hub: { endpoint: data.HF_ENDPOINT, ...(data.HF_TOKEN !== undefined && { token: data.HF_TOKEN }) },
     engine: data.VISIONSCALE_ENGINE,
@@ -145,16 +152,19 @@ function s3Connection(
 }
 
 function dataDirectory(data: Values, env: Environment): string {
-  return data.VISIONSCALE_DATA_DIR ? resolve(data.VISIONSCALE_DATA_DIR) : userDataDirectory(env);
+  return data.VISIONSCALE_DATA_DIR
+    ? resolve(data.VISIONSCALE_DATA_DIR)
+    : userDataDirectory(env, '--data-dir (VISIONSCALE_DATA_DIR)');
 }
 
-function userDataDirectory(env: Environment): string {
+/** `setting` goes without it. */
+function userDataDirectory(env: Environment, setting: string): string {
   const xdg = env['XDG_DATA_HOME'];
-  return join(xdg ? resolve(xdg) : join(home(), '.local', 'share'), 'visionscale');
+  return join(xdg ? resolve(xdg) : join(home(setting), '.local', 'share'), 'visionscale');
 }
 
 /** A user without a home, as in some containers, has to say where things go. */
-function home(): string {
+function home(setting: string): string {
   let found = '';
   try {
     found = homedir();
@@ -162,10 +172,7 @@ function home(): string {
     // no HOME and no entry in the user database
   }
   if (found !== '') return found;
-  throw new UsageError(
-    'this user has no home directory',
-    'Choose where data goes: --data-dir (VISIONSCALE_DATA_DIR).',
-  );
+  throw new UsageError('this user has no home directory', `Set HOME, or choose a place with ${setting}.`);
 }
 
 function proxySettings(data: Values): ProxySettings {
@@ -184,7 +191,7 @@ function topicSettings(data: Values, env: Environment): TopicSettings {
     if (!name.startsWith(kafkaProperty) || value === undefined) continue;
     properties[propertyName(name)] = value;
   }
-  const brokers = data.KAFKA_BROKERS.replaceAll(/\s/g, '');
+  const brokers = data.KAFKA_BROKERS;
   const iam = data.VISIONSCALE_KAFKA_LOGIN === 'aws-iam' && { awsIam: { region: data.AWS_REGION } };
   return { kind: 'kafka', ...base, brokers, properties, ...iam };
 }

@@ -1,6 +1,6 @@
 /** A page of pictures and what a model made of each: one file that can be mailed, safe to open whatever images and labels are called. */
 import { isUnknown } from '../base/classification.ts';
-import { replaceFile } from '../base/files/disk.ts';
+import { replaceAskedFile } from '../base/files/disk.ts';
 import { Html, html } from '../base/report/html.ts';
 import { counted } from '../base/report/table.ts';
 
@@ -64,7 +64,7 @@ export async function writePicturePage(
       ];
   const more = pictures.length - figures.length;
   const lines = more > 0 ? [...summary, `${counted(more, 'more image')} are not shown.`] : summary;
-  await replaceFile(file, page(title, lines, sections));
+  await replaceAskedFile(file, page(title, lines, sections));
 }
 
 /** Mistakes first, the surest of them at the top; where nobody knows, what is unknown; then what the model was least sure of. */

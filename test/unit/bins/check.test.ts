@@ -1,6 +1,7 @@
 /** Rules held to a model's labels. */
 import { expect, it } from 'vitest';
 import { checkRules, compareRules, hasFaults } from '../../../src/lib/systems/bins/check.ts';
+import { BinTable } from '../../../src/lib/systems/bins/decide.ts';
 import { parseRules } from '../../../src/lib/systems/bins/rules-file.ts';
 
 const labels = ['red circle', 'red square', 'blue circle', 'blue square', 'tabby, tabby cat'];
@@ -54,4 +55,27 @@ it('compares where unknown objects go, also where only the manual bin has moved'
   expect(compared('', 'unknown: foreign')).toEqual({ from: 'manual', to: 'foreign' });
   expect(compared('', 'manual: m')).toEqual({ from: 'manual', to: 'm' });
   expect(compared('unknown: manual', 'manual: manual')).toBeNull();
+});
+
+it('takes names that look the same for the same, in rules and in labels', () => {
+  const [composed, apart] = ['\u00c4pfel', 'A\u0308pfel'];
+  for (const [label, pattern] of [
+    [composed, apart],
+    [apart, composed],
+    [composed, `${apart.slice(0, 3)}*`],
+  ] as const) {
+    const rules = parseRules(`bins: {left: [${JSON.stringify(pattern)}]}`);
+    const checked = checkRules(rules, [label]);
+    expect([hasFaults(checked), checked.labels]).toEqual([false, [{ bin: 'left', labels: 1 }]]);
+    expect(new BinTable(rules).ruleOf(label)?.bin).toBe('left');
+  }
+  // Rules of an earlier version have them as they were written.
+  const old = {
+    manual: 'm',
+    unknown: 'm',
+    bins: [{ bin: 'left', classes: [apart], confidence: 0, margin: 0 }],
+  };
+  expect(new BinTable(old).ruleOf(apart)?.bin).toBe('left');
+  expect(() => parseRules(`bins: {${composed}: [x], ${apart}: [y]}`)).toThrow(/is there twice/);
+  expect(() => parseRules(`bins: {a: [${composed}], b: [${apart}]}`)).toThrow(/is in a and in b/);
 });

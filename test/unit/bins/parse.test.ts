@@ -128,7 +128,15 @@ describe('parseRules', () => {
     ['a nameless bin', 'bins: {"": [x]}', /bin "" must not be empty/],
     ['a class in two bins', 'bins: {a: [x], b: [x]}', /"x" is in a and in b/],
     ['a class twice', 'bins: {a: [x, x]}', /"x" is in a twice/],
-    ['a bin twice', 'bins:\n  a: [x]\n  a: [y]', /unique/],
+    ['a bin twice', 'bins:\n  a: [x]\n  a: [y]', /line 3: "a" is there twice/],
+    ['a key twice', 'manual: x\nbins: {a: [x]}\nmanual: y', /line 3: "manual" is there twice/],
+    ['bins that hold themselves', 'bins: &b\n  left: *b', /bins\.left/],
+    [
+      'defaults that hold themselves',
+      'defaults: &d {confidence: *d}\nbins: {a: [x]}',
+      /defaults\.confidence/,
+    ],
+    ['two documents', 'bins: {a: [x]}\n---\nbins: {a: [y]}', /several documents/],
     ['bins that differ in spaces', 'bins: {"a": [x], " a": [y]}', /bin "a" is there twice/],
     ['a control character', 'bins: {"a\\u0007": [x]}', /control characters/],
     ['an unquoted glob', 'bins:\n  a:\n    - * cat', /quotes/],
@@ -144,6 +152,11 @@ describe('parseRules', () => {
     expect(() => parseRules(content)).toThrow(/mannual/);
     const faults = 'bins: {a: {classes: [], margin: 200}, b: 5, c: {classes: [y], confidence: x}}';
     expect(() => parseRules(faults)).toThrow(/3 faults:\n.*a\.classes.*\n.*a\.margin.*\n.*c\.confidence/s);
+  });
+
+  it('does not compare each name with all others', () => {
+    const many = Array.from({ length: 20_000 }, (_, i) => `  b${i}: [c${i}]`).join('\n');
+    expect(() => parseRules(`bins:\n${many}`)).toThrow('there are 20000 bins; 10000 are the most');
   });
 
   it('does not blow up', () => {

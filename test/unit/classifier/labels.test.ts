@@ -116,6 +116,7 @@ describe('labels', () => {
 
   it('that come twice are named', () => {
     expect(repeatedLabels(['crane', 'b', 'crane', 'c', 'crane', 'b'])).toEqual(['crane', 'b']);
+    expect(repeatedLabels(['\u00c4', 'A\u0308'])).toEqual(['A\u0308']);
   });
 
   it('are found beside the weights, a config.json only where it has some', async () => {

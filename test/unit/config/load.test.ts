@@ -1,7 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { UsageError } from '../../../src/lib/base/errors.ts';
 import { loadConfig } from '../../../src/lib/config/load.ts';
 
@@ -92,8 +92,69 @@ describe('loadConfig', () => {
     });
   });
 
+  it.each(['k:0', 'k:99999', 'k:', ':9092', 'kafka://k:9092', 'a:1,,b:2', 'a b:1', 'a:1:2', '::1:9092', ' '])(
+    'refuses brokers at %j',
+    (given) => {
+      expect(faults({ KAFKA_BROKERS: given })).toMatch(/^KAFKA_BROKERS \(--brokers\) must be host:port/);
+    },
+  );
+
+  it.each([
+    ['k:1', 'k:1'],
+    [' a.b-c_d:9092 ,\t[::1]:65535', 'a.b-c_d:9092,[::1]:65535'],
+    ['SASL_SSL://k:9093', 'SASL_SSL://k:9093'],
+  ])('takes brokers at %j', (given, brokers) => {
+    expect(loadConfig({ KAFKA_BROKERS: given }).topic).toMatchObject({ brokers });
+  });
+
+  it('says what a store looks like, among other faults too', () => {
+    const hint = (env: Record<string, string>) => {
+      try {
+        loadConfig(env);
+      } catch (error) {
+        return (error as UsageError).hint;
+      }
+      return 'was accepted';
+    };
+    expect(hint({ VISIONSCALE_STORE: 'bucket' })).toMatch(/s3:\/\/bucket, .* or file:\/\/\/directory/);
+    expect(hint({ VISIONSCALE_DATA_DIR: '/a\nb' })).toContain('VISIONSCALE_DATA_DIR');
+    expect(hint({ VISIONSCALE_STORE: '/a b', VISIONSCALE_NOSUCH: '1' })).toContain('file:///a%20b');
+  });
+
+  it.each([
+    [{ HOME: '', VISIONSCALE_DATA_DIR: '/data' }, 'VISIONSCALE_MODELS'],
+    [{ HOME: '', VISIONSCALE_MODELS: '/models' }, 'VISIONSCALE_DATA_DIR'],
+  ])('asks a user without a home for what is missing: %j', (env, missing) => {
+    vi.stubEnv('HOME', env.HOME);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    expect(() => loadConfig(env)).toThrow(
+      expect.objectContaining({
+        message: 'this user has no home directory',
+        hint: expect.stringContaining(missing) as unknown,
+      }),
+    );
+  });
+
+  it.each(['s3cret#@h/db', '12/s3cret@h/db', '12?s3cret@h/db', 'x#s3cret/y?z@h:1/db'])(
+    'refuses the bare password in postgres://u:%s, part of which it would take for the host',
+    (rest) => {
+      expect(faults({ DATABASE_URL: `postgres://u:${rest}` })).toBe(
+        'DATABASE_URL is not a valid URL (special characters in the password are percent-encoded)',
+      );
+    },
+  );
+
+  it.each(['u:p@s@h/db', 'u:p%23%3F%2F%40@h/db', 'u@h/a%40b?application_name=me@work', '/db?user=me@tenant'])(
+    'takes postgres://%s',
+    (rest) => {
+      expect(loadConfig({ DATABASE_URL: `postgres://${rest}` }).database.kind).toBe('server');
+    },
+  );
+
   it('never repeats a secret', () => {
-    expect(faults({ DATABASE_URL: 'mysql://root:hunter2@host/db' })).not.toContain('hunter2');
+    expect(faults({ DATABASE_URL: 'mysql://root:hunter2@host/db' })).toBe(
+      'DATABASE_URL must begin with postgres:// or postgresql://',
+    );
     expect(faults({ VISIONSCALE_STORE: 's3://key:hunter2@bucket' })).not.toContain('hunter2');
   });
 

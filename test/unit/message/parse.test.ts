@@ -90,6 +90,11 @@ describe('a content type', () => {
     ['"text/html"', 'a.jpg', 'unreadable'],
   ])('may stand in the quotes of JSON: %s', (type, value, meant) => expect(kindOf(type, value)).toBe(meant));
 
+  it.each(['', 'application/json'])('lets JSON begin with a byte order mark: %j', (type) => {
+    const envelope = `\ufeff${JSON.stringify({ visionscale: 1, imageKey: 'marked.jpg' })}`;
+    expect(kindOf(type, envelope)).toBe('marked.jpg');
+  });
+
   it('is not needed for the name either: an empty one is absent', () => {
     const named = parseMessage(record(jpeg, { [header.name]: '' }, 'x.jpg'));
     expect(named).toMatchObject({ requests: [{ imageKey: 'x.jpg' }] });

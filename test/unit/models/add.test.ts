@@ -89,6 +89,20 @@ describe('takes', () => {
     expect(await rejection(addModel(store, other, {}))).toMatchObject({ code: 'model_invalid' });
   });
 
+  it.each([0, -1])('free sizes of its input that are written as %i', async (size) => {
+    const model = parseOnnx(tinyWeights('mean'));
+    const { shape } = model.graph.input[0]!.type!.tensorType!;
+    shape!.dim = [{ dimValue: size }, { dimValue: 3 }, { dimValue: size }, { dimValue: size }];
+    const weights = await file(serializeOnnx(model));
+    expect(await rejection(addModel(store, weights, {}))).toMatchObject({ code: 'usage' });
+    for (const side of [7, 4097]) {
+      const refusal = await rejection(addModel(store, weights, { size: side }));
+      expect(refusal).toMatchObject({ code: 'usage', hint: 'Sides of 8 to 4096 pixels are possible.' });
+    }
+    const { check, added } = await addModel(store, weights, { ...plain, size: 8 });
+    expect([check.classes, added]).toEqual([3, ['the free sizes of its input are named']]);
+  });
+
   it('a directory with its manifest', async () => {
     await file('mean', 'model.onnx');
     const said = {
@@ -257,6 +271,7 @@ describe('refuses', () => {
       /0 to 1/,
     ],
     ['a crop beyond the resize', () => file('mean'), { ...plain, resize: 4 }, 'usage', /less than the crop/],
+    ['a resize beyond what is possible', () => file('mean'), { resize: 4097 }, 'usage', /--resize 4097 is more/],
     ['size and crop that differ', () => file('mean'), { size: 8, crop: 9 }, 'usage', /differ/],
     ['a name that is a path', () => file('mean'), { ...plain, name: '../x' }, 'usage', /cannot be the name/],
     [

@@ -139,7 +139,8 @@ describe('the end of a graph', () => {
   });
 
   it('with a step where the scores were rounded', () => {
-    expect(endOf(ends.find(([name]) => name === 'a quantised softmax')![2]).step).toBe(1 / 256);
+    for (const quantised of ['a quantised softmax', 'a softmax of integers'])
+      expect(endOf(ends.find(([name]) => name === quantised)![2]).step).toBe(1 / 256);
     expect(endOf([of('Softmax')]).step).toBe(0);
   });
 

@@ -60,6 +60,7 @@ describe('the folders of classes', () => {
 
   it.each([
     ['dark\nblue', '"dark\\nblue": it has a line break'],
+    ['b\u202eell', '"b\\u{202e}ell": it has a line break or another control'],
     ['bell\u0007', '"bell\\u0007": it has a line break or another control'],
     ['end\u001b[31m', '"end\\u001b[31m": it has'],
     ['two\u2028lines', '"two\\u{2028}lines": it has a line break'],

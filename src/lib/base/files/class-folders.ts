@@ -36,10 +36,13 @@ export function className(folder: string): string {
 /** In characters. */
 const longest = 500;
 
+/** What no label has: control characters, line and paragraph separators, and what turns the direction of text around. */
+export const steering = /[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u;
+
 /** Why this cannot be a class, or a label; undefined where it can. Labels are lines of a text file, and of tables. */
 export function labelFault(label: string): string | undefined {
   if (label.trim() === '') return 'it is empty';
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(label)) return 'it has a line break or another control character';
+  if (steering.test(label)) return 'it has a line break or another control character';
   if (/\p{Cs}/u.test(label)) return 'it is not valid Unicode';
   if (label.trim() !== label) return `it ${label.trimEnd() === label ? 'begins' : 'ends'} with a space`;
   if (label.length > longest) return `it has more than ${longest} characters`;

@@ -34,12 +34,41 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** `replaceFile` for a file that a person asked for. Throws `disk_full` or `cannot_write`, which name it. */
+export async function replaceAskedFile(path: string, content: string | Uint8Array): Promise<void> {
+  try {
+    await replaceFile(path, content);
+  } catch (error) {
+    throw unwrittenFile(error, path);
+  }
+}
+
+/** What to say of a file that a person asked for and that could not be written. */
+export function unwrittenFile(error: unknown, path: string): VisionscaleError {
+  if (isFull(error)) {
+    return new VisionscaleError(`${path} cannot be written: the disk is full`, {
+      code: 'disk_full',
+      hint: 'Free some space, or choose a place on another disk.',
+      cause: error,
+    });
+  }
+  return new VisionscaleError(`${path} cannot be written: ${errorMessage(error)}`, {
+    code: 'cannot_write',
+    hint: 'Choose a place that this user may write to.',
+    cause: error,
+  });
+}
+
+function isFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
+}
+
 const unwritable = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST'];
 
 /** A full disk, a place that may not be written: told with what to do. Other errors as they are. */
 export function explainedDiskError(error: unknown, directory: string): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isFull(error)) {
     return new VisionscaleError(`the disk of ${directory} is full`, {
       code: 'disk_full',
       hint: 'Nothing was installed. Free some space, or choose a store on another disk with --models <dir>.',

@@ -56,17 +56,33 @@ export const logLevel = oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal
 
 export const databaseUrl = z
   .string()
-  .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
+  .regex(/^postgres(ql)?:\/\//, { error: 'must begin with postgres:// or postgresql://', abort: true })
   .refine(
-    (url) => URL.canParse(withHost(url)),
+    (url) => isDatabaseUrl(withHost(url)),
     'is not a valid URL (special characters in the password are percent-encoded)',
   );
 
+/** A password with a bare `#`, `?` or `/` would end before the host: what follows became a host, a database or a parameter's name. */
+function isDatabaseUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { pathname, searchParams } = new URL(text);
+  return !text.includes('#') && ![pathname, ...searchParams.keys()].some((part) => part.includes('@'));
+}
+
 export const sslMode = oneOf(sslModes);
 
-export const brokers = z
-  .string()
-  .regex(/^[^\s,]+:\d+(\s*,\s*[^\s,]+:\d+)*$/, 'must be host:port, or several separated by commas');
+export const brokers = names(
+  isBroker,
+  'must be host:port (ports 1 to 65535), or several separated by commas',
+).transform((all) => all.join(','));
+
+/** librdkafka takes what is above 65535 for another port, and a protocol that it does not know for a host. */
+function isBroker(text: string): boolean {
+  const port = /^(?:(?:sasl_)?(?:plaintext|ssl):\/\/)?(?:\[[\da-f:.%]+\]|[^\s,:/[\]]+):(\d{1,5})$/i.exec(
+    text,
+  )?.[1];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65535;
+}
 
 export const topicName = z
   .string()

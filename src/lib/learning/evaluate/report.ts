@@ -1,6 +1,6 @@
 /** Writes what a judgement comes to: report.html for people, metrics.json for programs. */
 import { join } from 'node:path';
-import { replaceFile } from '../../base/files/disk.ts';
+import { replaceAskedFile } from '../../base/files/disk.ts';
 import { makeWritableDirectory } from '../../base/files/make-directory.ts';
 import { unknownShare } from './expected.ts';
 import { worstMistakes, type JudgedImage } from './judge.ts';
@@ -20,8 +20,8 @@ export async function writeReport(dir: string, input: ReportInput): Promise<Repo
   const dated = { ...input, created: input.created ?? new Date().toISOString() };
   const files = { html: join(dir, 'report.html'), metrics: join(dir, 'metrics.json') };
   await makeWritableDirectory(dir);
-  await replaceFile(files.html, await reportPage(dated));
-  await replaceFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
+  await replaceAskedFile(files.html, await reportPage(dated));
+  await replaceAskedFile(files.metrics, `${JSON.stringify(metricsDocument(dated), undefined, 1)}\n`);
   return files;
 }
 

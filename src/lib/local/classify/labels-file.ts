@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { stringify } from 'csv-stringify/sync';
-import { errorMessage, UsageError, VisionscaleError } from '../../base/errors.ts';
-import { replaceFile } from '../../base/files/disk.ts';
+import { errorMessage, UsageError } from '../../base/errors.ts';
+import { replaceAskedFile, replaceFile, unwrittenFile } from '../../base/files/disk.ts';
 import { requireWritableFile } from '../../base/files/make-directory.ts';
 import type { ClassifiedImage } from './classify.ts';
 
@@ -30,19 +30,27 @@ const columns = ['image', 'category', 'confidence', 'bin', 'model', 'id', 'novel
 export class LabelsFile implements AsyncDisposable {
   /** Part of every idempotency key of the run; empty unless it was begun with `again`. */
   readonly run: string;
+  readonly #path: string;
   readonly #done: ReadonlyMap<string, Done>;
   readonly #csv: FileHandle;
   readonly #state: FileHandle;
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(head: Head, done: ReadonlyMap<string, Done>, csv: FileHandle, state: FileHandle) {
+  private constructor(
+    path: string,
+    head: Head,
+    done: ReadonlyMap<string, Done>,
+    csv: FileHandle,
+    state: FileHandle,
+  ) {
+    this.#path = path;
     this.run = head.run;
     this.#done = done;
     this.#csv = csv;
     this.#state = state;
   }
 
-  /** Throws a UsageError where the files are of something else, `cannot_write` where they cannot be written. */
+  /** Throws a UsageError where the files are of something else, `cannot_write` or `disk_full` where they cannot be written. */
   static async open(path: string, { server, again }: LabelsOptions): Promise<LabelsFile> {
     const statePath = `${path}.state`;
     const state = again ? null : await readState(statePath);
@@ -67,13 +75,9 @@ export class LabelsFile implements AsyncDisposable {
           true,
         ),
       );
-      return new LabelsFile(head, done, await open(path, 'a'), await open(statePath, 'a'));
+      return new LabelsFile(path, head, done, await open(path, 'a'), await open(statePath, 'a'));
     } catch (error) {
-      throw new VisionscaleError(`${path} cannot be written: ${errorMessage(error)}`, {
-        code: 'cannot_write',
-        hint: 'Choose another path with --out.',
-        cause: error,
-      });
+      throw unwrittenFile(error, path);
     }
   }
 
@@ -86,8 +90,12 @@ export class LabelsFile implements AsyncDisposable {
   async add(sha256: string, result: RemoteImage): Promise<void> {
     const line = `${JSON.stringify({ sha256, result } satisfies Done)}\n`;
     this.#writing = this.#writing.then(async () => {
-      await this.#state.appendFile(line);
-      await this.#csv.appendFile(csv([result], false));
+      try {
+        await this.#state.appendFile(line);
+        await this.#csv.appendFile(csv([result], false));
+      } catch (error) {
+        throw unwrittenFile(error, this.#path);
+      }
     });
     return this.#writing;
   }
@@ -116,7 +124,7 @@ export async function requireNewFile(path: string, again: boolean): Promise<void
 /** The labels of `classify --local`, in one step: a server's columns without those that only a server knows. */
 export async function writeLabels(path: string, rows: readonly ClassifiedImage[]): Promise<void> {
   const own = columns.filter((column) => column !== 'bin' && column !== 'id');
-  await replaceFile(path, stringify([...rows], { header: true, columns: own, escape_formulas: true }));
+  await replaceAskedFile(path, stringify([...rows], { header: true, columns: own, escape_formulas: true }));
 }
 
 async function readState(path: string): Promise<{ head: Head; done: Map<string, Done> } | null> {

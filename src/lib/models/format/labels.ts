@@ -1,6 +1,7 @@
 /** The names of a model's classes in the order of its outputs: a line each, or as JSON, Python or Hugging Face write them. */
 import { basename, dirname, join } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
+import { steering } from '../../base/files/class-folders.ts';
 import { type Literal, type LiteralMap, readLiteral } from './literal.ts';
 import { invalidModel, readModelText } from './model-files.ts';
 
@@ -58,7 +59,7 @@ export function parseLabels(text: string, name: string): string[] {
 /** Labels that several classes have: what tells them apart is lost in every result. */
 export function repeatedLabels(labels: readonly string[]): string[] {
   const seen = new Set<string>();
-  return [...new Set(labels.filter((label) => seen.size === seen.add(label).size))];
+  return [...new Set(labels.filter((label) => seen.size === seen.add(label.normalize()).size))];
 }
 
 /** Throws `model_invalid` for what cannot be a label, naming the place. */
@@ -67,7 +68,7 @@ export function checkLabels(labels: readonly string[], name: string, what = 'lab
   for (const [i, label] of labels.entries()) {
     const place = `${what} ${i + 1} of ${name}`;
     if (label.trim() === '') throw emptyAt(place);
-    const odd = /[\p{Cc}\p{Cs}\u2028\u2029\u202a-\u202e\u2066-\u2069]/u.exec(label)?.[0];
+    const odd = (steering.exec(label) ?? /\p{Cs}/u.exec(label))?.[0];
     if (odd !== undefined) {
       const code = odd.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
       throw invalid(`${place} has a control character (U+${code})`, 'Remove it: a label is plain text.');

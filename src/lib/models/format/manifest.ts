@@ -6,7 +6,9 @@ import { imagenetPreprocessing } from '../images/preprocess.ts';
 import { interpolations } from '../images/resize.ts';
 import { invalidModel } from './model-files.ts';
 
-const side = z.int().min(8).max(4096);
+/** Of an input, in pixels. */
+export const [leastSide, mostSide] = [8, 4096];
+const side = z.int().min(leastSide).max(mostSide);
 const perChannel = z.tuple([z.number(), z.number(), z.number()]);
 const deviation = z.number().positive();
 

@@ -135,7 +135,7 @@ class Trace {
   }
 
   #shaped(node: OnnxNode, scope: GraphScope, inner: Pick<GraphEnd, 'kind' | 'op'>): Pick<GraphEnd, 'kind' | 'op'> {
-    if (node.opType?.includes('Quantize')) {
+    if (node.opType === 'QuantizeLinear' || node.opType === 'DequantizeLinear') {
       this.#step = Math.max(this.#step, constant(node.input[1], scope) ?? 1 / 127);
     }
     if (node.opType !== 'Clip' || inner.kind === 'shares' || inner.kind === 'indices') return inner;

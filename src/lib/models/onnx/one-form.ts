@@ -42,7 +42,7 @@ export function imageInput(model: OnnxModel): ImageInput {
   const { graph } = model;
   const { name = '', type } = imageInputs(model)[0]!;
   const elements = type?.tensorType?.elemType ?? 0;
-  const dims = type?.tensorType?.shape?.dim.map(({ dimValue }) => dimValue || undefined);
+  const dims = type?.tensorType?.shape?.dim.map(({ dimValue = 0 }) => (dimValue > 0 ? dimValue : undefined));
   const shown = dims?.map((dim) => dim ?? '?').join('×');
   const wrong = (what: string, hint: string) => invalidOnnx(`the model’s input ${name} ${what}`, { hint });
   if (elements !== 0 && !floats.has(elements) && elements !== tensorType.uint8) {
@@ -70,10 +70,11 @@ export function imageInput(model: OnnxModel): ImageInput {
 
 /** `blueFirst`: the network wants blue, green, red. */
 export function oneForm(given: OnnxModel, input: ImageInput, blueFirst = false): OneForm {
-  const idle = withoutIdleInputs(given, input);
+  const free = withFreeSizes(given, input);
+  const idle = withoutIdleInputs(free.model, input);
   const behind = scoresAsFloats(idle.model);
   const before = imageAsWanted(input, blueFirst, opsetOf(given) < 8);
-  const added = [...before.added, ...behind.added, ...idle.added];
+  const added = [...before.added, ...behind.added, ...idle.added, ...free.added];
   if (before.nodes.length === 0) return { model: behind.model, added };
   const { graph } = behind.model;
   const at = graph.input.findIndex(({ name }) => name === input.name);
@@ -92,6 +93,20 @@ export function oneForm(given: OnnxModel, input: ImageInput, blueFirst = false):
     },
     added,
   };
+}
+
+/** Some exporters write 0 or -1 for a size that is free, which runtimes take for a size. */
+function withFreeSizes(model: OnnxModel, { name }: ImageInput): OneForm {
+  const { graph } = model;
+  const at = graph.input.findIndex((one) => one.name === name);
+  const { type, ...input } = graph.input[at]!;
+  const dim = type?.tensorType?.shape?.dim ?? [];
+  if (type === undefined || dim.every(({ dimValue = 1 }) => dimValue > 0))
+    return { model, added: [] };
+  const free = dim.map((one, i) => ((one.dimValue ?? 1) > 0 ? one : { dimParam: `size${i}` }));
+  const tensor = { ...type, tensorType: { ...type.tensorType!, shape: { dim: free } } };
+  const changed = { ...model, graph: { ...graph, input: graph.input.with(at, { ...input, type: tensor }) } };
+  return { model: changed, added: ['the free sizes of its input are named'] };
 }
 
 function withoutIdleInputs(model: OnnxModel, { name }: ImageInput): OneForm {

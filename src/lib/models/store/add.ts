@@ -6,7 +6,7 @@ import type { ModelOutput } from '../../base/classification.ts';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
 import { withDataBeside } from '../format/data-beside.ts';
 import { checkLabels, findLabels, readLabels, repeatedLabels } from '../format/labels.ts';
-import { defaultManifest, parseManifest, type Manifest } from '../format/manifest.ts';
+import { defaultManifest, leastSide, mostSide, parseManifest, type Manifest } from '../format/manifest.ts';
 import { findWeights, invalidModel, readModelFile, readModelText } from '../format/model-files.ts';
 import { decideOutput } from '../format/output-kind.ts';
 import { type Preset, presets, type Published, publishedPreprocessing } from '../format/published.ts';
@@ -206,14 +206,23 @@ function preprocessingOf(
       hint: `Leave --size out, or use --size ${side}.`,
     });
   }
+  if (input < leastSide || input > mostSide) {
+    throw new UsageError(
+      `the network cannot be given images of ${input}×${input} pixels`,
+      `Sides of ${leastSide} to ${mostSide} pixels are possible.`,
+    );
+  }
   // As ImageNet's 256 is to 224.
-  const proportional = input === base.crop ? base.resize : Math.round((input * base.resize) / base.crop);
+  const proportional = input === base.crop ? base.resize : Math.min(Math.round((input * base.resize) / base.crop), mostSide);
   const resize = options.resize ?? proportional;
   if (resize < input) {
     throw new UsageError(
       `--resize ${resize} is less than the crop of ${input}`,
       'The crop is cut from the resized image.',
     );
+  }
+  if (resize > mostSide) {
+    throw new UsageError(`--resize ${resize} is more than ${mostSide} pixels`, 'Images are not resized beyond that.');
   }
   const named = options.preset === undefined ? undefined : presets[options.preset];
   const isSilent = options.mean === undefined && options.std === undefined && (named ?? said) === undefined;

@@ -31,20 +31,21 @@ export function hasFaults({ unknown, empty }: Checked): boolean {
 
 export function checkRules(rules: BinRules, labels: readonly string[]): Checked {
   const table = new BinTable(rules);
-  const all = new Set(labels);
+  const names = labels.map((label) => label.normalize());
+  const all = new Set(names);
   const checked: Checked = { unknown: [], empty: [], shadowed: [], unmapped: [], labels: [] };
   for (const rule of rules.bins) {
     const { bin } = rule;
     checked.labels.push({ bin, labels: labels.filter((label) => table.ruleOf(label) === rule).length });
     for (const pattern of rule.classes) {
-      if (all.has(pattern)) continue;
+      if (all.has(pattern.normalize())) continue;
       if (!isGlob(pattern)) {
         const near = checked.unknown.length < mostSuggested ? nearLabels(pattern, labels) : [];
         checked.unknown.push({ bin, pattern, near });
         continue;
       }
-      const matches = globMatcher(pattern);
-      const matched = labels.filter(matches);
+      const matches = globMatcher(pattern.normalize());
+      const matched = names.filter(matches);
       if (matched.length === 0) {
         const near = checked.empty.length < mostSuggested ? nearGlob(pattern, labels) : [];
         checked.empty.push({ bin, pattern, near });

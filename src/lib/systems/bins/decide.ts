@@ -8,7 +8,7 @@ export interface BinDecision {
   reason: BinReason;
 }
 
-/** Rules made ready for use: each class is looked up once, and then known. */
+/** Rules made ready for use: each class is looked up once, and then known. Names that look the same are the same (NFC). */
 export class BinTable {
   readonly rules: BinRules;
   readonly #exact = new Map<string, BinRule>();
@@ -19,8 +19,9 @@ export class BinTable {
     this.rules = rules;
     for (const rule of rules.bins) {
       for (const pattern of rule.classes) {
-        if (isGlob(pattern)) this.#globs.push({ matches: globMatcher(pattern), rule });
-        if (!this.#exact.has(pattern)) this.#exact.set(pattern, rule);
+        const name = pattern.normalize();
+        if (isGlob(name)) this.#globs.push({ matches: globMatcher(name), rule });
+        if (!this.#exact.has(name)) this.#exact.set(name, rule);
       }
     }
   }
@@ -29,7 +30,8 @@ export class BinTable {
   ruleOf(category: string): BinRule | null {
     let rule = this.#known.get(category);
     if (rule === undefined) {
-      rule = this.#exact.get(category) ?? this.#globs.find(({ matches }) => matches(category))?.rule ?? null;
+      const name = category.normalize();
+      rule = this.#exact.get(name) ?? this.#globs.find(({ matches }) => matches(name))?.rule ?? null;
       if (this.#known.size < mostKnown) this.#known.set(category, rule);
     }
     return rule;

@@ -1,5 +1,5 @@
 /** Rules as the text of a YAML or JSON file: read, with every fault in one error, and written. */
-import { isMap, parseDocument, Document, Scalar } from 'yaml';
+import { Document, isMap, isScalar, LineCounter, parseDocument, Scalar, visit } from 'yaml';
 import { z } from 'zod';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import { readTextFile } from '../../base/files/text-file.ts';
@@ -14,6 +14,7 @@ const mostText = 500;
 
 const text = z
   .string({ error: 'must be a text' })
+  .normalize()
   .trim()
   .min(1, 'must not be empty')
   .max(mostText, `must not have more than ${mostText} characters`)
@@ -69,10 +70,15 @@ export function invalidRules(faults: readonly string[]): VisionscaleError {
 
 /** Every scalar stays the text it is (a class may be called `no` or `007`), and every mapping keeps its order. */
 function parsedYaml(content: string): unknown {
-  const document = parseDocument(content, { schema: 'failsafe', prettyErrors: true });
+  const lineCounter = new LineCounter();
+  // The library compares each key with all before it: minutes for as many as a file can hold.
+  const options = { schema: 'failsafe', prettyErrors: true, uniqueKeys: false, lineCounter } as const;
+  const document = parseDocument(content, options);
   const [fault] = document.errors;
   try {
     if (fault === undefined) {
+      const repeated = repeatedKeys(document, lineCounter);
+      if (repeated.length > 0) throw invalidRules(repeated);
       if (isMap(document.contents)) return document.toJS({ mapAsMap: true });
       throw invalidRules(['the file has no mapping with bins']);
     }
@@ -80,34 +86,62 @@ function parsedYaml(content: string): unknown {
     if (error instanceof VisionscaleError) throw error;
     throw invalidRules([`${errorMessage(error)}; is it a glob that begins with *? Put it in quotes`]);
   }
+  if (fault.code === 'MULTIPLE_DOCS')
+    throw invalidRules(['the file has several documents (---); rules are one']);
   const quoted = /alias/i.test(fault.message) ? ' (a glob that begins with * has to be in quotes)' : '';
   throw invalidRules([`${fault.message.trimEnd()}${quoted}`]);
 }
 
+function repeatedKeys(document: Document.Parsed, lines: LineCounter): string[] {
+  const faults: string[] = [];
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value)) {
+          faults.push(
+            `line ${lines.linePos(key.range?.[0] ?? 0).line}: ${JSON.stringify(key.value)} is there twice in one mapping`,
+          );
+          if (faults.length === mostRepeated) return visit.BREAK;
+        }
+        keys.add(key.value);
+      }
+      return undefined;
+    },
+  });
+  return faults;
+}
+
+const mostRepeated = 20;
+
 function read(content: unknown, faults: string[]): BinRules | null {
-  const file = check(fileShape, plain(content, 'bins'), '', faults);
+  const file = check(fileShape, plain(content, 2, 'bins'), '', faults);
   if (file === null) return null;
   const { manual, unknown = manual, defaults } = file;
+  if (file.bins.size > mostBins) {
+    faults.push(`there are ${file.bins.size} bins; ${mostBins} are the most`);
+    return null;
+  }
   const bins: BinRule[] = [];
   for (const [name, value] of file.bins) {
     const bin = check(text, name, `bin ${JSON.stringify(name)}`, faults);
-    const listed = value instanceof Map ? plain(value) : { classes: value };
+    const listed = value instanceof Map ? plain(value, 1) : { classes: value };
     const rule = check(binShape, listed, `bins.${String(name)}`, faults);
     if (bin === null || rule === null) continue;
     const { confidence = defaults.confidence ?? 0, margin = defaults.margin ?? 0 } = rule;
     bins.push({ bin, classes: rule.classes, confidence, margin });
   }
   if (file.bins.size === 0) faults.push('bins must not be empty');
-  if (file.bins.size > mostBins) faults.push(`there are ${file.bins.size} bins; ${mostBins} are the most`);
   return { manual, unknown, bins };
 }
 
-/** Mappings as objects, but for the values of `keep`. */
-function plain(value: unknown, keep?: string): unknown {
-  if (!(value instanceof Map)) return value;
+/** Mappings as objects, to as many levels (an alias may lie in what it stands for), but for the values of `keep`. */
+function plain(value: unknown, levels: number, keep?: string): unknown {
+  if (!(value instanceof Map) || levels === 0) return value;
   const entries = [...value].map(([key, inner]): [string, unknown] => [
     String(key),
-    key === keep ? inner : plain(inner),
+    key === keep ? inner : plain(inner, levels - 1),
   ]);
   return Object.fromEntries(entries);
 }

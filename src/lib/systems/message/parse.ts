@@ -206,14 +206,25 @@ function mediaType(value = ''): string {
 
 /** The first byte that is not white space is a brace. */
 export function beginsLikeJson(value: Buffer): boolean {
-  const first = value.find((byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d);
+  const first = withoutMark(value).find(
+    (byte) => byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d,
+  );
   return first === 0x7b;
+}
+
+const byteOrderMark = Buffer.from('\ufeff');
+
+/** Some writers on Windows put one before JSON, too. */
+function withoutMark(value: Buffer): Buffer {
+  return value.subarray(0, byteOrderMark.length).equals(byteOrderMark)
+    ? value.subarray(byteOrderMark.length)
+    : value;
 }
 
 function parseObject(value: Buffer): Record<string, unknown> | undefined {
   if (!isUtf8(value)) return undefined;
   try {
-    const json: unknown = JSON.parse(value.toString());
+    const json: unknown = JSON.parse(withoutMark(value).toString());
     return typeof json === 'object' && json !== null && !Array.isArray(json)
       ? (json as Record<string, unknown>)
       : undefined;
