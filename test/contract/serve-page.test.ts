@@ -192,7 +192,10 @@ describe('dead letters', () => {
 describe('labelling', () => {
   let server: Opened;
   beforeAll(async () => {
-    server = await world.open({}, { answers: () => Promise.resolve({ labels: ['cat', 'dog'], tellsUnknown: false }) });
+    server = await world.open(
+      {},
+      { answers: () => Promise.resolve({ labels: ['cat', 'dog'], tellsUnknown: false }) },
+    );
     await world.pool.query(
       `update prediction_results set image_key = 'old ' || request_id where pipeline = $1`,
       [pipeline],
