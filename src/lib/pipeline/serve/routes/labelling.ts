@@ -17,7 +17,7 @@ import * as schemas from '../schemas/labelling.ts';
 const mostSearches = { all: 4, each: 2 };
 /** A model may be read from the disk for its labels, and accuracy goes through all corrections. */
 const labelsMs = 10_000;
-const accuracyMs = 2000;
+const accuracyMs = 1000;
 
 /** Unless told since when, it is looked for images to label among so many latest predictions, of at most a week. */
 const lookedAt = { predictions: 50_000, ms: 7 * 24 * 3600_000 };
