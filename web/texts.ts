@@ -259,6 +259,7 @@ export const texts = {
       since: 'Latest 50,000',
     },
     unknown: 'Only unknown objects',
+    choose: 'Which images',
     search: 'Show',
     clear: 'Clear',
     none: (isWide: boolean) =>
@@ -282,9 +283,10 @@ export const texts = {
     undo: 'Undo',
     confirm: 'As predicted',
     help: 'Select with a click, Shift, Ctrl, by dragging, or with the arrow keys and Space. A key labels what is selected, or else the image with the frame.',
+    helpTouch:
+      'Touch images to select them. A class labels what is selected, or else the image with the frame.',
     failed: (why: string) => `Not recorded: ${why}`,
     next: 'Photograph these next',
-    noNext: 'Nothing to name yet: label some images.',
     nextLabel: (label: string) => `Label what was taken for ${label}`,
     ofImages: (share: string) => `${share} of images`,
     accuracy: 'How good is the model?',

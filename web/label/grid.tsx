@@ -39,7 +39,7 @@ export function Grid({ labelling, images, list, mayAct }: GridProps) {
     <>
       <ul
         ref={list}
-        class={`grid ${mayAct ? 'choose' : ''}`}
+        class={`grid ${mayAct ? 'pick' : ''}`}
         aria-label={texts.label.grid}
         {...(mayAct && {
           role: 'listbox',

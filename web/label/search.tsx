@@ -1,4 +1,5 @@
 /** Which images are to be labelled, and in which order. */
+import { useRef } from 'preact/hooks';
 import type { Choices } from '../answers.ts';
 import { texts } from '../texts.ts';
 
@@ -32,46 +33,56 @@ export function Search({ query, choices }: { query: URLSearchParams; choices: Ch
   };
   const models = choices?.models.map(({ name, version }) => `${name}@${version}`) ?? [];
   const plain = (values: readonly string[]) => values.map((value) => [value, value] as const);
+  // On a phone the images come first.
+  const isOpen = useRef(asked(query).size > 0 || matchMedia('(min-width: 641px)').matches);
   return (
-    <form class="search" onSubmit={search} role="search">
-      <label>
-        {t.category}
-        <input
-          name="category"
-          list="known-labels"
-          defaultValue={query.get('category') ?? ''}
-          placeholder={t.every}
-          autocomplete="off"
-        />
-        <datalist id="known-labels">
-          {choices?.labels.map(({ label }) => (
-            <option key={label} value={label} />
-          ))}
-        </datalist>
-      </label>
-      <Choice name="belt" query={query} options={plain(choices?.belts ?? [])} least={1} />
-      <Choice name="model" query={query} options={plain(models)} least={2} />
-      <label>
-        {t.below}
-        <input name="below" defaultValue={query.get('below') ?? ''} inputMode="decimal" />
-      </label>
-      <Choice name="order" query={query} options={Object.entries(t.orders)} />
-      <Choice name="since" query={query} options={[...Object.entries(t.ages), [everything, t.allTime]]} />
-      <label class="check">
-        <input type="checkbox" name="unknown" value="true" defaultChecked={query.get('unknown') === 'true'} />
-        {t.unknown}
-      </label>
-      <div class="row">
-        <button type="submit" class="main">
-          {t.search}
-        </button>
-        {asked(query).size > 0 && (
-          <a class="button" href="#/label">
-            {t.clear}
-          </a>
-        )}
-      </div>
-    </form>
+    <details class="which" open={isOpen.current}>
+      <summary>{t.choose}</summary>
+      <form class="search" onSubmit={search} role="search">
+        <label>
+          {t.category}
+          <input
+            name="category"
+            list="known-labels"
+            defaultValue={query.get('category') ?? ''}
+            placeholder={t.every}
+            autocomplete="off"
+          />
+          <datalist id="known-labels">
+            {choices?.labels.map(({ label }) => (
+              <option key={label} value={label} />
+            ))}
+          </datalist>
+        </label>
+        <Choice name="belt" query={query} options={plain(choices?.belts ?? [])} least={1} />
+        <Choice name="model" query={query} options={plain(models)} least={2} />
+        <label>
+          {t.below}
+          <input name="below" defaultValue={query.get('below') ?? ''} inputMode="decimal" />
+        </label>
+        <Choice name="order" query={query} options={Object.entries(t.orders)} />
+        <Choice name="since" query={query} options={[...Object.entries(t.ages), [everything, t.allTime]]} />
+        <label class="check">
+          <input
+            type="checkbox"
+            name="unknown"
+            value="true"
+            defaultChecked={query.get('unknown') === 'true'}
+          />
+          {t.unknown}
+        </label>
+        <div class="row">
+          <button type="submit" class="main">
+            {t.search}
+          </button>
+          {asked(query).size > 0 && (
+            <a class="button" href="#/label">
+              {t.clear}
+            </a>
+          )}
+        </div>
+      </form>
+    </details>
   );
 }
 

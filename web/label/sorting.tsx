@@ -76,7 +76,12 @@ export function Sorting({ query, choices, status, mayAct, onRecorded }: SortingP
       ) : (
         <Grid labelling={labelling} images={images} list={grid} mayAct={mayAct === true} />
       )}
-      {mayAct === true && images.length > 0 && <p class="note help">{t.help}</p>}
+      {mayAct === true && images.length > 0 && (
+        <>
+          <p class="note help">{t.help}</p>
+          <p class="note help touch">{t.helpTouch}</p>
+        </>
+      )}
     </div>
   );
 }

@@ -29,15 +29,9 @@ export function HowGood({ recorded }: { recorded: number }) {
   }, [recorded, again]);
   return (
     <aside class="good" aria-labelledby="how-good">
+      {polled.data !== undefined && <PhotographNext next={polled.data.photographNext} />}
       <h2 id="how-good">{t.accuracy}</h2>
-      <Answer polled={polled}>
-        {(accuracy) => (
-          <>
-            <Shown accuracy={accuracy} />
-            <PhotographNext next={accuracy.photographNext} />
-          </>
-        )}
-      </Answer>
+      <Answer polled={polled}>{(accuracy) => <Shown accuracy={accuracy} />}</Answer>
     </aside>
   );
 }
