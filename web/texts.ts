@@ -269,6 +269,7 @@ export const texts = {
     noMatch: (isWide: boolean) =>
       `Nothing to label ${isWide ? 'fits this search' : 'among the latest images fits this search'}.`,
     noResults: 'No image has a result yet. They appear here once they are classified.',
+    noModel: 'No model is chosen yet.',
     furtherBack: 'Look further back',
     noLabels: 'No model is known here, so no class has a key yet: find one, or type a new one, with /.',
     grid: 'Images to label',

@@ -209,7 +209,7 @@ describeWith('browser', 'labelling', (executablePath) => {
     for (const n of [0, 1, 3]) await items(phone).nth(n).tap();
     await items(phone).nth(1).tap();
     await phone.getByText('2 selected').waitFor();
-    await phone.getByRole('button', { name: '3 blue' }).tap();
+    await phone.getByRole('button', { name: 'blue', exact: true }).tap();
     const told = (text: string) =>
       expect.poll(() => phone.locator('.strip [role=status]').textContent()).toBe(text);
     await told('2 labelled');

@@ -57,7 +57,7 @@ export function Sorting({ query, choices, status, mayAct, onRecorded }: SortingP
     return error === undefined ? <p class="note">{texts.loading}</p> : <Alert text={failed(error).text} />;
   return (
     <div ref={region}>
-      {mayAct === true && (
+      {mayAct === true && (images.length > 0 || labelling.canUndo) && (
         <Strip
           {...{ labelling, keyed, give, confirm, finder }}
           known={[...known]}
@@ -72,7 +72,7 @@ export function Sorting({ query, choices, status, mayAct, onRecorded }: SortingP
       )}
       {error !== undefined && <Alert text={failed(error).text} />}
       {images.length === 0 ? (
-        <Nothing query={query} status={status} />
+        <Nothing query={query} status={status} hasModel={choices?.labels.length !== 0} />
       ) : (
         <Grid labelling={labelling} images={images} list={grid} mayAct={mayAct === true} />
       )}
@@ -94,9 +94,20 @@ function Alert({ text }: { text: string }) {
   );
 }
 
+interface NothingProps {
+  query: string;
+  status: Status | undefined;
+  hasModel: boolean;
+}
+
 /** Why there is nothing, and what can be done. */
-function Nothing({ query, status }: { query: string; status: Status | undefined }) {
-  if (status?.predictions === 0) return <p class="note">{t.noResults}</p>;
+function Nothing({ query, status, hasModel }: NothingProps) {
+  if (status?.predictions === 0)
+    return (
+      <p class="note">
+        {t.noResults} {!hasModel && <a href="#/models">{t.noModel}</a>}
+      </p>
+    );
   const asked = new URLSearchParams(query);
   const isWide = asked.has('since');
   asked.delete('since');
