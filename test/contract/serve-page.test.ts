@@ -334,10 +334,7 @@ describe('labelling', () => {
       ['cat', 1],
       ['bird', 1],
     ]);
-    expect(photographNext.classes[1]!.why).toEqual([
-      'the model does not know this class yet',
-      'only 1 labelled',
-    ]);
+    expect(photographNext.classes[1]!.why).toEqual(['the model never says it', 'only 1 labelled']);
   });
 
   it('is not for those who may only look', async () => {

@@ -3,7 +3,6 @@ import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
 import { accuracyOfAll, type PredictedAccuracy, weaknesses } from '../../lib/pipeline/accuracy.ts';
 import type { NextClass } from '../../lib/pipeline/photograph-next.ts';
-import { modelAnswers } from '../shared/model-labels.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
 import { type SourceFlags, sourceFilter } from './source.ts';
@@ -18,8 +17,7 @@ export default async function (context: Context, flags: AccuracyFlags): Promise<
   const { pool } = database;
   const { pipeline } = context.config;
   const filter = { ...timeRange(flags), ...sourceFilter(flags) };
-  const labels = (await modelAnswers(context, pool))?.labels ?? null;
-  const { photographNext } = await weaknesses(pool, pipeline, labels, filter);
+  const { photographNext } = await weaknesses(pool, pipeline, filter);
   const document = { ...(await accuracyOfAll(pool, pipeline, filter)), photographNext };
   context.print(document, () => {
     const { models, days, note } = document;

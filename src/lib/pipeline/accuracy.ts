@@ -121,7 +121,6 @@ export const recentPredictions = 10_000;
 export function nextPhotographs(
   rows: readonly ConfusionRow[],
   recent: readonly RecentCount[],
-  labels: readonly string[] | null,
 ): PhotographNext {
   const counts = new Map<string, { model: AccuracyRow['model']; predictions: number }>();
   for (const { model, predictions } of recent) {
@@ -134,7 +133,6 @@ export function nextPhotographs(
   const classes = photographNext({
     recent: recent.filter((one) => one.model.digest === model?.digest),
     confusion: rows.filter(({ digest }) => digest === model?.digest),
-    labels,
   });
   return { model, predictions, classes, note: nextNote };
 }
@@ -146,14 +144,13 @@ const nextNote =
 export async function weaknesses(
   pool: Pool,
   pipeline: string,
-  labels: readonly string[] | null,
   filter?: MeasuredFilter,
 ): Promise<Confusion & { photographNext: PhotographNext }> {
   const [rows, recent] = await Promise.all([
     measuredConfusion(pool, pipeline, filter),
     countRecent(pool, pipeline, recentPredictions, filter),
   ]);
-  return { ...confusion(rows), photographNext: nextPhotographs(rows, recent, labels) };
+  return { ...confusion(rows), photographNext: nextPhotographs(rows, recent) };
 }
 
 function measured(right: number, images: number): Measured {

@@ -7,8 +7,6 @@ export interface Evidence {
   recent: readonly { category: string; belt: string | null; predictions: number; unknown: number }[];
   /** Corrected images, by what they are (`label`) and what the model said (`category`). */
   confusion: readonly { label: string; category: string; images: number }[];
-  /** What the models in use can answer; null: not known. */
-  labels: readonly string[] | null;
 }
 
 export interface NextClass {
@@ -53,7 +51,7 @@ const enoughOnBelt = 20;
  * Corrected images are not a random sample: mostly the model was unsure of them. So errors look more frequent than they
  * are, alike for all classes; the order is to be trusted more than the numbers.
  */
-export function photographNext({ recent, confusion, labels }: Evidence): NextClass[] {
+export function photographNext({ recent, confusion }: Evidence): NextClass[] {
   const predicted = totals(recent, 'category', 'predictions');
   const unknown = totals(recent, 'category', 'unknown');
   const judged = totals(confusion, 'category', 'images');
@@ -91,20 +89,17 @@ export function photographNext({ recent, confusion, labels }: Evidence): NextCla
       takenFor,
     };
     const told = { ...one, unknownOn: mostUnknown(recent, label) };
-    const isKnown = labels === null || labels.includes(label);
-    const why = reasons(told, { isKnown, any: confusion.length > 0 });
+    const isSaid = predicted.has(label) || judged.has(label);
+    const why = reasons(told, { isSaid, any: confusion.length > 0 });
     return why.length > 0 && told.gain > 0 ? [{ ...told, why }] : [];
   });
   return found.sort((a, b) => b.gain - a.gain || (a.label < b.label ? -1 : 1)).slice(0, most);
 }
 
-function reasons(
-  one: Omit<NextClass, 'why'>,
-  { isKnown, any }: { isKnown: boolean; any: boolean },
-): string[] {
+function reasons(one: Omit<NextClass, 'why'>, { isSaid, any }: { isSaid: boolean; any: boolean }): string[] {
   const { images, right, interval95, takenFor, unknownOn } = one;
   const why: string[] = [];
-  if (!isKnown) why.push('the model does not know this class yet');
+  if (!isSaid) why.push('the model never says it');
   else if (images > 0 && right / images < rightEnough) {
     const error = `${percent(1 - interval95!.high)} to ${percent(1 - interval95!.low)} %`;
     why.push(`wrong in ${images - right} of ${images} labelled images (95 % certain: ${error})`);

@@ -10,8 +10,7 @@ const of = (category: string, predictions: number, unknown = 0, belt: string | n
   belt,
 });
 const really = (label: string, category: string, images: number) => ({ label, category, images });
-const next = (evidence: Partial<Evidence>) =>
-  photographNext({ recent: [], confusion: [], labels: null, ...evidence });
+const next = (evidence: Partial<Evidence>) => photographNext({ recent: [], confusion: [], ...evidence });
 const names = (evidence: Partial<Evidence>) => next(evidence).map(({ label }) => label);
 
 describe('photograph next', () => {
@@ -72,11 +71,11 @@ describe('photograph next', () => {
     expect(few.map(({ why }) => why)).toEqual([['only 3 labelled']]);
   });
 
-  it('names what is new to the model', () => {
-    const evidence = { recent: [of('nut', 100)], confusion: [really('ring', 'nut', 1)], labels: ['nut'] };
-    expect(next(evidence).find(({ label }) => label === 'ring')!.why).toEqual([
-      'the model does not know this class yet',
-      'only 1 labelled',
+  it('names what the model never says', () => {
+    const evidence = { recent: [of('nut', 100)], confusion: [really('ring', 'nut', 1)] };
+    expect(next(evidence).map(({ label, why }) => [label, why])).toEqual([
+      ['nut', ['none of its images is labelled']],
+      ['ring', ['the model never says it', 'only 1 labelled']],
     ]);
   });
 
@@ -112,10 +111,9 @@ describe('photograph next', () => {
         { model: model('new'), ...of('bolt', 30) },
         { model: model('new'), ...of('bolt', 30, 0, 'b') },
       ],
-      null,
     );
     expect(told).toMatchObject({ model: model('new'), predictions: 60, classes: [{ label: 'bolt' }] });
     expect(told.classes).toHaveLength(1);
-    expect(nextPhotographs([], [], null)).toMatchObject({ model: null, predictions: 0, classes: [] });
+    expect(nextPhotographs([], [])).toMatchObject({ model: null, predictions: 0, classes: [] });
   });
 });

@@ -132,11 +132,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
   );
 
   const measure = sharedAnswer(async () => {
-    const labels = await modelLabels();
-    const [measured, weak] = await Promise.all([
-      accuracy(pool, pipeline),
-      weaknesses(pool, pipeline, labels),
-    ]);
+    const [measured, weak] = await Promise.all([accuracy(pool, pipeline), weaknesses(pool, pipeline)]);
     return { ...measured, ...weak };
   }, accuracyMs);
   app.get(
