@@ -31,7 +31,9 @@ export type Letter = LetterPage['letters'][number];
 export type Accuracy = Answer<typeof labelling.accuracy>;
 export type Unsure = Answer<typeof labelling.unsure>['images'][number];
 export type Correction = Answer<typeof labelling.corrected>['corrections'][number];
-export type LabelCount = Answer<typeof labelling.labels>['labels'][number];
+/** What there is to label with, and to choose images by. */
+export type Choices = Answer<typeof labelling.labels>;
+export type LabelCount = Choices['labels'][number];
 export type Models = Answer<typeof models.publishedModels>;
 export type Model = Models['models'][number];
 export type ModelHistory = Answer<typeof models.modelHistory>;

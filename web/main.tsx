@@ -54,7 +54,7 @@ function App() {
         ) : place.view === 'models' ? (
           <Models status={status} rights={rights.data} />
         ) : place.view === 'label' ? (
-          <Label place={place} rights={rights.data} />
+          <Label place={place} rights={rights.data} status={status.data} />
         ) : place.view === 'dead-letters' ? (
           <DeadLetters place={place} rights={rights.data} />
         ) : (

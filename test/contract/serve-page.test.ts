@@ -7,6 +7,7 @@ import { binCounts } from '../../src/lib/pipeline/serve/schemas/bins.ts';
 import { letterPage } from '../../src/lib/pipeline/serve/schemas/dead-letters.ts';
 import * as schemas from '../../src/lib/pipeline/serve/schemas/labelling.ts';
 import { activity, rights, status as statusShape } from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import { unsurePredictions } from '../../src/lib/systems/database/tables/predictions.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, pipeline, type Served, served } from '../support/served.ts';
 
@@ -231,6 +232,7 @@ describe('labelling', () => {
     expect(await unsure('&category=dog')).toEqual([]);
     expect(await unsure('&unknown=true')).toEqual([]);
     expect(await ask('/v1/unsure?limit=201', { server })).toMatchObject({ status: 400 });
+    expect(await ask('/v1/unsure?order=random', { server })).toMatchObject({ status: 400 });
     const { status, body } = await correct([{ imageKey: 'unsure', label: 'dog' }]);
     expect(status).toBe(200);
     strictly(schemas.corrected, body);
@@ -239,6 +241,36 @@ describe('labelling', () => {
     });
     expect(await recorded('unsure')).toEqual({ label: 'dog', by: 'http' });
     expect(await unsure()).toEqual(['between', 'sure']);
+  });
+
+  it('orders by the closest second category, and by the most unlike', async () => {
+    const change = (columns: string, key: string, values: unknown[]) =>
+      world.pool.query(`update prediction_results set ${columns} where image_key = $1`, [key, ...values]);
+    const close = [
+      { category: 'cat', confidence: 50.5 },
+      { category: 'dog', confidence: 49.5 },
+    ];
+    await change('top = $2, novelty = 0.4', 'sure', [JSON.stringify(close)]);
+    await change('novelty = 0.9', 'between', []);
+    expect(await unsure('&order=margin')).toEqual(['sure', 'between']);
+    expect(await unsure('&order=novelty')).toEqual(['between', 'sure']);
+    expect(await unsure('&order=confidence')).toEqual(['between', 'sure']);
+  });
+
+  it('looks back a week, or as far as it is told to', async () => {
+    await world.pool.query(
+      `update prediction_results set time = time - interval '8 days' where image_key = 'between'`,
+    );
+    expect(await unsure()).toEqual(['sure']);
+    expect(await unsure('&since=9d')).toEqual(['between', 'sure']);
+    expect(await unsure('&since=1d')).toEqual(['sure']);
+    // By default the latest 50,000. The very latest one is corrected.
+    const among = async (among: number) =>
+      (await unsurePredictions(world.pool, { pipeline, belt: 'labels', limit: 9, among })).length;
+    expect([await among(1), await among(2)]).toEqual([0, 1]);
+    await world.pool.query(
+      `update prediction_results set time = time + interval '8 days' where image_key = 'between'`,
+    );
   });
 
   it('takes back what was said: the former label counts again, or none', async () => {
@@ -282,6 +314,8 @@ describe('labelling', () => {
         { label: 'dog', corrections: 0 },
         { label: 'bird', corrections: 1 },
       ],
+      belts: ['labels'],
+      models: [{ name: 'm', version: '1' }],
     });
   });
 
@@ -289,7 +323,7 @@ describe('labelling', () => {
     await correct([{ imageKey: 'sure', label: 'cat' }]);
     const { body } = await ask('/v1/accuracy', { server });
     strictly(schemas.accuracy, body);
-    const { models, days, classes, confused } = schemas.accuracy.parse(body);
+    const { models, days, classes, confused, photographNext } = schemas.accuracy.parse(body);
     expect(models).toHaveLength(1);
     expect(models[0]).toMatchObject({ images: 2, right: 1, top1: 0.5 });
     expect(days.map(({ images }) => images)).toEqual([2]);
@@ -298,6 +332,12 @@ describe('labelling', () => {
       ['cat', 1, 1],
     ]);
     expect(confused).toEqual([{ digest: 'sha256:0', label: 'bird', category: 'cat', images: 1 }]);
+    expect(photographNext).toMatchObject({ model: { name: 'm' }, note: expect.any(String) as string });
+    expect(photographNext.classes.map(({ label, images }) => [label, images])).toEqual([
+      ['cat', 1],
+      ['bird', 1],
+    ]);
+    expect(photographNext.classes[1]!.why).toEqual(['the model never says it', 'only 1 labelled']);
   });
 
   it('is not for those who may only look', async () => {
