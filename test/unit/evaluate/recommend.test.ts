@@ -1,6 +1,7 @@
 /** Which model `model compare` tells to take. */
 import { describe, expect, it } from 'vitest';
-import type { ComparedModel, Comparison } from '../../../src/lib/learning/evaluate/compare.ts';
+import type { Comparison } from '../../../src/lib/learning/evaluate/compare.ts';
+import type { ComparedModel } from '../../../src/lib/learning/evaluate/comparison.ts';
 import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { recommend } from '../../../src/lib/learning/evaluate/recommend.ts';
 import { comparisonPage } from '../../../src/lib/learning/evaluate/report/comparison-page.ts';
