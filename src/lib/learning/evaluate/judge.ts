@@ -99,8 +99,7 @@ export async function classifyImage(
     // One attempt is reading and classifying: the classifier takes over the bytes.
     return await retry(async () => classifier.classify(await read(), signal), { signal, attempts });
   } catch (error) {
-    if (!isImageFault(error)) throw error;
-    return { path, reason: isGone(error) ? 'it was removed meanwhile' : error.message };
+    return { path, reason: imageFault(error) };
   }
 }
 
@@ -167,13 +166,14 @@ function* each<T>(items: readonly T[], signal: AbortSignal): Generator<T> {
   }
 }
 
-/** Faults of the one image, not of the run. */
-export function isImageFault(error: unknown): error is Error {
-  if (error instanceof ImageError || isGone(error)) return true;
-  if (error instanceof ObjectError) return error.ofObject;
-  return error instanceof VisionscaleError && error.code === 'worker_crashed';
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+/** Why the one image cannot be used. Throws the error where that is no image's fault. */
+export function imageFault(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'it was removed meanwhile';
+  const isOwn =
+    error instanceof ImageError ||
+    (error instanceof ObjectError && error.ofObject) ||
+    (error instanceof VisionscaleError && code === 'worker_crashed');
+  if (!isOwn) throw error;
+  return code === 'not_found' ? 'it is not in the store' : error.message;
 }
