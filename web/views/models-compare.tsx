@@ -145,7 +145,7 @@ function Shown({ id }: { id: string }) {
             ) : result !== null ? (
               <Compared comparison={comparison} result={result} />
             ) : (
-              <p role="status">
+              <p>
                 <label>
                   {t.stages[progress.stage](progress.done, progress.of)}
                   <progress value={progress.done} max={progress.of} />
