@@ -1,6 +1,7 @@
 /** What the server answers with: the shapes of its OpenAPI document. */
 import type { output, ZodType } from 'zod';
 import type * as bins from '../src/lib/pipeline/serve/schemas/bins.ts';
+import type * as comparisons from '../src/lib/pipeline/serve/schemas/comparisons.ts';
 import type * as letters from '../src/lib/pipeline/serve/schemas/dead-letters.ts';
 import type * as images from '../src/lib/pipeline/serve/schemas/images.ts';
 import type * as labelling from '../src/lib/pipeline/serve/schemas/labelling.ts';
@@ -39,3 +40,5 @@ export type Model = Models['models'][number];
 export type ModelHistory = Answer<typeof models.modelHistory>;
 export type ModelChange = Answer<typeof models.modelChange>;
 export type ModelSide = ModelChange['after'];
+export type Comparison = Answer<typeof comparisons.comparison>;
+export type ComparisonResult = NonNullable<Comparison['result']>;

@@ -322,6 +322,64 @@ export const texts = {
       digest: 'Digest',
       published: 'Published',
     },
+    compare: {
+      heading: 'Compare two',
+      what: 'Both classify the same images: the latest that people have labelled, then the latest others. The server does so in the background, and nothing is switched.',
+      first: 'Model A',
+      second: 'Model B',
+      belt: 'Images of',
+      allBelts: 'all belts',
+      most: 'Images at most',
+      compare: 'Compare',
+      same: 'Choose two different models.',
+      showRunning: 'Show the one that runs',
+      title: (a: string, b: string, belt: string | null) =>
+        `${a} and ${b}${belt === null ? '' : ` on images of belt ${belt}`}`,
+      failed: (why: string) => `Not compared: ${why}`,
+      stages: {
+        models: (done: number, of: number) => `Loading the models: ${done} of ${of}`,
+        images: (done: number, of: number) => `Looking at the images: ${done} of ${of}`,
+        comparing: (done: number, of: number) => `Classifying with both: ${done} of ${images(of)}`,
+      },
+      better: (name: string, other: string, mine: string, theirs: string) =>
+        `${name} is better on these images: ${mine} right, ${other} ${theirs}. That is hardly chance.`,
+      noDifference: (n: number, a: string, b: string) =>
+        `${images(n)} with a label cannot tell which is better: ${a} and ${b} right.`,
+      faster: (name: string) => `${name} is the faster one.`,
+      moreOften: (name: string) => `They take the same time, and ${name} was right more often.`,
+      equal: 'They take the same time.',
+      tooEarly: (n: number, groups: number) =>
+        `Too early to say: ${images(n)} with a label, in ${groups === 1 ? '1 group' : `${groups} groups`} of similar ones. Label images of other objects, and of other days.`,
+      noLabels:
+        'Nobody has labelled any of these images, so nothing says which model is right. Label those on which they differ.',
+      model: 'Model',
+      right: 'Right',
+      certain: '95 % certain',
+      range: (low: string, high: string) => `${low} to ${high}`,
+      onlyRight: 'Right where the other is wrong',
+      calledUnknown: 'Called unknown',
+      tellsNone: 'does not tell',
+      time: 'Time an image',
+      unknown: '–',
+      basis: (n: number, labelled: number) =>
+        labelled === 0
+          ? `On ${images(n)}.`
+          : `On ${images(n)}; what is right, on the ${labelled} that have a label.`,
+      groups: (n: number) =>
+        `Images of one object are alike: they are in ${n === 1 ? '1 group' : `${n} groups`}, and what is certain counts groups.`,
+      leftOut: (classes: string) => `Not counted, because only one of the models has the class: ${classes}.`,
+      ofLabel: (label: string, n: number) => `${label} (${images(n)})`,
+      unusable: (n: number) => `${images(n)} could not be used`,
+      fault: (key: string, why: string) => `${key}: ${why}`,
+      differ: (n: number, of: number, shown: number) =>
+        n === 0
+          ? 'They say the same of every image.'
+          : `They differ on ${n} of ${images(of)}${shown < n ? `, of which these are ${shown}` : ''}`,
+      noLabel: 'no label',
+      isReally: (label: string) => `is ${label}`,
+      isRight: 'right',
+      isWrong: 'wrong',
+    },
   },
   label: {
     heading: 'Label',

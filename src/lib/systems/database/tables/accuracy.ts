@@ -1,5 +1,6 @@
 /** How often predictions said what corrections say. */
 import type { Pool } from 'pg';
+import { isOfContent } from './corrections.ts';
 import { fromSource, type SourceFilter, sourceValues } from './predictions.ts';
 import type { Result } from './results.ts';
 
@@ -37,8 +38,7 @@ const ofPredictions = `pipeline = $1 and ($2::timestamptz is null or time >= $2)
 const judged = `select p.*, c.label, ${day} as day from corrections c
        join lateral (select * from prediction_results p where p.image_key = c.image_key and ${ofPredictions}) p on true
        left join image_info i on i.image_key = c.image_key
-       where c.pipeline = $1 and (c.content_since is null or p.time >= c.content_since)
-         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)`;
+       where c.pipeline = $1 and ${isOfContent}`;
 
 /**
  * By model version over all days, and by day; the model whose prediction of a corrected image is the latest first. An image

@@ -113,6 +113,10 @@ export async function unknownImages(
   return rows.map(({ key }) => key);
 }
 
+/** The condition on a correction `c`, a prediction `p` and its image `i`: it is of the very content that was corrected. */
+export const isOfContent = `(c.content_since is null or p.time >= c.content_since)
+         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)`;
+
 export interface CorrectionOfResult {
   label: string;
   by: string;
@@ -126,9 +130,10 @@ export async function correctionOfResult(
   requestId: string,
 ): Promise<CorrectionOfResult | null> {
   const { rows } = await pool.query<CorrectionOfResult>(
-    `with predictions as (select * from prediction_results where pipeline = $1 and request_id = $2)
-     select j.label, c.corrected_by as by, c.corrected_at as at from (${judged('predictions')}) j
-     join corrections c on c.pipeline = $1 and c.image_key = j.image_key`,
+    `select c.label, c.corrected_by as by, c.corrected_at as at from prediction_results p
+     join corrections c on c.pipeline = $1 and c.image_key = p.image_key
+     left join image_info i on i.image_key = p.image_key
+     where p.pipeline = $1 and p.request_id = $2 and ${isOfContent}`,
     [pipeline, requestId],
   );
   return rows[0] ?? null;
