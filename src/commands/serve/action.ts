@@ -79,12 +79,13 @@ async function run(context: Context): Promise<void> {
   };
   const labels = async () => (await modelAnswers(context, database.pool))?.labels ?? null;
   const result = await serve(
-    { pool: database.pool, topic, producer, store, looking, labels, metrics, load, report },
+    { pool: database.pool, topic, producer, store, looking, labels, servers, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,
       limits: config.limits,
       imageMemoryBytes: config.imageMemoryBytes,
+      ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
       version: packageVersion(),
       disks: {
         ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),

@@ -9,6 +9,7 @@ import type { ImagesApart } from '../../models/images/apart.ts';
 import type { ImageLimits } from '../../models/images/limits.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Producer, Topic } from '../../systems/topic/topic.ts';
+import type { Servers } from '../server-watch.ts';
 import type { Right } from './admission/access.ts';
 import type { Admission } from './admission/admission.ts';
 import type { CertificateEvent } from './certificate.ts';
@@ -77,6 +78,8 @@ export interface ServeDeps {
   looking: Pick<ImagesApart, 'header' | 'thumbnail'>;
   /** What the models in use can answer; null, or absent: there is none to ask. */
   labels?: () => Promise<readonly string[] | null>;
+  /** Which of the servers are known to be away, and since when; absent: nobody watches them. */
+  servers?: Pick<Servers, 'away'>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */
@@ -90,6 +93,8 @@ export interface ServeOptions {
   limits: ImageLimits;
   /** Most bytes of images in memory at once. */
   imageMemoryBytes: number;
+  /** From capture to row, in milliseconds: what takes longer is late; absent: not known here. */
+  deadlineMs?: number;
   /** Of visionscale, for the OpenAPI document. */
   version: string;
   /** Directories of this machine that images or rows are written to, so that a full disk is known. */
