@@ -10,6 +10,9 @@ export interface Polled<T> {
   again: () => void;
 }
 
+/** A server that has fallen silent is asked anew after this, in milliseconds. */
+const longestMs = 60_000;
+
 /** Asks at once, and again so many milliseconds after each answer while the page is seen. `path` null: not at all. */
 export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
   const [state, setState] = useState<{ path: string | null; data?: T; error?: ApiError; at: number }>({
@@ -24,7 +27,7 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
     const look = async () => {
       clearTimeout(timer);
       try {
-        const data = await get<T>(path, stop.signal);
+        const data = await get<T>(path, AbortSignal.any([stop.signal, AbortSignal.timeout(longestMs)]));
         setState({ path, data, at: Date.now() });
       } catch (error) {
         if (stop.signal.aborted) return;

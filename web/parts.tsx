@@ -16,9 +16,9 @@ export function Answer<T>({
 }) {
   const { data, error } = polled;
   if (data !== undefined) return <>{children(data)}</>;
-  if (error === undefined) return <p class="note">{texts.loading}</p>;
+  if (error === undefined) return <p class="note loading">{texts.loading}</p>;
   return (
-    <p class="note bad" role="alert">
+    <p class="note bad fault" role="alert">
       {error.status === 0 ? texts.lost : error.message}
       {error.hint !== undefined && <span class="hint">{error.hint}</span>}
     </p>
@@ -29,10 +29,10 @@ export function Answer<T>({
 export function Freshness({ polled }: { polled: Polled<unknown> }) {
   const now = useClock();
   const { error, at, data } = polled;
-  if (error?.status === 0)
+  if (error !== undefined)
     return (
       <span class="pill bad" role="status">
-        {data === undefined ? texts.lost : texts.stale(age(now - at))}
+        {data !== undefined ? texts.stale(age(now - at)) : error.status === 0 ? texts.lost : texts.noAnswer}
       </span>
     );
   return (
@@ -101,9 +101,10 @@ export function Faults({ title, faults }: { title: string; faults: readonly stri
   );
 }
 
-export function Tile({ name, value, unit, note, bad }: TileProps) {
+export function Tile({ name, value, unit, note, bad, old, wide }: TileProps) {
+  const marks = Object.entries({ bad, old, wide }).flatMap(([mark, is]) => (is === true ? [mark] : []));
   return (
-    <div class={`tile ${bad === true ? 'bad' : ''}`}>
+    <div class={['tile', ...marks].join(' ')}>
       <h3>{name}</h3>
       <p class="value">
         {value}
@@ -120,6 +121,10 @@ interface TileProps {
   unit?: string;
   note?: ComponentChildren;
   bad?: boolean;
+  /** Not of now. */
+  old?: boolean;
+  /** It has more to say. */
+  wide?: boolean;
 }
 
 /** Asks before something is done. */

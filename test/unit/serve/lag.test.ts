@@ -104,6 +104,16 @@ describe('a window', () => {
     expect(spans.at(4000)).toEqual({ came: null, waiting: 9, lags: [9] });
   });
 
+  it('tells what came only of spans that were seen from their beginning to their end', () => {
+    const spans = window();
+    const came = () => [1000, 1005, 1010].map((at) => spans.at(at).came);
+    spans.add({ at: 1003, end: 0, lags: [0] });
+    spans.add({ at: 1008, end: 50, lags: [0] });
+    expect(came()).toEqual([null, null, null]);
+    spans.add({ at: 1013, end: 150, lags: [0] });
+    expect(came()).toEqual([null, 70, null]);
+  });
+
   it('holds no more spans than it has, and no lines of many partitions', () => {
     const spans = window();
     for (let at = 1000; at < 2000; at += 1) spans.add({ at, end: at, lags: Array<number>(1000).fill(1) });
@@ -111,7 +121,7 @@ describe('a window', () => {
       (at) => spans.at(at).waiting !== null,
     );
     expect(held).toEqual([1980, 1985, 1990, 1995]);
-    expect(spans.at(1995)).toEqual({ came: 4, waiting: 1000, lags: [] });
+    expect(spans.at(1990)).toEqual({ came: 5, waiting: 1000, lags: [] });
   });
 
   it('follows a topic that grows', () => {

@@ -15,7 +15,7 @@ export interface LagSample {
 
 /** What is kept of a span; null where nobody could look. */
 export interface LagSpan {
-  /** Messages that came into the topic. */
+  /** Messages that came into the topic; null too where that is known of a part of the span alone. */
   came: number | null;
   /** Messages not yet recorded, at most in this span. */
   waiting: number | null;
@@ -27,12 +27,16 @@ export interface LagSpan {
 export const mostLines = 6;
 /** What lies between two looks further apart is not known, in seconds: this process was frozen, or its host asleep. */
 const longestGap = 180;
+/** In seconds. */
+const rounding = 0.001;
 
 /** The spans of one window: as many as it has, and no more. */
 export class LagWindow {
   readonly #seconds: number;
   readonly #most: number;
   readonly #spans = new Map<number, LagSpan>();
+  /** Seconds of each span of which it is known what came. */
+  readonly #known = new Map<number, number>();
   #last: LagSample | undefined;
 
   constructor({ seconds, spans }: { seconds: number; spans: number }) {
@@ -42,7 +46,8 @@ export class LagWindow {
 
   /** The span that began then. */
   at(time: number): LagSpan {
-    return this.#spans.get(time) ?? unknown;
+    const span = this.#spans.get(time) ?? unknown;
+    return (this.#known.get(time) ?? 0) > this.#seconds - rounding ? span : { ...span, came: null };
   }
 
   add(sample: LagSample): void {
@@ -56,15 +61,17 @@ export class LagWindow {
     const came = last?.end == null || sample.end === null ? null : sample.end - last.end;
     const each = came === null || came < 0 ? null : came / gap;
     for (let at = begun; at <= current; at += this.#seconds) {
-      const span = this.at(at);
+      const span = this.#spans.get(at) ?? unknown;
       const seconds = Math.min(sample.at, at + this.#seconds) - Math.max(last?.at ?? sample.at, at);
       const part = each === null || seconds <= 0 ? null : each * seconds;
+      if (part !== null) this.#known.set(at, (this.#known.get(at) ?? 0) + seconds);
       // What waited in a span that is over is known where it was looked at in it.
       const waited = at < current && this.#spans.has(at) ? span : greatest(span, sample);
       this.#spans.set(at, { ...waited, came: added(span.came, part) });
     }
     const first = current - (this.#most - 1) * this.#seconds;
-    for (const at of this.#spans.keys()) if (at < first) this.#spans.delete(at);
+    for (const spans of [this.#spans, this.#known])
+      for (const at of spans.keys()) if (at < first) spans.delete(at);
   }
 
   /** Nobody could look: what comes until the next look is not known. */

@@ -111,9 +111,13 @@ export const activity = z
           .number()
           .nullable()
           .describe(
-            'Messages that came into the topic; null where this server did not run or could not ask.',
+            'Messages that came into the topic; null where this server did not look for the whole span.',
           ),
-        waiting: z.number().int().nullable().describe('Messages not yet recorded, at most; null as `came`.'),
+        waiting: z
+          .number()
+          .int()
+          .nullable()
+          .describe('Messages not yet recorded, at most; null where this server did not look.'),
         done: z.number().int(),
         failed: z.number().int().describe('Dead letters.'),
         late: z.number().int().describe('Results beyond the deadline.'),
