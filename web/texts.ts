@@ -33,6 +33,7 @@ export const texts = {
     models: 'Look at the models',
     drift: 'Look at its images',
     drifts: (what: string) => `All well, but ${what}`,
+    away: (since: string) => `Away ${since}.`,
     copy: 'Copy',
     copied: 'Copied',
     copyCommand: (command: string) => `Copy the command ${command}`,
@@ -42,8 +43,8 @@ export const texts = {
     away: (name: string, since: string) => `${name} has been away ${since}.`,
     names: { database: 'The database', topic: 'The topic', store: 'The object store' },
     shown: (time: string) => `The numbers below are of ${time}.`,
-    nothing: 'Nothing is known yet.',
     again: 'They come anew as soon as it is back.',
+    nothing: 'Nothing is known yet: the numbers come as soon as it is back.',
   },
   belts: {
     heading: 'Belts, last 15 minutes',
@@ -78,7 +79,7 @@ export const texts = {
     deadline: 'deadline',
     late: 'Late',
     lateWhat: (deadline: string | null) =>
-      deadline === null ? 'beyond the deadline, last 15 min' : `slower than ${deadline}, last 15 min`,
+      deadline === null ? 'over the deadline, last 15 min' : `over ${deadline}, last 15 min`,
     time: 'Time',
     spoken: (name: string, last: string, most: string) => `${name}: last ${last}, at most ${most}.`,
     charts: 'Over time',

@@ -46,7 +46,8 @@ export function Trouble({ polled }: { polled: Polled<Status> }) {
       )}
       {!lost && away.length > 0 && <Command text="visionscale doctor" />}
       <p class="hint">
-        {data === undefined ? t.nothing : t.shown(moment(new Date(at).toISOString()))} {!lost && t.again}
+        {data === undefined ? t.nothing : t.shown(moment(new Date(at).toISOString()))}
+        {data !== undefined && !lost && ` ${t.again}`}
       </p>
     </div>
   );

@@ -27,7 +27,7 @@ export function Verdict({ status }: { status: Status }) {
     <div class={`verdict ${verdict.ok ? 'ok' : 'bad'}`}>
       <p role="status">
         {findingOf(status)}
-        {gone !== undefined && ` ${since(gone.since, Date.parse(time))}`}
+        {gone !== undefined && <span class="hint">{t.away(since(gone.since, Date.parse(time)))}</span>}
       </p>
       {place !== null ? (
         <a class="button" href={place.href}>

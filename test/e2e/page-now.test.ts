@@ -165,7 +165,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
     for (const pid of all) process.kill(pid, 'SIGSTOP');
     try {
       const told = page.getByRole('alert');
-      await told.getByText(/^The database has been away since .* \(\d+ s\)\.$/).waitFor();
+      await told.getByText(/^The database has been away since .* \(\d+ s\)\./).waitFor();
       await told.getByText(/^The numbers below are of /).waitFor();
       expect(await told.locator('code').textContent()).toBe('visionscale doctor');
       await page.locator('.stale .tile').first().waitFor();
@@ -175,7 +175,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
       // Whoever comes only now is told the same.
       await page.reload();
       await told.getByText(/^The database has been away since/).waitFor();
-      await told.getByText('Nothing is known yet.').waitFor();
+      await told.getByText(/^Nothing is known yet/).waitFor();
     } finally {
       for (const pid of all.toReversed()) process.kill(pid, 'SIGCONT');
     }
@@ -256,7 +256,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
       await route.fulfill({ response, json: body });
     });
     await verdict()
-      .getByText(/^No topic\. since .* \(\d+ s\)$/)
+      .getByText(/^Away since .* \(\d+ s\)\.$/)
       .waitFor();
     await page
       .locator('.tile.old', { hasText: 'Waiting' })
