@@ -21,6 +21,7 @@ export type Partition = Status['partitions'][number];
 export type Consumer = Status['consumers'][number];
 export type Drift = Status['drift'][number];
 export type Activity = Answer<typeof overview.activity>;
+export type Belts = Answer<typeof overview.belts>;
 export type ResultPage = Answer<typeof results.resultPage>;
 export type Image = Answer<typeof images.image>;
 export type Bins = Answer<typeof bins.bins>;

@@ -20,6 +20,7 @@ export const texts = {
   old: (age: string) => `This is ${age} old.`,
   oldPage: (age: string) => `What you see is ${age} old.`,
   stale: (age: string) => `Last answer ${age} ago`,
+  since: (time: string, age: string) => `since ${time} (${age})`,
   live: 'Live',
   /** In the title of the tab. */
   tab: { away: 'no answer', trouble: 'needs attention', well: 'all well' },
@@ -37,6 +38,40 @@ export const texts = {
     enter: 'Continue',
     forget: 'Forget the token',
   },
+  verdict: {
+    letters: 'Look at the dead letters',
+    models: 'Look at the models',
+    drift: 'Look at its images',
+    drifts: (what: string) => `All well, but ${what}`,
+    away: (since: string) => `Away ${since}.`,
+    copy: 'Copy',
+    copied: 'Copied',
+    copyCommand: (command: string) => `Copy the command ${command}`,
+  },
+  trouble: {
+    away: (name: string, since: string) => `${name} has been away ${since}.`,
+    names: { database: 'The database', topic: 'The topic', store: 'The object store' },
+    shown: (time: string) => `The numbers below are of ${time}.`,
+    again: 'They come anew as soon as it is back.',
+    nothing: 'Nothing is known yet: the numbers come as soon as it is back.',
+  },
+  belts: {
+    heading: 'Belts, last 15 minutes',
+    belt: 'Belt',
+    without: 'without a belt',
+    images: 'Images',
+    unknown: 'Unknown',
+    latency: 'Latency, p50',
+    model: 'Model',
+    pipelines: 'pipeline’s',
+    drift: 'Change',
+    noDrift: 'none',
+    look: 'Look',
+    itsImages: 'Images',
+    asItRuns: 'Live',
+    none: 'No result in this time.',
+    others: (n: number) => (n === 1 ? 'One more belt is not shown.' : `${n} more belts are not shown.`),
+  },
   now: {
     heading: 'Now',
     came: 'In',
@@ -44,9 +79,25 @@ export const texts = {
     aSecond: 'images/s',
     latency: 'Latency',
     latencyParts: 'p50 and p99, from capture to row',
+    latencyOf: (slowest: string, queue: string, work: string) =>
+      `p99 ${slowest}; waiting ${queue}, at work ${work}`,
     median: 'p50',
     slowest: 'p99',
-    work: 'fetching and classifying, p50',
+    queue: 'waiting (p50)',
+    work: 'at work (p50)',
+    deadline: 'deadline',
+    late: 'Late',
+    lateWhat: (deadline: string | null) =>
+      deadline === null ? 'over the deadline, last 15 min' : `over ${deadline}, last 15 min`,
+    time: 'Time',
+    spoken: (name: string, last: string, most: string) => `${name}: last ${last}, at most ${most}.`,
+    charts: 'Over time',
+    drag: 'Drag across a chart to zoom',
+    unzoom: 'Show all',
+    ago: (age: string) => `${age} ago`,
+    all: (n: number) => `Show all ${n}`,
+    some: (shown: number, n: number) =>
+      `${shown} of ${n}: those without a consumer at work, then those with the most messages`,
     lag: 'Waiting',
     lagWhat: 'messages in the topic',
     consumers: 'Consumers',
@@ -60,7 +111,9 @@ export const texts = {
     noBins: 'no rules',
     version: (n: number) => `version ${n}`,
     rate: 'Images a second',
-    latencyChart: 'Latency, ms',
+    latencyChart: (deadline: number | null) =>
+      `Latency, from capture to row${deadline === null ? '' : ` (deadline ${duration(deadline)})`}`,
+    lagChart: 'Messages waiting',
     quarter: '15 minutes',
     day: '24 hours',
     window: 'Time shown',
@@ -77,7 +130,7 @@ export const texts = {
     memory: 'Memory',
     engine: 'Engine',
     silent: 'silent',
-    noConsumers: 'No consumer is running. Start one: visionscale consume',
+    noConsumers: 'No consumer is running.',
     servers: 'Servers',
     names: { database: 'Database', topic: 'Topic', store: 'Object store' },
     answers: 'answers',
@@ -514,6 +567,10 @@ export const texts = {
 
 function imageWord(n: number): string {
   return n === 1 ? 'image' : 'images';
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
 }
 
 function images(n: number): string {

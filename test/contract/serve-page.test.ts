@@ -6,8 +6,16 @@ import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
 import { binCounts } from '../../src/lib/pipeline/serve/schemas/bins.ts';
 import { letterPage } from '../../src/lib/pipeline/serve/schemas/dead-letters.ts';
 import * as schemas from '../../src/lib/pipeline/serve/schemas/labelling.ts';
-import { activity, rights, status as statusShape } from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import {
+  activity,
+  awayProblem,
+  belts,
+  rights,
+  status as statusShape,
+} from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import type { Away } from '../../src/lib/pipeline/server-watch.ts';
 import { unsurePredictions } from '../../src/lib/systems/database/tables/predictions.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, pipeline, type Served, served } from '../support/served.ts';
 
@@ -51,6 +59,7 @@ function act(
   });
 }
 
+const patience = { timeout: 30_000 };
 const strictly = (schema: ZodType, value: unknown) => expect(schema.parse(value)).toEqual(value);
 
 /** A letter of an image; returns its id. */
@@ -96,11 +105,132 @@ describe('activity', () => {
     expect(await ask('/v1/activity?window=year')).toMatchObject({ status: 400 });
   });
 
+  it('has what waits in the topic, as `status` counts it, though nobody has looked before', async () => {
+    const text = (value: string) => ({ key: Buffer.from(value), value: Buffer.from(value), headers: {} });
+    await world.producer.send(['w1', 'w2', 'w3'].map(text));
+    const server = await world.open({}, {}, undefined, { deadlineMs: 700 });
+    const lag = statusShape
+      .parse((await ask('/v1/status', { server })).body)
+      .partitions.reduce((sum, one) => sum + (one.lag ?? 0), 0);
+    expect(lag).toBeGreaterThanOrEqual(3);
+    for (const window of ['15m', '24h']) {
+      await expect
+        .poll(async () => {
+          const { body } = await ask(`/v1/activity?window=${window}`, { server });
+          strictly(activity, body);
+          const { points, partitions, deadlineMs } = activity.parse(body);
+          const lines = partitions.map(({ waiting }) => waiting.findLast((one) => one !== null) ?? 0);
+          return [
+            points.findLast(({ waiting }) => waiting !== null)?.waiting,
+            lines.length,
+            lines.reduce((sum, one) => sum + one, 0),
+            deadlineMs,
+          ];
+        }, patience)
+        .toEqual([lag, 3, lag, 700]);
+    }
+  });
+
+  it('tells the time at work apart from the time in the queue', async () => {
+    await world.predict('timed');
+    await world.pool.query(
+      `update prediction_results set latency_ms = 250, bin_reason = 'missed_deadline', time = now() - interval '200 s',
+         stages = '{"fetch":10,"decode":20,"preprocess":5,"infer":15}' where request_id = 'timed'`,
+    );
+    const { points } = activity.parse((await ask('/v1/activity', { server: await world.open() })).body);
+    expect(points.find(({ late }) => late === 1)).toMatchObject({
+      ...{ done: 1, latencyP50: 250, workP50: 50, waitP50: 200 },
+    });
+  });
+
   it('by bin tells why', async () => {
     await world.predict('binned', { bin: 'left' });
     const { body } = await ask('/v1/bins/counts');
     strictly(binCounts, body);
     expect(body['bins']).toContainEqual({ bin: 'left', reason: null, results: 1 });
+  });
+});
+
+describe('belts', () => {
+  it('of the last 15 minutes are counted, the busiest first, with the models of their own', async () => {
+    const server = await world.open();
+    for (let n = 0; n < 120; n++) await world.predict(`many ${n}`, { belt: `belt ${n}` });
+    await world.predict('n1', { belt: 'north', novelty: 1.2 });
+    await world.predict('n2', { belt: 'north', novelty: 0.2 });
+    await world.predict('old', { belt: 'old' });
+    await world.pool.query(
+      `update prediction_results set time = now() - interval '20 min' where request_id = 'old'`,
+    );
+    const digest = `sha256:${'a'.repeat(64)}`;
+    await world.pool.query(
+      `insert into models (digest, name, version, manifest, bytes) values ($1, 'parts', '2', '{}', 1)`,
+      [digest],
+    );
+    await world.pool.query(`insert into belt_models (pipeline, belt, digest) values ($1, 'north', $2)`, [
+      ...[pipeline, digest],
+    ]);
+    const { status, body } = await ask('/v1/belts', { server });
+    expect(status).toBe(200);
+    strictly(belts, body);
+    const found = belts.parse(body);
+    expect(found.minutes).toBe(15);
+    expect(found.belts).toHaveLength(100);
+    expect(found.others).toBeGreaterThanOrEqual(21);
+    expect(found.belts.find(({ belt }) => belt === 'north')).toMatchObject({
+      ...{ images: 2, unknown: 1, late: 0, latencyP50: 12.5, model: { name: 'parts', version: '2', digest } },
+    });
+    // Its model does not tell, and without a belt there are results too.
+    expect(found.belts.find(({ belt }) => belt?.startsWith('belt'))).toMatchObject({
+      ...{ images: 1, unknown: null, model: null },
+    });
+    expect(found.belts.some(({ belt }) => belt === null)).toBe(true);
+    expect(found.belts.some(({ belt }) => belt === 'old')).toBe(false);
+    expect(found.belts.map(({ images }) => images)).toEqual(
+      found.belts.map(({ images }) => images).toSorted((a, b) => b - a),
+    );
+    expect((await ask('/v1/belts', { server, method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('servers that are away', () => {
+  const since = new Date('2026-11-28T03:12:05Z');
+  const gone = (server: Away['server'], reason: string): Away => ({ server, reason, since });
+
+  it('are told with their time; nobody waits for the database', async () => {
+    const servers = { away: [gone('store', 'refused'), gone('database', 'no answer')] };
+    const server = await world.open({}, { servers });
+    for (const path of ['/v1/status', '/v1/activity', '/v1/belts', '/v1/bins/counts']) {
+      const { status, headers, body } = await ask(path, { server });
+      expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+      strictly(awayProblem, body);
+      expect(body).toMatchObject({
+        code: 'database_unreachable',
+        away: [
+          { server: 'store', reason: 'refused', since: since.toISOString() },
+          { server: 'database', reason: 'no answer', since: since.toISOString() },
+        ],
+      });
+    }
+    servers.away = [];
+    const { status, body } = await ask('/v1/status', { server });
+    expect([status, body['away']]).toEqual([200, []]);
+  });
+
+  it('that keep the topic are not asked for it', async () => {
+    const topic = {
+      name: 'images',
+      partitions: () => new Promise<never>(() => undefined),
+    } as unknown as Topic;
+    const servers = { away: [gone('topic', 'all brokers are down')] };
+    const server = await world.open({}, { servers, topic });
+    const { status, body } = await ask('/v1/status', { server });
+    expect(status).toBe(200);
+    strictly(statusShape, body);
+    expect(body).toMatchObject({
+      servers: { topic: { reachable: false, reason: 'all brokers are down' } },
+      away: [{ server: 'topic', since: since.toISOString() }],
+      verdict: { ok: false, kind: 'topic_away', command: 'visionscale doctor' },
+    });
   });
 });
 

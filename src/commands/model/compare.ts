@@ -3,7 +3,6 @@ import { dirname } from 'node:path';
 import { loadModel, openClassifier } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { replaceAskedFile } from '../../lib/base/files/disk.ts';
-import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory, requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { percent, table } from '../../lib/base/report/table.ts';

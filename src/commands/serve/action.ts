@@ -88,12 +88,13 @@ async function run(context: Context): Promise<void> {
     return comparePublished({ pool, store, looking, open, pipeline, limits }, wanted, how);
   };
   const result = await serve(
-    { pool, topic, producer, store, looking, answers, compare, metrics, load, report },
+    { pool, topic, producer, store, looking, answers, compare, servers, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,
       limits: config.limits,
       imageMemoryBytes: config.imageMemoryBytes,
+      ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
       version: packageVersion(),
       disks: {
         ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),

@@ -11,6 +11,7 @@ import type { ImageLimits } from '../../models/images/limits.ts';
 import type { ModelAnswers } from '../../models/store/model-answers.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Producer, Topic } from '../../systems/topic/topic.ts';
+import type { Servers } from '../server-watch.ts';
 import type { Right } from './admission/access.ts';
 import type { Admission } from './admission/admission.ts';
 import type { CertificateEvent } from './certificate.ts';
@@ -90,6 +91,8 @@ export interface ServeDeps {
   answers?: () => Promise<ModelAnswers | null>;
   /** Compares two published models; without it there is no /v1/models/compare. Rejects with the signal's reason. */
   compare?: CompareModels;
+  /** Which of the servers are known to be away, and since when; absent: nobody watches them. */
+  servers?: Pick<Servers, 'away'>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */
@@ -103,6 +106,8 @@ export interface ServeOptions {
   limits: ImageLimits;
   /** Most bytes of images in memory at once. */
   imageMemoryBytes: number;
+  /** From capture to row, in milliseconds: what takes longer is late; absent: not known here. */
+  deadlineMs?: number;
   /** Of visionscale, for the OpenAPI document. */
   version: string;
   /** Directories of this machine that images or rows are written to, so that a full disk is known. */
