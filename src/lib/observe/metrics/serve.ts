@@ -72,6 +72,7 @@ export function serveMetrics(
       case 'cut off':
       case 'certificate':
       case 'certificate failed':
+      case 'comparing':
         break;
     }
   };
