@@ -222,14 +222,36 @@ export function keyedLabels(labels: readonly answers.LabelCount[], images: reado
   return [...new Set([...used.map(({ label }) => label), ...predicted])].slice(0, labelKeys.length);
 }
 
-/** Those that begin with the text, then those that have it elsewhere; at most so many. */
-export function matching(labels: readonly string[], text: string, most: number): string[] {
-  const wanted = text.trim().toLowerCase();
-  if (wanted === '') return [];
-  const found = labels.filter((label) => label.toLowerCase().includes(wanted));
-  const rank = (label: string) => {
-    const lower = label.toLowerCase();
-    return lower === wanted ? 0 : lower.startsWith(wanted) ? 1 : 2;
-  };
-  return found.toSorted((a, b) => rank(a) - rank(b)).slice(0, most);
+/**
+ * How well a label fits what is typed: 0 the same, 1 begins so, 2 one of its names does (ImageNet's are separated by commas),
+ * 3 a word in it does, 4 it is somewhere within; 5: not at all.
+ */
+function fit(label: string, typed: string): number {
+  const [lower, wanted] = [label.toLowerCase(), typed.trim().toLowerCase()];
+  if (lower === wanted) return 0;
+  if (lower.startsWith(wanted)) return 1;
+  if (lower.includes(`, ${wanted}`)) return 2;
+  if (lower.split(/[^\p{L}\p{N}]+/u).some((word) => word.startsWith(wanted))) return 3;
+  return lower.includes(wanted) ? 4 : 5;
+}
+
+export interface Match {
+  label: string;
+  isNew: boolean;
+}
+
+/**
+ * What typed text may mean, the likeliest first, for Enter takes that: labels that begin with it, then a new class, then labels
+ * that have it elsewhere. At most so many labels.
+ */
+export function matching(labels: readonly string[], text: string, most: number): Match[] {
+  const typed = text.trim();
+  if (typed === '') return [];
+  const fits = labels
+    .map((label) => ({ label, isNew: false, fit: fit(label, typed) }))
+    .filter((one) => one.fit < 5)
+    .toSorted((a, b) => a.fit - b.fit)
+    .slice(0, most);
+  const own = labels.includes(typed) ? [] : [{ label: typed, isNew: true, fit: 2.5 }];
+  return [...fits, ...own].toSorted((a, b) => a.fit - b.fit).map(({ label, isNew }) => ({ label, isNew }));
 }

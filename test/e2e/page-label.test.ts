@@ -102,7 +102,7 @@ describeWith('browser', 'labelling', (executablePath) => {
     const [first, second] = (await unsure()) as [string, string];
     await page.keyboard.press('/');
     await page.keyboard.type('violet');
-    await page.getByRole('button', { name: 'New class “violet”' }).waitFor();
+    await page.getByRole('option', { name: 'New class “violet”' }).waitFor();
     await page.keyboard.press('Enter');
     await labelled(1);
     expect(await recorded()).toEqual({ [first]: 'violet' });

@@ -135,11 +135,19 @@ describe('labels with keys', () => {
   });
 
   it('others are found by what they begin with, then by what they contain', () => {
-    expect(matching(['steel nut', 'nut', 'Nutmeg', 'bolt'], ' NUT', 8)).toEqual([
+    const shown = (labels: string[], text: string) =>
+      matching(labels, text, 8).map(({ label, isNew }) => (isNew ? `new ${label}` : label));
+    expect(shown(['steel nut', 'nut', 'Nutmeg', 'bolt'], ' NUT')).toEqual([
       'nut',
       'Nutmeg',
+      'new NUT',
       'steel nut',
     ]);
+    // What Enter takes is nothing that only has it within.
+    const fruit = ['pineapple, ananas', 'custard apple', 'Granny Smith'];
+    expect(shown(fruit, 'apple')).toEqual(['new apple', 'custard apple', 'pineapple, ananas']);
+    expect(shown(fruit, 'anan')).toEqual(['pineapple, ananas', 'new anan']);
+    expect(shown(fruit, 'Granny Smith')).toEqual(['Granny Smith']);
     expect(matching(['a'], ' ', 8)).toEqual([]);
   });
 });

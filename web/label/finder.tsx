@@ -14,12 +14,29 @@ interface FinderProps {
 
 export function Finder({ labels, give, input, leave }: FinderProps) {
   const [text, setText] = useState('');
+  const [marked, mark] = useState(0);
   const found = matching(labels, text, 8);
-  const typed = text.trim();
-  const isNew = typed !== '' && !labels.includes(typed);
+  const write = (value: string) => {
+    setText(value);
+    mark(0);
+  };
   const choose = (label: string) => {
-    setText('');
+    write('');
     give(label);
+  };
+  const key = (event: KeyboardEvent & { currentTarget: HTMLInputElement }) => {
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by !== undefined && found.length > 0) {
+      event.preventDefault();
+      mark((marked + by + found.length) % found.length);
+    } else if (event.key === 'Escape') {
+      write('');
+      leave();
+    } else if (event.key === 'Enter') {
+      // What is in the field now: it may not have been drawn yet.
+      const match = matching(labels, event.currentTarget.value, 8)[marked];
+      if (match !== undefined) choose(match.label);
+    }
   };
   return (
     <span class="finder">
@@ -30,35 +47,27 @@ export function Finder({ labels, give, input, leave }: FinderProps) {
         aria-label={t.find}
         autocomplete="off"
         maxLength={500}
-        onInput={(event) => setText(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === 'Escape') {
-            setText('');
-            leave();
-          }
-          // What is in the field now: it may not have been drawn yet.
-          const now = event.currentTarget.value.trim();
-          if (event.key === 'Enter' && now !== '') choose(matching(labels, now, 1)[0] ?? now);
-        }}
+        role="combobox"
+        aria-expanded={found.length > 0}
+        aria-controls="matches"
+        aria-activedescendant={found.length > 0 ? `match-${marked}` : undefined}
+        onInput={(event) => write(event.currentTarget.value)}
+        onKeyDown={key}
       />
-      {(found.length > 0 || isNew) && (
-        <ul class="matches">
-          {found.map((label) => (
-            <li key={label}>
-              <button type="button" onClick={() => choose(label)}>
-                {label}
-              </button>
-            </li>
-          ))}
-          {isNew && (
-            <li>
-              <button type="button" onClick={() => choose(typed)}>
-                {t.newClass(typed)}
-              </button>
-            </li>
-          )}
-        </ul>
-      )}
+      <ul id="matches" class="matches" role="listbox" aria-label={t.labels} hidden={found.length === 0}>
+        {found.map(({ label, isNew }, n) => (
+          <li
+            key={label}
+            id={`match-${n}`}
+            role="option"
+            aria-selected={n === marked}
+            onPointerDown={(event) => event.preventDefault()}
+            onClick={() => choose(label)}
+          >
+            {isNew ? t.newClass(label) : label}
+          </li>
+        ))}
+      </ul>
     </span>
   );
 }
