@@ -25,6 +25,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The server is away, busy, or waits for something itself: the same may work a moment later. */
+export function mayPass({ status }: ApiError): boolean {
+  return status === 0 || status === 429 || status >= 500;
+}
+
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const given = token();
   const headers = new Headers(init.headers);
