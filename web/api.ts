@@ -60,13 +60,13 @@ export async function picture(key: string, side: number, signal: AbortSignal): P
 }
 
 /** `key`: sent again with it, the image counts once. */
-export async function sendImage(image: File, key: string): Promise<{ id: string }> {
+export async function sendImage(image: File, key: string, signal: AbortSignal): Promise<{ id: string }> {
   const headers = {
     'content-type': image.type === '' ? 'application/octet-stream' : image.type,
     'idempotency-key': key,
     'visionscale-image-name': headerText(image.name),
   };
-  return (await ask('/v1/images', { method: 'POST', body: image, headers })).json() as Promise<{
+  return (await ask('/v1/images', { method: 'POST', body: image, headers, signal })).json() as Promise<{
     id: string;
   }>;
 }

@@ -110,8 +110,10 @@ export function Picture({ imageKey, side, alt }: PictureProps) {
         setShown({ url: (url = URL.createObjectURL(blob)) });
       } catch (error) {
         if (signal.aborted) return;
-        const mayCome = error instanceof ApiError && mayPass(error);
-        setShown({ why: whyNot(error), mayCome });
+        // An answer may be cut off, too.
+        const told = error instanceof ApiError ? error : new ApiError(0, String(error));
+        const mayCome = mayPass(told);
+        setShown({ why: whyNot(told), mayCome });
         const again = () => void look(Math.min(2 * pause, pictureAgainMs.most));
         if (mayCome) timer = setTimeout(() => whenSeen(frame.current, again, signal), pause);
       }
@@ -138,10 +140,8 @@ export function Picture({ imageKey, side, alt }: PictureProps) {
 
 const pictureAgainMs = { first: 2000, most: 60_000 };
 
-function whyNot(error: unknown): string {
-  if (!(error instanceof ApiError)) return String(error);
-  if (error.status === 0) return texts.notAnswering;
-  return [`${error.message}.`, error.hint].join(' ').trim();
+function whyNot({ status, message, hint }: ApiError): string {
+  return status === 0 ? texts.notAnswering : [`${message}.`, hint].join(' ').trim();
 }
 
 /** At once where it is on the screen, else as soon as it is. */

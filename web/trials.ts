@@ -22,6 +22,8 @@ export interface Trial {
 
 /** Few, for a browser has six connections to a server, and other views need some. */
 const most = { sending: 3, asking: 2 };
+/** A server that has fallen silent is taken for one that is away. */
+const silentMs = { sending: 300_000, asking: 20_000 };
 const pauseMs = { first: 1000, most: 15_000 };
 
 /** The newest first. */
@@ -135,13 +137,14 @@ function start(what: keyof typeof busy, trial: Trial, run: (trial: Trial) => Pro
 }
 
 async function sendOne(trial: Trial): Promise<void> {
-  trial.id = (await sendImage(trial.file, trial.key)).id;
+  trial.id = (await sendImage(trial.file, trial.key, AbortSignal.timeout(silentMs.sending))).id;
   trial.state = 'accepted';
   accepted.push(trial);
 }
 
 async function askForOne(trial: Trial): Promise<void> {
-  const { result, failure } = await get<Image>(`/v1/images/${encodeURIComponent(trial.id!)}?wait=5s`);
+  const path = `/v1/images/${encodeURIComponent(trial.id!)}?wait=5s`;
+  const { result, failure } = await get<Image>(path, AbortSignal.timeout(silentMs.asking));
   if (result !== null) Object.assign(trial, { state: 'done', result });
   else if (failure === null) accepted.push(trial);
   else {
@@ -152,7 +155,8 @@ async function askForOne(trial: Trial): Promise<void> {
 
 /** Resolves when another try may be made. */
 async function fail(trial: Trial, error: unknown): Promise<void> {
-  let told = error instanceof ApiError ? error : new ApiError(400, String(error));
+  // An answer may be cut off, too.
+  let told = error instanceof ApiError ? error : new ApiError(0, String(error));
   // A browser tells the two by the same error.
   if (told.status === 0 && !(await isReadable(trial.file))) told = new ApiError(400, t.unreadable);
   const { status, message, hint } = told;

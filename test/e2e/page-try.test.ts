@@ -1,4 +1,5 @@
 /** The live page in a browser: many images of the viewer's own are all sent, whichever view is shown, and whatever is away meanwhile. */
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -84,12 +85,18 @@ describeWith('browser', 'images that are tried', (executablePath) => {
     await told({ sent: 3, classified: 3, failed: 0, waiting: 0 }).waitFor();
   });
 
-  it('wait for a server that is away', async () => {
+  it('wait for a server that is away, and what is gone from the disk holds up none', async () => {
+    const gone = join(world.rig.dir, 'gone.png');
+    writeFileSync(gone, files[0]!.buffer);
     await page.route(api, (route) => route.abort());
+    await page.getByLabel(t.choose).setInputFiles(gone);
+    await page.getByRole('alert').filter({ hasText: texts.lost }).first().waitFor();
+    rmSync(gone);
     await choose(files.slice(0, 2));
     await page.getByRole('alert').filter({ hasText: texts.lost }).first().waitFor();
     await page.unroute(api);
-    await told({ sent: 5, classified: 5, failed: 0, waiting: 0 }).waitFor();
+    await told({ sent: 5, classified: 5, failed: 1, waiting: 0 }).waitFor();
+    await page.locator('.trials > li', { hasText: 'gone.png' }).getByText(t.unreadable).waitFor();
   });
 
   it('break no rule of the policy and no script', () => {
