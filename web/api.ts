@@ -25,6 +25,11 @@ export class ApiError extends Error {
   }
 }
 
+/** The server is away, busy, or waits for something itself: the same may work a moment later. */
+export function mayPass({ status }: ApiError): boolean {
+  return status === 0 || status === 429 || status >= 500;
+}
+
 async function ask(path: string, init: RequestInit = {}): Promise<Response> {
   const given = token();
   const headers = new Headers(init.headers);
@@ -55,13 +60,13 @@ export async function picture(key: string, side: number, signal: AbortSignal): P
 }
 
 /** `key`: sent again with it, the image counts once. */
-export async function sendImage(image: File, key: string): Promise<{ id: string }> {
+export async function sendImage(image: File, key: string, signal: AbortSignal): Promise<{ id: string }> {
   const headers = {
     'content-type': image.type === '' ? 'application/octet-stream' : image.type,
     'idempotency-key': key,
     'visionscale-image-name': headerText(image.name),
   };
-  return (await ask('/v1/images', { method: 'POST', body: image, headers })).json() as Promise<{
+  return (await ask('/v1/images', { method: 'POST', body: image, headers, signal })).json() as Promise<{
     id: string;
   }>;
 }

@@ -12,7 +12,9 @@ export function rate(value: number): string {
   return value > 0 && value < 10 ? tenth.format(value) : whole.format(value);
 }
 
+/** What is little is not nothing. */
 export function percent(value: number): string {
+  if (value > 0 && value < 0.05) return `< ${tenth.format(0.1)} %`;
   return `${tenth.format(value)} %`;
 }
 

@@ -7,7 +7,7 @@ import type { Polled } from './hooks.ts';
 import { Freshness } from './parts.tsx';
 import { texts } from './texts.ts';
 
-const views = [
+export const views = [
   { view: '', name: texts.views.now },
   { view: 'belt', name: texts.views.belt },
   { view: 'images', name: texts.views.images },

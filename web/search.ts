@@ -75,6 +75,13 @@ export function addressWithout(asked: URLSearchParams, name: string): string {
   return addressOf(rest);
 }
 
+/** With another value for one. */
+export function addressWith(asked: URLSearchParams, name: Filter, value: string): string {
+  const other = new URLSearchParams(asked);
+  other.set(name, value);
+  return addressOf(other);
+}
+
 export function addressOf(asked: URLSearchParams): string {
   return asked.size === 0 ? '#/images' : `#/images?${asked}`;
 }

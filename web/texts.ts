@@ -14,6 +14,7 @@ export const texts = {
   navigation: 'Views',
   loading: 'Loading…',
   lost: 'The server does not answer. Trying again…',
+  notAnswering: 'The server does not answer.',
   notKnown: 'Unknown until the server answers.',
   noAnswer: 'No answer',
   error: 'Error',
@@ -178,13 +179,19 @@ export const texts = {
     more: 'Show more',
     none: 'No results yet. Send images: visionscale upload, then visionscale produce',
     noMatch: 'No result fits this search.',
+    similar: (typed: string, n: number) =>
+      n === 1 ? `One category contains “${typed}”:` : `${some(n)} categories contain “${typed}”:`,
     unknown: 'unknown object',
     noPicture: 'no picture',
+    noPictureYet: 'no picture yet',
+    notKept: 'Its message brought the image, which is not kept.',
+    trying: 'Trying again…',
   },
   image: {
     heading: 'Image',
     around: 'Other images',
     back: 'All images',
+    backTo: (view: string) => `Back to ${view}`,
     earlier: '‹ Earlier',
     later: 'Later ›',
     pending: 'It waits to be classified.',
@@ -255,7 +262,8 @@ export const texts = {
   bins: {
     heading: 'Bins',
     none: 'There are no bin rules yet, so results have no bin.',
-    noneHint: 'To put rules in force, run: visionscale bins use bins.yaml',
+    noneHint: 'Write some below, try them, and put them in force.',
+    noneHintRead: 'To put rules in force, run: visionscale bins use bins.yaml',
     inForce: (version: number, source: string) => `Version ${version}, from ${source}`,
     bin: 'Bin',
     classes: 'Classes',
@@ -271,8 +279,12 @@ export const texts = {
     unknown: 'unknown objects: unlike every class of the model',
     edit: 'Change the rules',
     rules: 'Rules (YAML)',
-    example:
-      'manual: manual\nbins:\n  left: ["CLASS", "GLOB*"]\n  right:\n    classes: ["CLASS"]\n    confidence: 80\n',
+    example: (left: string, right: string) =>
+      `manual: manual\nbins:\n  left: ${left}\n  right:\n    classes: ${right}\n    confidence: 80\n`,
+    /** Where the model is not known. */
+    exampleClasses: ['CLASS', 'GLOB*', 'OTHER CLASS'],
+    noComments:
+      'Only the rules are kept, not comments and layout. Keep a file of your own where you need them.',
     changedMeanwhile:
       'Somebody else has put other rules in force since you began. Compare them with yours, or start again from them.',
     restart: 'Start again from the rules in force',
@@ -298,6 +310,7 @@ export const texts = {
     used: (version: number) => `Version ${version} is in force.`,
     history: 'History',
     noHistory: 'Nobody has changed the rules yet.',
+    noRules: 'no rules',
     when: 'When',
     by: 'By',
     rollback: 'Go back one change',
@@ -558,12 +571,27 @@ export const texts = {
       done: 'classified',
       failed: 'failed',
     },
-    noAnswer: 'The server does not answer.',
+    /** Of all that were chosen since the page was opened. */
+    counts: ({
+      sent,
+      classified,
+      failed,
+      waiting,
+    }: Record<'sent' | 'classified' | 'failed' | 'waiting', number>) =>
+      `${some(sent)} sent, ${some(classified)} classified, ${some(failed)} failed, ${some(waiting)} waiting`,
+    keepOpen: 'Keep this page open until all are sent. You may look at its other views.',
+    busy: (why: string) => `Not sent now: ${why}. Trying again…`,
+    more: (n: number) => `Show more (${n.toLocaleString()})`,
+    allAgain: (n: number) => `Send the ${n.toLocaleString()} failed again`,
     unreadable: 'The browser cannot read this file.',
     again: 'Send again',
     all: 'Details',
   },
 };
+
+function some(n: number): string {
+  return n.toLocaleString();
+}
 
 function imageWord(n: number): string {
   return n === 1 ? 'image' : 'images';

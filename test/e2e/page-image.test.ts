@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { texts } from '../../web/texts.ts';
 import type { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { type OpenedPage, openLivePage } from '../support/page.ts';
@@ -90,6 +91,73 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     expect(await belts.first().getAttribute('value')).toBe('north');
   });
 
+  it('of a category of which a part was typed are proposed', async () => {
+    await world.open(`images?category=GRE&belt=south`);
+    await page.getByText(texts.images.similar('GRE', 1)).waitFor();
+    await world.usable();
+    await page.getByRole('link', { name: 'green', exact: true }).click();
+    await expect.poll(shown, patient).toBe(1);
+    expect(page.url()).toMatch(/category=green&belt=south$/);
+    await world.open('images?category=green&belt=nowhere');
+    await page.locator('.notice.empty', { hasText: texts.images.noMatch }).waitFor();
+    expect(await page.getByText('contains “green”').count()).toBe(0);
+  });
+
+  it('lead back to the search that they were found by, over their neighbours', async () => {
+    await page.setViewportSize({ width: 390, height: 500 });
+    await world.open('images?belt=north');
+    await expect.poll(shown, patient).toBe(3);
+    const last = page.locator('.grid li').nth(2);
+    await last.locator('img').waitFor();
+    await last.scrollIntoViewIfNeeded();
+    const scrolled = () => page.evaluate<number>('scrollY');
+    const place = await scrolled();
+    expect(place).toBeGreaterThan(100);
+    await last.getByRole('link').click();
+    await page.getByRole('link', { name: 'Later' }).click();
+    await expect.poll(() => page.url(), patient).toContain(encodeURIComponent(ids[1]!));
+    expect(await scrolled()).toBe(0);
+    await page.reload();
+    await page.getByRole('link', { name: 'Later' }).click();
+    await expect.poll(() => page.url(), patient).toContain(encodeURIComponent(ids[2]!));
+    await page.getByRole('link', { name: texts.image.backTo(texts.views.images) }).click();
+    await expect.poll(shown, patient).toBe(3);
+    expect(page.url()).toMatch(/#\/images\?belt=north$/);
+    // The way is gone over, not added to.
+    await page.goForward();
+    await expect.poll(() => page.url(), patient).toContain(encodeURIComponent(ids[0]!));
+    await page.goBack();
+    await expect.poll(shown, patient).toBe(3);
+    await last.getByRole('link').click();
+    await page.getByRole('link', { name: texts.image.backTo(texts.views.images) }).click();
+    await expect.poll(scrolled, patient).toBe(place);
+    await page.setViewportSize({ width: 1280, height: 900 });
+  });
+
+  it('are asked for again where the store is away, not where they are gone, and say why', async () => {
+    const asked = new Map<string, number>();
+    await page.route('**/v1/picture?**', (route) => {
+      const key = new URL(route.request().url()).searchParams.get('key')!;
+      asked.set(key, (asked.get(key) ?? 0) + 1);
+      if (key.endsWith('2.png')) return route.fulfill({ status: 404, json: { detail: 'it is gone' } });
+      return asked.get(key)! > 2
+        ? route.continue()
+        : route.fulfill({ status: 503, json: { detail: 'the store is away' } });
+    });
+    await page.reload();
+    const none = page.locator('.grid .picture.none');
+    await page.getByTitle(`the store is away. ${texts.images.trying}`).nth(1).waitFor();
+    expect(await none.allTextContents()).toEqual([
+      texts.images.noPicture,
+      texts.images.noPictureYet,
+      texts.images.noPictureYet,
+    ]);
+    await page.locator('.grid img').nth(1).waitFor();
+    expect(await none.getAttribute('title')).toBe('it is gone.');
+    expect([...asked.values()].toSorted()).toEqual([1, 3, 3]);
+    await page.unroute('**/v1/picture?**');
+  });
+
   it('tell their times, message, neighbours, and what people say', async () => {
     await world.open(`image/${encodeURIComponent(ids[1]!)}`);
     const spent = page.locator('.spent');
@@ -160,6 +228,12 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     expect(await slow.locator('.letters li').count()).toBe(5);
     expect(await page.getByRole('region', { name: 'truncated' }).locator('.letters li').count()).toBe(2);
     await world.usable();
+    await page.setViewportSize({ width: 390, height: 844 });
+    const touched = (await slow.locator('.letters label').first().boundingBox())!;
+    expect(Math.min(touched.width, touched.height)).toBeGreaterThanOrEqual(44);
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await slow.locator('.letters a').first().click();
+    await page.getByRole('link', { name: texts.image.backTo(texts.views.letters) }).click();
     await slow.getByRole('button', { name: 'Drop all 620' }).click();
     const dialog = page.getByRole('alertdialog');
     await dialog.getByText('Drop all 620 dead letters with the cause too_slow?').waitFor();

@@ -36,6 +36,15 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     const page = await visit('bins');
     await page.locator('.notice.empty', { hasText: texts.bins.none }).waitFor();
     await page.getByText(texts.bins.noneHint).waitFor();
+    // The editor begins with classes of the model in use, and says before what it does not keep.
+    const rules = page.getByLabel(texts.bins.rules);
+    await expect.poll(() => rules.inputValue()).toContain('left: ["red", "green"]\n');
+    await page.getByRole('button', { name: texts.bins.try }).click();
+    await page.getByRole('region', { name: texts.bins.tried(0) }).waitFor();
+    expect(await page.getByText(texts.bins.faults).count()).toBe(0);
+    expect(await page.getByText(texts.bins.noComments).count()).toBe(0);
+    await rules.fill(`# mine\n${await rules.inputValue()}`);
+    await page.getByText(texts.bins.noComments).waitFor();
     await usable(page);
     await page.goto(`${world.url}/#/belt`);
     await page.locator('.notice.empty', { hasText: texts.belt.none }).waitFor();
@@ -44,6 +53,10 @@ describeWith('browser', 'states of the live page', (executablePath) => {
   it('says that it loads where the server takes its time', async () => {
     const page = await visit('bins', () => undefined);
     await page.locator('.notice.loading').first().waitFor();
+    // It fades in.
+    await page.evaluate(
+      'Promise.all(document.getAnimations().map(({ finished }) => finished)).then(() => null)',
+    );
     await usable(page);
   });
 

@@ -1,6 +1,6 @@
 /** The rules as text: changed, tried on results that are there, put in force, and taken back. */
 import { useState } from 'preact/hooks';
-import type { BinHistory, Bins as Rules, TriedBins } from '../answers.ts';
+import type { BinHistory, Bins as Rules, LabelCount, TriedBins } from '../answers.ts';
 import { post } from '../api.ts';
 import { moment, number } from '../format.ts';
 import { usePoll } from '../hooks.ts';
@@ -29,7 +29,8 @@ export function EditBins({ bins, again }: EditProps) {
   const [isTrying, setTrying] = useState(false);
   const [asked, setAsked] = useState<'use' | 'rollback'>();
   const [told, setTold] = useState<Said>();
-  const fresh = { text: bins.text ?? t.example, version: bins.version };
+  const labels = usePoll<{ labels: LabelCount[] }>(bins.text === null ? '/v1/labels' : null, 60_000);
+  const fresh = { text: bins.text ?? exampleOf(labels.data?.labels ?? []), version: bins.version };
   const { text, version } = draft ?? fresh;
   const edited = (next: string) => {
     // Tried was what stood there before.
@@ -102,6 +103,7 @@ export function EditBins({ bins, again }: EditProps) {
             </button>
           )}
         </div>
+        {hasComment(text) && <p class="note">{t.noComments}</p>}
         {tried !== undefined && <Tried tried={tried} />}
       </section>
       <section>
@@ -122,7 +124,9 @@ export function EditBins({ bins, again }: EditProps) {
           onYes={() =>
             void act('/v1/bins/use', { rules: text, source: 'live page', version, force: mustForce })
           }
-        />
+        >
+          {hasComment(text) && <p class="note">{t.noComments}</p>}
+        </Confirm>
       )}
       {asked === 'rollback' && (
         <Confirm
@@ -134,6 +138,19 @@ export function EditBins({ bins, again }: EditProps) {
       )}
     </>
   );
+}
+
+/** Rules that hold for the model in use, to begin with. */
+function exampleOf(labels: readonly LabelCount[]): string {
+  const some = labels.length < 2 ? t.exampleClasses : labels.slice(0, 3).map(({ label }) => label);
+  // As JSON has them, which YAML reads.
+  const list = (classes: readonly string[]) => `[${classes.map((one) => JSON.stringify(one)).join(', ')}]`;
+  return t.example(list(some.slice(0, -1)), list(some.slice(-1)));
+}
+
+/** Roughly: a `#` within quotes, too. */
+function hasComment(text: string): boolean {
+  return /(^|\s)#/m.test(text);
 }
 
 const moveColumns: Column<TriedBins['moves'][number]>[] = [
@@ -200,7 +217,7 @@ function History({ history: { switches } }: { history: BinHistory }) {
 
 const historyColumns: Column<BinHistory['switches'][number]>[] = [
   { name: t.when, cell: ({ at }) => <time dateTime={at}>{moment(at)}</time> },
-  { name: t.from, cell: ({ former }) => former ?? '–', right: true },
+  { name: t.from, cell: ({ former }) => former ?? t.noRules, right: true },
   { name: t.to, cell: ({ current }) => current, right: true },
   { name: t.by, cell: ({ account, host }) => t.who(account, host) },
 ];

@@ -19,7 +19,7 @@ export function Bins({ rights }: { rights: Rights | undefined }) {
       <Answer polled={rules}>
         {(found) =>
           found.rules === null ? (
-            <Notice kind="empty" hint={t.noneHint}>
+            <Notice kind="empty" hint={rights?.may.operate === true ? t.noneHint : t.noneHintRead}>
               {t.none}
             </Notice>
           ) : (
@@ -70,14 +70,15 @@ function Counts({ counts: { minutes, bins } }: { counts: BinCounts }) {
   const all = bins.reduce((sum, { results }) => sum + results, 0);
   const share = (results: number) => (100 * results) / all;
   const columns: Column<BinCounts['bins'][number]>[] = [
-    { name: t.bin, cell: ({ bin }) => bin ?? '–' },
+    { name: t.bin, cell: ({ bin }) => bin ?? <span class="quiet">{t.noBin}</span> },
     { name: t.why, cell: ({ reason }) => reason && (texts.image.reasons[reason] ?? reason) },
     { name: t.results, cell: ({ results }) => number(results), right: true },
     {
       name: t.share,
       cell: ({ results }) => (
         <span class="share">
-          <Bar share={share(results)} /> {percent(share(results))}
+          <Bar share={share(results)} />
+          <span class="right">{percent(share(results))}</span>
         </span>
       ),
     },

@@ -4,8 +4,9 @@ import type { Letter, LetterPage, Rights } from '../answers.ts';
 import { moment, number } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
 import { type LetterActions, useLetterActions } from '../letter-actions.tsx';
-import { Answer, Picture, Told } from '../parts.tsx';
+import { Answer, Notice, Picture, Told } from '../parts.tsx';
 import { texts } from '../texts.ts';
+import { useLeftPlace } from '../way-back.ts';
 
 const { letters: t } = texts;
 
@@ -18,6 +19,7 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
   const asked =
     code === null ? `each=${shownOfEach}&limit=500` : `code=${encodeURIComponent(code)}&limit=${limit}`;
   const polled = usePoll<LetterPage>(`/v1/dead-letters?${asked}`, 3000);
+  useLeftPlace(polled.data !== undefined);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const actions = useLetterActions(() => {
     setChosen(new Set());
@@ -38,7 +40,7 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
       <Answer polled={polled}>
         {({ letters, open, next }) => {
           const total = Object.values(open).reduce((sum, n) => sum + n, 0);
-          if (total === 0 && letters.length === 0) return <p class="note">{t.none}</p>;
+          if (total === 0 && letters.length === 0) return <Notice kind="empty">{t.none}</Notice>;
           return (
             <>
               <Causes open={open} total={total} code={code} />
@@ -47,7 +49,7 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
               ) : (
                 <p class="note act">{texts.readOnlyWhy}</p>
               )}
-              {letters.length === 0 && <p class="note">{t.noneOf(code ?? '')}</p>}
+              {letters.length === 0 && <Notice kind="empty">{t.noneOf(code ?? '')}</Notice>}
               {causesOf(letters, open).map(([cause, some]) => (
                 <Cause
                   key={cause}
@@ -191,12 +193,14 @@ function Row({ letter, isChosen, toggle }: { letter: Letter; isChosen?: boolean;
   return (
     <li>
       {toggle !== undefined && (
-        <input
-          type="checkbox"
-          checked={isChosen === true}
-          onChange={toggle}
-          aria-label={`${t.select} ${number(id)}`}
-        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={isChosen === true}
+            onChange={toggle}
+            aria-label={`${t.select} ${number(id)}`}
+          />
+        </label>
       )}
       <Picture imageKey={imageKey} side={192} alt="" />
       <div>

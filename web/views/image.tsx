@@ -2,11 +2,13 @@
 import type { ComponentChildren } from 'preact';
 import type { Image as Found, Letter, Result, Rights } from '../answers.ts';
 import { fullMoment, milliseconds, number } from '../format.ts';
+import { views } from '../header.tsx';
 import { type Polled, usePoll } from '../hooks.ts';
 import { useLetterActions } from '../letter-actions.tsx';
-import { Answer, Picture, Told, TopFive } from '../parts.tsx';
+import { Answer, Notice, Picture, Told, TopFive } from '../parts.tsx';
 import { markOf } from '../tally.ts';
 import { texts } from '../texts.ts';
+import { cameFrom, goBackTo } from '../way-back.ts';
 import { TimeSpent } from './timeline.tsx';
 
 const { image: t } = texts;
@@ -16,7 +18,7 @@ export function ImagePage({ id, rights }: { id: string; rights: Rights | undefin
   return (
     <>
       <nav class="row around" aria-label={t.around}>
-        <a href="#/images">← {t.back}</a>
+        <Back />
         <span class="end">
           <Neighbour id={polled.data?.previous} name={t.earlier} />
           <Neighbour id={polled.data?.next} name={t.later} />
@@ -24,13 +26,33 @@ export function ImagePage({ id, rights }: { id: string; rights: Rights | undefin
       </nav>
       <h1>{t.heading}</h1>
       {polled.error?.status === 404 ? (
-        <p class="note bad">{t.missing}</p>
+        <Notice kind="empty">{t.missing}</Notice>
       ) : (
         <Answer polled={polled}>
           {(found) => <All id={id} found={found} rights={rights} polled={polled} />}
         </Answer>
       )}
     </>
+  );
+}
+
+/** To where one came from, over the neighbours that were looked at meanwhile. */
+function Back() {
+  const from = cameFrom();
+  if (from === undefined) return <a href="#/images">← {t.back}</a>;
+  const shown = from.hash.replace(/^#\/?|\?.*/g, '');
+  const { name } = views.find(({ view }) => view === shown) ?? views[0]!;
+  return (
+    <a
+      href={from.hash === '' ? '#/' : from.hash}
+      onClick={(event) => {
+        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+        event.preventDefault();
+        goBackTo(from);
+      }}
+    >
+      ← {t.backTo(name)}
+    </a>
   );
 }
 

@@ -1,19 +1,23 @@
 /** Results as pictures, the latest first, by what is asked for. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Result, ResultPage } from '../answers.ts';
+import type { LabelCount, Result, ResultPage } from '../answers.ts';
 import { ApiError, get } from '../api.ts';
 import { moment, percent } from '../format.ts';
 import { type Place, usePoll } from '../hooks.ts';
-import { Answer, failed, Picture } from '../parts.tsx';
-import { askedOf } from '../search.ts';
+import { Answer, failed, Notice, Picture } from '../parts.tsx';
+import { addressWith, askedOf } from '../search.ts';
 import { markOf } from '../tally.ts';
 import { texts } from '../texts.ts';
+import { keep, useLeftPlace, whatWasKept } from '../way-back.ts';
 import { Search } from './search.tsx';
 
 const { images: t } = texts;
 
 /** How often what came meanwhile is asked for, in milliseconds: a search looks through many more results. */
 const everyMs = { latest: 3000, search: 10_000 };
+const labelsMs = 60_000;
+/** Categories that are proposed at most. */
+const mostSimilar = 20;
 /** Times that one press of a button looks further back, where nothing is found. */
 const mostLooks = 20;
 
@@ -33,6 +37,7 @@ function Found({ query }: { query: string }) {
   const path = `/v1/results?limit=48&${query}`;
   const first = usePoll<ResultPage>(path, query === '' ? everyMs.latest : everyMs.search);
   const { pages, more, isLooking, fault } = useOlder(path);
+  useLeftPlace(first.data !== undefined);
   const error = first.data === undefined ? first.error : fault;
   if (isTooSlow(error))
     return (
@@ -62,7 +67,7 @@ function Found({ query }: { query: string }) {
                 {isLooking ? t.looking(end) : t.looked(end)}
               </p>
             ) : (
-              results.length === 0 && <p class="note">{query === '' ? t.none : t.noMatch}</p>
+              results.length === 0 && <Nothing query={query} />
             )}
             {fault !== undefined && (
               <p class="note bad" role="alert">
@@ -81,9 +86,41 @@ function Found({ query }: { query: string }) {
   );
 }
 
+function Nothing({ query }: { query: string }) {
+  const asked = new URLSearchParams(query);
+  const typed = asked.get('category');
+  const labels = usePoll<{ labels: LabelCount[] }>(typed === null ? null : '/v1/labels', labelsMs);
+  const similar = typed === null ? [] : similarOf(typed, labels.data?.labels ?? []);
+  const none = query === '' ? t.none : t.noMatch;
+  if (similar.length === 0) return <Notice kind="empty">{none}</Notice>;
+  return (
+    <>
+      <Notice kind="empty" hint={t.similar(typed!, similar.length)}>
+        {none}
+      </Notice>
+      <ul class="row chips below" aria-label={t.similar(typed!, similar.length)}>
+        {similar.slice(0, mostSimilar).map((category) => (
+          <li key={category}>
+            <a class="chip" href={addressWith(asked, 'category', category)}>
+              {category}
+            </a>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+/** Categories of which a part was typed; none where it is one itself. */
+function similarOf(typed: string, labels: readonly LabelCount[]): string[] {
+  if (labels.some(({ label }) => label === typed)) return [];
+  const part = typed.toLowerCase();
+  return labels.map(({ label }) => label).filter((label) => label.toLowerCase().includes(part));
+}
+
 /** Pages from the first on, once more than that one were asked for. */
 function useOlder(path: string) {
-  const [pages, setPages] = useState<readonly ResultPage[]>([]);
+  const [pages, setPages] = useState(() => keptPages(path));
   const [isLooking, setLooking] = useState(false);
   const [fault, setFault] = useState<unknown>();
   const stop = useRef(new AbortController());
@@ -99,6 +136,7 @@ function useOlder(path: string) {
         if (next === null) break;
         const page = await get<ResultPage>(`${path}&cursor=${encodeURIComponent(next)}`, signal);
         setPages((all = [...all, page]));
+        keep({ path, pages: all });
         if (page.results.length > 0) break;
       }
     } catch (error) {
@@ -108,6 +146,12 @@ function useOlder(path: string) {
     setLooking(false);
   };
   return { pages, more, isLooking, fault };
+}
+
+/** What was looked further back for, before one went to an image and came back. */
+function keptPages(path: string): readonly ResultPage[] {
+  const kept = whatWasKept() as { path: string; pages: readonly ResultPage[] } | undefined;
+  return kept?.path === path ? kept.pages : [];
 }
 
 function isTooSlow(error: unknown): boolean {

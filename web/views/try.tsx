@@ -1,38 +1,34 @@
 /** Images of the viewer's own, and how they go through: sent, accepted, classified. */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
-import type { Image, Result, Rights } from '../answers.ts';
-import { ApiError, get, sendImage } from '../api.ts';
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import type { Rights } from '../answers.ts';
 import { Notice, TopFive } from '../parts.tsx';
 import { texts } from '../texts.ts';
+import { countsOf, send, sendAgain, type Trial, useTrials } from '../trials.ts';
 
 const { tryIt: t } = texts;
 
-const most = { sending: 4, shown: 50 };
-
-interface Trial {
-  n: number;
-  file: File;
-  url: string;
-  /** Of the request, so that what is sent again counts once. */
-  key: string;
-  state: 'queued' | 'sending' | 'accepted' | 'done' | 'failed';
-  id?: string;
-  result?: Result;
-  failure?: { text: string; hint?: string | undefined; again: boolean };
-}
+/** At first, and more each time that more are asked for. */
+const shownAtOnce = 50;
 
 export function TryIt({ rights }: { rights: Rights | undefined }) {
   if (rights === undefined) return <Notice kind="loading">{texts.loading}</Notice>;
   return (
     <>
       <h1>{t.heading}</h1>
-      {rights.may.write ? <Trials /> : <Notice kind="empty">{t.readOnly}</Notice>}
+      {rights.may.write ? (
+        <>
+          <Choice />
+          <Trials />
+        </>
+      ) : (
+        <Notice kind="empty">{t.readOnly}</Notice>
+      )}
     </>
   );
 }
 
-function Trials() {
-  const { trials, add, again } = useTrials();
+function Choice() {
   const [isOver, setOver] = useState(false);
   useEffect(() => {
     const over = (event: DragEvent) => {
@@ -43,7 +39,7 @@ function Trials() {
     const drop = (event: DragEvent) => {
       event.preventDefault();
       setOver(false);
-      add([...(event.dataTransfer?.files ?? [])]);
+      send([...(event.dataTransfer?.files ?? [])]);
     };
     addEventListener('dragover', over);
     addEventListener('dragleave', out);
@@ -53,22 +49,53 @@ function Trials() {
       removeEventListener('dragleave', out);
       removeEventListener('drop', drop);
     };
-  }, [add]);
+  }, []);
+  return (
+    <div class={`drop ${isOver ? 'over' : ''}`}>
+      <p>{t.drop}</p>
+      <div class="row">
+        <Choose name={t.choose} multiple />
+        <Choose name={t.camera} capture />
+      </div>
+      <p class="note">{t.kept}</p>
+    </div>
+  );
+}
+
+function Trials() {
+  const { trials, trouble } = useTrials();
+  const [most, setMost] = useState(shownAtOnce);
+  if (trials.length === 0) return null;
+  const counts = countsOf(trials);
+  const failed = trials.filter(({ failure }) => failure?.again === true);
   return (
     <>
-      <div class={`drop ${isOver ? 'over' : ''}`}>
-        <p>{t.drop}</p>
-        <div class="row">
-          <Choose name={t.choose} multiple add={add} />
-          <Choose name={t.camera} capture add={add} />
-        </div>
-        <p class="note">{t.kept}</p>
+      <div class="row below">
+        <p role="status">
+          {t.counts(counts)}
+          {counts.waiting > 0 && <span class="hint">{t.keepOpen}</span>}
+        </p>
+        {failed.length > 1 && (
+          <button type="button" onClick={() => sendAgain(failed)}>
+            {t.allAgain(failed.length)}
+          </button>
+        )}
       </div>
-      <ul class="trials" aria-live="polite">
-        {trials.map((trial) => (
-          <Row key={trial.n} trial={trial} again={() => again(trial)} />
+      {trouble !== undefined && (
+        <p class="note bad" role="alert">
+          {trouble}
+        </p>
+      )}
+      <ul class="trials">
+        {trials.slice(0, most).map((trial) => (
+          <Row key={trial.n} trial={trial} />
         ))}
       </ul>
+      {trials.length > most && (
+        <button type="button" class="more" onClick={() => setMost(most + shownAtOnce)}>
+          {t.more(trials.length - most)}
+        </button>
+      )}
     </>
   );
 }
@@ -77,10 +104,9 @@ interface ChooseProps {
   name: string;
   multiple?: boolean;
   capture?: boolean;
-  add: (files: File[]) => void;
 }
 
-function Choose({ name, multiple = false, capture = false, add }: ChooseProps) {
+function Choose({ name, multiple = false, capture = false }: ChooseProps) {
   return (
     <label class={`button file ${capture ? 'camera' : ''}`}>
       {name}
@@ -90,7 +116,7 @@ function Choose({ name, multiple = false, capture = false, add }: ChooseProps) {
         multiple={multiple}
         {...(capture && { capture: 'environment' })}
         onChange={(event) => {
-          add([...(event.currentTarget.files ?? [])]);
+          send([...(event.currentTarget.files ?? [])]);
           // The same file may be chosen again.
           event.currentTarget.value = '';
         }}
@@ -99,111 +125,14 @@ function Choose({ name, multiple = false, capture = false, add }: ChooseProps) {
   );
 }
 
-function useTrials() {
-  const [trials, setTrials] = useState<readonly Trial[]>([]);
-  const kept = useRef<Trial[]>([]);
-  const sending = useRef(0);
-  const stop = useRef(new AbortController());
-
-  const show = useCallback(() => setTrials([...kept.current]), []);
-  const change = useCallback(
-    (trial: Trial, news: Partial<Trial>) => {
-      Object.assign(trial, news);
-      kept.current = kept.current.map((one) => (one.n === trial.n ? trial : one));
-      show();
-    },
-    [show],
-  );
-  const next = useCallback(() => {
-    while (sending.current < most.sending) {
-      const trial = kept.current.findLast(({ state }) => state === 'queued');
-      if (trial === undefined) return;
-      sending.current++;
-      change(trial, { state: 'sending' });
-      void goThrough(trial, (news) => change(trial, news), stop.current.signal).finally(() => {
-        sending.current--;
-        if (!stop.current.signal.aborted) next();
-      });
-    }
-  }, [change]);
-  const add = useCallback(
-    (files: File[]) => {
-      const added = files.slice(0, most.shown).map((file) => ({
-        n: (count += 1),
-        file,
-        url: URL.createObjectURL(file),
-        key: freshKey(),
-        state: 'queued' as const,
-      }));
-      const all: Trial[] = [...added.toReversed(), ...kept.current];
-      for (const { url } of all.slice(most.shown)) URL.revokeObjectURL(url);
-      kept.current = all.slice(0, most.shown);
-      show();
-      next();
-    },
-    [next, show],
-  );
-  const again = useCallback(
-    (trial: Trial) => {
-      const { failure: _, ...rest } = trial;
-      kept.current = kept.current.map((one) => (one === trial ? { ...rest, state: 'queued' } : one));
-      show();
-      next();
-    },
-    [next, show],
-  );
-  useEffect(() => {
-    if (stop.current.signal.aborted) stop.current = new AbortController();
-    return () => {
-      stop.current.abort();
-      for (const { url } of kept.current) URL.revokeObjectURL(url);
-      kept.current = [];
-    };
-  }, []);
-  return { trials, add, again };
-}
-
-let count = 0;
-
-/** `crypto.randomUUID` is only there where the page came over TLS or from this machine. */
-function freshKey(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((n) => n.toString(16).padStart(2, '0')).join('');
-}
-
-async function goThrough(
-  { file, key }: Trial,
-  tell: (news: Partial<Trial>) => void,
-  over: AbortSignal,
-): Promise<void> {
-  try {
-    const { id } = await sendImage(file, key);
-    tell({ state: 'accepted', id });
-    while (!over.aborted) {
-      const { result, failure } = await get<Image>(`/v1/images/${encodeURIComponent(id)}?wait=10s`, over);
-      if (result !== null) return tell({ state: 'done', result });
-      if (failure !== null)
-        return tell({
-          state: 'failed',
-          failure: { text: `${failure.message} (${failure.code})`, again: false },
-        });
-    }
-  } catch (error) {
-    if (over.aborted) return;
-    const told = error instanceof ApiError ? error : new ApiError(400, t.unreadable);
-    const again = told.status === 0 || told.status === 408 || told.status === 429 || told.status >= 500;
-    const text = told.status === 0 ? t.noAnswer : told.message;
-    tell({ state: 'failed', failure: { text, hint: told.hint, again } });
-  }
-}
-
-function Row({ trial, again }: { trial: Trial; again: () => void }) {
-  const { file, url, state, id, result, failure } = trial;
+function Row({ trial }: { trial: Trial }) {
+  const { file, state, id, result, failure } = trial;
   return (
     <li class={state}>
-      <LocalPicture url={url} />
+      <LocalPicture file={file} />
       <div>
         <p>
-          <strong>{file.name}</strong>{' '}
+          <strong>{breakable(file.name)}</strong>{' '}
           <span class={`pill ${state === 'done' ? 'ok' : state === 'failed' ? 'bad' : ''}`}>
             {t.states[state]}
           </span>
@@ -215,7 +144,7 @@ function Row({ trial, again }: { trial: Trial; again: () => void }) {
           </p>
         )}
         {failure?.again === true && (
-          <button type="button" onClick={again}>
+          <button type="button" onClick={() => sendAgain([trial])}>
             {t.again}
           </button>
         )}
@@ -231,9 +160,20 @@ function Row({ trial, again }: { trial: Trial; again: () => void }) {
   );
 }
 
+/** Names of files have no spaces where a line could end. */
+function breakable(name: string): ComponentChildren {
+  return name.split(/(?<=[_.-])(?=[^_.-])/).map((part, n) => [n > 0 && <wbr />, part]);
+}
+
 /** What the browser cannot draw may still be classified. */
-function LocalPicture({ url }: { url: string }) {
+function LocalPicture({ file }: { file: File }) {
+  const [url, setUrl] = useState<string>();
   const [isBad, setBad] = useState(false);
+  useEffect(() => {
+    const made = URL.createObjectURL(file);
+    setUrl(made);
+    return () => URL.revokeObjectURL(made);
+  }, [file]);
   if (isBad) return <span class="picture none">{texts.images.noPicture}</span>;
   return <img class="picture" src={url} alt="" onError={() => setBad(true)} />;
 }
