@@ -4,6 +4,8 @@ import tseslint from 'typescript-eslint';
 
 /** The floors of src/lib, lowest first: each may import those before it, never those after it (DESIGN.md). */
 const floors = ['base', 'systems', 'models', 'config', 'pipeline', 'observe', 'learning', 'local'];
+/** The views of the live page: each knows itself and what they share. */
+const views = ['now', 'belt', 'images', 'bins', 'label', 'models', 'letters', 'try'];
 
 export default tseslint.config(
   { ignores: ['dist/', 'node_modules/', 'coverage/'] },
@@ -66,6 +68,12 @@ export default tseslint.config(
               from: floors.slice(n + 1).map((above) => `src/lib/${above}`),
               message: `${floor}/ is below it: see the floors in DESIGN.md.`,
             })),
+            ...views.map((view) => ({
+              target: `web/${view}`,
+              from: views.filter((other) => other !== view).map((other) => `web/${other}`),
+              message: 'A view imports no other: what two use stands in web/shared.',
+            })),
+            { target: 'web/shared', from: views.map((view) => `web/${view}`) },
             {
               target: 'src/lib',
               from: ['src/commands', 'src/compose.ts', 'src/cli.ts', 'src/library.ts', 'src/main.ts'],

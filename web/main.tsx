@@ -1,21 +1,21 @@
 /** The live page: its frame, and the view that the address names. */
 import { render } from 'preact';
 import { useState } from 'preact/hooks';
-import type { Rights, Status } from './answers.ts';
-import { setToken, token } from './api.ts';
-import { Header, useTitle } from './header.tsx';
-import { usePlace, usePoll } from './hooks.ts';
-import { Away } from './parts.tsx';
+import { Belt } from './belt/belt.tsx';
+import { Bins } from './bins/bins.tsx';
+import { ImagePage } from './images/image.tsx';
+import { Images } from './images/images.tsx';
+import { Label } from './label/label.tsx';
+import { DeadLetters } from './letters/letters.tsx';
+import { Models } from './models/models.tsx';
+import { Now } from './now/now.tsx';
+import type { Rights, Status } from './shared/answers.ts';
+import { setToken, token } from './shared/api.ts';
+import { Header, useTitle } from './shared/header.tsx';
+import { usePlace, usePoll } from './shared/hooks.ts';
+import { Away } from './shared/parts.tsx';
 import { texts } from './texts.ts';
-import { Belt } from './views/belt.tsx';
-import { Bins } from './views/bins.tsx';
-import { DeadLetters } from './views/dead-letters.tsx';
-import { ImagePage } from './views/image.tsx';
-import { Images } from './views/images.tsx';
-import { Label } from './views/label.tsx';
-import { Models } from './views/models.tsx';
-import { Now } from './views/now.tsx';
-import { TryIt } from './views/try.tsx';
+import { TryIt } from './try/try.tsx';
 
 function App() {
   const place = usePlace();

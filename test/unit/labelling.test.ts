@@ -8,7 +8,7 @@ import {
   labelKeys,
   matching,
   type Unsure,
-} from '../../web/labelling.ts';
+} from '../../web/label/labelling.ts';
 
 const image = (n: number): Unsure => ({ imageKey: `${n}`, category: 'cat', confidence: n, novelty: null });
 

@@ -1,7 +1,7 @@
 /** Finds a label by what is typed, or takes a new one. */
 import { useState } from 'preact/hooks';
-import { matching } from '../labelling.ts';
 import { texts } from '../texts.ts';
+import { matching } from './labelling.ts';
 
 const { label: t } = texts;
 

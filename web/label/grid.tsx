@@ -1,9 +1,9 @@
 /** The images to label: those that are selected, and the one that keys move. */
 import { useRef } from 'preact/hooks';
-import { percent } from '../format.ts';
-import type { Labelling, Unsure } from '../labelling.ts';
-import { Picture } from '../parts.tsx';
+import { percent } from '../shared/format.ts';
+import { Picture } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
+import type { Labelling, Unsure } from './labelling.ts';
 import { useRubberBand } from './rubber-band.ts';
 
 interface GridProps {

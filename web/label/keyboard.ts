@@ -1,6 +1,6 @@
 /** Keys that label: one a class, and those that move, select and undo. */
 import { useEffect, useRef } from 'preact/hooks';
-import { type Labelling, labelKeys } from '../labelling.ts';
+import { type Labelling, labelKeys } from './labelling.ts';
 
 interface Keyboard {
   labelling: Labelling;

@@ -1,6 +1,6 @@
 /** Which classes deserve more pictures, and why. */
-import type { Accuracy } from '../answers.ts';
-import { percent } from '../format.ts';
+import type { Accuracy } from '../shared/answers.ts';
+import { percent } from '../shared/format.ts';
 import { texts } from '../texts.ts';
 
 const { label: t } = texts;

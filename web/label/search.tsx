@@ -1,6 +1,6 @@
 /** Which images are to be labelled, and in which order. */
 import { useRef } from 'preact/hooks';
-import type { Choices } from '../answers.ts';
+import type { Choices } from '../shared/answers.ts';
 import { texts } from '../texts.ts';
 
 const { label: t } = texts;

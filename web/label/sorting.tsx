@@ -1,11 +1,11 @@
 /** Labels images, by keys, by clicks and by touch. */
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Choices, LabelCount, Status } from '../answers.ts';
-import { keyedLabels, labelKeys, type Unsure } from '../labelling.ts';
-import { failed } from '../parts.tsx';
+import type { Choices, LabelCount, Status } from '../shared/answers.ts';
+import { failed } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
 import { Grid } from './grid.tsx';
 import { useKeyboard } from './keyboard.ts';
+import { keyedLabels, labelKeys, type Unsure } from './labelling.ts';
 import { furtherBack } from './search.tsx';
 import { Strip } from './strip.tsx';
 import { useLabelling } from './use-labelling.ts';

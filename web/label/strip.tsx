@@ -1,7 +1,7 @@
 /** Above the images: the classes with their keys, what else can be done, and how much is done. */
-import { type Labelling, labelKeys } from '../labelling.ts';
 import { texts } from '../texts.ts';
 import { Finder } from './finder.tsx';
+import { type Labelling, labelKeys } from './labelling.ts';
 
 const { label: t } = texts;
 

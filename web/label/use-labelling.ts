@@ -1,7 +1,7 @@
 /** The labelling of what a search finds, by the server. */
 import { useEffect, useMemo, useReducer, useRef } from 'preact/hooks';
-import { get, post } from '../api.ts';
-import { type Correction, Labelling, type LabellingApi, type Unsure } from '../labelling.ts';
+import { get, post } from '../shared/api.ts';
+import { type Correction, Labelling, type LabellingApi, type Unsure } from './labelling.ts';
 
 /** The least time between two questions for images, in milliseconds. */
 const everyMs = 5000;

@@ -1,6 +1,6 @@
 /** What the page's search makes of an address, and of what is entered. */
 import { describe, expect, it } from 'vitest';
-import { addressOf, addressWithout, askedByForm, askedOf, localOf, told } from '../../../web/search.ts';
+import { addressOf, addressWithout, askedByForm, askedOf, localOf, told } from '../../../web/images/query.ts';
 
 const form = (fields: Record<string, string>) => {
   const data = new FormData();

@@ -1,7 +1,8 @@
 /** What the belt view of the live page makes of the stream of results. */
 import { describe, expect, it } from 'vitest';
-import { EventParser } from '../../../web/events.ts';
-import { type Counted, markOf, rateOf, Tallies } from '../../../web/tally.ts';
+import { type Counted, rateOf, Tallies } from '../../../web/belt/tally.ts';
+import { EventParser } from '../../../web/shared/events.ts';
+import { markOf } from '../../../web/shared/marks.ts';
 
 const result = (more: Partial<Counted> = {}): Counted => ({
   category: 'red',

@@ -1,6 +1,6 @@
 /** What an image's timeline is drawn from. */
 import { describe, expect, it } from 'vitest';
-import { countsFromCapture, shareOf, timelineOf } from '../../../web/timeline.ts';
+import { countsFromCapture, shareOf, timelineOf } from '../../../web/images/stage-times.ts';
 
 describe('a timeline', () => {
   it('has the stages in the order of work, and what the latency has beyond them as waiting', () => {

@@ -1,0 +1,8 @@
+/** What a result deserves a look for. */
+
+export type Mark = 'unknown' | 'unsure' | null;
+
+export function markOf({ novelty, binReason }: { novelty?: number | null; binReason: string | null }): Mark {
+  if (typeof novelty === 'number' && novelty >= 1) return 'unknown';
+  return binReason === 'low_confidence' || binReason === 'low_margin' ? 'unsure' : null;
+}

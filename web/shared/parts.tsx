@@ -1,0 +1,285 @@
+/** Small parts of every view. */
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { texts } from '../texts.ts';
+import { ApiError, mayPass, picture } from './api.ts';
+import { age, percent } from './format.ts';
+import { type Polled, useClock } from './hooks.ts';
+
+/** What is known by now, or why nothing is. What could not be asked for again is greyed, and says how old it is. */
+export function Answer<T>({ polled, fault, children }: AnswerProps<T>) {
+  const { data, error } = polled;
+  const isFault = error !== undefined && error.status !== 0;
+  if (data === undefined) {
+    if (error === undefined) return <Notice kind="loading">{texts.loading}</Notice>;
+    if (!isFault) return <Notice kind="away">{texts.notKnown}</Notice>;
+    if (fault !== undefined) return <>{fault}</>;
+    return (
+      <Notice kind="error" hint={error.hint}>
+        {error.message}
+      </Notice>
+    );
+  }
+  return (
+    <div class={`answer ${error === undefined ? '' : 'stale'}`}>
+      {isFault && (fault ?? <Old polled={polled} error={error} />)}
+      {children(data)}
+    </div>
+  );
+}
+
+interface AnswerProps<T> {
+  polled: Polled<T>;
+  /** Instead of what the server says is wrong. */
+  fault?: ComponentChildren;
+  children: (data: T) => ComponentChildren;
+}
+
+/** Each state that is not the usual one has its own look: nothing there, not yet there, failed, the server away. */
+export function Notice({ kind, hint, children }: NoticeProps) {
+  return (
+    <div class={`notice ${kind}`} role={kind === 'error' ? 'alert' : 'status'}>
+      <p>{children}</p>
+      {hint !== undefined && <p class="hint">{hint}</p>}
+    </div>
+  );
+}
+
+interface NoticeProps {
+  kind: 'empty' | 'loading' | 'error' | 'away';
+  /** What to do. */
+  hint?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+/** Says of what is still shown that it is old, and why. */
+function Old({ polled: { at }, error }: { polled: Polled<unknown>; error: ApiError }) {
+  return (
+    <Notice kind="error" hint={error.hint}>
+      {texts.old(age(useClock() - at))} {error.message}
+    </Notice>
+  );
+}
+
+/** Below the page while the server does not answer. */
+export function Away({ polled: { error, at, data } }: { polled: Polled<unknown> }) {
+  const now = useClock();
+  if (error?.status !== 0) return null;
+  return (
+    <p class="away-bar" role="alert">
+      {texts.lost} {data !== undefined && texts.oldPage(age(now - at))}
+    </p>
+  );
+}
+
+/** Whether what is shown is of now. */
+export function Freshness({ polled }: { polled: Polled<unknown> }) {
+  const now = useClock();
+  const { error, at, data } = polled;
+  const isOld = error !== undefined || now - at > 15_000;
+  if (data === undefined)
+    return (
+      <span class={`pill ${isOld ? 'bad' : ''}`} role="status">
+        {error === undefined ? texts.loading : error.status === 0 ? texts.noAnswer : texts.error}
+      </span>
+    );
+  return (
+    <span class={`pill ${error?.status === 0 ? 'bad' : isOld ? 'warn' : 'ok'}`} role="status">
+      {isOld ? texts.stale(age(now - at)) : texts.live}
+    </span>
+  );
+}
+
+interface PictureProps {
+  imageKey: string | null;
+  side: 192 | 1024;
+  alt: string;
+}
+
+/** Asked for with the token, which an `img` cannot send; again where it may come a moment later. */
+export function Picture({ imageKey, side, alt }: PictureProps) {
+  const [shown, setShown] = useState<{ url?: string; why?: string; mayCome?: boolean }>({});
+  const frame = useRef<HTMLSpanElement>(null);
+  useEffect(() => {
+    if (imageKey === null) return setShown({ why: texts.images.notKept });
+    const stop = new AbortController();
+    const { signal } = stop;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let url: string | undefined;
+    setShown({});
+    const look = async (pause: number) => {
+      try {
+        const blob = await picture(imageKey, side, signal);
+        setShown({ url: (url = URL.createObjectURL(blob)) });
+      } catch (error) {
+        if (signal.aborted) return;
+        // An answer may be cut off, too.
+        const told = error instanceof ApiError ? error : new ApiError(0, String(error));
+        const mayCome = mayPass(told);
+        setShown({ why: whyNot(told), mayCome });
+        const again = () => void look(Math.min(2 * pause, pictureAgainMs.most));
+        if (mayCome) timer = setTimeout(() => whenSeen(frame.current, again, signal), pause);
+      }
+    };
+    void look(pictureAgainMs.first);
+    return () => {
+      stop.abort();
+      clearTimeout(timer);
+      if (url !== undefined) URL.revokeObjectURL(url);
+    };
+  }, [imageKey, side]);
+  const { url, why, mayCome } = shown;
+  if (url !== undefined) return <img class="picture" src={url} alt={alt} />;
+  const { noPicture, noPictureYet, trying } = texts.images;
+  const reason = mayCome === true ? `${why} ${trying}` : why;
+  return (
+    <span class="picture none" ref={frame} title={reason}>
+      {why !== undefined && <span>{mayCome === true ? noPictureYet : noPicture}</span>}
+      {/* There is room for it, and a finger finds no title. */}
+      {side === 1024 && reason !== undefined && <span class="hint">{reason}</span>}
+    </span>
+  );
+}
+
+const pictureAgainMs = { first: 2000, most: 60_000 };
+
+function whyNot({ status, message, hint }: ApiError): string {
+  return status === 0 ? texts.notAnswering : [`${message}.`, hint].join(' ').trim();
+}
+
+/** At once where it is on the screen, else as soon as it is. */
+function whenSeen(element: Element | null, then: () => void, over: AbortSignal): void {
+  if (element === null || over.aborted) return;
+  const observer = new IntersectionObserver((entries) => {
+    if (!entries.some(({ isIntersecting }) => isIntersecting)) return;
+    observer.disconnect();
+    then();
+  });
+  observer.observe(element);
+  over.addEventListener('abort', () => observer.disconnect(), { once: true });
+}
+
+export function Bar({ share }: { share: number }) {
+  return <meter class="bar" min={0} max={100} value={share} aria-label={percent(share)} />;
+}
+
+/** What the model says, the likeliest first. */
+export function TopFive({ top }: { top: readonly { category: string; confidence: number }[] }) {
+  return (
+    <ol class="top">
+      {top.map(({ category, confidence }) => (
+        <li key={category}>
+          <span>{category}</span>
+          <span class="right">{percent(confidence)}</span>
+          <Bar share={confidence} />
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** What is wrong, below what it means; nothing where nothing is. */
+export function Faults({ title, faults }: { title: string; faults: readonly string[] }) {
+  if (faults.length === 0) return null;
+  return (
+    <>
+      <p class="note bad">{title}</p>
+      <ul class="change bad">
+        {faults.map((fault) => (
+          <li key={fault}>{fault}</li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+export function Tile({ name, value, unit, note, bad, old, wide }: TileProps) {
+  const marks = Object.entries({ bad, old, wide }).flatMap(([mark, is]) => (is === true ? [mark] : []));
+  return (
+    <div class={['tile', ...marks].join(' ')}>
+      <h3>{name}</h3>
+      <p class="value">
+        {value}
+        {unit !== undefined && <small> {unit}</small>}
+      </p>
+      {note !== undefined && <p class="note">{note}</p>}
+    </div>
+  );
+}
+
+interface TileProps {
+  name: string;
+  value: ComponentChildren;
+  unit?: string;
+  note?: ComponentChildren;
+  bad?: boolean;
+  /** Not of now. */
+  old?: boolean;
+  /** It has more to say. */
+  wide?: boolean;
+}
+
+/** Asks before something is done. */
+export function Confirm({ question, action, cancel, onYes, danger, children }: ConfirmProps) {
+  useEffect(() => {
+    const escape = (event: KeyboardEvent) => void (event.key === 'Escape' && cancel());
+    addEventListener('keydown', escape);
+    return () => removeEventListener('keydown', escape);
+  }, [cancel]);
+  return (
+    <div class="veil">
+      <div class="dialog" role="alertdialog" aria-modal="true" aria-label={question}>
+        <p>{question}</p>
+        {children}
+        <div class="row">
+          <button type="button" onClick={cancel}>
+            {texts.letters.cancel}
+          </button>
+          <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={focusOnce}>
+            {action}
+          </button>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+/** Not again each time that what lies behind is drawn anew. */
+function focusOnce(button: HTMLButtonElement | null): void {
+  if (button !== null && !button.closest('.dialog')!.contains(document.activeElement)) button.focus();
+}
+
+/** What the last action did, or why it failed. */
+export function Told({ told }: { told: Said | undefined }) {
+  if (told === undefined) return null;
+  return (
+    <p class={`verdict ${told.bad ? 'bad' : 'ok'}`} role="status">
+      {told.text}
+    </p>
+  );
+}
+
+export interface Said {
+  text: string;
+  bad: boolean;
+}
+
+export function failed(error: unknown): Said {
+  const text =
+    error instanceof ApiError
+      ? error.status === 0
+        ? texts.lost
+        : `${error.message} ${error.hint ?? ''}`
+      : String(error);
+  return { text, bad: true };
+}
+
+interface ConfirmProps {
+  question: string;
+  action: string;
+  cancel: () => void;
+  onYes: () => void;
+  danger?: boolean;
+  /** What there is to know before. */
+  children?: ComponentChildren;
+}
