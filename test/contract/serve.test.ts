@@ -1,8 +1,10 @@
 /** The HTTP interface, as its clients see it: what it takes, what it answers, what it has done by then. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request as plainRequest } from 'node:http';
+import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
@@ -346,6 +348,37 @@ describe('a client of the sister system', () => {
     expect(await send(jpeg)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
     expect(await send(jpeg.subarray(0, 3), 'a.jpg')).toMatchObject({ status: 400 });
   });
+});
+
+describe('a Content-Type that says nothing', () => {
+  it.each(['', ' ', '""', '"image/jpeg"', 'jpeg', 'undefined', '/', 'image/', ';q=1', 'a b/c'])(
+    '%j counts as absent',
+    async (type) => {
+      const taken = await postTyped('/v1/images', type, await image());
+      expect(taken).toMatchObject({ status: 202, body: { status: 'pending' } });
+      const original = await postTyped('/', type, await image(), { img_name: 'a.jpg' });
+      expect(original).toMatchObject({ status: 201 });
+      expect(await postTyped('/v1/images', type, Buffer.from('no image'))).toMatchObject({
+        status: 415,
+        body: { code: 'not_an_image', hint: expect.any(String) as string },
+      });
+      expect(await postTyped('/v1/corrections', type, Buffer.from('{}'))).toMatchObject({
+        status: 415,
+        body: { code: 'invalid_request', hint: 'Send content-type: application/json.' },
+      });
+    },
+  );
+
+  /** `fetch` sends no such header. */
+  async function postTyped(path: string, type: string, bytes: Buffer, more = {}) {
+    const asking = plainRequest(main.url + path, {
+      method: 'POST',
+      headers: { 'content-type': type, 'content-length': bytes.length, ...more },
+    });
+    asking.end(bytes);
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return { status: response.statusCode, body: await json(response) };
+  }
 });
 
 describe('what is not taken', () => {
