@@ -8,6 +8,7 @@ import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
+import { errorCodes } from '../../src/docs/pages.ts';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
 import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
@@ -36,6 +37,8 @@ interface Answer<T> {
   body: T;
 }
 
+const documented = new Set(Object.values(errorCodes).flatMap(Object.keys));
+
 /** Asks over a socket, and holds the answer to its schema in the OpenAPI document. */
 async function ask<T = Record<string, unknown>>(
   path: string,
@@ -46,7 +49,9 @@ async function ask<T = Record<string, unknown>>(
   const { status, headers } = response;
   if (status >= 400 && !path.startsWith('/readyz')) {
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(problem.strict().parse(body)).toMatchObject({ status });
+    const { code } = problem.strict().parse(body);
+    expect(body).toMatchObject({ status });
+    expect(documented).toContain(code);
     expect(JSON.stringify(body)).not.toMatch(/\n\s+at |node_modules|\.ts:/);
   }
   return { status, headers, body: body as T };
@@ -408,7 +413,7 @@ describe('what is not taken', () => {
     expect((await ask('/v1/images', { method: 'DELETE' })).headers.get('allow')).toBe('POST');
     expect((await ask('/v1/results', { method: 'POST', body: 'x' })).status).toBe(405);
     expect((await ask('/v1/nothing')).status).toBe(404);
-    expect((await ask('/%zz')).status).toBe(400);
+    expect(await ask('/%zz')).toMatchObject({ status: 400, body: { code: 'bad_request' } });
     expect((await ask('/v1/images?wait=1h', { method: 'POST' })).status).toBe(400);
     for (const query of [
       'limit=0',
