@@ -5,6 +5,7 @@ import { VisionscaleError } from './lib/base/errors.ts';
 import type { Patience } from './lib/base/flow/retry.ts';
 import type { Config } from './lib/config/config.ts';
 import type { Classifier } from './lib/models/classifier/classifier.ts';
+import type { ClassifierOptions } from './lib/models/classifier/pool.ts';
 import type { LoadedModel } from './lib/models/format/model.ts';
 import type { Database } from './lib/systems/database/open.ts';
 import type { RoleName } from './lib/systems/database/rights.ts';
@@ -135,11 +136,11 @@ export async function loadModel(config: Config): Promise<LoadedModel> {
   return load(active.path);
 }
 
-/** Of the model that the settings name, or of another one. `mayGrow`: asked before each process but the first. */
+/** Of the model that the settings name, or of another one. */
 export async function openClassifier(
   options: ComposeOptions,
   given?: LoadedModel,
-  mayGrow?: () => boolean,
+  processes: Pick<ClassifierOptions, 'mayGrow' | 'background'> = {},
 ): Promise<Classifier> {
   const { config } = options;
   const model = given ?? (await loadModel(config));
@@ -155,7 +156,7 @@ export async function openClassifier(
     limits: config.limits,
     autoOrient: config.autoOrient,
     preprocess: config.preprocess,
-    mayGrow,
+    ...processes,
     onNotice: options.onNotice,
     ...(config.workers !== undefined && { workers: config.workers }),
   });

@@ -12,8 +12,8 @@ export function Drifts({ status: { drift } }: { status: Status }) {
       <ul>
         {drift.map((one) => (
           <li key={`${one.belt} ${one.kind} ${one.category}`}>
-            <strong>{t.belt(one.belt)}</strong>: {sentence(one)}.{' '}
-            <a href={`#/images?${place(one)}`}>{t.look}</a>
+            <strong>{t.belt(one.belt)}</strong>: {driftWords(one)}.{' '}
+            <a href={`#/images?${driftPlace(one)}`}>{t.look}</a>
           </li>
         ))}
       </ul>
@@ -22,13 +22,19 @@ export function Drifts({ status: { drift } }: { status: Status }) {
   );
 }
 
-function sentence({ kind, category, since, from, to }: Drift): string {
+/** With its belt. */
+export function driftSentence(drift: Drift): string {
+  return `${t.belt(drift.belt)}: ${driftWords(drift)}`;
+}
+
+export function driftWords({ kind, category, since, from, to }: Drift): string {
   const what = kind === 'classes' ? t.class(category ?? '') : t[kind];
   if (since === null) return t.first(what, percent(to), percent(from));
   return t.since(roughMoment(since), what, to > from, percent(from), percent(to));
 }
 
-function place({ belt, since }: Drift): string {
+/** Its images, for the address. */
+export function driftPlace({ belt, since }: Drift): string {
   const query = new URLSearchParams();
   if (belt !== null) query.set('belt', belt);
   if (since !== null) query.set('since', since);

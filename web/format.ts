@@ -42,16 +42,21 @@ export function age(ms: number): string {
   return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} days`;
 }
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
+const second = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit' });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
 /** The day too, where it is not today. */
 export function moment(iso: string): string {
   const date = new Date(iso);
-  return date.toDateString() === new Date().toDateString() ? clock.format(date) : full.format(date);
+  return date.toDateString() === new Date().toDateString() ? second.format(date) : full.format(date);
 }
 
 const minute = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+
+/** In seconds since the epoch; for axes. */
+export function clock(at: number, withSeconds: boolean): string {
+  return (withSeconds ? second : minute).format(new Date(at * 1000));
+}
 
 /** Without seconds, which nobody knows of what came slowly. */
 export function roughMoment(iso: string): string {

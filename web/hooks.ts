@@ -10,6 +10,9 @@ export interface Polled<T> {
   again: () => void;
 }
 
+/** A server that has fallen silent is asked anew after this, in milliseconds. */
+const longestMs = 20_000;
+
 /** Asks at once, and again so many milliseconds after each answer while the page is seen. `path` null: not at all. */
 export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
   const [state, setState] = useState<{ path: string | null; data?: T; error?: ApiError; at: number }>({
@@ -21,10 +24,13 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
     if (path === null) return;
     const stop = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isAsking = false;
     const look = async () => {
+      if (isAsking) return;
+      isAsking = true;
       clearTimeout(timer);
       try {
-        const data = await get<T>(path, stop.signal);
+        const data = await get<T>(path, AbortSignal.any([stop.signal, AbortSignal.timeout(longestMs)]));
         setState({ path, data, at: Date.now() });
       } catch (error) {
         if (stop.signal.aborted) return;
@@ -34,6 +40,7 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
           error: told,
         }));
       }
+      isAsking = false;
       if (!stop.signal.aborted) timer = setTimeout(wait, everyMs);
     };
     // Nobody sees a hidden page: it asks when it is looked at again.

@@ -52,9 +52,9 @@ function App() {
         ) : place.view === 'bins' ? (
           <Bins rights={rights.data} />
         ) : place.view === 'models' ? (
-          <Models status={status} rights={rights.data} />
+          <Models place={place} status={status} rights={rights.data} />
         ) : place.view === 'label' ? (
-          <Label place={place} rights={rights.data} />
+          <Label place={place} rights={rights.data} status={status.data} />
         ) : place.view === 'dead-letters' ? (
           <DeadLetters place={place} rights={rights.data} />
         ) : (

@@ -7,17 +7,13 @@ import { type Polled, useClock } from './hooks.ts';
 import { texts } from './texts.ts';
 
 /** What is known by now, or why nothing is. What could not be asked for again is greyed, and says how old it is. */
-export function Answer<T>({
-  polled,
-  children,
-}: {
-  polled: Polled<T>;
-  children: (data: T) => ComponentChildren;
-}) {
+export function Answer<T>({ polled, fault, children }: AnswerProps<T>) {
   const { data, error } = polled;
+  const isFault = error !== undefined && error.status !== 0;
   if (data === undefined) {
     if (error === undefined) return <Notice kind="loading">{texts.loading}</Notice>;
-    if (error.status === 0) return <Notice kind="away">{texts.notKnown}</Notice>;
+    if (!isFault) return <Notice kind="away">{texts.notKnown}</Notice>;
+    if (fault !== undefined) return <>{fault}</>;
     return (
       <Notice kind="error" hint={error.hint}>
         {error.message}
@@ -26,10 +22,17 @@ export function Answer<T>({
   }
   return (
     <div class={`answer ${error === undefined ? '' : 'stale'}`}>
-      {error !== undefined && error.status !== 0 && <Old polled={polled} error={error} />}
+      {isFault && (fault ?? <Old polled={polled} error={error} />)}
       {children(data)}
     </div>
   );
+}
+
+interface AnswerProps<T> {
+  polled: Polled<T>;
+  /** Instead of what the server says is wrong. */
+  fault?: ComponentChildren;
+  children: (data: T) => ComponentChildren;
 }
 
 /** Each state that is not the usual one has its own look: nothing there, not yet there, failed, the server away. */
@@ -142,9 +145,10 @@ export function Faults({ title, faults }: { title: string; faults: readonly stri
   );
 }
 
-export function Tile({ name, value, unit, note, bad }: TileProps) {
+export function Tile({ name, value, unit, note, bad, old, wide }: TileProps) {
+  const marks = Object.entries({ bad, old, wide }).flatMap(([mark, is]) => (is === true ? [mark] : []));
   return (
-    <div class={`tile ${bad === true ? 'bad' : ''}`}>
+    <div class={['tile', ...marks].join(' ')}>
       <h3>{name}</h3>
       <p class="value">
         {value}
@@ -161,6 +165,10 @@ interface TileProps {
   unit?: string;
   note?: ComponentChildren;
   bad?: boolean;
+  /** Not of now. */
+  old?: boolean;
+  /** It has more to say. */
+  wide?: boolean;
 }
 
 /** Asks before something is done. */

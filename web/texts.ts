@@ -20,6 +20,7 @@ export const texts = {
   old: (age: string) => `This is ${age} old.`,
   oldPage: (age: string) => `What you see is ${age} old.`,
   stale: (age: string) => `Last answer ${age} ago`,
+  since: (time: string, age: string) => `since ${time} (${age})`,
   live: 'Live',
   /** In the title of the tab. */
   tab: { away: 'no answer', trouble: 'needs attention', well: 'all well' },
@@ -37,6 +38,40 @@ export const texts = {
     enter: 'Continue',
     forget: 'Forget the token',
   },
+  verdict: {
+    letters: 'Look at the dead letters',
+    models: 'Look at the models',
+    drift: 'Look at its images',
+    drifts: (what: string) => `All well, but ${what}`,
+    away: (since: string) => `Away ${since}.`,
+    copy: 'Copy',
+    copied: 'Copied',
+    copyCommand: (command: string) => `Copy the command ${command}`,
+  },
+  trouble: {
+    away: (name: string, since: string) => `${name} has been away ${since}.`,
+    names: { database: 'The database', topic: 'The topic', store: 'The object store' },
+    shown: (time: string) => `The numbers below are of ${time}.`,
+    again: 'They come anew as soon as it is back.',
+    nothing: 'Nothing is known yet: the numbers come as soon as it is back.',
+  },
+  belts: {
+    heading: 'Belts, last 15 minutes',
+    belt: 'Belt',
+    without: 'without a belt',
+    images: 'Images',
+    unknown: 'Unknown',
+    latency: 'Latency, p50',
+    model: 'Model',
+    pipelines: 'pipeline’s',
+    drift: 'Change',
+    noDrift: 'none',
+    look: 'Look',
+    itsImages: 'Images',
+    asItRuns: 'Live',
+    none: 'No result in this time.',
+    others: (n: number) => (n === 1 ? 'One more belt is not shown.' : `${n} more belts are not shown.`),
+  },
   now: {
     heading: 'Now',
     came: 'In',
@@ -44,9 +79,25 @@ export const texts = {
     aSecond: 'images/s',
     latency: 'Latency',
     latencyParts: 'p50 and p99, from capture to row',
+    latencyOf: (slowest: string, queue: string, work: string) =>
+      `p99 ${slowest}; waiting ${queue}, at work ${work}`,
     median: 'p50',
     slowest: 'p99',
-    work: 'fetching and classifying, p50',
+    queue: 'waiting (p50)',
+    work: 'at work (p50)',
+    deadline: 'deadline',
+    late: 'Late',
+    lateWhat: (deadline: string | null) =>
+      deadline === null ? 'over the deadline, last 15 min' : `over ${deadline}, last 15 min`,
+    time: 'Time',
+    spoken: (name: string, last: string, most: string) => `${name}: last ${last}, at most ${most}.`,
+    charts: 'Over time',
+    drag: 'Drag across a chart to zoom',
+    unzoom: 'Show all',
+    ago: (age: string) => `${age} ago`,
+    all: (n: number) => `Show all ${n}`,
+    some: (shown: number, n: number) =>
+      `${shown} of ${n}: those without a consumer at work, then those with the most messages`,
     lag: 'Waiting',
     lagWhat: 'messages in the topic',
     consumers: 'Consumers',
@@ -60,7 +111,9 @@ export const texts = {
     noBins: 'no rules',
     version: (n: number) => `version ${n}`,
     rate: 'Images a second',
-    latencyChart: 'Latency, ms',
+    latencyChart: (deadline: number | null) =>
+      `Latency, from capture to row${deadline === null ? '' : ` (deadline ${duration(deadline)})`}`,
+    lagChart: 'Messages waiting',
     quarter: '15 minutes',
     day: '24 hours',
     window: 'Time shown',
@@ -77,7 +130,7 @@ export const texts = {
     memory: 'Memory',
     engine: 'Engine',
     silent: 'silent',
-    noConsumers: 'No consumer is running. Start one: visionscale consume',
+    noConsumers: 'No consumer is running.',
     servers: 'Servers',
     names: { database: 'Database', topic: 'Topic', store: 'Object store' },
     answers: 'answers',
@@ -322,18 +375,98 @@ export const texts = {
       digest: 'Digest',
       published: 'Published',
     },
+    compare: {
+      heading: 'Compare two',
+      what: 'Both classify the same images: the latest that people have labelled, then the latest others. The server does so in the background, and nothing is switched.',
+      first: 'Model A',
+      second: 'Model B',
+      belt: 'Images of',
+      allBelts: 'all belts',
+      most: 'Images at most',
+      compare: 'Compare',
+      same: 'Choose two different models.',
+      showRunning: 'Show the one that runs',
+      title: (a: string, b: string, belt: string | null) =>
+        `${a} and ${b}${belt === null ? '' : ` on images of belt ${belt}`}`,
+      failed: (why: string) => `Not compared: ${why}`,
+      stages: {
+        models: (done: number, of: number) => `Loading the models: ${done} of ${of}`,
+        images: (done: number, of: number) => `Looking at the images: ${done} of ${of}`,
+        comparing: (done: number, of: number) => `Classifying with both: ${done} of ${images(of)}`,
+      },
+      better: (name: string, other: string, mine: string, theirs: string) =>
+        `${name} is better on these images: ${mine} right, ${other} ${theirs}. That is hardly chance.`,
+      noDifference: (n: number, a: string, b: string) =>
+        `${images(n)} with a label cannot tell which is better: ${a} and ${b} right.`,
+      faster: (name: string) => `${name} is the faster one.`,
+      moreOften: (name: string) => `They take the same time, and ${name} was right more often.`,
+      equal: 'They take the same time.',
+      tooEarly: (n: number, groups: number) =>
+        `Too early to say: ${images(n)} with a label, in ${groups === 1 ? '1 group' : `${groups} groups`} of similar ones. Label images of other objects, and of other days.`,
+      noLabels:
+        'Nobody has labelled any of these images, so nothing says which model is right. Label those on which they differ.',
+      model: 'Model',
+      right: 'Right',
+      certain: '95 % certain',
+      range: (low: string, high: string) => `${low} to ${high}`,
+      onlyRight: 'Right where the other is wrong',
+      calledUnknown: 'Called unknown',
+      tellsNone: 'does not tell',
+      time: 'Time an image',
+      unknown: '–',
+      basis: (n: number, labelled: number) =>
+        labelled === 0
+          ? `On ${images(n)}.`
+          : `On ${images(n)}; what is right, on the ${labelled} that have a label.`,
+      groups: (n: number) =>
+        `Images of one object are alike: they are in ${n === 1 ? '1 group' : `${n} groups`}, and what is certain counts groups.`,
+      leftOut: (classes: string) => `Not counted, because only one of the models has the class: ${classes}.`,
+      ofLabel: (label: string, n: number) => `${label} (${images(n)})`,
+      unusable: (n: number) => `${images(n)} could not be used`,
+      fault: (key: string, why: string) => `${key}: ${why}`,
+      differ: (n: number, of: number, shown: number) =>
+        n === 0
+          ? 'They say the same of every image.'
+          : `They differ on ${n} of ${images(of)}${shown < n ? `, of which these are ${shown}` : ''}`,
+      noLabel: 'no label',
+      isReally: (label: string) => `is ${label}`,
+      isRight: 'right',
+      isWrong: 'wrong',
+    },
   },
   label: {
     heading: 'Label',
     category: 'Predicted as',
     belt: 'Belt',
+    model: 'Model',
     below: 'Confidence below, %',
+    order: 'First',
+    orders: { margin: 'Second class closest', novelty: 'Most unlike every class' },
+    since: 'Time',
+    ages: { '1d': 'Last day', '7d': 'Last 7 days', '30d': 'Last 30 days' },
+    allTime: 'All time',
+    every: 'Every class',
+    defaults: {
+      belt: 'Every belt',
+      model: 'Every model',
+      order: 'Least sure',
+      since: 'Latest 50,000',
+    },
     unknown: 'Only unknown objects',
+    choose: 'Which images',
     search: 'Show',
     clear: 'Clear',
-    none: 'Nothing to label: every image with a result has its label.',
-    noMatch: 'Nothing to label fits this search.',
-    grid: 'Images to label, the least sure first',
+    none: (isWide: boolean) =>
+      isWide
+        ? 'Nothing to label: every image has its label.'
+        : 'Nothing to label: the latest images all have their label.',
+    noMatch: (isWide: boolean) =>
+      `Nothing to label ${isWide ? 'fits this search' : 'among the latest images fits this search'}.`,
+    noResults: 'No image has a result yet. They appear here once they are classified.',
+    noModel: 'No model is chosen yet.',
+    furtherBack: 'Look further back',
+    noLabels: 'No model is known here, so no class has a key yet: find one, or type a new one, with /.',
+    grid: 'Images to label',
     labels: 'Labels',
     find: 'Find a label, or type a new one',
     findKey: 'Find a label  /',
@@ -345,10 +478,14 @@ export const texts = {
     undo: 'Undo',
     confirm: 'As predicted',
     help: 'Select with a click, Shift, Ctrl, by dragging, or with the arrow keys and Space. A key labels what is selected, or else the image with the frame.',
+    helpTouch:
+      'Touch images to select them. A class labels what is selected, or else the image with the frame.',
     failed: (why: string) => `Not recorded: ${why}`,
+    next: 'Photograph these next',
+    nextLabel: (label: string) => `Label what was taken for ${label}`,
+    ofImages: (share: string) => `${share} of images`,
     accuracy: 'How good is the model?',
     noAccuracy: 'Nothing is known yet: label some images.',
-    model: 'Model',
     right: 'Right',
     rightOf: (right: number, images: number) => `${right} of ${images} labelled images`,
     certain: (low: string, high: string) => `95 % certain: ${low} to ${high}`,
@@ -430,6 +567,10 @@ export const texts = {
 
 function imageWord(n: number): string {
   return n === 1 ? 'image' : 'images';
+}
+
+function duration(ms: number): string {
+  return ms < 1000 ? `${ms} ms` : `${ms / 1000} s`;
 }
 
 function images(n: number): string {

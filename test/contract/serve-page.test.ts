@@ -6,7 +6,16 @@ import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
 import { binCounts } from '../../src/lib/pipeline/serve/schemas/bins.ts';
 import { letterPage } from '../../src/lib/pipeline/serve/schemas/dead-letters.ts';
 import * as schemas from '../../src/lib/pipeline/serve/schemas/labelling.ts';
-import { activity, rights, status as statusShape } from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import {
+  activity,
+  awayProblem,
+  belts,
+  rights,
+  status as statusShape,
+} from '../../src/lib/pipeline/serve/schemas/overview.ts';
+import type { Away } from '../../src/lib/pipeline/server-watch.ts';
+import { unsurePredictions } from '../../src/lib/systems/database/tables/predictions.ts';
+import type { Topic } from '../../src/lib/systems/topic/topic.ts';
 import { plainJpeg } from '../support/images.ts';
 import { type Opened, pipeline, type Served, served } from '../support/served.ts';
 
@@ -50,6 +59,7 @@ function act(
   });
 }
 
+const patience = { timeout: 30_000 };
 const strictly = (schema: ZodType, value: unknown) => expect(schema.parse(value)).toEqual(value);
 
 /** A letter of an image; returns its id. */
@@ -95,11 +105,132 @@ describe('activity', () => {
     expect(await ask('/v1/activity?window=year')).toMatchObject({ status: 400 });
   });
 
+  it('has what waits in the topic, as `status` counts it, though nobody has looked before', async () => {
+    const text = (value: string) => ({ key: Buffer.from(value), value: Buffer.from(value), headers: {} });
+    await world.producer.send(['w1', 'w2', 'w3'].map(text));
+    const server = await world.open({}, {}, undefined, { deadlineMs: 700 });
+    const lag = statusShape
+      .parse((await ask('/v1/status', { server })).body)
+      .partitions.reduce((sum, one) => sum + (one.lag ?? 0), 0);
+    expect(lag).toBeGreaterThanOrEqual(3);
+    for (const window of ['15m', '24h']) {
+      await expect
+        .poll(async () => {
+          const { body } = await ask(`/v1/activity?window=${window}`, { server });
+          strictly(activity, body);
+          const { points, partitions, deadlineMs } = activity.parse(body);
+          const lines = partitions.map(({ waiting }) => waiting.findLast((one) => one !== null) ?? 0);
+          return [
+            points.findLast(({ waiting }) => waiting !== null)?.waiting,
+            lines.length,
+            lines.reduce((sum, one) => sum + one, 0),
+            deadlineMs,
+          ];
+        }, patience)
+        .toEqual([lag, 3, lag, 700]);
+    }
+  });
+
+  it('tells the time at work apart from the time in the queue', async () => {
+    await world.predict('timed');
+    await world.pool.query(
+      `update prediction_results set latency_ms = 250, bin_reason = 'missed_deadline', time = now() - interval '200 s',
+         stages = '{"fetch":10,"decode":20,"preprocess":5,"infer":15}' where request_id = 'timed'`,
+    );
+    const { points } = activity.parse((await ask('/v1/activity', { server: await world.open() })).body);
+    expect(points.find(({ late }) => late === 1)).toMatchObject({
+      ...{ done: 1, latencyP50: 250, workP50: 50, waitP50: 200 },
+    });
+  });
+
   it('by bin tells why', async () => {
     await world.predict('binned', { bin: 'left' });
     const { body } = await ask('/v1/bins/counts');
     strictly(binCounts, body);
     expect(body['bins']).toContainEqual({ bin: 'left', reason: null, results: 1 });
+  });
+});
+
+describe('belts', () => {
+  it('of the last 15 minutes are counted, the busiest first, with the models of their own', async () => {
+    const server = await world.open();
+    for (let n = 0; n < 120; n++) await world.predict(`many ${n}`, { belt: `belt ${n}` });
+    await world.predict('n1', { belt: 'north', novelty: 1.2 });
+    await world.predict('n2', { belt: 'north', novelty: 0.2 });
+    await world.predict('old', { belt: 'old' });
+    await world.pool.query(
+      `update prediction_results set time = now() - interval '20 min' where request_id = 'old'`,
+    );
+    const digest = `sha256:${'a'.repeat(64)}`;
+    await world.pool.query(
+      `insert into models (digest, name, version, manifest, bytes) values ($1, 'parts', '2', '{}', 1)`,
+      [digest],
+    );
+    await world.pool.query(`insert into belt_models (pipeline, belt, digest) values ($1, 'north', $2)`, [
+      ...[pipeline, digest],
+    ]);
+    const { status, body } = await ask('/v1/belts', { server });
+    expect(status).toBe(200);
+    strictly(belts, body);
+    const found = belts.parse(body);
+    expect(found.minutes).toBe(15);
+    expect(found.belts).toHaveLength(100);
+    expect(found.others).toBeGreaterThanOrEqual(21);
+    expect(found.belts.find(({ belt }) => belt === 'north')).toMatchObject({
+      ...{ images: 2, unknown: 1, late: 0, latencyP50: 12.5, model: { name: 'parts', version: '2', digest } },
+    });
+    // Its model does not tell, and without a belt there are results too.
+    expect(found.belts.find(({ belt }) => belt?.startsWith('belt'))).toMatchObject({
+      ...{ images: 1, unknown: null, model: null },
+    });
+    expect(found.belts.some(({ belt }) => belt === null)).toBe(true);
+    expect(found.belts.some(({ belt }) => belt === 'old')).toBe(false);
+    expect(found.belts.map(({ images }) => images)).toEqual(
+      found.belts.map(({ images }) => images).toSorted((a, b) => b - a),
+    );
+    expect((await ask('/v1/belts', { server, method: 'POST' })).status).toBe(405);
+  });
+});
+
+describe('servers that are away', () => {
+  const since = new Date('2026-11-28T03:12:05Z');
+  const gone = (server: Away['server'], reason: string): Away => ({ server, reason, since });
+
+  it('are told with their time; nobody waits for the database', async () => {
+    const servers = { away: [gone('store', 'refused'), gone('database', 'no answer')] };
+    const server = await world.open({}, { servers });
+    for (const path of ['/v1/status', '/v1/activity', '/v1/belts', '/v1/bins/counts']) {
+      const { status, headers, body } = await ask(path, { server });
+      expect([status, headers.get('retry-after')]).toEqual([503, '2']);
+      strictly(awayProblem, body);
+      expect(body).toMatchObject({
+        code: 'database_unreachable',
+        away: [
+          { server: 'store', reason: 'refused', since: since.toISOString() },
+          { server: 'database', reason: 'no answer', since: since.toISOString() },
+        ],
+      });
+    }
+    servers.away = [];
+    const { status, body } = await ask('/v1/status', { server });
+    expect([status, body['away']]).toEqual([200, []]);
+  });
+
+  it('that keep the topic are not asked for it', async () => {
+    const topic = {
+      name: 'images',
+      partitions: () => new Promise<never>(() => undefined),
+    } as unknown as Topic;
+    const servers = { away: [gone('topic', 'all brokers are down')] };
+    const server = await world.open({}, { servers, topic });
+    const { status, body } = await ask('/v1/status', { server });
+    expect(status).toBe(200);
+    strictly(statusShape, body);
+    expect(body).toMatchObject({
+      servers: { topic: { reachable: false, reason: 'all brokers are down' } },
+      away: [{ server: 'topic', since: since.toISOString() }],
+      verdict: { ok: false, kind: 'topic_away', command: 'visionscale doctor' },
+    });
   });
 });
 
@@ -192,7 +323,10 @@ describe('dead letters', () => {
 describe('labelling', () => {
   let server: Opened;
   beforeAll(async () => {
-    server = await world.open({}, { answers: () => Promise.resolve({ labels: ['cat', 'dog'], tellsUnknown: false }) });
+    server = await world.open(
+      {},
+      { answers: () => Promise.resolve({ labels: ['cat', 'dog'], tellsUnknown: false }) },
+    );
     await world.pool.query(
       `update prediction_results set image_key = 'old ' || request_id where pipeline = $1`,
       [pipeline],
@@ -228,6 +362,7 @@ describe('labelling', () => {
     expect(await unsure('&category=dog')).toEqual([]);
     expect(await unsure('&unknown=true')).toEqual([]);
     expect(await ask('/v1/unsure?limit=201', { server })).toMatchObject({ status: 400 });
+    expect(await ask('/v1/unsure?order=random', { server })).toMatchObject({ status: 400 });
     const { status, body } = await correct([{ imageKey: 'unsure', label: 'dog' }]);
     expect(status).toBe(200);
     strictly(schemas.corrected, body);
@@ -236,6 +371,36 @@ describe('labelling', () => {
     });
     expect(await recorded('unsure')).toEqual({ label: 'dog', by: 'http' });
     expect(await unsure()).toEqual(['between', 'sure']);
+  });
+
+  it('orders by the closest second category, and by the most unlike', async () => {
+    const change = (columns: string, key: string, values: unknown[]) =>
+      world.pool.query(`update prediction_results set ${columns} where image_key = $1`, [key, ...values]);
+    const close = [
+      { category: 'cat', confidence: 50.5 },
+      { category: 'dog', confidence: 49.5 },
+    ];
+    await change('top = $2, novelty = 0.4', 'sure', [JSON.stringify(close)]);
+    await change('novelty = 0.9', 'between', []);
+    expect(await unsure('&order=margin')).toEqual(['sure', 'between']);
+    expect(await unsure('&order=novelty')).toEqual(['between', 'sure']);
+    expect(await unsure('&order=confidence')).toEqual(['between', 'sure']);
+  });
+
+  it('looks back a week, or as far as it is told to', async () => {
+    await world.pool.query(
+      `update prediction_results set time = time - interval '8 days' where image_key = 'between'`,
+    );
+    expect(await unsure()).toEqual(['sure']);
+    expect(await unsure('&since=9d')).toEqual(['between', 'sure']);
+    expect(await unsure('&since=1d')).toEqual(['sure']);
+    // By default the latest 50,000. The very latest one is corrected.
+    const among = async (among: number) =>
+      (await unsurePredictions(world.pool, { pipeline, belt: 'labels', limit: 9, among })).length;
+    expect([await among(1), await among(2)]).toEqual([0, 1]);
+    await world.pool.query(
+      `update prediction_results set time = time + interval '8 days' where image_key = 'between'`,
+    );
   });
 
   it('takes back what was said: the former label counts again, or none', async () => {
@@ -279,6 +444,8 @@ describe('labelling', () => {
         { label: 'dog', corrections: 0 },
         { label: 'bird', corrections: 1 },
       ],
+      belts: ['labels'],
+      models: [{ name: 'm', version: '1' }],
     });
   });
 
@@ -286,7 +453,7 @@ describe('labelling', () => {
     await correct([{ imageKey: 'sure', label: 'cat' }]);
     const { body } = await ask('/v1/accuracy', { server });
     strictly(schemas.accuracy, body);
-    const { models, days, classes, confused } = schemas.accuracy.parse(body);
+    const { models, days, classes, confused, photographNext } = schemas.accuracy.parse(body);
     expect(models).toHaveLength(1);
     expect(models[0]).toMatchObject({ images: 2, right: 1, top1: 0.5 });
     expect(days.map(({ images }) => images)).toEqual([2]);
@@ -295,6 +462,12 @@ describe('labelling', () => {
       ['cat', 1, 1],
     ]);
     expect(confused).toEqual([{ digest: 'sha256:0', label: 'bird', category: 'cat', images: 1 }]);
+    expect(photographNext).toMatchObject({ model: { name: 'm' }, note: expect.any(String) as string });
+    expect(photographNext.classes.map(({ label, images }) => [label, images])).toEqual([
+      ['cat', 1],
+      ['bird', 1],
+    ]);
+    expect(photographNext.classes[1]!.why).toEqual(['the model never says it', 'only 1 labelled']);
   });
 
   it('is not for those who may only look', async () => {

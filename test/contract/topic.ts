@@ -201,6 +201,7 @@ export function describeTopic(
       expect(await t.topic.committed('lag', 0)).toBeNull();
       await t.producer.send(keysOf(0, 10).map((key) => record(key, key)));
       expect(await t.topic.bounds(0)).toEqual({ first: 0, end: 10 });
+      expect(await t.topic.ends()).toEqual([10, ...Array<number>(under.partitions - 1).fill(0)]);
       await using reader = await t.topic.reader({ partition: 0, from: 0, group: 'lag' });
       await take(reader, 4);
       await reader.commit(0, 4);

@@ -177,6 +177,8 @@ describe('the closed loop', () => {
     const plain = (await rig.run(['results', 'accuracy'])).stdout;
     expect(plain).toContain('70.0');
     expect(plain).toContain('right more often than this');
+    // A filter, not a model to load.
+    expect((await rig.json<Accuracy>(['results', 'accuracy', '--model', 'elsewhere'])).models).toEqual([]);
   });
 
   itThorough(

@@ -112,7 +112,7 @@ itThorough(
     for (const belt of ['dimmed', 'blurred']) {
       expect(drift.filter((one) => one.belt === belt).map(({ kind }) => kind)).toContain('confidence');
     }
-    expect(verdict).toEqual({
+    expect(verdict).toMatchObject({
       ok: true,
       text: expect.stringMatching(
         /^All well, but belt .* \(and \d more\): visionscale results export --belt /,

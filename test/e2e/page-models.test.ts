@@ -9,6 +9,7 @@ import { newPage, usable } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
 
 interface Result {
+  imageKey: string;
   category: string;
   bin: string | null;
   model: { name: string };
@@ -111,6 +112,62 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     await page.getByText('version 3 of the bins is in force by now').waitFor();
   });
 
+  it('compares two models on the same images, and shows where they differ', async () => {
+    const corrections: { imageKey: string; label: string }[] = [];
+    for (const label of [...colors, 'red', 'red'] as const)
+      corrections.push({ imageKey: (await post(label, 'west')).imageKey, label });
+    const headers = { 'content-type': 'application/json' };
+    const body = JSON.stringify({ corrections });
+    const labelled = await fetch(`${url}/v1/corrections`, { method: 'POST', body, headers });
+    expect(labelled.status).toBe(200);
+    const plain = (await post('green', 'west')).imageKey;
+    await open('models');
+    const chosen = (name: string) => page.getByRole('combobox', { name, exact: true });
+    const shown = (name: string) => chosen(name).locator('option:checked').textContent();
+    await chosen('Model A').waitFor();
+    // What is in use, and the latest other one.
+    expect(await Promise.all(['Model A', 'Model B'].map(shown))).toEqual([
+      expect.stringMatching(/^english@/) as string,
+      expect.stringMatching(/^german@/) as string,
+    ]);
+    await chosen('Model B').selectOption({
+      index: await chosen('Model A').evaluate(
+        (one) => (one as unknown as { selectedIndex: number }).selectedIndex,
+      ),
+    });
+    await page.getByText('Choose two different models.').waitFor();
+    expect(await button('Compare').isDisabled()).toBe(true);
+    await chosen('Model B').selectOption({
+      label: (await chosen('Model B').locator('option', { hasText: 'german@' }).textContent())!,
+    });
+    await chosen('Images of').selectOption('west');
+    await button('Compare').click();
+    await page.getByRole('progressbar').waitFor();
+    await page.getByText('They differ on 3 of 6 images').waitFor();
+    const row = page.locator('.compared tbody tr').first();
+    expect((await row.locator('td').allTextContents()).slice(1, 4)).toEqual(['100 %', '–', '0']);
+    await page.getByText('Too early to say: 3 images with a label').waitFor();
+    await page.getByText('only one of the models has the class: blue (1 image), green (1 image)').waitFor();
+    const cards = page.locator('.compared .grid li');
+    expect((await cards.locator('.name').allTextContents()).toSorted()).toEqual([
+      'is blue',
+      'is green',
+      'no label',
+    ]);
+    expect(await cards.last().locator('.says').allTextContents()).toEqual([
+      expect.stringMatching(/^A green [\d.]+ %$/) as string,
+      expect.stringMatching(/^B grün [\d.]+ %$/) as string,
+    ]);
+    expect(await cards.last().locator('a').getAttribute('title')).toBe(plain);
+    await cards.nth(2).locator('img').waitFor();
+    await usable(page);
+    // The address is that of the comparison.
+    await page.reload();
+    await page.getByText('They differ on 3 of 6 images').waitFor();
+    await page.goto(`${url}/#/models?compare=none`);
+    await page.getByText('there is no comparison with this id').waitFor();
+  });
+
   it('switches a model after it has said what changes, and goes back', async () => {
     expect((await post('blue')).model.name).toBe('english');
     await open('models');
@@ -139,7 +196,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
   });
 
   it('switches one belt, and shows which runs what', async () => {
-    await page.getByRole('combobox').selectOption({ label: 'belt north' });
+    await page.getByRole('combobox', { name: 'Switch' }).selectOption({ label: 'belt north' });
     await page.getByRole('button', { name: /^Use german@/ }).click();
     await dialog().getByText('Switch belt north to german').waitFor();
     await dialog().getByRole('button', { name: 'Switch' }).click();
@@ -158,7 +215,7 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
   });
 
   it('forces rules that a model lacks only where that is said', async () => {
-    await page.getByRole('combobox').selectOption({ label: 'the pipeline' });
+    await page.getByRole('combobox', { name: 'Switch' }).selectOption({ label: 'the pipeline' });
     writeFileSync(
       join(rig.dir, 'rules', 'green.yaml'),
       'bins:\n  left: ["green", "red"]\n  right: ["grün"]\n',

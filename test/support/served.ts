@@ -45,6 +45,7 @@ export interface Opened extends OpenApp {
 }
 
 export interface Row {
+  imageKey: string;
   category: string;
   confidence: number;
   novelty: number | null;
@@ -122,14 +123,24 @@ export async function served(): Promise<Served> {
     },
     async predict(
       id,
-      { category = 'cat', confidence = 90, novelty = null, bin = null, belt = null } = {},
+      { imageKey = 'k', category = 'cat', confidence = 90, novelty = null, bin = null, belt = null } = {},
       on = pool,
     ) {
       await on.query(
         `insert into prediction_results (image_key, category, confidence, hostname, pipeline, request_id, topic, partition,
            "offset", model, model_version, model_digest, top, stages, novelty, bin, belt, latency_ms)
-         values ('k', $3, $4, 'h', $1, $2, 'images', 0, 0, 'm', '1', 'sha256:0', $5, '{}', $6, $7, $8, 12.5)`,
-        [pipeline, id, category, confidence, JSON.stringify([{ category, confidence }]), novelty, bin, belt],
+         values ($9, $3, $4, 'h', $1, $2, 'images', 0, 0, 'm', '1', 'sha256:0', $5, '{}', $6, $7, $8, 12.5)`,
+        [
+          pipeline,
+          id,
+          category,
+          confidence,
+          JSON.stringify([{ category, confidence }]),
+          novelty,
+          bin,
+          belt,
+          imageKey,
+        ],
       );
     },
     async bury(id, code) {

@@ -1,8 +1,9 @@
 /** How good the model is, by what people said of its images. */
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Accuracy } from '../answers.ts';
 import { number, percent } from '../format.ts';
 import { usePoll } from '../hooks.ts';
+import { PhotographNext } from '../label/photograph-next.tsx';
 import { Answer } from '../parts.tsx';
 import { type Column, Table } from '../table.tsx';
 import { texts } from '../texts.ts';
@@ -12,10 +13,23 @@ const { label: t } = texts;
 /** Lines of a table. */
 const most = 12;
 
-export function HowGood() {
-  const polled = usePoll<Accuracy>('/v1/accuracy', 5000);
+/** What others label is seen after this time, in milliseconds. */
+const everyMs = 60_000;
+/** What is labelled here, after this: who types quickly has it counted once, and the server keeps an answer for a second. */
+const afterMs = 3000;
+
+/** `recorded` changes when something was labelled here. */
+export function HowGood({ recorded }: { recorded: number }) {
+  const polled = usePoll<Accuracy>('/v1/accuracy', everyMs);
+  const { again } = polled;
+  useEffect(() => {
+    if (recorded === 0) return;
+    const timer = setTimeout(again, afterMs);
+    return () => clearTimeout(timer);
+  }, [recorded, again]);
   return (
     <aside class="good" aria-labelledby="how-good">
+      {polled.data !== undefined && <PhotographNext next={polled.data.photographNext} />}
       <h2 id="how-good">{t.accuracy}</h2>
       <Answer polled={polled}>{(accuracy) => <Shown accuracy={accuracy} />}</Answer>
     </aside>

@@ -57,7 +57,8 @@ export async function openModels(context: Context, sources: ModelSources): Promi
     memoryBytes: config.modelMemoryBytes,
     open: async (digest, mayGrow) => {
       const own = local?.info.digest === digest ? local : undefined;
-      return openClassifier(context, own ?? (await loadByDigest({ pool, store }, models, digest)), mayGrow);
+      const model = own ?? (await loadByDigest({ pool, store }, models, digest));
+      return openClassifier(context, model, { mayGrow });
     },
     onClosed: ({ name, version, digest }) =>
       log.info({ digest }, `closed ${name} ${version} to make room for another model`),

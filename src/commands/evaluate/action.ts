@@ -1,19 +1,17 @@
 /** What `evaluate` does: judges, writes the report, and says the most important of it. */
 import { loadModel, openClassifier } from '../../compose.ts';
-import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
-import { counted, table } from '../../lib/base/report/table.ts';
+import { table } from '../../lib/base/report/table.ts';
 import { wilson } from '../../lib/base/statistics.ts';
-import { evaluate, type EvaluateEvent, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
+import { evaluate, type Evaluation } from '../../lib/learning/evaluate/evaluate.ts';
 import { unknownShare } from '../../lib/learning/evaluate/expected.ts';
 import type { ReportInput } from '../../lib/learning/evaluate/report/input.ts';
 import { unknownLines } from '../../lib/learning/evaluate/report/unknown.ts';
 import { verdict } from '../../lib/learning/evaluate/report/verdict.ts';
 import { writeReport, type ReportFiles } from '../../lib/learning/evaluate/report.ts';
-import { rejectedLine } from '../shared/lines.ts';
+import { judged } from '../shared/judged.ts';
 import type { Context } from '../shared/run.ts';
-import { StageBars } from '../shared/stage-bars.ts';
 
 export interface EvaluateFlags {
   out: string;
@@ -24,26 +22,24 @@ export interface EvaluateFlags {
 }
 
 export default async function (context: Context, dir: string, flags: EvaluateFlags): Promise<void> {
-  const { config, signal, say } = context;
+  const { config, signal } = context;
   // What cannot be written is told before anything is judged.
   await makeWritableDirectory(flags.out);
   const model = await loadModel(config);
-  using bars = new StageBars(context);
-  const evaluation = await evaluate({
-    dir,
-    model,
-    unknown: flags.unknown,
-    open: (model) => openClassifier(context, model),
-    skipUnknown: flags.skipUnknown === true,
-    followLinks: flags.followLinks,
-    strict: flags.strict,
-    limits: config.limits,
-    signal,
-    report: shown(context, bars),
-  });
-  bars.end();
-  for (const rejection of evaluation.unreadable) say(rejectedLine(rejection));
-  if (evaluation.passedOver.passedOver > 0) say(passedOverLine(evaluation.passedOver));
+  const evaluation = await judged(context, 'evaluate', (report) =>
+    evaluate({
+      dir,
+      model,
+      unknown: flags.unknown,
+      open: (model) => openClassifier(context, model),
+      skipUnknown: flags.skipUnknown === true,
+      followLinks: flags.followLinks,
+      strict: flags.strict,
+      limits: config.limits,
+      signal,
+      report,
+    }),
+  );
   const { judgement, dataDigest, unreadable, foreign } = evaluation;
   const input: ReportInput = { judgement, dataDigest, unreadable, foreign, model: judgement.model };
   const files = await writeReport(flags.out, input);
@@ -94,27 +90,4 @@ function summary(input: ReportInput, files: ReportFiles): string {
     ...next.map((step) => `- ${step}`),
   ];
   return [accuracies, '', ...words.map(printable), '', `Report: ${files.html}`].join('\n');
-}
-
-/** Reading first, then judging. */
-function shown({ interactive, say }: Context, bars: StageBars): (event: EvaluateEvent) => void {
-  return (event) => {
-    switch (event.kind) {
-      case 'reading':
-        if (bars.label === undefined) bars.begin('read', 'images', event.files);
-        bars.reach(event.files, event.files);
-        break;
-      case 'left out':
-        say(`left out: ${printable(event.folders.join(', '))}`);
-        break;
-      case 'judging':
-        bars.end();
-        if (!interactive) say(`evaluating ${event.model} on ${counted(event.images, 'image')}`);
-        bars.begin('evaluate', 'images', event.images);
-        break;
-      case 'progress':
-        bars.reach(event.done);
-        break;
-    }
-  };
 }

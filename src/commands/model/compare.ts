@@ -3,17 +3,11 @@ import { dirname } from 'node:path';
 import { loadModel, openClassifier } from '../../compose.ts';
 import { UsageError } from '../../lib/base/errors.ts';
 import { replaceAskedFile } from '../../lib/base/files/disk.ts';
-import { passedOverLine } from '../../lib/base/files/image-names.ts';
 import { makeWritableDirectory, requireWritableFile } from '../../lib/base/files/make-directory.ts';
 import { printable } from '../../lib/base/printable.ts';
 import { percent, table } from '../../lib/base/report/table.ts';
-import {
-  type ComparedModel,
-  compareModels,
-  type CompareEvent,
-  type Comparison,
-  top1,
-} from '../../lib/learning/evaluate/compare.ts';
+import { compareModels, type Comparison } from '../../lib/learning/evaluate/compare.ts';
+import { type ComparedModel, top1 } from '../../lib/learning/evaluate/comparison.ts';
 import { points, recommend } from '../../lib/learning/evaluate/recommend.ts';
 import {
   comparisonPage,
@@ -23,9 +17,8 @@ import {
 } from '../../lib/learning/evaluate/report/comparison-page.ts';
 import { groupPattern } from '../../lib/learning/groups/names.ts';
 import type { LoadedModel } from '../../lib/models/format/model.ts';
-import { rejectedLine } from '../shared/lines.ts';
+import { judged } from '../shared/judged.ts';
 import type { Context } from '../shared/run.ts';
-import { StageBars } from '../shared/stage-bars.ts';
 
 export interface CompareFlags {
   images: string;
@@ -40,7 +33,7 @@ export interface CompareFlags {
 const mostModels = 10;
 
 export default async function (context: Context, references: string[], flags: CompareFlags): Promise<void> {
-  const { config, signal, say } = context;
+  const { config, signal } = context;
   if (references.length < 2 || references.length > mostModels) {
     throw new UsageError(
       `model compare takes 2 to ${mostModels} models`,
@@ -53,22 +46,20 @@ export default async function (context: Context, references: string[], flags: Co
   await requireWritableFile(flags.out);
   const models: LoadedModel[] = [];
   for (const model of references) models.push(await loadModel({ ...config, model }));
-  using bars = new StageBars(context);
-  const comparison = await compareModels({
-    dir: flags.images,
-    models,
-    open: (model) => openClassifier({ ...context, config: { ...config, workers: 1 } }, model),
-    groupBy,
-    limit: flags.limit,
-    followLinks: flags.followLinks,
-    strict: flags.strict,
-    limits: config.limits,
-    signal,
-    report: shown(context, bars),
-  });
-  bars.end();
-  for (const rejection of comparison.unreadable) say(rejectedLine(rejection));
-  if (comparison.passedOver.passedOver > 0) say(passedOverLine(comparison.passedOver));
+  const comparison = await judged(context, 'compare', (report) =>
+    compareModels({
+      dir: flags.images,
+      models,
+      open: (model) => openClassifier({ ...context, config: { ...config, workers: 1 } }, model),
+      groupBy,
+      limit: flags.limit,
+      followLinks: flags.followLinks,
+      strict: flags.strict,
+      limits: config.limits,
+      signal,
+      report,
+    }),
+  );
   await replaceAskedFile(flags.out, await comparisonPage(comparison, new Date().toISOString()));
   context.print(document(comparison, flags.out), () => summary(comparison, flags.out));
 }
@@ -136,25 +127,4 @@ function summary(comparison: Comparison, report: string): string {
       : []),
   ]);
   return [accuracies, '', printable(recommend(comparison).words), '', `Report: ${report}`].join('\n');
-}
-
-function shown({ say }: Context, bars: StageBars): (event: CompareEvent) => void {
-  const reach = (stage: string, done: number, total: number) => {
-    if (bars.label !== stage) bars.begin(stage, 'images', total);
-    bars.reach(done, total);
-  };
-  return (event) => {
-    switch (event.kind) {
-      case 'reading':
-        return reach('read', event.files, event.files);
-      case 'left out':
-        return say(printable(`left out: ${event.model} has no label for ${event.folders.join(', ')}`));
-      case 'grouping':
-        return reach('group', event.done, event.images);
-      case 'judging':
-        return reach('compare', event.done, event.images);
-      default:
-        return event satisfies never;
-    }
-  };
 }

@@ -1,7 +1,8 @@
-/** What `results accuracy` does: how many predictions of corrected images were right. */
+/** What `results accuracy` does: how many predictions of corrected images were right, and what to photograph next. */
 import { openDatabase } from '../../compose.ts';
 import { table } from '../../lib/base/report/table.ts';
-import { accuracy, type ModelAccuracy } from '../../lib/pipeline/accuracy.ts';
+import { accuracyOfAll, type PredictedAccuracy, weaknesses } from '../../lib/pipeline/accuracy.ts';
+import type { NextClass } from '../../lib/pipeline/photograph-next.ts';
 import type { Context } from '../shared/run.ts';
 import { timeRange } from '../shared/time-range.ts';
 import { type SourceFlags, sourceFilter } from './source.ts';
@@ -13,32 +14,46 @@ export interface AccuracyFlags extends SourceFlags {
 
 export default async function (context: Context, flags: AccuracyFlags): Promise<void> {
   await using database = await openDatabase(context);
-  const document = await accuracy(database.pool, context.config.pipeline, {
-    ...timeRange(flags),
-    ...sourceFilter(flags),
-  });
-  const { models, days, note } = document;
+  const { pool } = database;
+  const { pipeline } = context.config;
+  const filter = { ...timeRange(flags), ...sourceFilter(flags) };
+  const { photographNext } = await weaknesses(pool, pipeline, filter);
+  const document = { ...(await accuracyOfAll(pool, pipeline, filter)), photographNext };
   context.print(document, () => {
-    if (models.every(({ images }) => images === 0)) {
-      return 'no prediction has been corrected yet: visionscale results export, or visionscale correct <image-key> <label>';
-    }
-    const parts = [table(models, columns), ''];
-    if (days.length > 0) parts.push(table(days, [{ title: 'day', value: (r) => r.day }, ...columns]), '');
-    return [...parts, note].join('\n');
+    const { models, days, note } = document;
+    const parts = models.every(({ images }) => images === 0)
+      ? [
+          'no prediction has been corrected yet: visionscale results export, or visionscale correct <image-key> <label>',
+        ]
+      : [table(models, columns), '', ...dayLines(days), note];
+    const { classes, note: nextNote } = photographNext;
+    if (classes.length > 0)
+      parts.push('', 'Photograph these next:', table(classes, nextColumns), '', nextNote);
+    return parts.join('\n');
   });
 }
 
 const percent = (share: number | null) => (share === null ? '–' : (100 * share).toFixed(1));
 
 const columns = [
-  { title: 'model', value: ({ model }: ModelAccuracy) => `${model.name}@${model.version}` },
-  { title: 'predicted', value: (r: ModelAccuracy) => r.predicted, align: 'right' as const },
-  { title: 'corrected', value: (r: ModelAccuracy) => r.images, align: 'right' as const },
-  { title: 'right %', value: (r: ModelAccuracy) => percent(r.top1), align: 'right' as const },
+  { title: 'model', value: ({ model }: PredictedAccuracy) => `${model.name}@${model.version}` },
+  { title: 'predicted', value: (r: PredictedAccuracy) => r.predicted, align: 'right' as const },
+  { title: 'corrected', value: (r: PredictedAccuracy) => r.images, align: 'right' as const },
+  { title: 'right %', value: (r: PredictedAccuracy) => percent(r.top1), align: 'right' as const },
   { title: '95 % certain', value: certain, align: 'right' as const },
-  { title: 'top-5 %', value: (r: ModelAccuracy) => percent(r.top5), align: 'right' as const },
+  { title: 'top-5 %', value: (r: PredictedAccuracy) => percent(r.top5), align: 'right' as const },
 ];
 
-function certain({ interval95: interval }: ModelAccuracy): string {
+function dayLines(days: PredictedAccuracy[]): string[] {
+  return days.length > 0 ? [table(days, [{ title: 'day', value: (r) => r.day }, ...columns]), ''] : [];
+}
+
+const nextColumns = [
+  { title: 'class', value: ({ label }: NextClass) => label },
+  { title: 'of images %', value: ({ share }: NextClass) => percent(share), align: 'right' as const },
+  { title: 'why', value: ({ why }: NextClass) => why.join('; ') },
+];
+
+function certain({ interval95: interval }: PredictedAccuracy): string {
   return interval === null ? '–' : `${percent(interval.low)} to ${percent(interval.high)}`;
 }

@@ -71,7 +71,9 @@ function exportCommand(): Command {
 
 function accuracyCommand(): Command {
   const command = fromSource(new Command('accuracy'))
-    .description('Measure how many predictions of corrected images were right, by model and by day')
+    .description(
+      'Measure how many predictions of corrected images were right, and name the classes to photograph next',
+    )
     .option('--since <when>', 'Only predicted since then: a time ago (15m, 2h, 7d) or a date')
     .option('--until <when>', 'Only predicted before then')
     .addHelpText('after', '\nExample:\n  $ visionscale results accuracy --since 30d');

@@ -1,17 +1,18 @@
 /** What `serve` does: opens everything, waiting for what is away, serves until it is told to stop, and logs what happens. */
-import { openDatabase, openTopic } from '../../compose.ts';
+import { openClassifier, openDatabase, openTopic } from '../../compose.ts';
 import { errorMessage, isRetryable, UsageError } from '../../lib/base/errors.ts';
 import { noLoad } from '../../lib/base/flow/load.ts';
 import { packageVersion } from '../../lib/base/package.ts';
 import { counted } from '../../lib/base/report/table.ts';
 import { tokenEntry, type TokenRole } from '../../lib/config/http.ts';
+import type { LoadedModel } from '../../lib/models/format/model.ts';
 import { openImagesApart } from '../../lib/models/images/apart.ts';
 import { ProcessMetrics } from '../../lib/observe/metrics/metrics.ts';
 import { serveMetrics } from '../../lib/observe/metrics/serve.ts';
 import { serversHealth } from '../../lib/observe/metrics/server.ts';
 import { newToken } from '../../lib/pipeline/serve/admission/access.ts';
 import { readCertificate } from '../../lib/pipeline/serve/certificate.ts';
-import type { ServeEvent } from '../../lib/pipeline/serve/context.ts';
+import type { CompareModels, ServeEvent } from '../../lib/pipeline/serve/context.ts';
 import { serve } from '../../lib/pipeline/serve/serve.ts';
 import { askDatabase, askStore } from '../../lib/pipeline/server-watch.ts';
 import { showAtPort } from '../shared/metrics.ts';
@@ -78,13 +79,22 @@ async function run(context: Context): Promise<void> {
     log(event);
   };
   const answers = () => modelAnswers(context, database.pool);
+  const { pool } = database;
+  const open = (model: LoadedModel) =>
+    openClassifier({ ...context, config: { ...config, workers: 1 } }, model, { background: true });
+  const compare: CompareModels = async (wanted, how) => {
+    const { comparePublished } = await import('../../lib/learning/evaluate/compare-published.ts');
+    const { pipeline, limits } = config;
+    return comparePublished({ pool, store, looking, open, pipeline, limits }, wanted, how);
+  };
   const result = await serve(
-    { pool: database.pool, topic, producer, store, looking, answers, metrics, load, report },
+    { pool, topic, producer, store, looking, answers, compare, servers, metrics, load, report },
     {
       http: config.http,
       pipeline: config.pipeline,
       limits: config.limits,
       imageMemoryBytes: config.imageMemoryBytes,
+      ...(config.deadlineMs !== undefined && { deadlineMs: config.deadlineMs }),
       version: packageVersion(),
       disks: {
         ...(config.database.kind === 'embedded' && { database: config.database.dataDir }),
@@ -143,6 +153,14 @@ function serveLog(context: Context): (event: ServeEvent) => void {
       case 'refused':
         log.debug({ status: event.status, code: event.code }, 'refused');
         break;
+      case 'comparing': {
+        const { models, images, by } = event;
+        log.info(
+          { models, by },
+          `comparing ${models.join(' and ')} on up to ${counted(images, 'image')} in the background`,
+        );
+        break;
+      }
       case 'failed': {
         const { status, code, error } = event;
         const seen = faults.get(code);

@@ -32,6 +32,7 @@ export function serveCommand(): Command {
     'VISIONSCALE_CORS',
     'VISIONSCALE_DRAIN_DELAY',
     'VISIONSCALE_IMAGE_TIMEOUT',
+    'VISIONSCALE_DEADLINE',
     'VISIONSCALE_MODEL',
     'VISIONSCALE_MODELS',
     ...infrastructure,

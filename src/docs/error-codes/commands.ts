@@ -35,9 +35,11 @@ export const modelCodes = {
     'A model file cannot be read, or does not work. Download or export it again; the message says what is wrong.',
   model_not_found: 'There is no such model or file. `visionscale model list` lists the models.',
   model_not_published:
-    'The pipeline’s model is not in the database. Run `visionscale model publish` on a host that has it.',
+    'The model is not in the database, or its weights not in the store. Run `visionscale model publish` on a host that has it.',
   model_unsafe: 'The .pth file would run code, so it was refused. Save only its state dict in PyTorch.',
   models_unwritable: 'The model store is not writable. Choose a writable directory with `--models`.',
+  no_images:
+    'The pipeline has no images that models could be compared on. Classify some with `--ingest store`, or upload them.',
   no_model: 'No model is chosen. Run `visionscale model pull squeezenet1_1`, or choose one with `--model`.',
   worker_crashed: 'The process that decodes and classifies died. It is restarted, and the image is retried.',
   worker_unavailable:

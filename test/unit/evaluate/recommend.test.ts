@@ -1,6 +1,7 @@
 /** Which model `model compare` tells to take. */
 import { describe, expect, it } from 'vitest';
-import type { ComparedModel, Comparison } from '../../../src/lib/learning/evaluate/compare.ts';
+import type { Comparison } from '../../../src/lib/learning/evaluate/compare.ts';
+import type { ComparedModel } from '../../../src/lib/learning/evaluate/comparison.ts';
 import { metricsOf } from '../../../src/lib/learning/evaluate/metrics.ts';
 import { recommend } from '../../../src/lib/learning/evaluate/recommend.ts';
 import { comparisonPage } from '../../../src/lib/learning/evaluate/report/comparison-page.ts';
@@ -49,6 +50,17 @@ const told = (best: ComparedModel, ...others: ComparedModel[]) => {
 };
 
 describe('recommend', () => {
+  it('says in one word why', () => {
+    const why = (best: ComparedModel, ...others: ComparedModel[]) =>
+      recommend(comparison(best, ...others)).because;
+    const like = (ms: number, right = 79) => compared('like', right, ms, [0.01, -0.02, 0.04]);
+    expect(why(compared('best', 80, 10), compared('worse', 70, 5, [0.1, 0.05, 0.15]))).toBe('better');
+    expect(why(compared('best', 80, 16), like(10))).toBe('faster');
+    expect(why(compared('best', 80, 10), like(10))).toBe('right more often');
+    expect(why(compared('best', 79, 10), like(10))).toBe('equal');
+    expect(why(compared('best', 80, 10), compared('other', 70, 10, null))).toBe('too early');
+  });
+
   it('takes what is better beyond chance, with its price', () => {
     expect(told(compared('lite0', 80, 16), compared('groc', 77, 10, [0.031, 0.009, 0.052]))).toEqual([
       'lite0',

@@ -4,7 +4,7 @@ import { unmarked } from '../../../src/lib/base/report/style.ts';
 import { wrapped } from '../../../src/lib/base/report/table.ts';
 import { type PartitionStatus, partitionStatus } from '../../../src/lib/pipeline/partition-status.ts';
 import { statusPage } from '../../../src/lib/pipeline/status-page.ts';
-import { shortOwner, statusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
+import { shortOwner, statusVerdict, type StatusVerdict } from '../../../src/lib/pipeline/status-verdict.ts';
 import { fallenSilent, type Status } from '../../../src/lib/pipeline/status.ts';
 import type { ConsumerRow, Drift } from '../../../src/lib/systems/database/tables/consumers.ts';
 import type { OwnerRow } from '../../../src/lib/systems/database/tables/owners.ts';
@@ -92,12 +92,15 @@ describe('the last line of status', () => {
   const says = (given: Partial<Status>) => found(given).verdict;
 
   it('is that all is well', () => {
-    expect(says({})).toEqual({ ok: true, text: 'All well: every message is answered.' });
-    expect(says({ partitions: [partition({ lag: 5 })] })).toEqual({
+    expect(says({})).toEqual({
+      ...{ ok: true, kind: 'well', text: 'All well: every message is answered.' },
+      ...{ finding: 'All well: every message is answered.', command: null },
+    });
+    expect(says({ partitions: [partition({ lag: 5 })] })).toMatchObject({
       ok: true,
       text: 'All well: 5 messages left, and every partition has a consumer.',
     });
-    expect(says({ consumers: [], partitions: [partition(free)] })).toEqual({
+    expect(says({ consumers: [], partitions: [partition(free)] })).toMatchObject({
       ok: true,
       text: 'All well: every message is answered. No consumer runs: visionscale consume',
     });
@@ -109,7 +112,7 @@ describe('the last line of status', () => {
       ...{ since: before(600).toISOString(), from: 1, to: 9, category: null },
     };
     const verdict = says({ drift: [drift, { ...drift, belt: 'south' }] });
-    expect(verdict.ok).toBe(true);
+    expect(verdict).toMatchObject({ ok: true, kind: 'drift' });
     expect(verdict.text).toMatch(
       /^All well, but belt north: since \d\d:\d\d unknown rose from 1 % to 9 % \(and 1 more\): visionscale results export --belt north --since 2026-11-28T09:50:00Z \.\/drift$/,
     );
@@ -120,8 +123,9 @@ describe('the last line of status', () => {
 
   it('names a partition that has messages and no consumer, and the command', () => {
     const alone = [partition(), partition({ ...free, partition: 1, lag: 120 })];
-    expect(says({ partitions: alone })).toEqual({
-      ok: false,
+    expect(says({ partitions: alone })).toMatchObject({
+      ...{ ok: false, kind: 'no_consumer', command: 'visionscale consume --partition 1' },
+      finding: 'Partition 1 has 120 messages and no consumer',
       text: 'Partition 1 has 120 messages and no consumer: visionscale consume --partition 1',
     });
     expect(says({ partitions: alone, consumers: [consumer({ share: 'group' })] }).text).toMatch(
@@ -138,8 +142,8 @@ describe('the last line of status', () => {
   it('names the consumer that would take it and waits, as for a store at its start', () => {
     const partitions = [partition({ ...free, partition: 1, lag: 120 })];
     const waits = consumer({ share: 'any', partition: null, state: 'waiting', detail: 's3://b is away' });
-    expect(says({ partitions, consumers: [waits] })).toEqual({
-      ok: false,
+    expect(says({ partitions, consumers: [waits] })).toMatchObject({
+      ...{ ok: false, kind: 'owner_waits', command: 'visionscale doctor' },
       text: 'Partition 1 has 120 messages, and belt-1:11546 waits: s3://b is away',
     });
     expect(says({ partitions, consumers: [{ ...waits, state: 'starting', detail: null }] }).text).toBe(
@@ -151,49 +155,104 @@ describe('the last line of status', () => {
     );
   });
 
-  it.each<[string, Partial<Status>, boolean, RegExp]>([
+  it.each<[StatusVerdict['kind'], Partial<Status>, boolean, RegExp, string | null]>([
     [
-      'topic',
+      'topic_away',
       { servers: { ...found().servers, topic: away('no broker') } },
       false,
       /^The topic .*: no broker$/,
+      'doctor',
     ],
+    ['not_set_up', { partitions: [] }, false, /^Nothing is set up here yet: visionscale init$/, 'init'],
     [
-      'store',
+      'store_away',
       { servers: { ...found().servers, store: away('refused') } },
       false,
       /^The object store is away.*: refused$/,
+      'doctor',
     ],
     [
-      'wait',
+      'taking_over',
+      {
+        partitions: [partition({ ...free, lag: 1 })],
+        consumers: [consumer({ share: 'any', partition: null, state: 'standing by' })],
+      },
+      false,
+      /takes over in a few seconds\.$/,
+      null,
+    ],
+    [
+      'stalled',
+      { partitions: [partition({ state: 'stalled', detail: null })] },
+      false,
+      /^Partition 0 has stalled: its consumer does not say why$/,
+      'doctor',
+    ],
+    [
+      'waiting',
       { partitions: [partition({ state: 'waiting', detail: 'denied' })] },
       false,
       /^Partition 0 waits: denied$/,
+      'doctor',
     ],
     [
-      'standby',
+      'consumer_waits',
       { consumers: [consumer({ state: 'waiting', detail: 'denied' })] },
       false,
       /^belt-1:11546 waits: denied$/,
+      'doctor',
     ],
-    ['problem', { problems: ['topic t does not exist yet'] }, false, /^Topic t does not/],
+    ['problem', { problems: ['topic t does not exist yet'] }, false, /^Topic t does not/, null],
     [
       'silent',
       { silent: [consumer({ live: false, heardAt: before(12) })], deadLetters: 1 },
       true,
       /^All well, but belt-1:11546 has been silent for 12 s: look at belt-1\.example\.com$/,
+      null,
     ],
     [
-      'models',
+      'models_disagree',
       { model: { active: null, digest: null, belts: [], disagreement: true } },
       true,
       /different models/,
+      'model history',
     ],
-    ['round', { round: { images: 5, left: 2 } }, true, /visionscale produce$/],
-    ['unsent', { images: 20 }, true, /^8 images have not been sent yet/],
-    ['letters', { deadLetters: 1 }, true, /^1 dead letter to look at: visionscale dead-letters list$/],
-  ])('names the first thing to do (%s)', (_name, given, ok, text) => {
-    expect(says(given)).toEqual({ ok, text: expect.stringMatching(text) as string });
+    [
+      'results_refused',
+      { refused: { results: 1, deadLetters: 0, reason: 'too large' } },
+      true,
+      /are kept: too large$/,
+      null,
+    ],
+    [
+      'results_unpublished',
+      { unpublished: { results: 1, deadLetters: 0, oldestSeconds: 61 } },
+      true,
+      /: visionscale doctor$/,
+      'doctor',
+    ],
+    ['round_open', { round: { images: 5, left: 2 } }, true, /visionscale produce$/, 'produce'],
+    ['not_sent', { images: 20 }, true, /^8 images have not been sent yet/, 'produce'],
+    [
+      'dead_letters',
+      { deadLetters: 1 },
+      true,
+      /^1 dead letter to look at: visionscale dead-letters list$/,
+      'dead-letters list',
+    ],
+    ['catching_up', { partitions: [partition({ lag: 2 })] }, true, /2 messages left/, null],
+    [
+      'idle',
+      { consumers: [], partitions: [partition(free)] },
+      true,
+      /No consumer runs: visionscale consume$/,
+      'consume',
+    ],
+  ])('names the first thing to do (%s)', (kind, given, ok, text, command) => {
+    const verdict = says(given);
+    expect(verdict).toMatchObject({ ok, kind, text: expect.stringMatching(text) as string });
+    expect(verdict.command).toBe(command === null ? null : `visionscale ${command}`);
+    expect(verdict.text.startsWith(verdict.finding)).toBe(true);
   });
 });
 

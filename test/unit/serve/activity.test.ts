@@ -9,17 +9,16 @@ interface Recorded {
   done: number;
 }
 
-/** A database that answers with what was recorded since then, and a topic of two partitions. */
+/** A database that answers with what was recorded in a time. */
 function world() {
   const recorded: Recorded[] = [];
   const asked: number[] = [];
-  const ends = [0, 0];
   const pool = {
-    query: (_text: string, [, since, seconds]: [string, Date, number]) => {
+    query: (_text: string, [, since, until, seconds]: [string, Date, Date, number]) => {
       asked.push(since.getTime() / 1000);
       const spans = new Map<number, number>();
       for (const { at, done } of recorded) {
-        if (at < since.getTime() / 1000) continue;
+        if (at < since.getTime() / 1000 || at >= until.getTime() / 1000) continue;
         const span = Math.floor(at / seconds) * seconds;
         spans.set(span, (spans.get(span) ?? 0) + done);
       }
@@ -27,17 +26,16 @@ function world() {
       return Promise.resolve({ rows });
     },
   } as unknown as Pool;
-  const topic = {
-    partitions: () => Promise.resolve(2),
-    bounds: (n: number) => Promise.resolve({ first: 0, end: ends[n]! }),
-  };
-  const recent = new RecentActivity(pool, topic, { pipeline: 'p', seconds: 5, spans: 4 });
-  return { recorded, asked, ends, read: (at: number) => recent.read(at * 1000) };
+  const recent = (seconds: number, spans: number) =>
+    new RecentActivity(pool, { pipeline: 'p', seconds, spans });
+  return { recorded, asked, recent };
 }
 
 describe('recent activity', () => {
   it('asks only for what may be new, and finds rows that come late', async () => {
-    const { recorded, asked, read } = world();
+    const { recorded, asked, recent } = world();
+    const activity = recent(5, 4);
+    const read = (at: number) => activity.read(at * 1000);
     recorded.push({ at: 1002, done: 3 });
     expect((await read(1003)).points.map(({ at, done }) => [at, done])).toEqual([
       [985, 0],
@@ -53,15 +51,34 @@ describe('recent activity', () => {
     expect(asked.at(-1)).toBe(1085);
   });
 
-  it('tells how many messages came, where somebody looked twice', async () => {
-    const { ends, read } = world();
-    expect((await read(1000)).points.map(({ came }) => came)).toEqual([null, null, null, null]);
-    ends[0] = 30;
-    ends[1] = 30;
-    // 60 in ten seconds: half in the span that began then, half in the next, nothing yet in the last.
-    expect((await read(1010)).points.map(({ came }) => came)).toEqual([null, 30, 30, null]);
-    ends[0] = 0; // made anew
-    expect((await read(1012)).points.at(-1)!.came).toBeNull();
+  it('asks for a day hour by hour, so that no query takes too long', async () => {
+    const { recorded, asked, recent } = world();
+    const now = 1_000_000_200;
+    for (let hour = 0; hour < 24; hour++) recorded.push({ at: now - hour * 3600, done: 1 });
+    const { points } = await recent(300, 288).read(now * 1000);
+    expect(asked).toHaveLength(24);
+    expect(points.filter(({ done }) => done === 1)).toHaveLength(24);
+    expect(points.every(({ done }) => done <= 1)).toBe(true);
+  });
+
+  it('has what the topic told beside it, a line a partition where they are few', async () => {
+    const activity = world().recent(5, 4);
+    activity.lag.add({ at: 990, end: 10, lags: [4, 1] });
+    activity.lag.add({ at: 995, end: 15, lags: [2, null] });
+    activity.lag.add({ at: 1000, end: 15, lags: [0, 0] });
+    const { points, partitions } = await activity.read(1000_000);
+    expect(points.map(({ came, waiting }) => [came, waiting])).toEqual([
+      [null, null],
+      [5, 5],
+      [0, null],
+      [null, 0],
+    ]);
+    expect(partitions).toEqual([
+      { partition: 0, waiting: [null, 4, 2, 0] },
+      { partition: 1, waiting: [null, 1, null, 0] },
+    ]);
+    activity.lag.add({ at: 1001, end: 15, lags: Array<number>(7).fill(1) });
+    expect((await activity.read(1001_000)).partitions).toEqual([]);
   });
 });
 

@@ -4,7 +4,7 @@ import { ImageError } from '../../base/errors.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import { forEachConcurrently } from '../../base/flow/for-each.ts';
 import { usableCores } from '../../base/sandbox/parallelism.ts';
-import { openImagesApart } from '../../models/images/apart.ts';
+import { type ImagesApart, openImagesApart } from '../../models/images/apart.ts';
 import { defaultLimits, type ImageLimits } from '../../models/images/limits.ts';
 import type { LabelledImage } from './judge.ts';
 import type { DuplicatePair } from './report/input.ts';
@@ -89,7 +89,7 @@ export async function fingerprints(
   await forEachConcurrently(indexes(images.length, signal), usableCores() + 1, async (i) => {
     try {
       const bytes = await readImageFile(await realpath(images[i]!.path), limits.maxBytes);
-      prints[i] = fingerprint(await looking.smallPixels(bytes, columns, rows));
+      prints[i] = await fingerprint(looking, bytes);
     } catch (error) {
       const gone = error instanceof Error && 'code' in error && error.code === 'ENOENT';
       if (!gone && !(error instanceof ImageError)) throw error;
@@ -100,7 +100,12 @@ export async function fingerprints(
   return prints;
 }
 
-function fingerprint(pixels: Uint8Array): Fingerprint {
+/** Rejects with an ImageError where it cannot be read. */
+export async function fingerprint(
+  looking: Pick<ImagesApart, 'smallPixels'>,
+  bytes: Uint8Array,
+): Promise<Fingerprint> {
+  const pixels = await looking.smallPixels(bytes, columns, rows);
   const light = (x: number, y: number) => {
     const at = 3 * (y * columns + x);
     return 299 * pixels[at]! + 587 * pixels[at + 1]! + 114 * pixels[at + 2]!;

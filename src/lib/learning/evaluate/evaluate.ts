@@ -27,14 +27,15 @@ export interface EvaluateOptions {
   strict?: boolean | undefined;
   limits: ImageLimits;
   signal: AbortSignal;
-  report: (event: EvaluateEvent) => void;
+  report: (event: JudgeEvent) => void;
 }
 
-export type EvaluateEvent =
+/** What `evaluate` and `model compare` tell while they work. */
+export type JudgeEvent =
   | { kind: 'reading'; files: number }
-  | { kind: 'left out'; folders: string[] }
-  | { kind: 'judging'; model: string; images: number }
-  | { kind: 'progress'; done: number };
+  /** Folders that are no label of the model: nothing is judged on them. */
+  | { kind: 'left out'; model: string; folders: string[] }
+  | { kind: 'grouping' | 'judging' | 'judging unknown'; done: number; images: number };
 
 export interface Evaluation {
   judgement: Judgement;
@@ -47,11 +48,16 @@ export interface Evaluation {
 }
 
 /** Throws a VisionscaleError `unknown_classes`, `dataset_invalid` or `interrupted`, a UsageError without `dir`. */
-export async function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+export function evaluate(options: EvaluateOptions): Promise<Evaluation> {
+  return unlessInterrupted(options.signal, () => evaluateModel(options));
+}
+
+/** Throws `interrupted` where the signal is why it failed. */
+export async function unlessInterrupted<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
-    return await evaluateModel(options);
+    return await work();
   } catch (error) {
-    if (!options.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
     throw new VisionscaleError('interrupted; no report was written', { code: 'interrupted' });
   }
 }
@@ -61,14 +67,13 @@ async function evaluateModel(options: EvaluateOptions): Promise<Evaluation> {
   const known = model.info.labels;
   const { labels, unknown } = matchFolders(await labelledFolders(dir), known);
   if (unknown.length > 0 && (!skipUnknown || labels.size === 0)) throw unknownFolders(unknown, known);
-  if (unknown.length > 0) report({ kind: 'left out', folders: unknown });
+  if (unknown.length > 0) report({ kind: 'left out', model: model.info.name, folders: unknown });
   const onProgress = (files: number) => report({ kind: 'reading', files });
   const set = await readLabelled(dir, { ...options, known, labelOf: labels, ignore: unknown, onProgress });
-  report({ kind: 'judging', model: model.info.name, images: set.examples.length });
   await using classifier = await open(model);
   const judgement = await judge(classifier, set.labels, set.examples, {
     signal,
-    onProgress: (done) => report({ kind: 'progress', done }),
+    onProgress: (done, images) => report({ kind: 'judging', done, images }),
     maxBytes: limits.maxBytes,
   });
   const foreign =
@@ -100,11 +105,9 @@ async function judgeForeign(
     if ('file' in found) images.push({ path: found.file.file, label: 0 });
   }
   signal.throwIfAborted();
-  report({ kind: 'judging', model: `${classifier.model.name} on unknown objects`, images: images.length });
-  const onProgress = (done: number) => report({ kind: 'progress', done });
   const judged = await judge(classifier, ['unknown'], images, {
     signal,
-    onProgress,
+    onProgress: (done, images) => report({ kind: 'judging unknown', done, images }),
     maxBytes: limits.maxBytes,
   });
   const high = novelties(judged);

@@ -1,7 +1,7 @@
 /** Judges a classifier on images whose labels are known. */
 import { realpath } from 'node:fs/promises';
 import type { Classification, ModelInfo } from '../../base/classification.ts';
-import { ImageError, VisionscaleError } from '../../base/errors.ts';
+import { ImageError, ObjectError, VisionscaleError } from '../../base/errors.ts';
 import { readImageFile } from '../../base/files/read-file.ts';
 import type { Rejection } from '../../base/files/walk.ts';
 import { orderedGroups } from '../../base/flow/ordered-groups.ts';
@@ -44,7 +44,7 @@ export interface JudgeOptions {
   maxBytes?: number;
 }
 
-/** Attempts at an image whose worker thread dies. */
+/** Attempts at an image whose worker process dies. */
 const attempts = 3;
 
 /**
@@ -55,73 +55,74 @@ export async function judge(
   classifier: Classifier,
   labels: readonly string[],
   examples: readonly LabelledImage[],
-  options: JudgeOptions,
+  { signal, onProgress, maxBytes = defaultLimits.maxBytes }: JudgeOptions,
 ): Promise<Judgement> {
-  const { signal, onProgress } = options;
-  const judging = new Judging(labels);
+  const judged: LabelledImage[] = [];
+  const answers: Classification[] = [];
+  const unreadable: Rejection[] = [];
   let done = 0;
   const groups = orderedGroups(
     (stopped) => each(examples, stopped),
-    async (example) => ({ example, outcome: await classifyFile(classifier, example.path, options) }),
+    async (example) => {
+      const read = () => readLabelledFile(example, maxBytes);
+      return { example, outcome: await classifyImage(classifier, example.path, read, signal) };
+    },
     { inFlight: 2 * classifier.workers + 2, signal },
   );
   for await (const group of groups) {
     for (const { example, outcome } of group) {
-      if ('reason' in outcome) judging.unreadable.push(outcome);
-      else judging.add(example, outcome);
+      if ('reason' in outcome) unreadable.push(outcome);
+      else {
+        judged.push(example);
+        answers.push(outcome);
+      }
       onProgress?.(++done, examples.length);
     }
   }
   signal.throwIfAborted();
-  return judging.judgement(classifier.model);
+  return { ...judgementOf(classifier.model, labels, judged, answers), unreadable };
 }
 
-/** What is at fault with the file, where it is no image or was removed. Throws as `judge` does. */
-export async function classifyFile(
+/** A set may consist of links. */
+export async function readLabelledFile({ path }: LabelledImage, maxBytes: number): Promise<Uint8Array> {
+  return readImageFile(await realpath(path), maxBytes);
+}
+
+/** What is at fault with the image, where it is none or was removed. Throws as `judge` does. */
+export async function classifyImage(
   classifier: Classifier,
   path: string,
-  { signal, maxBytes = defaultLimits.maxBytes }: Pick<JudgeOptions, 'signal' | 'maxBytes'>,
+  read: () => Promise<Uint8Array>,
+  signal: AbortSignal,
 ): Promise<Classification | Rejection> {
   try {
-    // One attempt is reading and classifying: the classifier takes over the bytes. A set may consist of links.
-    return await retry(async () => classifier.classify(await readImageFile(await realpath(path), maxBytes)), {
-      signal,
-      attempts,
-    });
+    // One attempt is reading and classifying: the classifier takes over the bytes.
+    return await retry(async () => classifier.classify(await read(), signal), { signal, attempts });
   } catch (error) {
-    if (!isImageFault(error)) throw error;
-    return { path, reason: isGone(error) ? 'it was removed meanwhile' : error.message };
+    return { path, reason: imageFault(error) };
   }
 }
 
-/** A judgement in the making. */
-export class Judging {
-  readonly unreadable: Rejection[] = [];
-  readonly #space: LabelSpace;
-  readonly #answers: JudgedImage[] = [];
-  readonly #times: number[] = [];
-
-  constructor(labels: readonly string[]) {
-    this.#space = new LabelSpace(labels);
-  }
-
-  add({ path, label }: LabelledImage, classification: Classification): void {
-    const { novelty } = classification;
-    const told = novelty === undefined ? {} : { novelty };
-    this.#answers.push({ path, truth: label, top: this.#space.ranked(classification), ...told });
-    this.#times.push(classification.stages.infer);
-  }
-
-  judgement({ name, version, digest }: ModelInfo): Judgement {
-    return {
-      model: { name, version, digest },
-      labels: this.#space.labels,
-      metrics: metricsOf(this.#space.labels, this.#answers),
-      answers: this.#answers,
-      unreadable: this.unreadable,
-      inferMs: this.#times.length === 0 ? 0 : median(this.#times),
-    };
-  }
+/** How good the answers are that a model gave, one an image. */
+export function judgementOf(
+  { name, version, digest }: Judgement['model'],
+  labels: readonly string[],
+  images: readonly LabelledImage[],
+  answers: readonly Classification[],
+): Judgement {
+  const space = new LabelSpace(labels);
+  const judged = images.map(({ path, label }, i): JudgedImage => {
+    const { novelty } = answers[i]!;
+    return { path, truth: label, top: space.ranked(answers[i]!), ...(novelty !== undefined && { novelty }) };
+  });
+  return {
+    model: { name, version, digest },
+    labels: space.labels,
+    metrics: metricsOf(space.labels, judged),
+    answers: judged,
+    unreadable: [],
+    inferMs: answers.length === 0 ? 0 : median(answers.map(({ stages }) => stages.infer)),
+  };
 }
 
 export function isRight({ truth, top }: LabelledAnswer): boolean {
@@ -165,12 +166,14 @@ function* each<T>(items: readonly T[], signal: AbortSignal): Generator<T> {
   }
 }
 
-/** Faults of the one file, not of the run. */
-function isImageFault(error: unknown): error is Error {
-  if (error instanceof ImageError || isGone(error)) return true;
-  return error instanceof VisionscaleError && error.code === 'worker_crashed';
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+/** Why the one image cannot be used. Throws the error where that is no image's fault. */
+export function imageFault(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'it was removed meanwhile';
+  const isOwn =
+    error instanceof ImageError ||
+    (error instanceof ObjectError && error.ofObject) ||
+    (error instanceof VisionscaleError && code === 'worker_crashed');
+  if (!isOwn) throw error;
+  return code === 'not_found' ? 'it is not in the store' : error.message;
 }

@@ -18,6 +18,8 @@ export interface ClassifierOptions {
   device?: Device | undefined;
   /** Processes. Default: as many as there are cores that this one may use. */
   workers?: number | undefined;
+  /** Other work of the machine goes first. Default: no. */
+  background?: boolean | undefined;
   /** Asked before each process but the first, which starts with the classifier. Default: always. */
   mayGrow?: (() => boolean) | undefined;
   limits?: ImageLimits | undefined;
@@ -47,6 +49,7 @@ export async function openClassifier(options: ClassifierOptions): Promise<Classi
         limits: options.limits ?? defaultLimits,
         autoOrient: options.autoOrient ?? true,
         preprocess: options.preprocess ?? 'exact',
+        background: options.background ?? false,
       },
       processes,
       mayGrow: options.mayGrow,
@@ -146,6 +149,7 @@ export interface WorkerSetup {
   limits: ImageLimits;
   autoOrient: boolean;
   preprocess: PreprocessMode;
+  background: boolean;
 }
 
 /** The encoded image goes beside it. */

@@ -1,4 +1,6 @@
 /** A worker process of the pool: one session; decodes, preprocesses and classifies one image at a time. */
+import { writeFileSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import { openPrepare } from '../images/prepare.ts';
@@ -8,7 +10,8 @@ import type { Reply, Task, WorkerSetup } from './pool.ts';
 import { rank } from './rank.ts';
 
 const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
-  const { model, limits, autoOrient, preprocess } = setup;
+  const { model, limits, autoOrient, preprocess, background } = setup;
+  if (background) giveWay();
   const { preprocessing, output } = model;
   const prepare = openPrepare({ preprocessing, mode: preprocess, limits, autoOrient, lend: true });
   const session = await openWarm(setup);
@@ -21,6 +24,18 @@ const open: OpenWork<WorkerSetup, Task, Reply> = async (setup) => {
   };
 };
 export default open;
+
+/** What computes beside it gets ten times as much. Before there are threads of the runtime, which inherit it. */
+function giveWay(): void {
+  const priority = constants.priority.PRIORITY_BELOW_NORMAL;
+  setPriority(priority);
+  try {
+    // Where Linux divides processors among sessions first, a session has a priority too, and this process is one.
+    writeFileSync('/proc/self/autogroup', String(priority));
+  } catch {
+    // Other systems have none.
+  }
+}
 
 function noveltyOf({ novelty }: Answers): { novelty?: number } {
   if (novelty === undefined) return {};

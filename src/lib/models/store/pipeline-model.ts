@@ -1,7 +1,7 @@
 /** The model that a pipeline's consumers run, whichever host they are on: a row in the database, the weights in the store. */
 import { createHash } from 'node:crypto';
 import type { Pool } from 'pg';
-import { VisionscaleError } from '../../base/errors.ts';
+import { ObjectError, VisionscaleError } from '../../base/errors.ts';
 import { readChosenModels, setBeltModel } from '../../systems/database/tables/belt-models.ts';
 import { setActiveDigest, type PublishedModel, readPublished, savePublished } from '../../systems/database/tables/models.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
@@ -93,8 +93,15 @@ export async function publishModel(
   return published;
 }
 
-/** Fetches and verifies: what does not have its digest is refused. Throws `model_not_published`, `model_invalid`. */
-export async function fetchModel({ pool, store }: PublishDeps, digest: string): Promise<LoadedModel> {
+/**
+ * Fetches and verifies: what does not have its digest is refused. Throws `model_not_published`, `model_invalid`, or the
+ * signal's reason.
+ */
+export async function fetchModel(
+  { pool, store }: PublishDeps,
+  digest: string,
+  signal?: AbortSignal,
+): Promise<LoadedModel> {
   const row = await readPublished(pool, digest);
   if (row === null) {
     throw new VisionscaleError(`model ${digest} is not published`, {
@@ -102,7 +109,16 @@ export async function fetchModel({ pool, store }: PublishDeps, digest: string): 
       hint: 'Publish it from a host that has it: visionscale model publish <name>',
     });
   }
-  const weights = await store.get(weightsKey(digest), { maxBytes: maxWeights });
+  const weights = await store
+    .get(weightsKey(digest), { maxBytes: maxWeights, ...(signal && { signal }) })
+    .catch((error: unknown) => {
+      if (!(error instanceof ObjectError && error.ofObject)) throw error;
+      throw new VisionscaleError(`the weights of ${row.name}@${row.version} are not in the object store`, {
+        code: 'model_not_published',
+        hint: `Publish it again: visionscale model publish ${row.name}@${row.version}`,
+        cause: error,
+      });
+    });
   return modelFromParts(row.manifest, weights);
 }
 

@@ -1,18 +1,17 @@
-/** What happened lately, kept in memory while somebody looks: only what came since the last question is asked of the database. */
+/** What happened lately, kept in memory: only what came since the last question is asked of the database. */
 import type { Pool } from 'pg';
 import { type ActivitySpan, readActivity } from '../../systems/database/tables/activity.ts';
-import type { Topic } from '../../systems/topic/topic.ts';
+import { type LagSpan, LagWindow, mostLines } from './lag.ts';
 
-export interface ActivityPoint extends ActivitySpan {
-  /** Messages that came into the topic; null where nobody looked then. */
-  came: number | null;
-}
+export type ActivityPoint = ActivitySpan & Pick<LagSpan, 'came' | 'waiting'>;
 
 export interface Activity {
   /** Length of a span. */
   seconds: number;
   /** One after the other without gaps, the oldest first; the last is not over yet. */
   points: ActivityPoint[];
+  /** What waited in each, in as many spans; empty where there are too many. */
+  partitions: { partition: number; waiting: (number | null)[] }[];
 }
 
 export interface ActivityOptions {
@@ -24,63 +23,59 @@ export interface ActivityOptions {
 
 /** Rows may come as late as this after the time they carry, in seconds: their transaction may still run. */
 const lateSeconds = 10;
+/** The database is asked for so much at once, in seconds: a day of a fast pipeline takes longer than a query may. */
+const atOnceSeconds = 3600;
 
 export class RecentActivity {
+  /** Whoever looks at the topic adds to it. */
+  readonly lag: LagWindow;
   readonly #pool: Pool;
-  readonly #topic: Pick<Topic, 'partitions' | 'bounds'>;
   readonly #options: ActivityOptions;
   readonly #spans = new Map<number, ActivitySpan>();
-  readonly #came = new Map<number, number>();
   #askedTo = 0;
-  #last: { at: number; end: number } | undefined;
 
-  constructor(pool: Pool, topic: Pick<Topic, 'partitions' | 'bounds'>, options: ActivityOptions) {
+  constructor(pool: Pool, options: ActivityOptions) {
     this.#pool = pool;
-    this.#topic = topic;
     this.#options = options;
+    this.lag = new LagWindow(options);
   }
 
   /** One question at a time. `now`: milliseconds since the epoch. */
   async read(now = Date.now()): Promise<Activity> {
     const { pipeline, seconds, spans } = this.#options;
     const span = (at: number) => Math.floor(at / seconds) * seconds;
-    const current = span(now / 1000);
-    const first = current - (spans - 1) * seconds;
+    const first = span(now / 1000) - (spans - 1) * seconds;
     const since = Math.max(first, span(this.#askedTo - lateSeconds));
-    const [found] = await Promise.all([
-      readActivity(this.#pool, pipeline, new Date(since * 1000), seconds),
-      this.#count(now / 1000, current),
-    ]);
+    const found: ActivitySpan[] = [];
+    for (let from = since; from <= now / 1000; from += atOnceSeconds) {
+      const until = new Date((from + atOnceSeconds) * 1000);
+      found.push(...(await readActivity(this.#pool, pipeline, new Date(from * 1000), until, seconds)));
+    }
     for (const at of this.#spans.keys()) if (at >= since || at < first) this.#spans.delete(at);
-    for (const at of this.#came.keys()) if (at < first) this.#came.delete(at);
     for (const one of found) this.#spans.set(one.at, one);
     this.#askedTo = now / 1000;
-    const points = Array.from({ length: spans }, (_, n) => {
-      const at = first + n * seconds;
-      return { ...(this.#spans.get(at) ?? { ...nothing, at }), came: this.#came.get(at) ?? null };
+    const times = Array.from({ length: spans }, (_, n) => first + n * seconds);
+    const lags = times.map((at) => this.lag.at(at));
+    const points = times.map((at, n) => {
+      const { came, waiting } = lags[n]!;
+      return { ...(this.#spans.get(at) ?? { ...nothing, at }), came, waiting };
     });
-    return { seconds, points };
-  }
-
-  /** What the ends of the partitions have moved by is spread over the spans since the last look, as long as that is not long ago. */
-  async #count(now: number, current: number): Promise<void> {
-    const end = await this.#end().catch(() => undefined);
-    const { seconds } = this.#options;
-    const last = this.#last;
-    this.#last = end === undefined ? undefined : { at: now, end };
-    if (end === undefined || last === undefined || end < last.end || now - last.at > 3 * seconds) return;
-    const each = (end - last.end) / (now - last.at);
-    for (let at = Math.floor(last.at / seconds) * seconds; at <= current; at += seconds) {
-      const part = Math.min(now, at + seconds) - Math.max(last.at, at);
-      if (part > 0) this.#came.set(at, (this.#came.get(at) ?? 0) + each * part);
-    }
-  }
-
-  async #end(): Promise<number> {
-    const count = await this.#topic.partitions();
-    const all = await Promise.all([...Array(count).keys()].map((n) => this.#topic.bounds(n)));
-    return all.reduce((sum, { end }) => sum + end, 0);
+    return { seconds, points, partitions: byPartition(lags) };
   }
 }
 
-const nothing = { done: 0, failed: 0, late: 0, latencyP50: null, latencyP99: null, workP50: null };
+/** As many as there were at the last look. */
+function byPartition(lags: readonly LagSpan[]): Activity['partitions'] {
+  const count =
+    lags.findLast(({ waiting, lags: each }) => waiting !== null || each.length > 0)?.lags.length ?? 0;
+  if (count > mostLines) return [];
+  return Array.from({ length: count }, (_, partition) => ({
+    partition,
+    waiting: lags.map(({ lags: each }) => each[partition] ?? null),
+  }));
+}
+
+const nothing = {
+  ...{ done: 0, failed: 0, late: 0 },
+  ...{ latencyP50: null, latencyP99: null, workP50: null, waitP50: null },
+};

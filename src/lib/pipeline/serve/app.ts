@@ -19,6 +19,7 @@ import type { App, ServeDeps, ServeOptions, SharedByRoutes } from './context.ts'
 import { Feed, Waiters } from './listeners.ts';
 import { answerClientError, answerErrors, answerFrameworkError, Problem, safeHeaders } from './problem.ts';
 import { binRoutes } from './routes/bins.ts';
+import { comparisonRoutes } from './routes/comparisons.ts';
 import { deadLetterRoutes } from './routes/dead-letters.ts';
 import { imageRoutes, originalRoute } from './routes/images.ts';
 import { labellingRoutes } from './routes/labelling.ts';
@@ -85,6 +86,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   pictureRoutes(app, shared);
   deadLetterRoutes(app, shared);
   modelRoutes(app, shared);
+  comparisonRoutes(app, shared);
   binRoutes(app, shared);
   labellingRoutes(app, shared);
   systemRoutes(app, shared);

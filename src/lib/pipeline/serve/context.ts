@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, HTTPMethods } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { Pool } from 'pg';
+import type { z } from 'zod';
 import type { Load } from '../../base/flow/load.ts';
 import type { HttpSettings } from '../../config/http.ts';
 import type { ImagesApart } from '../../models/images/apart.ts';
@@ -10,12 +11,14 @@ import type { ImageLimits } from '../../models/images/limits.ts';
 import type { ModelAnswers } from '../../models/store/model-answers.ts';
 import type { ObjectStore } from '../../systems/objects/store.ts';
 import type { Producer, Topic } from '../../systems/topic/topic.ts';
+import type { Servers } from '../server-watch.ts';
 import type { Right } from './admission/access.ts';
 import type { Admission } from './admission/admission.ts';
 import type { CertificateEvent } from './certificate.ts';
 import type { Feed, Waiters } from './listeners.ts';
 import { Problem } from './problem.ts';
 import type { Disks } from './readiness.ts';
+import type { comparison, comparisonResult } from './schemas/comparisons.ts';
 
 export type App = FastifyInstance<
   Server,
@@ -70,6 +73,14 @@ export function refuseOtherMethods(app: App, url: string, known: readonly HTTPMe
   });
 }
 
+export type ComparisonResult = z.infer<typeof comparisonResult>;
+export type ComparisonProgress = z.infer<typeof comparison>['progress'];
+
+export type CompareModels = (
+  wanted: { digests: readonly string[]; belt: string | null; images: number },
+  how: { signal: AbortSignal; onProgress: (progress: ComparisonProgress) => void },
+) => Promise<ComparisonResult>;
+
 export interface ServeDeps {
   pool: Pool;
   topic: Topic;
@@ -78,6 +89,10 @@ export interface ServeDeps {
   looking: Pick<ImagesApart, 'header' | 'thumbnail'>;
   /** What the models in use can answer; null, or absent: there is none to ask. */
   answers?: () => Promise<ModelAnswers | null>;
+  /** Compares two published models; without it there is no /v1/models/compare. Rejects with the signal's reason. */
+  compare?: CompareModels;
+  /** Which of the servers are known to be away, and since when; absent: nobody watches them. */
+  servers?: Pick<Servers, 'away'>;
   /** What /metrics answers; without it there is no /metrics. */
   metrics?: { render(): Promise<{ contentType: string; body: string }> };
   /** Kept up to date with what is in hand, for whoever wants to see it. */
@@ -91,6 +106,8 @@ export interface ServeOptions {
   limits: ImageLimits;
   /** Most bytes of images in memory at once. */
   imageMemoryBytes: number;
+  /** From capture to row, in milliseconds: what takes longer is late; absent: not known here. */
+  deadlineMs?: number;
   /** Of visionscale, for the OpenAPI document. */
   version: string;
   /** Directories of this machine that images or rows are written to, so that a full disk is known. */
@@ -107,6 +124,8 @@ export type ServeEvent =
   | { kind: 'refused'; status: number; code: string }
   /** Every answer that is no stream; `route` is a pattern, never a path. 499: the sender went away before it. */
   | { kind: 'answered'; method: string; route: string; status: number; ms: number }
+  /** Models are compared, which takes processor time. `by`: undefined where no token was asked for. */
+  | { kind: 'comparing'; models: string[]; images: number; by: string | undefined }
   /** Something of ours or of the servers behind us. */
   | { kind: 'failed'; status: number; code: string; error: unknown }
   | CertificateEvent

@@ -107,6 +107,8 @@ export interface Topic extends AsyncDisposable {
   /** How many partitions there are; 0 where the topic does not exist. Never creates it. */
   partitions(): Promise<number>;
   bounds(partition: number): Promise<PartitionBounds>;
+  /** One past the last record of every partition, in one question of each broker; null of one that cannot be asked. */
+  ends(): Promise<(number | null)[]>;
   /** The first offset whose record was written at this time (milliseconds since the epoch) or later; the end where there is none. */
   offsetAt(partition: number, time: number): Promise<number>;
   /** The committed offset of a group, null where it has none. */

@@ -2,7 +2,8 @@
 import { html, type Html } from '../../../base/report/html.ts';
 import { percent } from '../../../base/report/table.ts';
 import type { Interval } from '../../../base/statistics.ts';
-import { type ComparedModel, type Comparison, top1 } from '../compare.ts';
+import type { Comparison } from '../compare.ts';
+import { type ComparedModel, top1 } from '../comparison.ts';
 import { isRight, type JudgedImage, type Judgement } from '../judge.ts';
 import { points, recommend } from '../recommend.ts';
 import { images } from './counts.ts';

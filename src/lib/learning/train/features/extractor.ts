@@ -60,7 +60,7 @@ export async function openExtractor(options: ExtractorOptions): Promise<Extracto
 // What the feature extractor and its worker processes say to each other.
 
 /** Given to every worker when it starts. */
-export interface FeatureSetup extends Omit<WorkerSetup, 'model' | 'preprocess'> {
+export interface FeatureSetup extends Omit<WorkerSetup, 'model' | 'preprocess' | 'background'> {
   network: FeatureNetwork;
   preprocessing: Preprocessing;
 }

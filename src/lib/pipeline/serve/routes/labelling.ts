@@ -3,8 +3,8 @@ import type { FastifyRequest } from 'fastify';
 import { VisionscaleError } from '../../../base/errors.ts';
 import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
 import { correctionsByLabel, takeBackCorrections } from '../../../systems/database/tables/corrections.ts';
-import { unsurePredictions } from '../../../systems/database/tables/predictions.ts';
-import { accuracy, confusion } from '../../accuracy.ts';
+import { countRecent, unsurePredictions } from '../../../systems/database/tables/predictions.ts';
+import { accuracy, recentPredictions, weaknesses } from '../../accuracy.ts';
 import { correctImages } from '../../correct.ts';
 import { jsonBody } from '../admission/json-body.ts';
 import { Places, senderOf } from '../admission/senders.ts';
@@ -17,7 +17,10 @@ import * as schemas from '../schemas/labelling.ts';
 const mostSearches = { all: 4, each: 2 };
 /** A model may be read from the disk for its labels, and accuracy goes through all corrections. */
 const labelsMs = 10_000;
-const accuracyMs = 2000;
+const accuracyMs = 1000;
+
+/** Unless told since when, it is looked for images to label among so many latest predictions, of at most a week. */
+const lookedAt = { predictions: 50_000, ms: 7 * 24 * 3600_000 };
 
 export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): void {
   const { pool } = deps;
@@ -36,13 +39,15 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
         },
       },
     },
-    async ({ query, token, ip }) => {
+    async ({ query: { since, ...query }, token, ip }) => {
+      const among = since === undefined ? lookedAt.predictions : undefined;
+      const filter = { ...query, since: since ?? new Date(Date.now() - lookedAt.ms), among };
       const sender = senderOf(token, ip);
       if (places.full(sender) !== undefined)
         throw new Problem(429, 'busy', 'too many are looking for images to label', { retryAfter: 1 });
       const leave = places.take(sender);
       try {
-        const found = await unsurePredictions(pool, { pipeline, ...query });
+        const found = await unsurePredictions(pool, { pipeline, ...filter });
         return {
           images: found.map(
             ({ model: name, modelVersion: version, modelDigest: digest, time, ...image }) => ({
@@ -59,19 +64,30 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
   );
 
   const modelLabels = sharedAnswer(async () => (await deps.answers?.())?.labels ?? null, labelsMs);
+  const recent = sharedAnswer(() => countRecent(pool, pipeline, recentPredictions), labelsMs);
   app.get(
     '/v1/labels',
     {
       schema: {
-        summary: 'The labels of the models in use, and those that corrections have added',
+        summary:
+          'What to label with, and what to choose images by: labels of the models in use and those that corrections have added; belts and models of the latest results',
         response: { 200: answer('The labels', schemas.labels), ...problems(401, 403) },
       },
     },
     async () => {
-      const [known, used] = await Promise.all([modelLabels(), correctionsByLabel(pool, pipeline)]);
+      const [known, latest, used] = await Promise.all([
+        modelLabels(),
+        recent(),
+        correctionsByLabel(pool, pipeline),
+      ]);
       const counts = new Map(used.map(({ label, corrections }) => [label, corrections]));
       const all = new Set([...(known ?? []), ...counts.keys()]);
-      return { labels: [...all].map((label) => ({ label, corrections: counts.get(label) ?? 0 })) };
+      const models = new Map(latest.map(({ model }) => [model.digest, model]));
+      return {
+        labels: [...all].map((label) => ({ label, corrections: counts.get(label) ?? 0 })),
+        belts: [...new Set(latest.flatMap(({ belt }) => belt ?? []))].toSorted(),
+        models: [...models.values()].map(({ name, version }) => ({ name, version })),
+      };
     },
   );
 
@@ -115,16 +131,16 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
     },
   );
 
-  const measure = sharedAnswer(
-    async () => ({ ...(await accuracy(pool, pipeline)), ...(await confusion(pool, pipeline)) }),
-    accuracyMs,
-  );
+  const measure = sharedAnswer(async () => {
+    const [measured, weak] = await Promise.all([accuracy(pool, pipeline), weaknesses(pool, pipeline)]);
+    return { ...measured, ...weak };
+  }, accuracyMs);
   app.get(
     '/v1/accuracy',
     {
       schema: {
         summary:
-          'How often the models were right about corrected images: as `visionscale results accuracy --json`, with classes and confused pairs',
+          'How often the models were right about corrected images, with classes, confused pairs, and which classes to photograph next: as `visionscale results accuracy --json`',
         response: { 200: answer('The accuracy', schemas.accuracy), ...problems(401, 403) },
       },
     },

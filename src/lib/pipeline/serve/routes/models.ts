@@ -1,6 +1,7 @@
 /** Models that are published: which are in use, and switches between them, as safe as `model use` is. */
 import type { FastifyRequest } from 'fastify';
-import { ObjectError, VisionscaleError } from '../../../base/errors.ts';
+import type { Pool } from 'pg';
+import { VisionscaleError } from '../../../base/errors.ts';
 import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
 import { parseManifest } from '../../../models/format/manifest.ts';
 import { entryLabel } from '../../../models/store/entry.ts';
@@ -137,7 +138,7 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
   for (const url of ['/v1/models/use', '/v1/models/rollback']) refuseOtherMethods(app, url, ['POST']);
 
   async function switchTo(request: FastifyRequest, { digest, belt, confirm, force }: Wanted) {
-    const row = digest === null ? null : await published(digest);
+    const row = digest === null ? null : await publishedModel(pool, digest);
     const change = await modelChange(pool, {
       pipeline,
       belt,
@@ -158,14 +159,6 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
     return { digest: change.after.digest, name, version, belt };
   }
 
-  async function published(digest: string): Promise<PublishedModel> {
-    const row = await readPublished(pool, digest);
-    if (row !== null) return row;
-    throw new Problem(404, 'model_not_published', `model ${digest} is not published`, {
-      hint: 'Publish it from a host that has it: visionscale model publish <name>',
-    });
-  }
-
   // Weights take memory: one after the other.
   let verifying = false;
   /** What consumers are about to fetch is there, is what it says it is, and answers. */
@@ -175,17 +168,21 @@ export function modelRoutes(app: App, { deps, options }: SharedByRoutes): void {
     try {
       await verifyModel(await fetchModel({ pool, store }, digest));
     } catch (error) {
-      if (error instanceof ObjectError && error.ofObject) {
-        throw new Problem(409, 'model_not_published', 'its weights are not in the object store', {
-          hint: 'Publish it again: visionscale model publish <name>',
-          cause: error,
-        });
-      }
-      refusedAs({ model_invalid: 422, labels_mismatch: 422, model_not_published: 404 })(error);
+      // The row was there: it is the weights that are not.
+      refusedAs({ model_invalid: 422, labels_mismatch: 422, model_not_published: 409 })(error);
     } finally {
       verifying = false;
     }
   }
+}
+
+/** Throws a Problem (404). */
+export async function publishedModel(pool: Pool, digest: string): Promise<PublishedModel> {
+  const row = await readPublished(pool, digest);
+  if (row !== null) return row;
+  throw new Problem(404, 'model_not_published', `model ${digest} is not published`, {
+    hint: 'Publish it from a host that has it: visionscale model publish <name>',
+  });
 }
 
 function manifestOf({ manifest }: Pick<PublishedModel, 'manifest'>) {

@@ -11,9 +11,19 @@ export const unsureQuery = z.strictObject({
     .enum(['true', 'false'])
     .transform((value) => value === 'true')
     .optional()
-    .describe('`true`: only objects unlike every class of the model, the most unlike first.'),
+    .describe('`true`: only objects unlike every class of the model.'),
   below: z.coerce.number().min(0).max(101).optional().describe('Confidence below this, in percent.'),
-  since: moment.optional().describe('Processed then or later: 15m, 2h, 7d ago, or ISO 8601.'),
+  order: z
+    .enum(['confidence', 'margin', 'novelty'])
+    .optional()
+    .describe(
+      'First the least confident, the closest second category, or the most unlike every class. Default: `novelty` with `unknown`, else `confidence`.',
+    ),
+  since: moment
+    .optional()
+    .describe(
+      'Processed then or later: 15m, 2h, 7d ago, or ISO 8601. Without it: of the latest 50,000 results (of the category, if one is given), those of the last 7 days, which is quick however many there are.',
+    ),
   limit: z.coerce.number().int().min(1).max(200).default(60),
 });
 
@@ -38,6 +48,8 @@ export const labels = z
     labels: z.array(
       z.object({ label: z.string(), corrections: z.number().int().describe('How many images have it.') }),
     ),
+    belts: z.array(z.string()).describe('Of the latest 10,000 results.'),
+    models: z.array(z.object({ name: z.string(), version: z.string() })).describe('As `belts`.'),
   })
   .meta({ id: 'Labels' });
 
@@ -101,17 +113,44 @@ export const measured = {
   interval95: z.object({ low: z.number(), high: z.number() }).nullable(),
 };
 
+const model = z.object({ name: z.string(), version: z.string(), digest: z.string() });
+
 const modelAccuracy = z.object({
-  model: z.object({ name: z.string(), version: z.string(), digest: z.string() }),
+  model,
   day: nullableText.describe('In UTC; null: all days.'),
-  predicted: z.number().int().describe('Images that it predicted, corrected or not.'),
   ...measured,
   top5: share,
 });
 
+const nextClass = z.object({
+  label: z.string(),
+  share: z.number().describe('Of the latest images, what is probably of this class: 0 to 1.'),
+  gain: z
+    .number()
+    .describe('Of the latest images, what more pictures might put right: 0 to 1. Orders the list.'),
+  images: measured.images,
+  right: measured.right,
+  interval95: measured.interval95,
+  takenFor: z.object({ category: z.string(), images: z.number().int() }).nullable(),
+  unknownOn: z
+    .object({ belt: nullableText, share: z.number() })
+    .nullable()
+    .describe('The belt with the largest share that is like no class.'),
+  why: z.array(z.string()).describe('In words.'),
+});
+
+export const photographNext = z.object({
+  model: model.nullable().describe('The one that made most of the latest results.'),
+  predictions: z.number().int().describe('Latest results of it that were looked at.'),
+  classes: z.array(nextClass).describe('At most eight, the most important first.'),
+  note: z.string(),
+});
+
 export const accuracy = z
   .object({
-    models: z.array(modelAccuracy).describe('The one that predicted last comes first.'),
+    models: z
+      .array(modelAccuracy)
+      .describe('Those with a corrected image; the one that predicted one of them last comes first.'),
     days: z.array(modelAccuracy),
     note: z.string(),
     classes: z
@@ -122,5 +161,6 @@ export const accuracy = z
         z.object({ digest: z.string(), label: z.string(), category: z.string(), images: z.number().int() }),
       )
       .describe('Images of `label` that the model called `category`, the most frequent first.'),
+    photographNext,
   })
   .meta({ id: 'Accuracy' });

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { nullableText, problem, switched, text, time } from './common.ts';
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits');
+export const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits');
 
 const beltName = text(256).optional().describe('Of this belt alone. Default: of the pipeline.');
 

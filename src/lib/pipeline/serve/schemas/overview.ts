@@ -1,6 +1,8 @@
 /** How everything fares, and what the asker may do. */
 import { z } from 'zod';
-import { nullableText, time } from './common.ts';
+import { serverNames } from '../../server-watch.ts';
+import { verdictKinds } from '../../status-verdict.ts';
+import { nullableText, problem, time } from './common.ts';
 
 export const rights = z
   .object({
@@ -15,6 +17,13 @@ export const rights = z
   .meta({ id: 'Rights' });
 
 const server = z.object({ reachable: z.boolean(), reason: nullableText });
+
+const away = z
+  .array(z.object({ server: z.enum(serverNames), reason: z.string(), since: time }))
+  .describe('Servers that do not answer, those that went first coming first.');
+
+/** Beside what every problem has. */
+export const awayProblem = problem.extend({ away }).meta({ id: 'AwayProblem' });
 
 const consumer = z.looseObject({
   owner: z.string().describe('host:pid.'),
@@ -81,9 +90,18 @@ export const status = z
     bins: z.object({ version: z.number().int(), source: z.string() }).nullable(),
     problems: z.array(z.string()),
     servers: z.object({ database: server, topic: server, store: server.nullable() }),
+    away,
     time,
     lastPrediction: time.nullable(),
-    verdict: z.looseObject({ ok: z.boolean(), text: z.string() }).describe('What to do first.'),
+    verdict: z
+      .looseObject({
+        ok: z.boolean(),
+        kind: z.enum(verdictKinds),
+        text: z.string(),
+        finding: z.string().describe('The text without its command.'),
+        command: nullableText.describe('What to run first; null: nothing, or no command does it.'),
+      })
+      .describe('What to do first.'),
   })
   .meta({ id: 'Status' });
 
@@ -103,20 +121,60 @@ export const activity = z
         came: z
           .number()
           .nullable()
-          .describe('Messages that came into the topic; null if nobody looked then.'),
+          .describe(
+            'Messages that came into the topic; null where this server did not look for the whole span.',
+          ),
+        waiting: z
+          .number()
+          .int()
+          .nullable()
+          .describe('Messages not yet recorded, at most; null where this server did not look.'),
         done: z.number().int(),
         failed: z.number().int().describe('Dead letters.'),
         late: z.number().int().describe('Results beyond the deadline.'),
         latencyP50: z.number().nullable().describe('From capture to row, in milliseconds.'),
         latencyP99: z.number().nullable(),
-        workP50: z
+        workP50: z.number().nullable().describe('Fetching, decoding and classifying alone.'),
+        waitP50: z
           .number()
           .nullable()
-          .describe('Fetching and classifying alone; the rest of the latency is waiting.'),
+          .describe('The rest of the latency: waiting in the topic and for its turn, and being recorded.'),
       }),
     ),
+    partitions: z
+      .array(z.object({ partition: z.number().int(), waiting: z.array(z.number().int().nullable()) }))
+      .describe('`waiting` of each partition in each span; empty where there are more than 6.'),
+    deadlineMs: z
+      .number()
+      .nullable()
+      .describe('From capture to row; null where this server was told of no deadline.'),
   })
   .meta({ id: 'Activity' });
+
+export const belts = z
+  .object({
+    minutes: z.number().int(),
+    belts: z.array(
+      z.object({
+        belt: nullableText.describe('Null: images without a belt.'),
+        images: z.number().int(),
+        unknown: z
+          .number()
+          .int()
+          .nullable()
+          .describe('Unlike every class of the model; null where its model does not tell.'),
+        late: z.number().int().describe('Beyond the deadline.'),
+        latencyP50: z.number().nullable().describe('From capture to row, in milliseconds.'),
+        last: time,
+        model: z
+          .object({ name: z.string(), version: z.string(), digest: z.string() })
+          .nullable()
+          .describe('Its own; null: it takes that of the pipeline.'),
+      }),
+    ),
+    others: z.number().int().describe('How many belts are left out.'),
+  })
+  .meta({ id: 'Belts' });
 
 export const health = z.object({ status: z.literal('ok') });
 

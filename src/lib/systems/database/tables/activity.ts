@@ -11,33 +11,37 @@ export interface ActivitySpan {
   /** From capture to row, in milliseconds; null without results. */
   latencyP50: number | null;
   latencyP99: number | null;
-  /** Fetching, decoding and classifying alone: the rest of the latency is waiting. */
+  /** Fetching, decoding and classifying alone. */
   workP50: number | null;
+  /** The rest of the latency: waiting in the topic and for its turn, and being recorded. */
+  waitP50: number | null;
 }
 
 const work = `(stages->>'fetch')::float8 + (stages->>'decode')::float8 + (stages->>'preprocess')::float8 + (stages->>'infer')::float8`;
 
-/** Spans of `seconds` from `since` on in which something was recorded, the oldest first. */
+/** Spans of `seconds` from `since` to before `until` in which something was recorded, the oldest first. */
 export async function readActivity(
   pool: Pool,
   pipeline: string,
   since: Date,
+  until: Date,
   seconds: number,
 ): Promise<ActivitySpan[]> {
   const { rows } = await pool.query<ActivitySpan>(
     `with results as (
-       select floor(extract(epoch from time) / $3) * $3 as at, count(*)::int8 as done,
+       select floor(extract(epoch from time) / $4) * $4 as at, count(*)::int8 as done,
          count(*) filter (where bin_reason = 'missed_deadline')::int8 as late,
          percentile_cont(array[0.5, 0.99]) within group (order by latency_ms) as latency,
-         percentile_cont(0.5) within group (order by ${work}) as "workP50"
-       from prediction_results where pipeline = $1 and time >= $2 group by 1),
+         percentile_cont(0.5) within group (order by ${work}) as "workP50",
+         percentile_cont(0.5) within group (order by greatest(latency_ms - (${work}), 0)) as "waitP50"
+       from prediction_results where pipeline = $1 and time >= $2 and time < $3 group by 1),
      letters as (
-       select floor(extract(epoch from last_at) / $3) * $3 as at, count(*)::int8 as failed
-       from dead_letters where pipeline = $1 and last_at >= $2 group by 1)
+       select floor(extract(epoch from last_at) / $4) * $4 as at, count(*)::int8 as failed
+       from dead_letters where pipeline = $1 and last_at >= $2 and last_at < $3 group by 1)
      select at::float8 as at, coalesce(done, 0)::int8 as done, coalesce(failed, 0)::int8 as failed, coalesce(late, 0)::int8 as late,
-       latency[1] as "latencyP50", latency[2] as "latencyP99", "workP50"
+       latency[1] as "latencyP50", latency[2] as "latencyP99", "workP50", "waitP50"
      from results full join letters using (at) order by at`,
-    [pipeline, since, seconds],
+    [pipeline, since, until, seconds],
   );
   return rows;
 }
@@ -56,6 +60,39 @@ export async function countByBin(pool: Pool, pipeline: string, since: Date): Pro
     [pipeline, since],
   );
   return rows;
+}
+
+export interface BeltActivity {
+  /** Null: images without a belt. */
+  belt: string | null;
+  images: number;
+  /** Unlike every class of the model; null where its model does not tell. */
+  unknown: number | null;
+  /** Beyond the deadline. */
+  late: number;
+  /** From capture to row, in milliseconds. */
+  latencyP50: number | null;
+  last: Date;
+}
+
+/** Of results since then, the busiest belts first, and how many more there are. */
+export async function readBelts(
+  pool: Pool,
+  pipeline: string,
+  since: Date,
+  most: number,
+): Promise<{ belts: BeltActivity[]; others: number }> {
+  const { rows } = await pool.query<BeltActivity & { all: number }>(
+    `select belt, count(*)::int8 as images,
+       case when count(novelty) > 0 then count(*) filter (where novelty >= 1) end::int8 as unknown,
+       count(*) filter (where bin_reason = 'missed_deadline')::int8 as late,
+       percentile_cont(0.5) within group (order by latency_ms) as "latencyP50", max(time) as last,
+       count(*) over ()::int8 as "all"
+     from prediction_results where pipeline = $1 and time >= $2 group by belt order by images desc, belt limit $3`,
+    [pipeline, since, most],
+  );
+  const belts = rows.map(({ all: _, ...belt }) => belt);
+  return { belts, others: (rows[0]?.all ?? 0) - rows.length };
 }
 
 /** Belts of the latest results. */

@@ -1,7 +1,5 @@
-/** The table corrections: what images really are, and how often the predictions said so. */
+/** The table corrections: what images really are. */
 import type { Pool } from 'pg';
-import { fromSource, type SourceFilter, sourceValues } from './predictions.ts';
-import type { Result } from './results.ts';
 
 export interface Correction {
   imageKey: string;
@@ -115,6 +113,10 @@ export async function unknownImages(
   return rows.map(({ key }) => key);
 }
 
+/** The condition on a correction `c`, a prediction `p` and its image `i`: it is of the very content that was corrected. */
+export const isOfContent = `(c.content_since is null or p.time >= c.content_since)
+         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)`;
+
 export interface CorrectionOfResult {
   label: string;
   by: string;
@@ -128,9 +130,10 @@ export async function correctionOfResult(
   requestId: string,
 ): Promise<CorrectionOfResult | null> {
   const { rows } = await pool.query<CorrectionOfResult>(
-    `with predictions as (select * from prediction_results where pipeline = $1 and request_id = $2)
-     select j.label, c.corrected_by as by, c.corrected_at as at from (${judged('predictions')}) j
-     join corrections c on c.pipeline = $1 and c.image_key = j.image_key`,
+    `select c.label, c.corrected_by as by, c.corrected_at as at from prediction_results p
+     join corrections c on c.pipeline = $1 and c.image_key = p.image_key
+     left join image_info i on i.image_key = p.image_key
+     where p.pipeline = $1 and p.request_id = $2 and ${isOfContent}`,
     [pipeline, requestId],
   );
   return rows[0] ?? null;
@@ -193,94 +196,6 @@ export async function correctionPage(
      from corrections c left join image_info i using (image_key)
      where c.pipeline = $1 and c.image_key > $2 order by c.image_key limit $3`,
     [pipeline, after, limit],
-  );
-  return rows;
-}
-
-export interface AccuracyRow {
-  model: Result['model'];
-  /** `2026-11-22`, of UTC; null: all days. */
-  day: string | null;
-  /** Corrected images that the model predicted. */
-  images: number;
-  /** Of these, with the true label as category. */
-  right: number;
-  /** Of these, with the true label among the first five. */
-  amongFive: number;
-  /** Images that it predicted, corrected or not. */
-  predicted: number;
-}
-
-/** Predictions of the very content that was corrected, each with its true `label`. */
-function judged(predictions: string): string {
-  return `select p.*, c.label from ${predictions} p
-       join corrections c on c.pipeline = $1 and c.image_key = p.image_key
-       left join image_info i on i.image_key = p.image_key
-       where (c.content_since is null or p.time >= c.content_since)
-         and (c.sha256 is null or i.sha256 is null or i.sha256 = c.sha256 or p.time < i.uploaded_at)`;
-}
-
-/**
- * By model version over all days, and by day. An image that a model predicted several times counts once, by the last (of
- * the day). Only predictions of the very content that was corrected count.
- */
-export async function measuredAccuracy(
-  pool: Pool,
-  pipeline: string,
-  { since, until, ...source }: SourceFilter & { since?: Date; until?: Date } = {},
-): Promise<AccuracyRow[]> {
-  const { rows } = await pool.query<AccuracyRow>(
-    `with predictions as (
-       select image_key, category, top, model, model_version, model_digest, time, id,
-         to_char(time at time zone 'UTC', 'YYYY-MM-DD') as day
-       from prediction_results
-       where pipeline = $1 and ($2::timestamptz is null or time >= $2) and ($3::timestamptz is null or time < $3)
-         and ${fromSource(4)}),
-     judged as (${judged('predictions')}),
-     counted as (
-       (select distinct on (image_key, model_digest) null as day, * from (select image_key, category, top, model,
-          model_version, model_digest, time, id, label from judged) as j order by image_key, model_digest, time desc, id desc)
-       union all
-       (select distinct on (image_key, model_digest, day) day, image_key, category, top, model, model_version,
-          model_digest, time, id, label from judged order by image_key, model_digest, day, time desc, id desc)),
-     totals as (
-       select model_digest, day, count(distinct image_key)::int8 as predicted, max(model) as model,
-         max(model_version) as model_version, max(time) as last
-       from predictions group by grouping sets ((model_digest), (model_digest, day)))
-     select jsonb_build_object('name', t.model, 'version', t.model_version, 'digest', t.model_digest) as model,
-       t.day, t.predicted,
-       count(c.image_key)::int8 as images,
-       count(*) filter (where c.category = c.label)::int8 as "right",
-       count(*) filter (where exists (select 1 from jsonb_array_elements(c.top) s where s->>'category' = c.label))::int8
-         as "amongFive"
-     from totals t left join counted c on c.model_digest = t.model_digest and c.day is not distinct from t.day
-     group by t.model, t.model_version, t.model_digest, t.day, t.predicted, t.last
-     order by t.day nulls first, t.last desc`,
-    [pipeline, since ?? null, until ?? null, ...sourceValues(source)],
-  );
-  return rows;
-}
-
-export interface ConfusionRow {
-  /** Of the model. */
-  digest: string;
-  /** What the images really are. */
-  label: string;
-  /** What the model said. */
-  category: string;
-  images: number;
-}
-
-/** What became what, by model version: each corrected image once, by the model's last prediction; the most frequent first. */
-export async function measuredConfusion(pool: Pool, pipeline: string): Promise<ConfusionRow[]> {
-  const { rows } = await pool.query<ConfusionRow>(
-    `with predictions as (select * from prediction_results where pipeline = $1),
-     latest as (
-       select distinct on (image_key, model_digest) model_digest, category, label
-       from (${judged('predictions')}) j order by image_key, model_digest, time desc, id desc)
-     select model_digest as digest, label, category, count(*)::int8 as images
-     from latest group by 1, 2, 3 order by images desc, label, category`,
-    [pipeline],
   );
   return rows;
 }

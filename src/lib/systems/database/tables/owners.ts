@@ -176,6 +176,18 @@ export async function readPosition(pool: Pool, id: PartitionId): Promise<Positio
   return rows[0] ?? null;
 }
 
+/** The next offset of each partition of which this pipeline has recorded something. */
+export async function readPositions(
+  pool: Pool,
+  { pipeline, topic }: Omit<PartitionId, 'partition'>,
+): Promise<Map<number, number>> {
+  const { rows } = await pool.query<{ partition: number; next: number }>(
+    'select partition, next_offset as next from positions where pipeline = $1 and topic = $2',
+    [pipeline, topic],
+  );
+  return new Map(rows.map(({ partition, next }) => [partition, next]));
+}
+
 /** Moves over offsets that hold no record (transaction markers, compaction). Does nothing where the lease is not ours any more. */
 export async function skipGap(pool: Pool, lease: Lease, nextOffset: number): Promise<void> {
   await pool.query(

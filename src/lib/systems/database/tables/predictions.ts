@@ -74,6 +74,9 @@ export async function lastPrediction(
   return rows[0]!;
 }
 
+/** What comes first among the unsure: the least confident, the closest second category, or the least like any class. */
+export type UnsureOrder = 'confidence' | 'margin' | 'novelty';
+
 /** Predictions that deserve a look: what the model was unsure of or did not know, and nobody has corrected yet. */
 export interface UnsureFilter extends SourceFilter {
   pipeline: string;
@@ -86,6 +89,10 @@ export interface UnsureFilter extends SourceFilter {
   category?: string | undefined;
   since?: Date | undefined;
   until?: Date;
+  /** Only among so many latest predictions (of the category and the time, where these are given); absent: among all. */
+  among?: number | undefined;
+  /** Absent: as the filter suggests, which is `novelty` for what is unknown and `margin` where that is given. */
+  order?: UnsureOrder | undefined;
   limit: number;
 }
 
@@ -102,25 +109,41 @@ export interface UnsureRow {
 }
 
 /**
- * By the latest prediction of each image, the least sure first (with `margin`, the closest; with `unknown`, the least like any
- * class). Images replaced since are left out.
+ * By the latest prediction of each image. Images replaced since are left out.
+ *
+ * It reads the predictions that it chooses among once and ranks them by few columns. Whether an image was predicted again,
+ * replaced or corrected is looked up from the first on until there are enough: `offset 0` keeps the planner from joining
+ * those tables whole instead.
  */
 export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promise<UnsureRow[]> {
+  const suggested = filter.margin === undefined ? 'confidence' : 'margin';
   const { rows } = await pool.query<UnsureRow>(
-    `select image_key as "imageKey", category, confidence, top, novelty, model,
+    `with looked_at as (
+       select id, image_key, time, confidence, novelty, model, model_version, belt, hostname,
+         confidence - coalesce((top->1->>'confidence')::float8, 0) as margin
+       from prediction_results
+       where pipeline = $1 and ($4::text is null or category = $4) and ($5::timestamptz is null or time >= $5)
+         and ($6::timestamptz is null or time < $6)
+       order by time desc limit $12::int8),
+     ranked as (
+       select id, image_key, time,
+         case $13::text when 'novelty' then -coalesce(novelty, 0) when 'margin' then margin else confidence end as rank
+       from looked_at
+       where ($2::float8 is null or confidence < $2) and ($3::float8 is null or margin < $3) and ${fromSource(8)}
+         and ($11::bool is not true or novelty >= 1)
+       order by rank, image_key offset 0),
+     found as (
+       select id, rank from ranked p
+       where not exists (select 1 from prediction_results later where later.image_key = p.image_key
+           and later.pipeline = $1 and (later.time, later.id) > (p.time, p.id) offset 0)
+         and not exists (select 1 from image_info i where i.image_key = p.image_key and i.uploaded_at > p.time offset 0)
+         and not exists (select 1 from corrections c left join image_info i using (image_key)
+           where c.pipeline = $1 and c.image_key = p.image_key
+             and (c.sha256 is null or i.sha256 is null or c.sha256 = i.sha256) offset 0)
+       order by rank, image_key limit $7)
+     select image_key as "imageKey", category, confidence, top, novelty, model,
        model_version as "modelVersion", model_digest as "modelDigest", time
-     from (select *, confidence - coalesce((top->1->>'confidence')::float8, 0) as margin from prediction_results) p
-     where pipeline = $1 and ($2::float8 is null or confidence < $2) and ($3::float8 is null or margin < $3)
-       and ($4::text is null or category = $4) and ($5::timestamptz is null or time >= $5)
-       and ($6::timestamptz is null or time < $6) and ${fromSource(8)}
-       and ($11::bool is not true or novelty >= 1)
-       and not exists (select 1 from prediction_results later where later.image_key = p.image_key
-         and later.pipeline = p.pipeline and (later.time, later.id) > (p.time, p.id))
-       and not exists (select 1 from image_info i where i.image_key = p.image_key and i.uploaded_at > p.time)
-       and not exists (select 1 from corrections c left join image_info i using (image_key)
-         where c.pipeline = p.pipeline and c.image_key = p.image_key
-           and (c.sha256 is null or i.sha256 is null or c.sha256 = i.sha256))
-     order by case when $11::bool then -novelty when $3::float8 is null then confidence else margin end, image_key limit $7`,
+     from found join prediction_results using (id) order by rank, image_key`,
     [
       filter.pipeline,
       filter.below ?? null,
@@ -131,7 +154,38 @@ export async function unsurePredictions(pool: Pool, filter: UnsureFilter): Promi
       filter.limit,
       ...sourceValues(filter),
       filter.unknown ?? null,
+      filter.among ?? null,
+      filter.order ?? (filter.unknown === true ? 'novelty' : suggested),
     ],
+  );
+  return rows;
+}
+
+export interface RecentCount {
+  model: { name: string; version: string; digest: string };
+  category: string;
+  belt: string | null;
+  predictions: number;
+  /** Of these, of what is unlike every class. */
+  unknown: number;
+}
+
+/** Of so many latest predictions, by model, category and belt. */
+export async function countRecent(
+  pool: Pool,
+  pipeline: string,
+  among: number,
+  { since, until, ...source }: SourceFilter & { since?: Date; until?: Date } = {},
+): Promise<RecentCount[]> {
+  const { rows } = await pool.query<RecentCount>(
+    `select jsonb_build_object('name', model, 'version', model_version, 'digest', model_digest) as model,
+       category, belt, count(*)::int8 as predictions, count(*) filter (where novelty >= 1)::int8 as unknown
+     from (select model, model_version, model_digest, category, belt, novelty from prediction_results
+       where pipeline = $1 and ($2::timestamptz is null or time >= $2) and ($3::timestamptz is null or time < $3)
+         and ${fromSource(4)}
+       order by time desc limit $7) as latest
+     group by model, model_version, model_digest, category, belt`,
+    [pipeline, since ?? null, until ?? null, ...sourceValues(source), among],
   );
   return rows;
 }

@@ -120,6 +120,17 @@ class PostgresTopic implements EmbeddedTopic {
     return { first: Number(head.first_offset), end: Number(head.next_offset) };
   }
 
+  async ends(): Promise<number[]> {
+    const { rows } = await asTopic(
+      this.name,
+      this.#pool.query<{ next_offset: string | number }>(
+        'select next_offset from topic_heads where topic = $1 order by partition',
+        [this.name],
+      ),
+    );
+    return rows.map(({ next_offset: end }) => Number(end));
+  }
+
   async offsetAt(partition: number, time: number): Promise<number> {
     const { end } = await this.bounds(partition);
     const { rows } = await asTopic(

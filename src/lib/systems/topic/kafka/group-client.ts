@@ -10,6 +10,9 @@ import type { ClientProperties } from './properties.ts';
 /** How long commits of other partitions are waited for, ms: nobody waits for one. */
 const gatherMs = 5;
 
+/** In Kafka's protocol the "time" of what comes next. */
+const latest = -1;
+
 export class GroupClient implements Committer, AsyncDisposable {
   readonly #consumer: Consumer;
   readonly #topic: string;
@@ -53,6 +56,23 @@ export class GroupClient implements Committer, AsyncDisposable {
       this.#consumer.kafka.queryWatermarkOffsets(this.#topic, partition, askMs, done);
     });
     return { first: lowOffset, end: highOffset };
+  }
+
+  /** Of partitions from 0 on; null of one whose leader is away. */
+  async ends(count: number): Promise<(number | null)[]> {
+    const all = Array.from({ length: count }, (_, partition) => ({
+      topic: this.#topic,
+      partition,
+      offset: latest,
+    }));
+    const found = await this.#ask<(TopicPartitionOffset | Error)[]>('asking for offsets', (done) =>
+      this.#consumer.kafka.offsetsForTimes(all, askMs, done),
+    );
+    const ends = new Map(found.flatMap((one) => (one instanceof Error ? [] : [[one.partition, one.offset]])));
+    return all.map(({ partition }) => {
+      const end = ends.get(partition) ?? -1;
+      return end >= 0 ? end : null;
+    });
   }
 
   async offsetAt(partition: number, time: number): Promise<number> {

@@ -123,6 +123,11 @@ class KafkaTopic implements Topic {
     return (await this.#query()).bounds(partition);
   }
 
+  async ends(): Promise<(number | null)[]> {
+    const count = await this.partitions();
+    return count === 0 ? [] : (await this.#query()).ends(count);
+  }
+
   async offsetAt(partition: number, time: number): Promise<number> {
     await this.#require(partition);
     return (await this.#query()).offsetAt(partition, time);
