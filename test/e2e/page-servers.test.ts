@@ -122,8 +122,6 @@ describeWith('browser', 'the live page on real servers', (executablePath) => {
       const away = says(/database|PostgreSQL/i);
       expect(await away.count()).toBe(0);
       await servers('kill', 'postgres');
-      // An open page keeps its last numbers for a while; whoever opens it is told at once.
-      await opened.page.reload();
       await away.first().waitFor();
       await servers('restart', 'postgres');
       await isWell();

@@ -47,7 +47,7 @@ export class PageNumbers {
   /** Bins view: results of the last minutes by bin. */
   async bins(): Promise<Counts> {
     const rows = await this.rows(/^Last \d+ minutes$/);
-    return summed(rows.map((row): [string, number] => [row['Bin']!, count(row['Results']!)]));
+    return summed(rows.map((row): [string, number] => [row['Bin']!, count(row['Images']!)]));
   }
 
   /** Belt view: results by bin since it was opened. */
