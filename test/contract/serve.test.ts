@@ -1,11 +1,14 @@
 /** The HTTP interface, as its clients see it: what it takes, what it answers, what it has done by then. */
+import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
-import { request as plainRequest } from 'node:http';
+import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ZodType } from 'zod';
+import { errorCodes } from '../../src/docs/pages.ts';
 import { TopicError } from '../../src/lib/base/errors.ts';
 import { parseTokens, tokenEntry } from '../../src/lib/config/http.ts';
 import { newToken } from '../../src/lib/pipeline/serve/admission/access.ts';
@@ -34,6 +37,8 @@ interface Answer<T> {
   body: T;
 }
 
+const documented = new Set(Object.values(errorCodes).flatMap(Object.keys));
+
 /** Asks over a socket, and holds the answer to its schema in the OpenAPI document. */
 async function ask<T = Record<string, unknown>>(
   path: string,
@@ -44,7 +49,9 @@ async function ask<T = Record<string, unknown>>(
   const { status, headers } = response;
   if (status >= 400 && !path.startsWith('/readyz')) {
     expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
-    expect(problem.strict().parse(body)).toMatchObject({ status });
+    const { code } = problem.strict().parse(body);
+    expect(body).toMatchObject({ status });
+    expect(documented).toContain(code);
     expect(JSON.stringify(body)).not.toMatch(/\n\s+at |node_modules|\.ts:/);
   }
   return { status, headers, body: body as T };
@@ -348,6 +355,37 @@ describe('a client of the sister system', () => {
   });
 });
 
+describe('a Content-Type that says nothing', () => {
+  it.each(['', ' ', '""', '"image/jpeg"', 'jpeg', 'undefined', '/', 'image/', ';q=1', 'a b/c'])(
+    '%j counts as absent',
+    async (type) => {
+      const taken = await postTyped('/v1/images', type, await image());
+      expect(taken).toMatchObject({ status: 202, body: { status: 'pending' } });
+      const original = await postTyped('/', type, await image(), { img_name: 'a.jpg' });
+      expect(original).toMatchObject({ status: 201 });
+      expect(await postTyped('/v1/images', type, Buffer.from('no image'))).toMatchObject({
+        status: 415,
+        body: { code: 'not_an_image', hint: expect.any(String) as string },
+      });
+      expect(await postTyped('/v1/corrections', type, Buffer.from('{}'))).toMatchObject({
+        status: 415,
+        body: { code: 'invalid_request', hint: 'Send content-type: application/json.' },
+      });
+    },
+  );
+
+  /** `fetch` sends no such header. */
+  async function postTyped(path: string, type: string, bytes: Buffer, more = {}) {
+    const asking = plainRequest(main.url + path, {
+      method: 'POST',
+      headers: { 'content-type': type, 'content-length': bytes.length, ...more },
+    });
+    asking.end(bytes);
+    const [response] = (await once(asking, 'response')) as [IncomingMessage];
+    return { status: response.statusCode, body: await json(response) };
+  }
+});
+
 describe('what is not taken', () => {
   it.each([
     ['text', 415, { 'content-type': 'text/html' }, '<html>'],
@@ -375,7 +413,7 @@ describe('what is not taken', () => {
     expect((await ask('/v1/images', { method: 'DELETE' })).headers.get('allow')).toBe('POST');
     expect((await ask('/v1/results', { method: 'POST', body: 'x' })).status).toBe(405);
     expect((await ask('/v1/nothing')).status).toBe(404);
-    expect((await ask('/%zz')).status).toBe(400);
+    expect(await ask('/%zz')).toMatchObject({ status: 400, body: { code: 'bad_request' } });
     expect((await ask('/v1/images?wait=1h', { method: 'POST' })).status).toBe(400);
     for (const query of [
       'limit=0',

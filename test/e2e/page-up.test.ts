@@ -140,13 +140,15 @@ describeWith('browser', 'the live page of up', (executablePath) => {
 
   it('shows what waits while a consumer hangs, and who takes over when it is killed', async () => {
     const [first] = (await get<StatusDocument>('status')).partitions;
+    // It would be killed and started again in a moment.
+    up.process.kill('SIGSTOP');
     process.kill(pidOf(first!.owner), 'SIGSTOP');
     try {
       const ids = await send(40);
       const lags = async () => (await get<StatusDocument>('status')).partitions.map(({ lag }) => lag);
-      await expect.poll(async () => (await lags())[1], patience).toBe(0);
+      // The answer may be a moment old, from before there was anything.
+      await expect.poll(async () => (await lags()).map((lag) => lag > 0), patience).toEqual([true, false]);
       const [waiting] = await lags();
-      expect(waiting).toBeGreaterThan(0);
       await expect.poll(async () => count(await now.tile('Waiting').innerText()), patience).toBe(waiting);
       await expect.poll(() => partition(0).innerText(), patience).toContain('expired');
       // Two of them are lost meanwhile.
@@ -157,6 +159,7 @@ describeWith('browser', 'the live page of up', (executablePath) => {
       for (const { imageKey } of pending.slice(0, 2)) rmSync(join(rig.dir, 'data', 'images', imageKey));
     } finally {
       process.kill(pidOf(first!.owner), 'SIGKILL');
+      up.process.kill('SIGCONT');
     }
     await up.said(/consumer 0 ended with SIGKILL.*restarting it/);
     await expect.poll(() => partition(0).innerText(), patience).toContain('consuming');

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
 import { until } from '../support/guest.ts';
-import { itThorough } from '../support/thorough.ts';
+import { itThorough, thorough, thoroughTitle } from '../support/thorough.ts';
 
 let rig: Rig;
 beforeAll(async () => {
@@ -115,4 +115,24 @@ describe('status', () => {
     expect(code).toBe(0);
     expect(stdout).not.toContain('\x1b');
   });
+
+  it.runIf(thorough && process.platform === 'linux')(
+    thoroughTitle('names the process of a consumer that hangs, until it is gone'),
+    async () => {
+      const hangs = rig.start(['consume']);
+      await hangs.said(/consuming/);
+      hangs.process.kill('SIGSTOP');
+      const command = `kill -9 ${hangs.process.pid}`;
+      const verdict = async () =>
+        (await rig.json<{ verdict: { kind: string; command: string | null } }>(['status', '--exit-zero']))
+          .verdict;
+      await expect.poll(verdict, { timeout: 60_000 }).toMatchObject({ kind: 'silent', command });
+      await rig.json(['produce', '--again']);
+      expect(await verdict()).toMatchObject({ kind: 'owner_hangs', command });
+      hangs.process.kill('SIGKILL');
+      await hangs.ended;
+      expect(await verdict()).toMatchObject({ kind: 'no_consumer' });
+      await rig.json(['consume', '--until-drained']);
+    },
+  );
 });

@@ -243,9 +243,13 @@ describe('train --mode head', () => {
     expect(made).toMatchObject({ model: 'two', classes: 2, active: false });
   });
 
-  itThorough('is interrupted without a trace while there is nothing to keep', async () => {
+  it.runIf(thorough).each([
+    ['features', /classes, \d+ images to train on/],
+    ['fits', /features of \d+ images/],
+    ['judging', /cross-validated accuracy/],
+  ])(thoroughTitle('is interrupted without a trace, before or among the %s'), async (_, line) => {
     const running = rig.start(['train', folders.path, '--name', 'cut', '--from', parent.path]);
-    await running.said(/classes, \d+ images to train on/);
+    await running.said(line);
     running.process.kill('SIGINT');
     const ended = await running.ended;
     expect(ended.code).toBe(130);

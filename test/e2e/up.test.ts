@@ -111,12 +111,25 @@ describeThorough('up', () => {
     const after = (await ownerOf(0))!;
     expect(after.owner).not.toBe(before);
     expect(after.live).toBe(true);
+
+    // One that hangs is ended, and comes back.
+    const hanging = (await ownerOf(1))!.owner!;
+    process.kill(Number(hanging.split(':').at(-2)), 'SIGSTOP');
+    await running.said(/consumer 1 \(process \d+\) did not answer for 10 s and was killed; restarting it in/);
+    await until(
+      'another owner',
+      async () => {
+        const now = await ownerOf(1);
+        return now?.live === true && now.owner !== hanging;
+      },
+      60_000,
+    );
     await database[Symbol.asyncDispose]();
 
     expect(await rig.json(['up', '--stop'])).toEqual({ stopped: true, pid });
     const ended = await running.ended;
     expect(ended.code).toBe(0);
-    expect(JSON.parse(ended.stdout.trim().split('\n').at(-1)!)).toMatchObject({ state: 'down', restarts: 1 });
+    expect(JSON.parse(ended.stdout.trim().split('\n').at(-1)!)).toMatchObject({ state: 'down', restarts: 2 });
     await nothingLeft(rig.dir);
 
     const nothing = await rig.run(['up', '--print-env']);

@@ -2,8 +2,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { errorCodes as frameworkErrors } from 'fastify';
 import { describe, expect, it } from 'vitest';
+import { httpCodes } from '../../src/docs/error-codes/http.ts';
 import { errorCodes } from '../../src/docs/pages.ts';
+import { toProblem } from '../../src/lib/pipeline/serve/problem.ts';
 
 const source = fileURLToPath(new URL('../../src', import.meta.url));
 
@@ -16,7 +19,6 @@ const written = [
   /\bmovedByHand = '(\w+)'/g,
   /\? code\b.*: '(\w+)'/g,
   /\?\? '(failed)'|: '(failed)';|sleep\(timeoutMs, '(timeout)'/g,
-  /\.replace\(.*\) : '(\w+)'/g,
 ];
 
 /** Not errors of visionscale: zod's name for a check of one's own. */
@@ -44,6 +46,12 @@ describe('docs/errors.md', () => {
 
   it('has no code that nothing raises', () => {
     expect([...documented].filter((code) => !raised.has(code)).sort()).toEqual([]);
+  });
+
+  it('has, under HTTP, what every error of the HTTP framework becomes', () => {
+    const made = Object.values(frameworkErrors).map((FrameworkError) => toProblem(new FrameworkError()).code);
+    expect(made.length).toBeGreaterThan(50);
+    expect(made.filter((code) => !(code in httpCodes))).toEqual([]);
   });
 
   it('says of each what to do, in one line', () => {

@@ -2,7 +2,8 @@
 
 export const httpCodes = {
   bad_form: '400: The form cannot be read. Send multipart/form-data with a file in each part.',
-  bad_request: '400: Not a valid HTTP request. Fix the sender.',
+  bad_request:
+    '400: Not a valid HTTP request, or address (414: the id in it is too long). Fix the sender; the detail says what is wrong.',
   busy: '429: The server is at its limit. Try again after the time in Retry-After.',
   disk_full: '/readyz: The disk of the embedded database or of the store is full. Free some space.',
   empty: '400: The body is empty. Send the image.',

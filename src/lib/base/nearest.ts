@@ -11,6 +11,24 @@ export function nearest(word: string, candidates: readonly string[], most = 3): 
   return best;
 }
 
+/**
+ * The candidate that was probably meant: one that has all words of `word` besides others, or the other way round, for whole words say
+ * more than letters; else the nearest. Words that all candidates have, a prefix for one, say nothing.
+ */
+export function meant(word: string, candidates: readonly string[]): string | undefined {
+  const all = candidates.map(wordsOf);
+  const telling = wordsOf(word).filter((part) => !all.every((words) => words.includes(part)));
+  const near = candidates.filter((_, i) => {
+    const shared = telling.filter((part) => all[i]!.includes(part)).length;
+    return shared > 0 && (shared === telling.length || all[i]!.every((part) => wordsOf(word).includes(part)));
+  });
+  return nearest(word, near, Infinity) ?? nearest(word, candidates);
+}
+
+function wordsOf(name: string): string[] {
+  return name.split(/[^\p{L}\p{N}]+/u).filter((part) => part !== '');
+}
+
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {

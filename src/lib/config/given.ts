@@ -1,7 +1,7 @@
 /** What is given to be parsed: the environment, with secrets from files, and without misspelt names. */
 import { errorMessage } from '../base/errors.ts';
 import { readTextFile } from '../base/files/text-file.ts';
-import { nearest } from '../base/nearest.ts';
+import { meant, nearest } from '../base/nearest.ts';
 import { secretNames, settings } from './settings/settings.ts';
 
 /** Settings by the name of their environment variable. */
@@ -79,7 +79,9 @@ function unknownOfOurs(env: Environment): string[] {
         name.startsWith('VISIONSCALE_') && !/^VISIONSCALE_(TEST|CI)_/.test(name) && !known.includes(name),
     )
     .map((name) => {
-      const near = nearest(name, known);
+      const bare = name.slice('VISIONSCALE_'.length);
+      // Not all of them have our prefix.
+      const near = settings.some(({ env: other }) => other === bare) ? bare : meant(name, known);
       return `${name} is not a setting${near ? ` (did you mean ${near}?)` : ''}`;
     });
 }

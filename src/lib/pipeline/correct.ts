@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { VisionscaleError } from '../base/errors.ts';
 import { labelFault } from '../base/files/class-folders.ts';
-import { nearest } from '../base/nearest.ts';
+import { meant } from '../base/nearest.ts';
 import {
   correctedLabels,
   type FormerCorrection,
@@ -83,7 +83,7 @@ export async function refuseUnknown(
   if (unknown.length === 0) return;
   const lower = known.map((label) => label.toLowerCase());
   const named = unknown.slice(0, 10).map((label) => {
-    const near = nearest(label.toLowerCase(), lower);
+    const near = meant(label.toLowerCase(), lower);
     return near === undefined ? label : `${label} (did you mean ${known[lower.indexOf(near)]}?)`;
   });
   const more = unknown.length > 10 ? ` and ${unknown.length - 10} more` : '';

@@ -14,6 +14,7 @@ export const verdictKinds = [
   'no_consumer',
   'owner_waits',
   'taking_over',
+  'owner_hangs',
   'stalled',
   'waiting',
   'consumer_waits',
@@ -48,7 +49,11 @@ const longUnpublished = 60;
 
 const doctor = 'visionscale doctor';
 
-export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
+/** `hanging`: owners whose processes are on this host, and silent. */
+export function statusVerdict(
+  status: Omit<Status, 'verdict'>,
+  hanging: ReadonlySet<string> = new Set(),
+): StatusVerdict {
   const { servers, problems, partitions, consumers, model, unpublished, refused } = status;
   if (servers.topic.reason !== null) {
     return bad('topic_away', `The topic cannot be read, so the lag is unknown: ${servers.topic.reason}`, {
@@ -62,7 +67,7 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
     return bad('store_away', finding, { beside: doctor });
   }
   const alone = partitions.filter((one) => one.lag !== 0 && !isOwned(one));
-  if (alone.length > 0) return withoutOwner(alone, consumers);
+  if (alone.length > 0) return withoutOwner(alone, consumers, hanging);
   const stopped =
     partitions.find(({ state }) => state === 'stalled') ??
     partitions.find(({ state }) => state === 'waiting');
@@ -81,10 +86,10 @@ export function statusVerdict(status: Omit<Status, 'verdict'>): StatusVerdict {
   const [silent] = status.silent;
   if (silent) {
     const age = ageText(status.time.getTime() - silent.heardAt.getTime());
-    return well(
-      'silent',
-      `All well, but ${nameOf(silent)} has been silent for ${age}: look at ${silent.hostname}`,
-    );
+    const finding = `All well, but ${nameOf(silent)} has been silent for ${age}`;
+    return hanging.has(silent.owner)
+      ? well('silent', `${finding}, and hangs on ${silent.hostname}`, { then: endOf(silent.owner) })
+      : well('silent', `${finding}: look at ${silent.hostname}`);
   }
   if (model.disagreement) {
     const finding = 'Consumers run different models, or not the active one';
@@ -152,7 +157,11 @@ export function isOwned({ owner, state }: PartitionStatus): boolean {
 }
 
 /** Who could take it and does not yet, or the command that would. */
-function withoutOwner(alone: readonly PartitionStatus[], consumers: readonly ConsumerRow[]): StatusVerdict {
+function withoutOwner(
+  alone: readonly PartitionStatus[],
+  consumers: readonly ConsumerRow[],
+  hanging: ReadonlySet<string>,
+): StatusVerdict {
   const [first] = alone;
   const known = alone.every(({ lag }) => lag !== null);
   const lag = alone.reduce((sum, one) => sum + (one.lag ?? 0), 0);
@@ -175,12 +184,27 @@ function withoutOwner(alone: readonly PartitionStatus[], consumers: readonly Con
       `${which} ${what} and no consumer yet: ${nameOf(able)} (${able.state}) takes over in a few seconds.`,
     );
   }
+  const hung = alone.find(({ owner }) => owner !== null && hanging.has(owner));
+  if (hung?.owner) {
+    const finding = `${which} ${what}, and ${shortOwner(hung.owner)} hangs on ${hung.hostname}`;
+    return bad('owner_hangs', finding, { then: endOf(hung.owner) });
+  }
   const command = consumers.some(({ share }) => share === 'group')
     ? 'visionscale consume --group'
     : alone.length === 1
       ? `visionscale consume --partition ${numbers}`
       : 'visionscale consume';
   return bad('no_consumer', `${which} ${what} and no consumer`, { then: command });
+}
+
+/** Its supervisor starts it again. SIGKILL ends also what is stopped. */
+function endOf(owner: string): string {
+  return `kill -9 ${pidOf(owner)}`;
+}
+
+/** NaN where the owner is of another form. */
+export function pidOf(owner: string): number {
+  return Number(/:(\d+):[^:]*$/.exec(owner)?.[1]);
 }
 
 /** As in tables: the first label of its host, and its process. */

@@ -1,7 +1,9 @@
 /** The verb `status`: how far everything has come, who owns what, and what is stuck and why. */
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import { errorMessage, VisionscaleError } from '../base/errors.ts';
+import { commandLine } from '../systems/database/embedded/processes.ts';
 import { describeHolder, type LockHolder, lockHolder } from '../systems/database/lock-holder.ts';
 import { type BeltModel, listBeltModels } from '../systems/database/tables/belt-models.ts';
 import { readActiveBins } from '../systems/database/tables/bins.ts';
@@ -17,7 +19,7 @@ import type { Topic } from '../systems/topic/topic.ts';
 import { mergedDrifts } from './drift/merged.ts';
 import { type PartitionLog, type PartitionStatus, partitionStatus } from './partition-status.ts';
 import { askStore, faultOf } from './server-watch.ts';
-import { type StatusVerdict, statusVerdict } from './status-verdict.ts';
+import { pidOf, type StatusVerdict, statusVerdict } from './status-verdict.ts';
 
 export interface ModelStatus {
   /** What `model use` has made active for this pipeline: name version; null where nobody has. */
@@ -178,7 +180,25 @@ export async function status(
     lastPredictionAgeSeconds:
       times.last === null ? null : Math.max(0, (times.now.getTime() - times.last.getTime()) / 1000),
   };
-  return { ...found, verdict: statusVerdict(found) };
+  return { ...found, verdict: statusVerdict(found, await hangingHere(found)) };
+}
+
+/** Owners of this host that fell silent, and whose processes are there still; where a pid is used again, it is not theirs. */
+async function hangingHere({
+  silent,
+  consumers,
+}: Pick<Status, 'silent' | 'consumers'>): Promise<Set<string>> {
+  const live = new Set(consumers.filter(isHere).map(({ owner }) => pidOf(owner)));
+  const hanging = new Set<string>();
+  for (const { owner } of silent.filter(isHere)) {
+    const pid = pidOf(owner);
+    if (!live.has(pid) && /visionscale.*consume/.test(await commandLine(pid))) hanging.add(owner);
+  }
+  return hanging;
+}
+
+function isHere(consumer: ConsumerRow): boolean {
+  return consumer.hostname === hostname();
 }
 
 /** What fell silent longer ago is history, in milliseconds. */

@@ -63,6 +63,11 @@ describe('loadConfig', () => {
   });
 
   it.each([
+    [{ VISIONSCALE_PORT: '80' }, 'VISIONSCALE_PORT is not a setting (did you mean VISIONSCALE_HTTP_PORT?)'],
+    [
+      { VISIONSCALE_DATABASE_URL: 'postgres://h/d' },
+      'VISIONSCALE_DATABASE_URL is not a setting (did you mean DATABASE_URL?)',
+    ],
     [{ KAFKA_BROKER: 'k:9092' }, 'KAFKA_BROKER is not a setting (did you mean KAFKA_BROKERS?)'],
     [{ DATABSE_URL: 'postgres://h/d' }, 'DATABSE_URL is not a setting (did you mean DATABASE_URL?)'],
     [{ S3_ENDPIONT: 'http://h' }, 'S3_ENDPIONT is not a setting (did you mean S3_ENDPOINT?)'],

@@ -58,6 +58,36 @@ describe('refused', () => {
     for (const tool of ['heif-convert', 'sips -s format jpeg', 'magick']) expect(message).toContain(tool);
   });
 
+  // Type, then 9×7 pixels of so many bits, from the top.
+  const tga = (type: number, depth: number) =>
+    Buffer.from([0, 0, type, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 7, 0, depth, 32, ...Buffer.alloc(600, 90)]);
+  const palette = Buffer.alloc(800);
+  palette.set([0, 1, 1, 0, 0, 0, 1, 24]);
+  it.each([
+    ['plain', tga(2, 24)],
+    ['with transparency', tga(2, 32)],
+    ['grey', tga(3, 8)],
+    ['run-length encoded', tga(10, 24)],
+    ['with a palette, by its end', Buffer.concat([palette, Buffer.from('TRUEVISION-XFILE.\0')])],
+  ])('TGA, %s, under its name', async (_, bytes) => {
+    await expect(sniffImage(bytes)).rejects.toMatchObject({
+      code: 'unsupported_format',
+      message: 'TGA images are not supported',
+      hint: expect.stringContaining('Convert it') as string,
+    });
+  });
+
+  it.each([
+    ['an icon', Buffer.from([0, 0, 1, 0, 1, 0, 16, 16, 0, 0, 1, 0, 32, 0, 0, 4, 0, 0, 22, 0])],
+    ['a mouse pointer', Buffer.from([0, 0, 2, 0, 1, 0, 16, 16, 0, 0, 1, 0, 1, 0, 0, 4, 0, 0, 22, 0])],
+  ])('%s is no TGA', async (_, bytes) => {
+    await expect(sniffImage(bytes)).rejects.toMatchObject({ message: 'icon images are not supported' });
+  });
+
+  it.each([18, 600])('%i zeros are nothing', async (length) => {
+    await expect(sniffImage(Buffer.alloc(length))).rejects.toMatchObject({ code: 'not_an_image' });
+  });
+
   it('AVIF as sharp writes it', async () => {
     const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
       .avif()

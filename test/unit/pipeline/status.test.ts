@@ -139,6 +139,27 @@ describe('the last line of status', () => {
     });
   });
 
+  it('names the process to end where the owner hangs on this host, and nobody can take over', () => {
+    const owner = 'belt-1.example.com:11546:43ad08';
+    const partitions = [partition({ state: 'expired', lag: 120 })];
+    const silent = [consumer({ live: false, heardAt: before(12) })];
+    const told = found({ partitions, silent, consumers: [] });
+    expect(statusVerdict(told, new Set([owner]))).toMatchObject({
+      ...{ ok: false, kind: 'owner_hangs', command: 'kill -9 11546' },
+      finding: 'Partition 0 has 120 messages, and belt-1:11546 hangs on belt-1.example.com',
+    });
+    expect(statusVerdict(told)).toMatchObject({ kind: 'no_consumer' });
+    const standby = consumer({ owner: 'belt-2:7:x', share: 'any', partition: null, state: 'standing by' });
+    expect(statusVerdict({ ...told, consumers: [standby] }, new Set([owner]))).toMatchObject({
+      kind: 'taking_over',
+    });
+    const idle = found({ silent, consumers: [] });
+    expect(statusVerdict(idle, new Set([owner]))).toMatchObject({
+      ...{ ok: true, kind: 'silent', command: 'kill -9 11546' },
+      text: 'All well, but belt-1:11546 has been silent for 12 s, and hangs on belt-1.example.com: kill -9 11546',
+    });
+  });
+
   it('names the consumer that would take it and waits, as for a store at its start', () => {
     const partitions = [partition({ ...free, partition: 1, lag: 120 })];
     const waits = consumer({ share: 'any', partition: null, state: 'waiting', detail: 's3://b is away' });

@@ -29,7 +29,6 @@ const validated = (set: ViewedFeatures) =>
     zooms: 1,
     flips: false,
     fitters,
-    signal: new AbortController().signal,
     onProgress: () => undefined,
   });
 

@@ -81,19 +81,6 @@ describe('minimize', () => {
     for (const [i, x] of at.entries()) expect(x).toBeCloseTo(centre[i]!, 4);
     expect(iterations).toBeLessThan(300);
   });
-
-  it('stops when told', () => {
-    const slope = {
-      size: 1,
-      evaluate: (at: Float64Array, gradient: Float64Array) => ((gradient[0] = 2 * at[0]!), at[0]! ** 2),
-    };
-    const result = minimize(slope, Float64Array.of(5), {
-      tolerance: 0,
-      maxIterations: 100,
-      stopped: () => true,
-    });
-    expect([result.iterations, result.at[0]]).toEqual([0, 5]);
-  });
 });
 
 describe('the objective', () => {

@@ -22,7 +22,8 @@ export interface VersionComparison {
 }
 
 interface Candidate {
-  entry: ModelEntry;
+  name: string;
+  digest: string;
   top1: number;
   /** Digest of the hold-out that gave `top1`. */
   heldOut: string;
@@ -34,9 +35,8 @@ export async function compareWithFormer(
   former: ModelEntry | undefined,
   judgeFormer: (model: LoadedModel) => Promise<number>,
 ): Promise<VersionComparison> {
-  const { entry } = candidate;
-  if (former === undefined) return { better: true, reason: `It is the first version of ${entry.name}.` };
-  if (former.digest === entry.digest)
+  if (former === undefined) return { better: true, reason: `It is the first version of ${candidate.name}.` };
+  if (former.digest === candidate.digest)
     return { better: true, reason: `It is identical to ${entryLabel(former)}.` };
   const known = knownTop1(former, candidate.heldOut);
   const formerTop1 = known ?? (await judgeFormer(await loadModel(former.path)));

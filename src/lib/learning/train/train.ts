@@ -1,4 +1,5 @@
 /** The verb `train`: labelled folders in, a judged version of a model in the store out. */
+import { createHash } from 'node:crypto';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { VisionscaleError } from '../../base/errors.ts';
@@ -79,7 +80,7 @@ export type TrainResult =
       sets: Sets;
       input: ReportInput;
       report: ReportFiles;
-      /** Ctrl-C ended it: this is the best until then. */
+      /** Ctrl-C ended it: this is the best epoch until then. Never in mode `head`, which then throws. */
       interrupted: boolean;
     };
 
@@ -151,6 +152,9 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   onEvent({ kind: 'sets', sets });
   const digests = { data: dataDigest(sets.labels, sets.train), heldOut: dataDigest(sets.labels, sets.held) };
   const trained = await trainMode(options, sets, from, checkpoints(options));
+  // A network of hours is kept as it is; a head takes seconds, and its features are kept.
+  const stop = mode === 'head' ? signal : new AbortController().signal;
+  stop.throwIfAborted();
   const interrupted = signal.aborted;
   if (interrupted) onEvent({ kind: 'interrupted' });
 
@@ -160,9 +164,14 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
   const onnx = serializeOnnx(graph);
   // Judged before it is installed, for its manifest says how good it is; by the very path that inference takes.
   const model = inMemory(options.name, onnx, sets.labels, preprocessing);
-  const judgement = await judgeWith(options, model, sets);
+  const judgement = await judgeWith(options, model, sets, stop);
   const expected = expectedResults(judgement, sets.labels);
   const { top1, top5, count } = judgement.metrics;
+  const candidate = { ...model.info, top1, heldOut: digests.heldOut };
+  const comparison = await compareWithFormer(candidate, former, async (rival) => {
+    const { metrics } = await judgeWith(options, rival, sets, stop);
+    return metrics.top1;
+  });
   const manifest: NewManifest = {
     name: options.name,
     preprocessing,
@@ -182,16 +191,9 @@ async function trainAnew(options: TrainOptions, former: ModelEntry | undefined):
       ...(corrected && { corrections: corrected.examples.length }),
     },
   };
+  stop.throwIfAborted();
   const entry = await store.install({ manifest, weights: onnx, labels: sets.labels });
   const named = { ...judgement, model: { name: entry.name, version: entry.version, digest: entry.digest! } };
-  const comparison = await compareWithFormer(
-    { entry, top1, heldOut: digests.heldOut },
-    former,
-    async (rival) => {
-      const { metrics } = await judgeWith(options, rival, sets);
-      return metrics.top1;
-    },
-  );
   const trainCounts = countsOf(sets.train, sets.labels.length);
   const heldCounts = countsOf(sets.held, sets.labels.length);
   const input: ReportInput = {
@@ -261,23 +263,28 @@ function inMemory(
   preprocessing: Preprocessing,
 ): LoadedModel {
   return {
-    info: { name, version: 'new', digest: 'sha256:', labels },
+    info: {
+      name,
+      version: 'new',
+      digest: `sha256:${createHash('sha256').update(onnx).digest('hex')}`,
+      labels,
+    },
     weights: inSharedMemory(onnx),
     preprocessing,
     output: 'logits',
   };
 }
 
-/** Also after Ctrl-C: what is kept must be judged. The second one ends the process. */
+/** Throws when aborted. */
 async function judgeWith(
   options: TrainOptions,
   model: LoadedModel,
   { labels, held }: Sets,
+  signal: AbortSignal,
 ): Promise<Judgement> {
   await using classifier = await options.openClassifier(model);
   const onProgress = (done: number, total: number) =>
     options.onEvent({ kind: 'judging-model', model: model.info.name, done, total });
-  const { signal } = new AbortController();
   return await judge(classifier, labels, held, { signal, onProgress, maxBytes: options.limits.maxBytes });
 }
 

@@ -19,6 +19,7 @@ export class Child implements AsyncDisposable {
   readonly #process;
   readonly #onLine: (line: string) => void;
   #stopping = false;
+  #killedFor: string | undefined;
 
   /** `onLine` hears what it writes to stderr. */
   constructor(
@@ -38,6 +39,16 @@ export class Child implements AsyncDisposable {
     this.#process.stdin.on('error', () => undefined);
     this.ended = this.#end();
     this.ended.catch(() => undefined);
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
+  }
+
+  /** At once, whatever it does, also where it is stopped. `why` is how it ended: `was silent`. */
+  kill(why: string): void {
+    this.#killedFor = why;
+    this.#process.kill('SIGKILL');
   }
 
   /** Closes its stdin, which `--while-stdin` takes as the sign to drain; kills it if that takes too long. */
@@ -64,6 +75,9 @@ export class Child implements AsyncDisposable {
     });
     const [code, signal] = (await once(this.#process, 'close')) as [number | null, NodeJS.Signals | null];
     if (code === 0 || this.#stopping) return Buffer.concat(out).toString();
+    if (this.#killedFor !== undefined) {
+      throw new VisionscaleError(`${this.name} ${this.#killedFor}`, { code: 'child_failed' });
+    }
     throw new VisionscaleError(`${this.name} ended with ${signal ?? `exit code ${code}`}`, {
       code: 'child_failed',
       hint: errorLines.join('\n').trim(),

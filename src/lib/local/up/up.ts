@@ -4,12 +4,14 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
 import { VisionscaleError } from '../../base/errors.ts';
-import { aborted, pause } from '../../base/flow/waiting.ts';
+import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
 import type { Database } from '../../systems/database/open.ts';
+import { readConsumers } from '../../systems/database/tables/consumers.ts';
 import { readOwners } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from '../demo/child.ts';
+import { endSilent } from './silence.ts';
 
 export interface UpDeps {
   database: Database;
@@ -54,10 +56,15 @@ export async function up(deps: UpDeps, options: UpOptions): Promise<UpResult> {
   const failed = new AbortController();
   const [serving, consuming] = [new AbortController(), new AbortController()];
 
+  const children = new Map<string, Child>();
   const keep = (name: string, args: string[], env: Environment, stop: AbortController) => {
     const running = keepRunning({
       name,
-      start: () => new Child(name, args, env, (line) => report({ kind: 'said', name, line })),
+      start() {
+        const child = new Child(name, args, env, (line) => report({ kind: 'said', name, line }));
+        children.set(name, child);
+        return child;
+      },
       signal: stop.signal,
       mayRestart: () => isUp,
       onEnded(ended) {
@@ -85,7 +92,11 @@ export async function up(deps: UpDeps, options: UpOptions): Promise<UpResult> {
     if (!over.aborted) {
       isUp = true;
       await deps.onUp();
-      await aborted(over);
+      const heard = async () => ({
+        consumers: await readConsumers(deps.database.pool, options.pipeline, topic.name),
+        server: server === null ? undefined : await answers(server, '/healthz'),
+      });
+      await endSilent({ children: () => [...children.values()], heard, signal: over });
     }
   } finally {
     serving.abort();
@@ -110,15 +121,15 @@ async function atWork(
     const owned = partitions.every((p) =>
       owners.some(({ partition, live, owner }) => partition === p && live && owner),
     );
-    if (server !== null && !ready) ready = await answers(server);
+    if (server !== null && !ready) ready = await answers(server, '/readyz');
     if (owned && ready) return;
     await pause(pollMs, signal);
   }
 }
 
 /** Of our own process: it need not prove who it is, and its certificate may name this host otherwise. */
-async function answers(server: string): Promise<boolean> {
-  const url = new URL('/readyz', server);
+async function answers(server: string, path: '/readyz' | '/healthz'): Promise<boolean> {
+  const url = new URL(path, server);
   const options = { agent: false, rejectUnauthorized: false, signal: AbortSignal.timeout(2000) } as const;
   const request = url.protocol === 'https:' ? https.get(url, options) : http.get(url, options);
   request.on('error', () => undefined);

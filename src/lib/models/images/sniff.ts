@@ -54,12 +54,15 @@ export async function sniffImage(bytes: Uint8Array): Promise<SniffedImage> {
   const found = (await fileTypeFromBuffer(bytes))?.mime;
   const format = found === undefined ? undefined : accepted.get(found);
   if (format !== undefined) return { format, contentType: `image/${format}` };
+  // As a mouse pointer is called whose header a TGA has.
+  if ((found === undefined || found === 'image/x-icon') && isTga(bytes)) throw unsupported('TGA images');
   const mime = looksLikeSvg(bytes) ? 'image/svg+xml' : found;
   if (mime?.startsWith('image/')) {
     const kind = mime.replace(/^image\/(heic|heif)(-sequence)?$/, 'image/heic');
     const hint = hints.get(kind) ?? convert;
     const how = kind === 'image/heic' ? `: ${convertHeic}` : '';
-    throw new ImageError(`${mime.slice('image/'.length)} images are not supported${how}`, {
+    const name = mime === 'image/x-icon' ? 'icon' : mime.slice('image/'.length);
+    throw new ImageError(`${name} images are not supported${how}`, {
       code: 'unsupported_format',
       hint: `${hint} Supported: JPEG, PNG, WebP, GIF, TIFF, BMP.`,
     });
@@ -76,6 +79,17 @@ export async function sniffImage(bytes: Uint8Array): Promise<SniffedImage> {
 /** Not JPEG-LS, which begins as JPEG does, but for its fourth byte. */
 function isJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff && bytes[3] !== 0xf7;
+}
+
+/** TGA has no signature, but for its end since version 2; else a header without a palette that is nothing else. */
+function isTga(bytes: Uint8Array): boolean {
+  const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (file.length < 18) return false;
+  if (file.subarray(-18).toString('latin1') === 'TRUEVISION-XFILE.\0') return true;
+  const depths = { 2: [16, 24, 32], 3: [8], 10: [16, 24, 32], 11: [8] }[file[2]!];
+  const hasNoPalette = file.subarray(3, 8).every((byte) => byte === 0) && file[1] === 0;
+  const [width, height] = [file.readUInt16LE(12), file.readUInt16LE(14)];
+  return hasNoPalette && width > 0 && height > 0 && depths?.includes(file[16]!) === true && file[17]! < 64;
 }
 
 /** SVG is text without a signature, so file-type reports it as XML or not at all. */

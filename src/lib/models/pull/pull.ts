@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UsageError, VisionscaleError } from '../../base/errors.ts';
-import { nearest } from '../../base/nearest.ts';
+import { meant } from '../../base/nearest.ts';
 import { packageRoot } from '../../base/package.ts';
 import { readModelFile } from '../format/model-files.ts';
 import { outputOfGraph } from '../format/output-kind.ts';
@@ -50,7 +50,7 @@ export async function pullModel(store: ModelStore, name: string, options: PullOp
 const howHub = 'Write hf:<owner>/<repository>, or hf:<owner>/<repository>@<branch, tag or commit>.';
 
 function unknown(name: string): UsageError {
-  const near = nearest(name, catalogue.map((model) => model.name));
+  const near = meant(name, catalogue.map((model) => model.name));
   return new UsageError(
     `there is no model ${JSON.stringify(name)} to pull${near === undefined ? '' : ` (did you mean ${near}?)`}`,
     `There are ${catalogue.map((model) => model.name).join(', ')},\n` +

@@ -68,6 +68,7 @@ export async function openApp(deps: ServeDeps, options: ServeOptions): Promise<O
   answerErrors(app, report);
   tellAnswers(app, report);
   keepPlain(app);
+  forgetNonsense(app);
   if (http.corsOrigins.length > 0) await allowOrigins(app, http.corsOrigins);
   guard(app, shared);
   if (http.rateLimit > 0) await limitRates(app, http.rateLimit);
@@ -147,6 +148,14 @@ function keepPlain(app: App): void {
     done(
       hosts.length > 1 ? new Problem(400, 'bad_request', 'the request has more than one Host') : undefined,
     );
+  });
+}
+
+/** A Content-Type that is empty or none says nothing, so it counts as absent, as in messages: an image's bytes tell what it is. */
+function forgetNonsense(app: App): void {
+  app.addHook('onRequest', (request, _reply, done) => {
+    if (request.mediaType === undefined) delete request.headers['content-type'];
+    done();
   });
 }
 

@@ -111,9 +111,10 @@ export function toProblem(error: unknown): Problem {
       retryAfter: 2,
     });
   }
-  const { statusCode, message, code } = error as { statusCode?: unknown; message?: unknown; code?: unknown };
+  // The framework's own, whose codes are not ours: a broken URL, an id that is too long.
+  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
   if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    return new Problem(statusCode, codeOf(code), String(message), { cause: error });
+    return new Problem(statusCode, 'bad_request', String(message), { cause: error });
   }
   return new Problem(500, 'internal', 'internal error; the server’s log has details', {
     cause: error,
@@ -125,11 +126,6 @@ function awayPart(error: unknown): string | undefined {
   if (error instanceof TopicError) return 'topic';
   if (error instanceof ObjectError) return 'object store';
   return undefined;
-}
-
-/** The framework's own codes, in our form: `FST_ERR_CTP_INVALID_MEDIA_TYPE` is `ctp_invalid_media_type`. */
-function codeOf(code: unknown): string {
-  return typeof code === 'string' ? code.replace(/^FST_(ERR_)?/, '').toLowerCase() : 'bad_request';
 }
 
 // Every fault becomes a Problem on its way out, and a sender whose body was not wanted is not read to its end.

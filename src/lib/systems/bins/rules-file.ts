@@ -3,7 +3,7 @@ import { Document, isMap, isScalar, LineCounter, parseDocument, Scalar, visit } 
 import { z } from 'zod';
 import { errorMessage, VisionscaleError } from '../../base/errors.ts';
 import { readTextFile } from '../../base/files/text-file.ts';
-import { nearest } from '../../base/nearest.ts';
+import { meant } from '../../base/nearest.ts';
 import { printableJson } from '../../base/printable.ts';
 import { globSize, isGlob, mostGlobSize } from './glob.ts';
 import { type BinRule, type BinRules, manualBin } from './rules.ts';
@@ -167,7 +167,7 @@ function unknownKeys(place: string, keys: readonly string[]): string {
   const known =
     place === '' ? ['manual', 'unknown', 'defaults', 'bins'] : ['classes', 'confidence', 'margin'];
   const named = keys.map((key) => {
-    const near = nearest(key, known);
+    const near = meant(key, known);
     return `${JSON.stringify(key)}${near === undefined ? '' : ` (did you mean ${near}?)`}`;
   });
   return `${place === '' ? 'the file' : place} must not have ${named.join(', ')}; there are ${known.join(', ')}`;

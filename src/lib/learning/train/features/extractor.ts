@@ -22,8 +22,15 @@ export interface ExtractorOptions {
 
 export interface Extractor extends AsyncDisposable {
   readonly workers: number;
-  /** Rows of features, a view each. The image must stay as it is. Rejects with an ImageError where it is none. */
-  features(image: Uint8Array<ArrayBuffer>, views: number): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Rows of features, a view each. The image must stay as it is. Rejects with an ImageError where it is none, and with the signal's
+   * reason when aborted.
+   */
+  features(
+    image: Uint8Array<ArrayBuffer>,
+    views: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Resolves when every process has run once. Throws as `openClassifier` does. */
@@ -45,7 +52,7 @@ export async function openExtractor(options: ExtractorOptions): Promise<Extracto
   );
   return {
     workers: processes,
-    features: (image, views) => opened.run({ views }, image),
+    features: (image, views, signal) => opened.run({ views }, image, signal),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }

@@ -46,14 +46,15 @@ export async function computeFeatures(
   const row = views * features;
   const data = new Float32Array(new SharedArrayBuffer(4 * row * examples.length));
   let cached = 0;
-  async function one(example: Example): Promise<Float32Array> {
+  async function one(example: Example, stopped: AbortSignal): Promise<Float32Array> {
     const { sha256 } = example;
     const known = await cache.read(sha256, views);
     if (known !== undefined) {
       cached++;
       return known;
     }
-    const made = await (await extractor()).features(await readExample(example, maxBytes), views);
+    const bytes = await readExample(example, maxBytes);
+    const made = await (await extractor()).features(bytes, views, stopped);
     await cache.write(sha256, made);
     return made;
   }

@@ -31,7 +31,6 @@ export interface CrossValidationOptions {
   zooms: number;
   flips: boolean;
   fitters: Pick<Fitters, 'fit'>;
-  signal: AbortSignal;
   /** Told after every fit: how many of at most how many. */
   onProgress: (done: number, total: number) => void;
 }
@@ -48,12 +47,12 @@ const stronger = [0.003, 0.01];
 /** A fit that shows which choice is better need not be exact. */
 const roughly = { leastGain: 1e-3, maxIterations: 60 };
 
-/** When aborted, the best so far; throws the signal's reason where there is none. */
+/** Throws what the fitters throw, when they are aborted too. */
 export async function crossValidate(
   set: ViewedFeatures,
   options: CrossValidationOptions,
 ): Promise<CrossValidation> {
-  const { zooms, flips, fitters, signal, onProgress } = options;
+  const { zooms, flips, fitters, onProgress } = options;
   const folds = likenessFolds(set, sample(set.labels.length), foldCount);
   if (folds.length === 0) {
     return { chosen: { zoom: 0, augmentation: 'none', penalty: usualPenalty }, tried: [], folds: [] };
@@ -63,9 +62,8 @@ export async function crossValidate(
   const heads: Head[][] = [];
   let done = 0;
 
-  /** Fits every fold, from where it has ended in an earlier trial. Nothing of it counts when it is cut short. */
+  /** Fits every fold, from where it has ended in an earlier trial. */
   async function attempt(choice: Choice, earlier?: number): Promise<void> {
-    if (signal.aborted) return;
     const { penalty } = choice;
     const replies = await Promise.all(
       folds.map(async ({ images, held }, fold) => {
@@ -76,7 +74,6 @@ export async function crossValidate(
         return { head: reply.head, fitness: reply.fitness! };
       }),
     );
-    if (isAborted(signal)) return;
     tried.push({ ...choice, ...mean(replies.map(({ fitness }) => fitness)) });
     heads.push(replies.map(({ head }) => head));
   }
@@ -84,7 +81,6 @@ export async function crossValidate(
   for (let zoom = 0; zoom < zooms; zoom++) {
     await attempt({ zoom, augmentation: 'none', penalty: usualPenalty }, zoom > 0 ? zoom - 1 : undefined);
   }
-  if (tried.length === 0) throw signal.reason;
   const nearest = bestOf(tried);
   for (const penalties of [weaker, stronger]) {
     let last = nearest;
@@ -106,11 +102,6 @@ export async function crossValidate(
 /** As `fitHead` takes them. */
 export function viewsOf({ zoom, augmentation }: Choice): number[] {
   return augmentation === 'none' ? [viewOf(zoom, false)] : [viewOf(zoom, false), viewOf(zoom, true)];
-}
-
-/** It may have become so since it was last asked. */
-function isAborted({ aborted }: AbortSignal): boolean {
-  return aborted;
 }
 
 /** Evenly over all, which lie class by class. */

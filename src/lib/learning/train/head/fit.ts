@@ -33,21 +33,11 @@ export interface FitOptions {
   /** As `minimize` takes them. */
   tolerance?: number;
   leastGain?: number;
-  stopped?: () => boolean;
 }
 
 export function fitHead(set: ViewedFeatures, options: FitOptions): Head {
   const { classes, features } = set;
-  const {
-    images,
-    views,
-    penalty,
-    start,
-    stopped,
-    maxIterations = 200,
-    tolerance = 1e-6,
-    leastGain,
-  } = options;
+  const { images, views, penalty, start, maxIterations = 200, tolerance = 1e-6, leastGain } = options;
   // By the first view alone, so that a fit with more views can start from one with fewer.
   const whitening = whiteningOf(rowsOf(set, images, [views[0]!]), classes);
   const rows = rowsOf(set, images, views);
@@ -58,7 +48,6 @@ export function fitHead(set: ViewedFeatures, options: FitOptions): Head {
     tolerance,
     maxIterations,
     ...(leastGain !== undefined && { leastGain }),
-    ...(stopped && { stopped }),
   });
   return { classes, features, values: unwhiten(at, classes, whitening) };
 }
@@ -93,8 +82,6 @@ interface MinimizeOptions {
   /** Done when a step lowers the value by less than this share of it. Default 0: never for this reason. */
   leastGain?: number;
   maxIterations: number;
-  /** Ends between two iterations when it says so. */
-  stopped?: () => boolean;
 }
 
 interface Minimum {
@@ -109,13 +96,13 @@ const memory = 10;
 const [sufficient, curvature] = [1e-4, 0.9];
 
 export function minimize(f: Smooth, start: Float64Array, options: MinimizeOptions): Minimum {
-  const { tolerance, leastGain = 0, maxIterations, stopped } = options;
+  const { tolerance, leastGain = 0, maxIterations } = options;
   let at = start.slice();
   let gradient = new Float64Array(f.size);
   let value = f.evaluate(at, gradient);
   const pairs: Pair[] = [];
   let iterations = 0;
-  while (iterations < maxIterations && largest(gradient) > tolerance && stopped?.() !== true) {
+  while (iterations < maxIterations && largest(gradient) > tolerance) {
     const direction = descent(gradient, pairs);
     const slope = dot(direction, gradient);
     const first = pairs.length === 0 ? 1 / Math.sqrt(dot(gradient, gradient)) : 1;

@@ -5,27 +5,20 @@ import type { Head, ViewedFeatures } from './fit.ts';
 import type { Fitness } from './objective.ts';
 
 export interface Fitters extends AsyncDisposable {
-  fit(task: Omit<FitTask, 'stop'>): Promise<FitReply>;
+  fit(task: FitTask): Promise<FitReply>;
 }
 
-/** When `signal` aborts, fits under way return what they have. */
+/** When `signal` aborts, fits are ended with their threads, wherever they are, and reject. */
 export function openFitters(threads: number, signal: AbortSignal): Fitters {
   const pool = new Piscina<FitTask, FitReply>({
     filename: compiledFile('lib/learning/train/head/worker'),
     maxThreads: threads,
     recordTiming: false,
   });
-  const stop = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const onAbort = () => void Atomics.store(stop, 0, 1);
-  signal.addEventListener('abort', onAbort, { once: true });
-  if (signal.aborted) onAbort();
   let closing: Promise<void> | undefined;
   return {
-    fit: (task) => pool.run({ ...task, stop }),
-    [Symbol.asyncDispose]: () => {
-      signal.removeEventListener('abort', onAbort);
-      return (closing ??= pool.destroy());
-    },
+    fit: (task) => pool.run(task, { signal }),
+    [Symbol.asyncDispose]: () => (closing ??= pool.destroy()),
   };
 }
 
@@ -44,8 +37,6 @@ export interface FitTask {
   /** How exactly to fit: see `minimize`. */
   leastGain: number;
   maxIterations: number;
-  /** Set to 1 in shared memory: return what there is. */
-  stop: Int32Array;
 }
 
 export interface FitReply {

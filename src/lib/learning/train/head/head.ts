@@ -70,7 +70,7 @@ export function viewsOfEach(images: number, features: number): number {
   return room >= 2 * zooms.length ? 2 * zooms.length : room >= 2 ? 2 : 1;
 }
 
-/** Throws the signal's reason when aborted before there is a head; what the engines and the images throw. */
+/** Throws when aborted, at once and whatever there is; what the engines and the images throw. */
 export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   const { labels, train, parent, signal, onEvent } = options;
   const network = featureNetwork(parent.graph);
@@ -89,7 +89,6 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
     zooms: Math.ceil(views / 2),
     flips: views > 1,
     fitters,
-    signal,
     onProgress: (done, total) => onEvent({ kind: 'fit', done, total }),
   });
   const images = Int32Array.from(train.keys());
@@ -107,7 +106,7 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
       maxIterations: 200,
     });
     onEvent({ kind: 'chosen', trial: chosen, tried, seconds: (performance.now() - began) / 1000 });
-    return { head, ungroupedTop1: await judgeUngrouped(set, chosen, train, fitters, signal) };
+    return { head, ungroupedTop1: await judgeUngrouped(set, chosen, train, fitters) };
   }
   const unseen = folds.map(({ images, held }) => ({ images, held }));
   const [fitted, novelty] = await Promise.all([
@@ -117,6 +116,7 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
       signal,
     ),
   ]);
+  signal.throwIfAborted();
   const { ungroupedTop1 } = fitted;
   const calibration = heldOut && calibrate(scoresOf(fitted.head, heldOut, view));
   const head = cooled(fitted.head, calibration?.temperature ?? 1);
@@ -133,26 +133,16 @@ export async function trainHead(options: HeadTraining): Promise<TrainedHead> {
   };
 }
 
-/** Features of the hold-out; undefined without one, and where training is to end. */
+/** Features of the hold-out; undefined without one. */
 async function heldOutSet(
   options: HeadTraining,
   network: FeatureNetwork,
   { views, classes }: ViewedFeatures,
 ): Promise<ViewedFeatures | undefined> {
-  const { held, signal } = options;
-  if (held.length === 0 || signal.aborted) return undefined;
-  try {
-    const { data, features } = await featuresOf({ ...options, train: held }, network, views);
-    return { data, features, views, labels: Int32Array.from(held, ({ label }) => label), classes };
-  } catch (error) {
-    if (isAborted(signal)) return undefined;
-    throw error;
-  }
-}
-
-/** It may have become so since it was last asked. */
-function isAborted({ aborted }: AbortSignal): boolean {
-  return aborted;
+  const { held } = options;
+  if (held.length === 0) return undefined;
+  const { data, features } = await featuresOf({ ...options, train: held }, network, views);
+  return { data, features, views, labels: Int32Array.from(held, ({ label }) => label), classes };
 }
 
 /** Share of 1 of known objects that may be called unknown. */
@@ -167,9 +157,8 @@ async function judgeUngrouped(
   chosen: CrossValidation['chosen'],
   train: readonly Example[],
   fitters: Fitters,
-  signal: AbortSignal,
 ): Promise<number | undefined> {
-  if (train.length < leastUngrouped || signal.aborted) return undefined;
+  if (train.length < leastUngrouped) return undefined;
   // A digest's order is as good as chance.
   const order = [...train.keys()].sort((a, b) => (train[a]!.sha256 < train[b]!.sha256 ? -1 : 1));
   const size = Math.floor(train.length / 5);
@@ -184,7 +173,7 @@ async function judgeUngrouped(
     leastGain: 1e-3,
     maxIterations: 60,
   });
-  return signal.aborted ? undefined : fitness?.top1;
+  return fitness?.top1;
 }
 
 /** Throws as `trainHead` does. */
