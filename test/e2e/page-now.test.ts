@@ -182,7 +182,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
     } finally {
       for (const pid of all.toReversed()) process.kill(pid, 'SIGCONT');
     }
-    await page.locator('.verdict.ok').waitFor();
+    await page.locator('.verdict:is(.ok, .warn)').waitFor();
     await expect.poll(() => page.locator('.stale').count(), patience).toBe(0);
     await post(20);
     await expect.poll(async () => lagOf(await status()), patience).toBe(0);
@@ -194,7 +194,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
     await page.locator('.away-bar').waitFor();
     await page.locator('.stale .tile').first().waitFor();
     await world.serve();
-    await page.locator('.verdict.ok').waitFor();
+    await page.locator('.verdict:is(.ok, .warn)').waitFor();
     await expect.poll(() => page.locator('.stale').count(), patience).toBe(0);
   });
 

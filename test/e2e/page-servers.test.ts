@@ -80,7 +80,7 @@ describeWith('browser', 'the live page on real servers', (executablePath) => {
     };
     /** What the page says of something that is away. */
     const says = (what: RegExp) => opened.page.locator('[role=alert], [role=status]', { hasText: what });
-    const isWell = () => opened.page.locator('.verdict.ok').first().waitFor();
+    const isWell = () => opened.page.locator('.verdict:is(.ok, .warn)').first().waitFor();
 
     it('shows the numbers of `status`, `results` and PostgreSQL', async () => {
       await send(24);

@@ -197,7 +197,7 @@ describeWith('browser', 'the live page of up', (executablePath) => {
     } finally {
       process.kill(keeper, 'SIGCONT');
     }
-    await now.page.locator('.verdict.ok').waitFor();
+    await now.page.locator('.verdict:is(.ok, .warn)').waitFor();
     await send(20);
     await allAnswered();
     await expect.poll(() => belt.belt(), patience).toEqual(await binsInSql());

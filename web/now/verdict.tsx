@@ -24,7 +24,7 @@ export function Verdict({ status }: { status: Status }) {
   const gone = away.find(({ server }) => server === awayKinds[verdict.kind]);
   const place = places[verdict.kind]?.(status) ?? null;
   return (
-    <div class={`verdict ${verdict.ok ? 'ok' : 'bad'}`}>
+    <div class={`verdict ${verdict.kind === 'well' ? 'ok' : verdict.ok ? 'warn' : 'bad'}`}>
       <p role="status">
         {findingOf(status)}
         {gone !== undefined && <span class="hint">{t.away(since(gone.since, Date.parse(time)))}</span>}

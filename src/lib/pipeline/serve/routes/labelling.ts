@@ -18,6 +18,8 @@ const mostSearches = { all: 4, each: 2 };
 /** A model may be read from the disk for its labels, and accuracy goes through all corrections. */
 const labelsMs = 10_000;
 const accuracyMs = 1000;
+/** That are offered to choose from. */
+const mostBelts = 200;
 
 /** Unless told since when, it is looked for images to label among so many latest predictions, of at most a week. */
 const lookedAt = { predictions: 50_000, ms: 7 * 24 * 3600_000 };
@@ -85,7 +87,7 @@ export function labellingRoutes(app: App, { deps, options }: SharedByRoutes): vo
       const models = new Map(latest.map(({ model }) => [model.digest, model]));
       return {
         labels: [...all].map((label) => ({ label, corrections: counts.get(label) ?? 0 })),
-        belts: [...new Set(latest.flatMap(({ belt }) => belt ?? []))].toSorted(),
+        belts: [...new Set(latest.flatMap(({ belt }) => belt ?? []))].slice(0, mostBelts).toSorted(),
         models: [...models.values()].map(({ name, version }) => ({ name, version })),
       };
     },
