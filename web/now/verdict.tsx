@@ -19,12 +19,21 @@ const places: Partial<Record<Kind, (status: Status) => { href: string; text: str
 
 const awayKinds: Partial<Record<Kind, 'topic' | 'store'>> = { topic_away: 'topic', store_away: 'store' };
 
+/** Nothing stands still, and yet there is something to do. */
+const todo: ReadonlySet<Kind> = new Set([
+  'dead_letters',
+  'drift',
+  'results_unpublished',
+  'not_sent',
+  'round_open',
+]);
+
 export function Verdict({ status }: { status: Status }) {
   const { verdict, away, time } = status;
   const gone = away.find(({ server }) => server === awayKinds[verdict.kind]);
   const place = places[verdict.kind]?.(status) ?? null;
   return (
-    <div class={`verdict ${verdict.kind === 'well' ? 'ok' : verdict.ok ? 'warn' : 'bad'}`}>
+    <div class={`verdict ${verdict.ok ? (todo.has(verdict.kind) ? 'warn' : 'ok') : 'bad'}`}>
       <p role="status">
         {findingOf(status)}
         {gone !== undefined && <span class="hint">{t.away(since(gone.since, Date.parse(time)))}</span>}
