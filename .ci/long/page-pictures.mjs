@@ -167,7 +167,10 @@ async function trouble(page) {
       ...status,
       verdict: {
         ok: false,
-        text: 'Partition 1 has no owner and 1,204 messages wait: start a consumer: visionscale consume',
+        kind: 'no_owner',
+        text: 'Partition 1 has no owner and 1,204 messages wait: visionscale consume --partition 1',
+        finding: 'Partition 1 has no owner and 1,204 messages wait',
+        command: 'visionscale consume --partition 1',
       },
       silent: status.consumers.map((one) => ({ ...one, owner: 'belt-7.factory.example.com:41873', since })),
       partitions: status.partitions.map((one, n) =>

@@ -62,7 +62,7 @@ describe('status', () => {
     const found = await rig.run(['status']);
     expect([found.code, lastLine(found.stdout)]).toEqual([
       0,
-      'All well: every message is answered. No consumer runs: visionscale consume',
+      'All well: every message is answered. No consumer is running: visionscale consume',
     ]);
     expect(found.stdout).toMatch(/the last prediction was \d+ s ago/);
     expect(await rig.json(['status'])).toMatchObject({

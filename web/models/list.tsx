@@ -48,7 +48,13 @@ function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined;
 }
 
-export function ModelList({ models, use }: { models: Model[]; use?: (digest: string) => void }) {
+interface Use {
+  /** Null: the pipeline. */
+  belt: string | null;
+  ask: (digest: string) => void;
+}
+
+export function ModelList({ models, use }: { models: Model[]; use?: Use }) {
   const columns: Column<Model>[] = [
     {
       name: t.model,
@@ -80,7 +86,12 @@ export function ModelList({ models, use }: { models: Model[]; use?: (digest: str
     columns.push({
       name: t.switch,
       cell: (model) => (
-        <button type="button" aria-label={t.useNamed(nameOf(model))} onClick={() => use(model.digest)}>
+        <button
+          type="button"
+          aria-label={t.useNamed(nameOf(model))}
+          disabled={model.usedBy.includes(use.belt)}
+          onClick={() => use.ask(model.digest)}
+        >
           {t.use}
         </button>
       ),

@@ -77,7 +77,10 @@ export function Switch({ models, belts, again }: SwitchProps) {
           {t.rollback}
         </button>
       </div>
-      <ModelList models={models} use={(digest) => void ask('/v1/models/use', { digest })} />
+      <ModelList
+        models={models}
+        use={{ belt: belt ?? null, ask: (digest) => void ask('/v1/models/use', { digest }) }}
+      />
       {asked !== undefined && (
         <Confirm
           question={t.sure(whoseOf(asked.change.belt), nameOf(asked.change.after))}

@@ -125,7 +125,7 @@ export function statusVerdict(
     );
   }
   if (consumers.length === 0) {
-    const finding = 'All well: every message is answered. No consumer runs';
+    const finding = 'All well: every message is answered. No consumer is running';
     return well('idle', finding, { then: 'visionscale consume' });
   }
   return well('well', 'All well: every message is answered.');

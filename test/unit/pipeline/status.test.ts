@@ -102,7 +102,7 @@ describe('the last line of status', () => {
     });
     expect(says({ consumers: [], partitions: [partition(free)] })).toMatchObject({
       ok: true,
-      text: 'All well: every message is answered. No consumer runs: visionscale consume',
+      text: 'All well: every message is answered. No consumer is running: visionscale consume',
     });
   });
 
@@ -266,7 +266,7 @@ describe('the last line of status', () => {
       'idle',
       { consumers: [], partitions: [partition(free)] },
       true,
-      /No consumer runs: visionscale consume$/,
+      /No consumer is running: visionscale consume$/,
       'consume',
     ],
   ])('names the first thing to do (%s)', (kind, given, ok, text, command) => {
