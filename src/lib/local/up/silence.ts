@@ -50,5 +50,7 @@ function hears(
   pid: number,
 ): boolean | undefined {
   if (name === 'serve') return server;
-  return consumers.find(({ owner, hostname: host }) => host === hostname() && pidOf(owner) === pid)?.live;
+  const own = consumers.filter(({ owner, hostname: host }) => host === hostname() && pidOf(owner) === pid);
+  // In a container an earlier process often had the same number.
+  return own.length === 0 ? undefined : own.some(({ live }) => live);
 }
