@@ -68,6 +68,15 @@ describe('endSilent', () => {
     ]);
   });
 
+  it('ends at the signal, also while nobody answers what was heard', async () => {
+    const stop = new AbortController();
+    const heard = () => {
+      setImmediate(() => stop.abort());
+      return new Promise<never>(() => undefined);
+    };
+    await endSilent({ children: () => [], heard, signal: stop.signal, everyMs: 0 });
+  });
+
   it('takes no other host’s process, and none of an earlier start, for its own', async () => {
     const others: Heard = {
       consumers: [row(10, true), row(11, true), row(11, false, 'elsewhere'), row(9, false)],
