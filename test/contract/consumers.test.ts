@@ -1,9 +1,15 @@
 /** What a consumer tells of itself in its row, and what is read of versions that tell less. */
+import type { Pool } from 'pg';
 import { expect, it, onTestFinished } from 'vitest';
 import { ObjectError } from '../../src/lib/base/errors.ts';
 import { Presence } from '../../src/lib/pipeline/consume/presence.ts';
 import { ServerWatch } from '../../src/lib/pipeline/server-watch.ts';
-import { type ConsumerReport, hear, readConsumers } from '../../src/lib/systems/database/tables/consumers.ts';
+import {
+  type ConsumerReport,
+  hear,
+  readConsumers,
+  rewriteSilent,
+} from '../../src/lib/systems/database/tables/consumers.ts';
 import { testDatabase } from '../support/database.ts';
 
 const id = {
@@ -52,6 +58,20 @@ it('is in a state since it began, or since it is heard again', async () => {
   await pool.query('update consumers set expires_at = clock_timestamp()');
   await hear(pool, id, report);
   expect((await since()).getTime()).toBeGreaterThan(first.getTime());
+});
+
+it('is not taken for silent where nothing can be written, and is not changed by that question', async () => {
+  const { pool } = await setUp();
+  await hear(pool, id, report);
+  await pool.query(`update consumers set expires_at = clock_timestamp() - interval '1 s'`);
+  const before = await readConsumers(pool, 'p', 't');
+  await rewriteSilent(pool, id);
+  expect(await readConsumers(pool, 'p', 't')).toEqual(before);
+  const readOnly = await pool.connect();
+  onTestFinished(() => readOnly.release(true));
+  await readOnly.query('set default_transaction_read_only = on');
+  const asked = rewriteSilent({ query: readOnly.query.bind(readOnly) } as unknown as Pool, id);
+  await expect(asked).rejects.toThrow('read-only transaction');
 });
 
 it('waits as a whole when all of its partitions do, or a server is away', async () => {

@@ -40,11 +40,14 @@ export default async function (context: Context, flags: UpFlags): Promise<number
   return 0;
 }
 
+/** A connection that has gone silent is given up after this, in milliseconds: until then `up` cannot end. */
+const queryTimeoutMs = 15_000;
+
 async function stayUp(given: Context, place: Place): Promise<void> {
   const { config, say } = given;
   say(`starting serve and a consumer for each partition, in ${config.dataDir}`);
   await init(config, openers(given));
-  await using database = await openDatabase(given);
+  await using database = await openDatabase(given, 'ready', { queryTimeoutMs });
   await using topic = await openTopic(given, database);
   const context = await withAnyModel(given, database.pool);
   const { env, signal } = context;

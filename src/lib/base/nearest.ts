@@ -17,10 +17,11 @@ export function nearest(word: string, candidates: readonly string[], most = 3): 
  */
 export function meant(word: string, candidates: readonly string[]): string | undefined {
   const all = candidates.map(wordsOf);
-  const telling = wordsOf(word).filter((part) => !all.every((words) => words.includes(part)));
+  const words = wordsOf(word);
+  const telling = words.filter((part) => !all.every((others) => others.includes(part)));
   const near = candidates.filter((_, i) => {
     const shared = telling.filter((part) => all[i]!.includes(part)).length;
-    return shared > 0 && (shared === telling.length || all[i]!.every((part) => wordsOf(word).includes(part)));
+    return shared > 0 && (shared === telling.length || all[i]!.every((part) => words.includes(part)));
   });
   return nearest(word, near, Infinity) ?? nearest(word, candidates);
 }

@@ -12,7 +12,7 @@ import { countOpenByCode } from '../systems/database/tables/dead-letters.ts';
 import { countImages, openRound } from '../systems/database/tables/images.ts';
 import { readActiveModel } from '../systems/database/tables/models.ts';
 import { type Backlog, readBacklog, readRefusals, type Refusals } from '../systems/database/tables/outbox.ts';
-import { claimLock, readOwners, readPosition } from '../systems/database/tables/owners.ts';
+import { claimLock, readOwners, readPositions } from '../systems/database/tables/owners.ts';
 import { countOutcomes, lastPrediction } from '../systems/database/tables/predictions.ts';
 import type { ObjectStore } from '../systems/objects/store.ts';
 import type { Topic } from '../systems/topic/topic.ts';
@@ -97,6 +97,7 @@ export async function status(
     outcomes,
     deadLettersByCode,
     owners,
+    positions,
     active,
     belts,
     bins,
@@ -110,6 +111,7 @@ export async function status(
     countOutcomes(pool, pipeline),
     countOpenByCode(pool, pipeline),
     readOwners(pool, pipeline, topicName),
+    readPositions(pool, { pipeline, topic: topicName }),
     readActiveModel(pool, pipeline),
     listBeltModels(pool, pipeline),
     readActiveBins(pool, pipeline),
@@ -135,24 +137,22 @@ export async function status(
         `end it with SELECT pg_terminate_backend(${holder.pid})`,
     );
   }
+  // After the positions: what is recorded meanwhile lies behind none of the ends.
   const { log, fault } = await readTopic(topic, pipeline);
   if (fault !== null) problems.push(fault);
   if (log?.length === 0) problems.push(`topic ${topicName} does not exist yet: visionscale init`);
   const count = log?.length ?? Math.max(0, ...owners.map((owner) => owner.partition + 1));
-  const partitions = await Promise.all(
-    [...Array(count).keys()].map(async (partition) => {
-      const position = await readPosition(pool, { pipeline, topic: topicName, partition });
-      const row = owners.find((o) => o.partition === partition);
-      const bounds = log?.[partition];
-      if (bounds && position && position.nextOffset > bounds.end) {
-        problems.push(
-          `partition ${partition} ends before this pipeline's position: the topic was deleted and created again`,
-        );
-      }
-      const next = position?.nextOffset ?? null;
-      return partitionStatus(partition, { position: next, log: bounds, row, consumers });
-    }),
-  );
+  const partitions = [...Array(count).keys()].map((partition) => {
+    const position = positions.get(partition) ?? null;
+    const row = owners.find((o) => o.partition === partition);
+    const bounds = log?.[partition];
+    if (bounds && position !== null && position > bounds.end) {
+      problems.push(
+        `partition ${partition} ends before this pipeline's position: the topic was deleted and created again`,
+      );
+    }
+    return partitionStatus(partition, { position, log: bounds, row, consumers });
+  });
   const round = await openRound(pool);
   const found: Omit<Status, 'verdict'> = {
     pipeline,

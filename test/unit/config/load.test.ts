@@ -97,17 +97,27 @@ describe('loadConfig', () => {
     });
   });
 
-  it.each(['k:0', 'k:99999', 'k:', ':9092', 'kafka://k:9092', 'a:1,,b:2', 'a b:1', 'a:1:2', '::1:9092', ' '])(
-    'refuses brokers at %j',
-    (given) => {
-      expect(faults({ KAFKA_BROKERS: given })).toMatch(/^KAFKA_BROKERS \(--brokers\) must be host:port/);
-    },
-  );
+  it.each([
+    'k:0',
+    'k:99999',
+    'k:',
+    ':9092',
+    'kafka://k:9092',
+    'a:1,,b:2',
+    'a b:1',
+    'a:1:2',
+    '::1:9092',
+    '[::1%]:1',
+    ' ',
+  ])('refuses brokers at %j', (given) => {
+    expect(faults({ KAFKA_BROKERS: given })).toMatch(/^KAFKA_BROKERS \(--brokers\) must be host:port/);
+  });
 
   it.each([
     ['k:1', 'k:1'],
     [' a.b-c_d:9092 ,\t[::1]:65535', 'a.b-c_d:9092,[::1]:65535'],
     ['SASL_SSL://k:9093', 'SASL_SSL://k:9093'],
+    ['[fe80::1%eth0]:9092', '[fe80::1%eth0]:9092'],
   ])('takes brokers at %j', (given, brokers) => {
     expect(loadConfig({ KAFKA_BROKERS: given }).topic).toMatchObject({ brokers });
   });

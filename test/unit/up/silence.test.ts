@@ -5,8 +5,8 @@ import { endSilent, looks, type SilenceOptions } from '../../../src/lib/local/up
 
 type Heard = Awaited<ReturnType<SilenceOptions['heard']>>;
 
-const row = (pid: number, live: boolean, host = hostname()) => ({
-  owner: `${host}:${pid}:abc`,
+const row = (pid: number, live: boolean, host = hostname(), start = 'abc') => ({
+  owner: `${host}:${pid}:${start}`,
   hostname: host,
   live,
 });
@@ -57,6 +57,24 @@ describe('endSilent', () => {
     expect(await killed([all, ...times(looks, mute), all])).toEqual([
       `${looks + 1}: serve (process 12) did not answer for ${looks} s and was killed`,
     ]);
+  });
+
+  it('is not deceived by the row of an earlier process with the same number', async () => {
+    const earlier = row(11, false, hostname(), 'earlier');
+    const before = { ...all, consumers: [earlier, ...all.consumers] };
+    const after = { ...hangs, consumers: [earlier, ...hangs.consumers] };
+    expect(await killed([...times(2 * looks, before), ...times(looks, after), all])).toEqual([
+      `${3 * looks}: consumer 1 (process 11) did not answer for ${looks} s and was killed`,
+    ]);
+  });
+
+  it('ends at the signal, also while nobody answers what was heard', async () => {
+    const stop = new AbortController();
+    const heard = () => {
+      setImmediate(() => stop.abort());
+      return new Promise<never>(() => undefined);
+    };
+    await endSilent({ children: () => [], heard, signal: stop.signal, everyMs: 0 });
   });
 
   it('takes no other host’s process, and none of an earlier start, for its own', async () => {

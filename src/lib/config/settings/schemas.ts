@@ -78,9 +78,10 @@ export const brokers = names(
 
 /** librdkafka takes what is above 65535 for another port, and a protocol that it does not know for a host. */
 function isBroker(text: string): boolean {
-  const port = /^(?:(?:sasl_)?(?:plaintext|ssl):\/\/)?(?:\[[\da-f:.%]+\]|[^\s,:/[\]]+):(\d{1,5})$/i.exec(
-    text,
-  )?.[1];
+  const port =
+    /^(?:(?:sasl_)?(?:plaintext|ssl):\/\/)?(?:\[[\da-f:.]+(?:%[\w.-]+)?\]|[^\s,:/[\]]+):(\d{1,5})$/i.exec(
+      text,
+    )?.[1];
   return port !== undefined && Number(port) >= 1 && Number(port) <= 65535;
 }
 

@@ -1,6 +1,6 @@
 /** Ends children that hang, so that they are started again: they live, and are not heard. */
 import { hostname } from 'node:os';
-import { pause } from '../../base/flow/waiting.ts';
+import { pause, unlessAborted } from '../../base/flow/waiting.ts';
 import { pidOf } from '../../pipeline/status-verdict.ts';
 import type { ConsumerRow } from '../../systems/database/tables/consumers.ts';
 import type { Child } from '../demo/child.ts';
@@ -27,7 +27,8 @@ export async function endSilent({ children, heard, signal, everyMs = 1000 }: Sil
   const silent = new Map<number, number>();
   while (!signal.aborted) {
     await pause(everyMs, signal);
-    const found = await heard().catch(() => undefined);
+    // A database that has fallen silent keeps nobody from stopping.
+    const found = await unlessAborted(heard(), signal).catch(() => undefined);
     for (const child of children()) {
       const { pid } = child;
       if (pid === undefined) continue;
@@ -50,5 +51,7 @@ function hears(
   pid: number,
 ): boolean | undefined {
   if (name === 'serve') return server;
-  return consumers.find(({ owner, hostname: host }) => host === hostname() && pidOf(owner) === pid)?.live;
+  const own = consumers.filter(({ owner, hostname: host }) => host === hostname() && pidOf(owner) === pid);
+  // In a container an earlier process often had the same number.
+  return own.length === 0 ? undefined : own.some(({ live }) => live);
 }

@@ -3,11 +3,12 @@ import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { createServer, type AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
 import { VisionscaleError } from '../../base/errors.ts';
 import { pause } from '../../base/flow/waiting.ts';
 import type { Environment } from '../../config/given.ts';
 import type { Database } from '../../systems/database/open.ts';
-import { readConsumers } from '../../systems/database/tables/consumers.ts';
+import { readConsumers, rewriteSilent } from '../../systems/database/tables/consumers.ts';
 import { readOwners } from '../../systems/database/tables/owners.ts';
 import type { Topic } from '../../systems/topic/topic.ts';
 import { Child } from '../demo/child.ts';
@@ -92,10 +93,15 @@ export async function up(deps: UpDeps, options: UpOptions): Promise<UpResult> {
     if (!over.aborted) {
       isUp = true;
       await deps.onUp();
-      const heard = async () => ({
-        consumers: await readConsumers(deps.database.pool, options.pipeline, topic.name),
-        server: server === null ? undefined : await answers(server, '/healthz'),
-      });
+      const { pool } = deps.database;
+      const { pipeline } = options;
+      const heard = async () => {
+        await rewriteSilent(pool, { pipeline, topic: topic.name, hostname: hostname() });
+        return {
+          consumers: await readConsumers(pool, pipeline, topic.name),
+          server: server === null ? undefined : await answers(server, '/healthz'),
+        };
+      };
       await endSilent({ children: () => [...children.values()], heard, signal: over });
     }
   } finally {

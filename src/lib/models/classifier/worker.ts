@@ -1,6 +1,6 @@
 /** A worker process of the pool: one session; decodes, preprocesses and classifies one image at a time. */
 import { writeFileSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
+import { constants, getPriority, setPriority } from 'node:os';
 import { VisionscaleError } from '../../base/errors.ts';
 import type { OpenWork } from '../../base/sandbox/protocol.ts';
 import { openPrepare } from '../images/prepare.ts';
@@ -27,7 +27,8 @@ export default open;
 
 /** What computes beside it gets ten times as much. Before there are threads of the runtime, which inherit it. */
 function giveWay(): void {
-  const priority = constants.priority.PRIORITY_BELOW_NORMAL;
+  // One that was started lower still stays there: only root may raise it.
+  const priority = Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL);
   setPriority(priority);
   try {
     // Where Linux divides processors among sessions first, a session has a priority too, and this process is one.

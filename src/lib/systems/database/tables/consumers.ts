@@ -91,6 +91,21 @@ export async function leave(pool: Pool, { owner }: Pick<ConsumerId, 'owner'>): P
   );
 }
 
+/**
+ * Writes the rows of a host's consumers that fell silent within a minute, as they are. Rejects, or waits, where nothing can be
+ * written: there the living are silent too.
+ */
+export async function rewriteSilent(
+  pool: Pool,
+  { pipeline, topic, hostname }: Pick<ConsumerId, 'pipeline' | 'topic' | 'hostname'>,
+): Promise<void> {
+  await pool.query(
+    `update consumers set expires_at = expires_at where pipeline = $1 and topic = $2 and hostname = $3
+       and expires_at between clock_timestamp() - interval '1 minute' and clock_timestamp()`,
+    [pipeline, topic, hostname],
+  );
+}
+
 /** The longest-lived first; those that have fallen silent within a day too. */
 export async function readConsumers(pool: Pool, pipeline: string, topic: string): Promise<ConsumerRow[]> {
   const { rows } = await pool.query<ConsumerRow>(
