@@ -18,8 +18,11 @@ export interface SilenceOptions {
   everyMs?: number;
 }
 
-/** Looks in a row, each of which has to hear nothing. After a frozen `up`, or a night's sleep, they begin anew. */
-export const looks = 10;
+/**
+ * Looks in a row, each of which has to hear nothing: longer than a consumer needs to give up a dead connection and to be heard
+ * again. After a frozen `up`, or a night's sleep, they begin anew.
+ */
+export const looks = 20;
 
 /** Until the signal. A child that was never heard is still starting. */
 export async function endSilent({ children, heard, signal, everyMs = 1000 }: SilenceOptions): Promise<void> {

@@ -1,5 +1,6 @@
 /** Dead letters: in pages, and retried or dropped. */
 import { VisionscaleError } from '../../../base/errors.ts';
+import { sharedAnswer } from '../../../base/flow/shared-answer.ts';
 import {
   countOpenByCode,
   latestOfEachCode,
@@ -14,11 +15,21 @@ import * as schemas from '../schemas/dead-letters.ts';
 
 /** A call ends in time, whatever is away, in milliseconds. */
 const giveUpAfterMs = 10_000;
+/** What the live page asks for. */
+const shownOfEach = 5;
+const mostLetters = 500;
+const sharedMs = 1000;
 
 export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByRoutes): void {
   const { pool, topic } = deps;
   const { pipeline } = options;
 
+  const byCode = async (each: number, limit: number) => {
+    const letters = await latestOfEachCode(pool, pipeline, each, limit);
+    return { letters, open: await countOpenByCode(pool, pipeline), next: null };
+  };
+  // All open letters are ranked for it: once for all pages that show it.
+  const shared = sharedAnswer(() => byCode(shownOfEach, mostLetters), sharedMs);
   app.get(
     '/v1/dead-letters',
     {
@@ -29,10 +40,8 @@ export function deadLetterRoutes(app: App, { deps, options, closing }: SharedByR
       },
     },
     async ({ query: { code, state, limit, before, each } }) => {
-      if (each !== undefined) {
-        const letters = latestOfEachCode(pool, pipeline, each, limit);
-        return { letters: await letters, open: await countOpenByCode(pool, pipeline), next: null };
-      }
+      if (each !== undefined)
+        return each === shownOfEach && limit === mostLetters ? shared() : byCode(each, limit);
       const selection = { pipeline, ...(code !== undefined && { code }), ...(state !== 'all' && { state }) };
       const [found, open] = await Promise.all([
         letterPage(pool, selection, before ?? Number.MAX_SAFE_INTEGER, limit + 1),
