@@ -177,7 +177,14 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     await dialog().getByText('Classes removed (2): green, blue').waitFor();
     await dialog().getByText('Classes added (2): grün, blau').waitFor();
     await usable(page);
-    await dialog().getByRole('button', { name: 'Cancel' }).click();
+    // The keyboard stays within, and is afterwards where it was.
+    const focused = () => page.evaluate<string>('document.activeElement.textContent');
+    expect(await focused()).toBe('Switch');
+    await page.keyboard.press('Shift+Tab');
+    expect(await focused()).toBe('Cancel');
+    await page.keyboard.press('Enter');
+    await dialog().waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Use');
     expect((await post('blue')).model.name).toBe('english');
     await page.getByRole('button', { name: /^Use german@/ }).click();
     await dialog().getByRole('button', { name: 'Switch' }).click();

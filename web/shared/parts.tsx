@@ -1,6 +1,6 @@
 /** Small parts of every view. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { texts } from '../texts.ts';
 import { ApiError, mayPass, picture } from './api.ts';
 import { age, percent } from './format.ts';
@@ -221,32 +221,37 @@ interface TileProps {
 
 /** Asks before something is done. */
 export function Confirm({ question, action, cancel, onYes, danger, children }: ConfirmProps) {
-  useEffect(() => {
-    const escape = (event: KeyboardEvent) => void (event.key === 'Escape' && cancel());
-    addEventListener('keydown', escape);
-    return () => removeEventListener('keydown', escape);
-  }, [cancel]);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const yes = useRef<HTMLButtonElement>(null);
+  // The browser keeps the focus within, and gives it back where it was.
+  useLayoutEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    yes.current!.focus();
+    return () => element.close();
+  }, []);
   return (
-    <div class="veil">
-      <div class="dialog" role="alertdialog" aria-modal="true" aria-label={question}>
-        <p>{question}</p>
-        {children}
-        <div class="row">
-          <button type="button" onClick={cancel}>
-            {texts.letters.cancel}
-          </button>
-          <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={focusOnce}>
-            {action}
-          </button>
-        </div>
+    <dialog
+      ref={dialog}
+      role="alertdialog"
+      aria-label={question}
+      onCancel={(event) => {
+        event.preventDefault();
+        cancel();
+      }}
+    >
+      <p>{question}</p>
+      {children}
+      <div class="row">
+        <button type="button" onClick={cancel}>
+          {texts.letters.cancel}
+        </button>
+        <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={yes}>
+          {action}
+        </button>
       </div>
-    </div>
+    </dialog>
   );
-}
-
-/** Not again each time that what lies behind is drawn anew. */
-function focusOnce(button: HTMLButtonElement | null): void {
-  if (button !== null && !button.closest('.dialog')!.contains(document.activeElement)) button.focus();
 }
 
 /** What the last action did, or why it failed. */
