@@ -89,6 +89,11 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     expect(await icon()).toBe('/page/icon.svg');
   });
 
+  it('shows something at any address', async () => {
+    const page = await visit('image/100%');
+    await page.locator('.notice.empty', { hasText: texts.image.missing }).waitFor();
+  });
+
   it('opens its views from a button on a phone', async () => {
     const page = await visit('bins');
     await page.setViewportSize({ width: 390, height: 844 });

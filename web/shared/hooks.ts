@@ -69,7 +69,16 @@ export interface Place {
 function place(): Place {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [view = '', ...rest] = path.split('/');
-  return { view, rest: decodeURIComponent(rest.join('/')), query: new URLSearchParams(query) };
+  return { view, rest: decoded(rest.join('/')), query: new URLSearchParams(query) };
+}
+
+/** An address may have been cut off, or typed. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function usePlace(): Place {
