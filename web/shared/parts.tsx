@@ -56,7 +56,7 @@ interface NoticeProps {
 function Old({ polled: { at }, error }: { polled: Polled<unknown>; error: ApiError }) {
   return (
     <Notice kind="error" hint={error.hint}>
-      {texts.old(age(useClock() - at))} {error.message}
+      <Ticking>{texts.old(age(useClock() - at))}</Ticking> {error.message}
     </Notice>
   );
 }
@@ -67,9 +67,14 @@ export function Away({ polled: { error, at, data } }: { polled: Polled<unknown> 
   if (error?.status !== 0) return null;
   return (
     <p class="away-bar" role="alert">
-      {texts.lost} {data !== undefined && texts.oldPage(age(now - at))}
+      {texts.lost} {data !== undefined && <Ticking>{texts.oldPage(age(now - at))}</Ticking>}
     </p>
   );
+}
+
+/** Changes every second: it is there to be read, and not told each time. */
+export function Ticking({ children }: { children: ComponentChildren }) {
+  return <span aria-live="off">{children}</span>;
 }
 
 /** Whether what is shown is of now. */
@@ -85,7 +90,7 @@ export function Freshness({ polled }: { polled: Polled<unknown> }) {
     );
   return (
     <span class={`pill ${error?.status === 0 ? 'bad' : isOld ? 'warn' : 'ok'}`} role="status">
-      {isOld ? texts.stale(age(now - at)) : texts.live}
+      {isOld ? <Ticking>{texts.stale(age(now - at))}</Ticking> : texts.live}
     </span>
   );
 }
