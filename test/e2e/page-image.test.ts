@@ -232,6 +232,14 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     const touched = (await slow.locator('.letters label').first().boundingBox())!;
     expect(Math.min(touched.width, touched.height)).toBeGreaterThanOrEqual(44);
     await page.setViewportSize({ width: 1280, height: 900 });
+    // More come below those that are there, and the focus stays.
+    await slow.getByRole('link', { name: 'Show all 620' }).click();
+    await expect.poll(() => slow.locator('.letters li').count(), patient).toBe(50);
+    await page.getByRole('button', { name: texts.letters.more }).press('Enter');
+    await expect.poll(() => slow.locator('.letters li').count(), patient).toBe(150);
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe(texts.letters.more);
+    await page.goBack();
+    await slow.getByText('Show all 620').waitFor();
     await slow.locator('.letters a').first().click();
     await page.getByRole('link', { name: texts.image.backTo(texts.views.letters) }).click();
     await slow.getByRole('button', { name: 'Drop all 620' }).click();
