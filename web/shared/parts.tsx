@@ -115,6 +115,8 @@ export function Picture({ imageKey, side, alt }: PictureProps) {
     const look = async (pause: number) => {
       try {
         const blob = await picture(imageKey, side, signal);
+        // Nobody would give it back.
+        if (signal.aborted) return;
         setShown({ url: (url = URL.createObjectURL(blob)) });
       } catch (error) {
         if (signal.aborted) return;
