@@ -274,13 +274,18 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
   });
 
   it('tells how far a search has looked, and looks further', async () => {
+    const slow = { status: 503, json: { code: 'database_timeout', detail: 'the database is not available' } };
+    let looks = 0;
     const empty = { results: [], next: 'x', lookedBackTo: '2026-01-01T10:00:00.000Z' };
     await page.route('**/v1/results?**', (route) => {
       const isFirst = !route.request().url().includes('cursor=');
-      return isFirst ? route.fulfill({ json: empty }) : route.continue({ url: `${world.url}/v1/results` });
+      if (isFirst) return route.fulfill({ json: empty });
+      return looks++ === 0 ? route.fulfill(slow) : route.continue({ url: `${world.url}/v1/results` });
     });
     await world.open('images?bin=seldom');
     await page.getByText('Looked at the newest 50,000 results').waitFor();
+    await page.getByRole('button', { name: 'Look further back' }).click();
+    await page.getByText('PostgreSQL took too long for this search').waitFor();
     await page.getByRole('button', { name: 'Look further back' }).click();
     await expect.poll(shown, patient).toBe(7);
     await page.unroute('**/v1/results?**');
