@@ -69,7 +69,8 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     await usable(page);
     await page.unroute(api);
     await page.locator('.notice.empty', { hasText: texts.bins.none }).waitFor();
-    expect(await page.locator('.notice.error').count()).toBe(0);
+    // Each part of the view asks in its own time.
+    await expect.poll(() => page.locator('.notice.error').count(), { timeout: 30_000 }).toBe(0);
   });
 
   it('says that the server is away, greys what is old, and takes it back', async () => {
