@@ -38,7 +38,7 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     await page.getByText(texts.bins.noneHint).waitFor();
     // The editor begins with classes of the model in use, and says before what it does not keep.
     const rules = page.getByLabel(texts.bins.rules);
-    await expect.poll(() => rules.inputValue()).toContain('left: ["red", "green"]\n');
+    await expect.poll(() => rules.inputValue(), { timeout: 30_000 }).toContain('left: ["red", "green"]\n');
     await page.getByRole('button', { name: texts.bins.try }).click();
     await page.getByRole('region', { name: texts.bins.tried(0) }).waitFor();
     expect(await page.getByText(texts.bins.faults).count()).toBe(0);
