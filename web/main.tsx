@@ -20,16 +20,16 @@ import { TryIt } from './try/try.tsx';
 function App() {
   const place = usePlace();
   const rights = usePoll<Rights>('/v1/access', 60_000);
-  const status = usePoll<Status>('/v1/status', 2000);
+  const needsToken = rights.data?.tokens === true && !rights.data.may.read;
+  // Each request without a token counts as an attempt to guess one.
+  const status = usePoll<Status>(needsToken ? null : '/v1/status', 2000);
   const [tried, setTried] = useState(false);
   useTitle(place.view, status);
-  const needsToken = rights.data?.tokens === true && !rights.data.may.read;
   if (needsToken) {
     const enter = (value: string) => {
       setToken(value);
       setTried(true);
       rights.again();
-      status.again();
     };
     return <AskToken isWrong={tried && token() !== null} enter={enter} />;
   }

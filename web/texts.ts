@@ -102,7 +102,6 @@ export const texts = {
     lag: 'Waiting',
     lagWhat: 'messages in the topic',
     consumers: 'Consumers',
-    working: (n: number) => `${n} at work`,
     standby: (n: number) => `${n} standing by`,
     letters: 'Dead letters',
     open: 'open',

@@ -232,6 +232,14 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
     const touched = (await slow.locator('.letters label').first().boundingBox())!;
     expect(Math.min(touched.width, touched.height)).toBeGreaterThanOrEqual(44);
     await page.setViewportSize({ width: 1280, height: 900 });
+    // More come below those that are there, and the focus stays.
+    await slow.getByRole('link', { name: 'Show all 620' }).click();
+    await expect.poll(() => slow.locator('.letters li').count(), patient).toBe(50);
+    await page.getByRole('button', { name: texts.letters.more }).press('Enter');
+    await expect.poll(() => slow.locator('.letters li').count(), patient).toBe(150);
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toBe(texts.letters.more);
+    await page.goBack();
+    await slow.getByText('Show all 620').waitFor();
     await slow.locator('.letters a').first().click();
     await page.getByRole('link', { name: texts.image.backTo(texts.views.letters) }).click();
     await slow.getByRole('button', { name: 'Drop all 620' }).click();
@@ -266,13 +274,18 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
   });
 
   it('tells how far a search has looked, and looks further', async () => {
+    const slow = { status: 503, json: { code: 'database_timeout', detail: 'the database is not available' } };
+    let looks = 0;
     const empty = { results: [], next: 'x', lookedBackTo: '2026-01-01T10:00:00.000Z' };
     await page.route('**/v1/results?**', (route) => {
       const isFirst = !route.request().url().includes('cursor=');
-      return isFirst ? route.fulfill({ json: empty }) : route.continue({ url: `${world.url}/v1/results` });
+      if (isFirst) return route.fulfill({ json: empty });
+      return looks++ === 0 ? route.fulfill(slow) : route.continue({ url: `${world.url}/v1/results` });
     });
     await world.open('images?bin=seldom');
     await page.getByText('Looked at the newest 50,000 results').waitFor();
+    await page.getByRole('button', { name: 'Look further back' }).click();
+    await page.getByText('PostgreSQL took too long for this search').waitFor();
     await page.getByRole('button', { name: 'Look further back' }).click();
     await expect.poll(shown, patient).toBe(7);
     await page.unroute('**/v1/results?**');

@@ -168,7 +168,7 @@ describeWith('browser', 'labelling', (executablePath) => {
     await page.getByLabel('Only unknown objects').check();
     await page.getByRole('button', { name: 'Show', exact: true }).click();
     await page.getByText('Nothing to label among the latest images fits this search.').waitFor();
-    await page.getByRole('link', { name: 'Look further back' }).click();
+    await page.getByRole('link', { name: 'Look further back' }).press('Enter');
     await page.getByText('Nothing to label fits this search.').waitFor();
     await page.getByRole('link', { name: 'Clear' }).click();
     await shown(images - 100);

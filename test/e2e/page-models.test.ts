@@ -76,6 +76,16 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     await rules.fill(before.replace('"green"', '"gren"'));
     await button('Try on the last 1,000 images').click();
     await page.getByText('did you mean "green"?').waitFor();
+    // What is found of rules that stand there no more says nothing of those that do.
+    await page.route('**/v1/bins/try', async (route) => {
+      const response = await route.fetch();
+      await rules.fill(before);
+      await route.fulfill({ response });
+    });
+    await button('Try on the last 1,000 images').click();
+    await button('Trying…').waitFor({ state: 'detached' });
+    expect(await button('Put in force').count()).toBe(0);
+    await page.unroute('**/v1/bins/try');
     await rules.fill(`${before}  far: { classes: ["blue"] }\n`);
     await button('Try on the last 1,000 images').click();
     await page.getByText('2 images would go elsewhere').waitFor();
@@ -177,7 +187,14 @@ describeWith('browser', 'models and bins on the live page', (executablePath) => 
     await dialog().getByText('Classes removed (2): green, blue').waitFor();
     await dialog().getByText('Classes added (2): grün, blau').waitFor();
     await usable(page);
-    await dialog().getByRole('button', { name: 'Cancel' }).click();
+    // The keyboard stays within, and is afterwards where it was.
+    const focused = () => page.evaluate<string>('document.activeElement.textContent');
+    expect(await focused()).toBe('Switch');
+    await page.keyboard.press('Shift+Tab');
+    expect(await focused()).toBe('Cancel');
+    await page.keyboard.press('Enter');
+    await dialog().waitFor({ state: 'detached' });
+    expect(await focused()).toBe('Use');
     expect((await post('blue')).model.name).toBe('english');
     await page.getByRole('button', { name: /^Use german@/ }).click();
     await dialog().getByRole('button', { name: 'Switch' }).click();

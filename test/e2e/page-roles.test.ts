@@ -117,9 +117,12 @@ describeWith('browser', 'roles on the live page', (executablePath) => {
   it('asks for a token once, keeps it over a reload, and forgets it on demand', async () => {
     const page = await visit(`${world.url}/#/bins`);
     await page.getByRole('heading', { name: texts.token.heading }).waitFor();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(new URL(request.url()).pathname));
     await page.getByLabel(texts.token.label).fill('not one');
     await page.getByRole('button', { name: texts.token.enter }).click();
     await page.getByText(texts.token.wrong).waitFor();
+    expect([...new Set(asked)]).toEqual(['/v1/access']);
     await enter(page, 'read');
     await page.getByText(texts.bins.none).waitFor();
     await page.reload();

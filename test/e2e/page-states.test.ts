@@ -38,7 +38,7 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     await page.getByText(texts.bins.noneHint).waitFor();
     // The editor begins with classes of the model in use, and says before what it does not keep.
     const rules = page.getByLabel(texts.bins.rules);
-    await expect.poll(() => rules.inputValue()).toContain('left: ["red", "green"]\n');
+    await expect.poll(() => rules.inputValue(), { timeout: 30_000 }).toContain('left: ["red", "green"]\n');
     await page.getByRole('button', { name: texts.bins.try }).click();
     await page.getByRole('region', { name: texts.bins.tried(0) }).waitFor();
     expect(await page.getByText(texts.bins.faults).count()).toBe(0);
@@ -69,7 +69,8 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     await usable(page);
     await page.unroute(api);
     await page.locator('.notice.empty', { hasText: texts.bins.none }).waitFor();
-    expect(await page.locator('.notice.error').count()).toBe(0);
+    // Each part of the view asks in its own time.
+    await expect.poll(() => page.locator('.notice.error').count(), { timeout: 30_000 }).toBe(0);
   });
 
   it('says that the server is away, greys what is old, and takes it back', async () => {
@@ -87,6 +88,11 @@ describeWith('browser', 'states of the live page', (executablePath) => {
     await page.unroute(api);
     await expect.poll(() => page.locator('.stale, .away-bar').count(), { timeout: 30_000 }).toBe(0);
     expect(await icon()).toBe('/page/icon.svg');
+  });
+
+  it('shows something at any address', async () => {
+    const page = await visit('image/100%');
+    await page.locator('.notice.empty', { hasText: texts.image.missing }).waitFor();
   });
 
   it('opens its views from a button on a phone', async () => {

@@ -44,8 +44,9 @@ describeWith('browser', 'the live page', (executablePath) => {
     await page.locator('tbody').getByText(owner).first().waitFor();
     const consumer = page.locator('tr', { hasText: owner }).first();
     for (const told of [/^\d\.\d\d$/, /^\d+ MB$/]) await consumer.getByText(told).waitFor();
-    expect(await tile('Waiting').textContent()).toBe('0');
-    expect(await tile('Consumers').textContent()).toBe('1');
+    // A result may be there before the topic is asked again.
+    await expect.poll(() => tile('Waiting').textContent(), { timeout: 60_000 }).toBe('0');
+    await expect.poll(() => tile('Consumers').textContent(), { timeout: 60_000 }).toBe('1');
     expect(status.predictions).toBe(6);
     const activity = (await (await fetch(`${world.url}/v1/activity`)).json()) as {
       points: { done: number }[];

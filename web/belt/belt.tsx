@@ -62,7 +62,7 @@ export function Belt({ place }: { place: Place }) {
         </span>
       </div>
       {isBig ? (
-        <Big belt={belt} latest={latest} stream={stream} leave={() => leaveBig(belt)} />
+        <Big key={belt} belt={belt} latest={latest} stream={stream} leave={() => leaveBig(belt)} />
       ) : (
         <Running key={belt} belt={belt} groups={groups} all={count} known={known} stream={stream} now={now} />
       )}
@@ -82,7 +82,6 @@ async function enterBig(belt: string | null): Promise<void> {
 }
 
 function leaveBig(belt: string | null): void {
-  if (document.fullscreenElement !== null) void document.exitFullscreen().catch(() => undefined);
   location.hash = addressOf(belt, false);
 }
 

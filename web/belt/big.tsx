@@ -32,6 +32,8 @@ export function Big({ belt, latest, stream, leave }: BigProps) {
     return () => {
       removeEventListener('keydown', key);
       document.removeEventListener('fullscreenchange', screen);
+      // It may be left by the browser's way back, too.
+      if (document.fullscreenElement !== null) void document.exitFullscreen().catch(() => undefined);
     };
   }, [belt]);
   const mark = shown === undefined ? '' : (markOf(shown.result) ?? '');

@@ -10,6 +10,7 @@ export async function drawnPicture(
   signal: AbortSignal,
 ): Promise<HTMLCanvasElement> {
   const bitmap = await createImageBitmap(await picture(imageKey, side, signal));
+  if (signal.aborted) bitmap.close();
   signal.throwIfAborted();
   const canvas = document.createElement('canvas');
   canvas.width = bitmap.width;

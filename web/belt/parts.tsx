@@ -4,6 +4,7 @@ import type { Result } from '../shared/answers.ts';
 import { age } from '../shared/format.ts';
 import { useClock } from '../shared/hooks.ts';
 import { markOf } from '../shared/marks.ts';
+import { Ticking } from '../shared/parts.tsx';
 import type { StreamState } from '../shared/stream.ts';
 import { texts } from '../texts.ts';
 
@@ -26,7 +27,7 @@ export function Connection({ stream: { state, since } }: { stream: StreamState }
     );
   return (
     <span class={`pill ${state === 'lost' ? 'bad' : ''}`} role="status">
-      {state === 'lost' ? t.lost(age(now - since)) : texts.loading}
+      {state === 'lost' ? <Ticking>{t.lost(age(now - since))}</Ticking> : texts.loading}
     </span>
   );
 }

@@ -25,30 +25,27 @@ interface EditProps {
 export function EditBins({ bins, again }: EditProps) {
   const history = usePoll<BinHistory>('/v1/bins/history', 5000);
   const [draft, setDraft] = useState<Draft>();
-  const [tried, setTried] = useState<TriedBins>();
+  const [trial, setTrial] = useState<{ of: string; found: TriedBins }>();
   const [isTrying, setTrying] = useState(false);
   const [asked, setAsked] = useState<'use' | 'rollback'>();
   const [told, setTold] = useState<Said>();
   const labels = usePoll<{ labels: LabelCount[] }>(bins.text === null ? '/v1/labels' : null, 60_000);
   const fresh = { text: bins.text ?? exampleOf(labels.data?.labels ?? []), version: bins.version };
   const { text, version } = draft ?? fresh;
-  const edited = (next: string) => {
-    // Tried was what stood there before.
-    setTried(undefined);
-    setDraft({ text: next, version });
-  };
+  // Not of what stood there before, even where the answer comes only now.
+  const tried = trial?.of === text ? trial.found : undefined;
   const restart = () => {
     setDraft(undefined);
-    setTried(undefined);
+    setTrial(undefined);
     setTold(undefined);
   };
   const tryOut = async () => {
     setTold(undefined);
     setTrying(true);
     try {
-      setTried(await post<TriedBins>('/v1/bins/try', { rules: text }));
+      setTrial({ of: text, found: await post<TriedBins>('/v1/bins/try', { rules: text }) });
     } catch (error) {
-      setTried(undefined);
+      setTrial(undefined);
       setTold(failed(error));
     }
     setTrying(false);
@@ -85,7 +82,7 @@ export function EditBins({ bins, again }: EditProps) {
             spellcheck={false}
             maxLength={65_536}
             value={text}
-            onInput={(event) => edited(event.currentTarget.value)}
+            onInput={(event) => setDraft({ text: event.currentTarget.value, version })}
           />
         </label>
         <div class="row act">

@@ -1,7 +1,7 @@
 /** One image: its picture, what the model and people say, where it went, how long that took, and how it failed. */
 import type { ComponentChildren } from 'preact';
 import type { Image as Found, Letter, Result, Rights } from '../shared/answers.ts';
-import { fullMoment, milliseconds, number } from '../shared/format.ts';
+import { fraction, fullMoment, milliseconds, number } from '../shared/format.ts';
 import { views } from '../shared/header.tsx';
 import { type Polled, usePoll } from '../shared/hooks.ts';
 import { useLetterActions } from '../shared/letter-actions.tsx';
@@ -143,7 +143,7 @@ function Facts({ result }: { result: Result }) {
       <Fact name={t.bin}>
         {bin === null ? t.noBin : `${bin}${why}, ${texts.now.version(binVersion ?? 0)}`}
       </Fact>
-      {typeof novelty === 'number' && <Fact name={t.novelty}>{novelty.toFixed(2)}</Fact>}
+      {typeof novelty === 'number' && <Fact name={t.novelty}>{fraction(novelty)}</Fact>}
       {capturedAt !== null && <Fact name={t.captured}>{fullMoment(capturedAt)}</Fact>}
       <Fact name={t.recorded}>{fullMoment(processedAt)}</Fact>
       <Fact name={t.latency}>{milliseconds(latencyMs)}</Fact>

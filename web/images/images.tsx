@@ -38,13 +38,12 @@ function Found({ query }: { query: string }) {
   const first = usePoll<ResultPage>(path, query === '' ? everyMs.latest : everyMs.search);
   const { pages, more, isLooking, fault } = useOlder(path);
   useLeftPlace(first.data !== undefined);
-  const error = first.data === undefined ? first.error : fault;
-  if (isTooSlow(error))
-    return (
-      <p class="note bad" role="alert">
-        {t.tooLong}
-      </p>
-    );
+  const tooSlow = (
+    <p class="note bad" role="alert">
+      {t.tooLong}
+    </p>
+  );
+  if (first.data === undefined && isTooSlow(first.error)) return tooSlow;
   return (
     <Answer polled={first}>
       {(latest) => {
@@ -69,11 +68,13 @@ function Found({ query }: { query: string }) {
             ) : (
               results.length === 0 && <Nothing query={query} />
             )}
-            {fault !== undefined && (
-              <p class="note bad" role="alert">
-                {failed(fault).text}
-              </p>
-            )}
+            {isTooSlow(fault)
+              ? tooSlow
+              : fault !== undefined && (
+                  <p class="note bad" role="alert">
+                    {failed(fault).text}
+                  </p>
+                )}
             {next !== null && (
               <button type="button" class="more" disabled={isLooking} onClick={() => void more(latest)}>
                 {end === null ? t.more : t.further}

@@ -41,7 +41,7 @@ function actionOf(
     if (key === 'z') return () => labelling.undo();
     return key === 'a' ? () => labelling.selectAll() : undefined;
   }
-  if ((key === 'Enter' || key === ' ') && target instanceof HTMLButtonElement) return undefined;
+  if ((key === 'Enter' || key === ' ') && (target as HTMLElement).matches('button, a')) return undefined;
   const by = {
     ArrowLeft: -1,
     ArrowRight: 1,

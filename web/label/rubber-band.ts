@@ -19,17 +19,18 @@ export function useRubberBand({ select, list }: Band) {
     const joins = down.shiftKey || down.ctrlKey || down.metaKey;
     const [x, y] = [down.pageX, down.pageY];
     const move = (event: PointerEvent) => {
+      if (band.current === null || list.current === null) return;
       const width = Math.abs(event.pageX - x);
       const height = Math.abs(event.pageY - y);
       if (!drawn.current && width + height < from) return;
       drawn.current = true;
       const left = Math.min(x, event.pageX) - scrollX;
       const top = Math.min(y, event.pageY) - scrollY;
-      const { style } = band.current!;
-      band.current!.hidden = false;
+      const { style } = band.current;
+      band.current.hidden = false;
       for (const [name, value] of Object.entries({ left, top, width, height }))
         style.setProperty(name, `${value}px`);
-      const within = [...list.current!.children].flatMap((item, n) => {
+      const within = [...list.current.children].flatMap((item, n) => {
         const box = item.getBoundingClientRect();
         const isIn =
           box.left < left + width && box.right > left && box.top < top + height && box.bottom > top;
@@ -38,7 +39,8 @@ export function useRubberBand({ select, list }: Band) {
       select(within, joins);
     };
     const end = () => {
-      band.current!.hidden = true;
+      // The list may be empty by now, and gone.
+      if (band.current !== null) band.current.hidden = true;
       removeEventListener('pointermove', move);
       removeEventListener('pointerup', end);
       removeEventListener('pointercancel', end);

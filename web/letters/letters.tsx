@@ -18,7 +18,7 @@ export function DeadLetters({ place, rights }: { place: Place; rights: Rights | 
   const [limit, setLimit] = useState(50);
   const asked =
     code === null ? `each=${shownOfEach}&limit=500` : `code=${encodeURIComponent(code)}&limit=${limit}`;
-  const polled = usePoll<LetterPage>(`/v1/dead-letters?${asked}`, 3000);
+  const polled = usePoll<LetterPage>(`/v1/dead-letters?${asked}`, 3000, code ?? '');
   useLeftPlace(polled.data !== undefined);
   const [chosen, setChosen] = useState<ReadonlySet<number>>(new Set());
   const actions = useLetterActions(() => {

@@ -133,8 +133,9 @@ function optionsOf(element: HTMLElement, current: () => ChartProps): uPlot.Optio
       setSelect: [
         (plot) => {
           const { left, width } = plot.select;
-          if (width < leastDrag) return;
+          // What stays selected keeps new values away.
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          if (width < leastDrag) return;
           current().onZoom({ min: plot.posToVal(left, 'x'), max: plot.posToVal(left + width, 'x') });
         },
       ],

@@ -2,6 +2,7 @@
 import type { Status } from '../shared/answers.ts';
 import { age, moment } from '../shared/format.ts';
 import { type Polled, useClock } from '../shared/hooks.ts';
+import { Ticking } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
 import { Command } from './verdict.tsx';
 
@@ -18,7 +19,9 @@ export function Trouble({ polled: { error, at, data } }: { polled: Polled<Status
       {away.length === 0 && <p>{error?.message}</p>}
       {away.map(({ server, reason, since }) => (
         <p key={server}>
-          {t.away(t.names[server], texts.since(moment(since), age(now - Date.parse(since))))}
+          <Ticking>
+            {t.away(t.names[server], texts.since(moment(since), age(now - Date.parse(since))))}
+          </Ticking>
           <span class="hint">{reason}</span>
         </p>
       ))}

@@ -20,8 +20,13 @@ export function percent(value: number): string {
 
 const hundredth = new Intl.NumberFormat(undefined, { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 
+/** What a hundredth of matters, such as novelty. */
+export function fraction(value: number): string {
+  return hundredth.format(value);
+}
+
 export function cores(value: number | null): string {
-  return value === null ? '–' : hundredth.format(value);
+  return value === null ? '–' : fraction(value);
 }
 
 /** Powers of 1000, as in the terminal. */
@@ -60,10 +65,12 @@ export function clock(at: number, withSeconds: boolean): string {
   return (withSeconds ? second : minute).format(new Date(at * 1000));
 }
 
+const rough = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+
 /** Without seconds, which nobody knows of what came slowly. */
 export function roughMoment(iso: string): string {
   const date = new Date(iso);
-  return date.toDateString() === new Date().toDateString() ? minute.format(date) : full.format(date);
+  return (date.toDateString() === new Date().toDateString() ? minute : rough).format(date);
 }
 
 export function fullMoment(iso: string): string {

@@ -1,5 +1,5 @@
 /** What views share: asking again and again, and the place in the address. */
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useState } from 'preact/hooks';
 import { ApiError, get } from './api.ts';
 
 export interface Polled<T> {
@@ -13,10 +13,13 @@ export interface Polled<T> {
 /** A server that has fallen silent is asked anew after this, in milliseconds. */
 const longestMs = 20_000;
 
-/** Asks at once, and again so many milliseconds after each answer while the page is seen. `path` null: not at all. */
-export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
-  const [state, setState] = useState<{ path: string | null; data?: T; error?: ApiError; at: number }>({
-    path,
+/**
+ * Asks at once, and again so many milliseconds after each answer while the page is seen. `path` null: not at all. `of`: what it is
+ * about; as long as that stays, what is known does, too, though it is asked for otherwise.
+ */
+export function usePoll<T>(path: string | null, everyMs: number, of = path): Polled<T> {
+  const [state, setState] = useState<{ of: string | null; data?: T; error?: ApiError; at: number }>({
+    of,
     at: Date.now(),
   });
   const [turn, setTurn] = useState(0);
@@ -31,12 +34,12 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
       clearTimeout(timer);
       try {
         const data = await get<T>(path, AbortSignal.any([stop.signal, AbortSignal.timeout(longestMs)]));
-        setState({ path, data, at: Date.now() });
+        setState({ of, data, at: Date.now() });
       } catch (error) {
         if (stop.signal.aborted) return;
         const told = error instanceof ApiError ? error : new ApiError(0, String(error));
         setState((former) => ({
-          ...(former.path === path ? former : { path, at: Date.now() }),
+          ...(former.of === of ? former : { of, at: Date.now() }),
           error: told,
         }));
       }
@@ -53,9 +56,9 @@ export function usePoll<T>(path: string | null, everyMs: number): Polled<T> {
       clearTimeout(timer);
       document.removeEventListener('visibilitychange', seen);
     };
-  }, [path, everyMs, turn]);
+  }, [path, everyMs, of, turn]);
   const again = useCallback(() => setTurn((n) => n + 1), []);
-  const mine = state.path === path ? state : { data: undefined, error: undefined, at: Date.now() };
+  const mine = state.of === of ? state : { data: undefined, error: undefined, at: Date.now() };
   return { data: mine.data, error: mine.error, at: mine.at, again };
 }
 
@@ -69,7 +72,16 @@ export interface Place {
 function place(): Place {
   const [path = '', query = ''] = location.hash.replace(/^#\/?/, '').split('?');
   const [view = '', ...rest] = path.split('/');
-  return { view, rest: decodeURIComponent(rest.join('/')), query: new URLSearchParams(query) };
+  return { view, rest: decoded(rest.join('/')), query: new URLSearchParams(query) };
+}
+
+/** An address may have been cut off, or typed. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export function usePlace(): Place {
@@ -90,11 +102,4 @@ export function useClock(): number {
     return () => clearInterval(timer);
   }, []);
   return now;
-}
-
-/** The same object as long as it says the same. */
-export function useSame<T>(value: T): T {
-  const kept = useRef(value);
-  if (JSON.stringify(kept.current) !== JSON.stringify(value)) kept.current = value;
-  return kept.current;
 }

@@ -1,6 +1,6 @@
 /** Small parts of every view. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { texts } from '../texts.ts';
 import { ApiError, mayPass, picture } from './api.ts';
 import { age, percent } from './format.ts';
@@ -56,7 +56,7 @@ interface NoticeProps {
 function Old({ polled: { at }, error }: { polled: Polled<unknown>; error: ApiError }) {
   return (
     <Notice kind="error" hint={error.hint}>
-      {texts.old(age(useClock() - at))} {error.message}
+      <Ticking>{texts.old(age(useClock() - at))}</Ticking> {error.message}
     </Notice>
   );
 }
@@ -67,9 +67,14 @@ export function Away({ polled: { error, at, data } }: { polled: Polled<unknown> 
   if (error?.status !== 0) return null;
   return (
     <p class="away-bar" role="alert">
-      {texts.lost} {data !== undefined && texts.oldPage(age(now - at))}
+      {texts.lost} {data !== undefined && <Ticking>{texts.oldPage(age(now - at))}</Ticking>}
     </p>
   );
+}
+
+/** Changes every second: it is there to be read, and not told each time. */
+export function Ticking({ children }: { children: ComponentChildren }) {
+  return <span aria-live="off">{children}</span>;
 }
 
 /** Whether what is shown is of now. */
@@ -85,7 +90,7 @@ export function Freshness({ polled }: { polled: Polled<unknown> }) {
     );
   return (
     <span class={`pill ${error?.status === 0 ? 'bad' : isOld ? 'warn' : 'ok'}`} role="status">
-      {isOld ? texts.stale(age(now - at)) : texts.live}
+      {isOld ? <Ticking>{texts.stale(age(now - at))}</Ticking> : texts.live}
     </span>
   );
 }
@@ -110,6 +115,8 @@ export function Picture({ imageKey, side, alt }: PictureProps) {
     const look = async (pause: number) => {
       try {
         const blob = await picture(imageKey, side, signal);
+        // Nobody would give it back.
+        if (signal.aborted) return;
         setShown({ url: (url = URL.createObjectURL(blob)) });
       } catch (error) {
         if (signal.aborted) return;
@@ -221,32 +228,37 @@ interface TileProps {
 
 /** Asks before something is done. */
 export function Confirm({ question, action, cancel, onYes, danger, children }: ConfirmProps) {
-  useEffect(() => {
-    const escape = (event: KeyboardEvent) => void (event.key === 'Escape' && cancel());
-    addEventListener('keydown', escape);
-    return () => removeEventListener('keydown', escape);
-  }, [cancel]);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const yes = useRef<HTMLButtonElement>(null);
+  // The browser keeps the focus within, and gives it back where it was.
+  useLayoutEffect(() => {
+    const element = dialog.current!;
+    element.showModal();
+    yes.current!.focus();
+    return () => element.close();
+  }, []);
   return (
-    <div class="veil">
-      <div class="dialog" role="alertdialog" aria-modal="true" aria-label={question}>
-        <p>{question}</p>
-        {children}
-        <div class="row">
-          <button type="button" onClick={cancel}>
-            {texts.letters.cancel}
-          </button>
-          <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={focusOnce}>
-            {action}
-          </button>
-        </div>
+    <dialog
+      ref={dialog}
+      role="alertdialog"
+      aria-label={question}
+      onCancel={(event) => {
+        event.preventDefault();
+        cancel();
+      }}
+    >
+      <p>{question}</p>
+      {children}
+      <div class="row">
+        <button type="button" onClick={cancel}>
+          {texts.letters.cancel}
+        </button>
+        <button type="button" class={danger === true ? 'danger' : 'main'} onClick={onYes} ref={yes}>
+          {action}
+        </button>
       </div>
-    </div>
+    </dialog>
   );
-}
-
-/** Not again each time that what lies behind is drawn anew. */
-function focusOnce(button: HTMLButtonElement | null): void {
-  if (button !== null && !button.closest('.dialog')!.contains(document.activeElement)) button.focus();
 }
 
 /** What the last action did, or why it failed. */

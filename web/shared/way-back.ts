@@ -60,9 +60,14 @@ export function goBackTo({ n }: From): void {
   history.go(n - current.n);
 }
 
+/** A page stays open for weeks, and few go back so far. */
+const mostKept = 20;
+
 /** To be found again when one comes back to this entry of the history. */
 export function keep(value: unknown): void {
+  kept.delete(current.n);
   kept.set(current.n, value);
+  if (kept.size > mostKept) kept.delete(kept.keys().next().value!);
 }
 
 export function whatWasKept(): unknown {
