@@ -4,6 +4,7 @@ const limits = {
   // Ten times what the longest take on a quiet machine: dozens of process starts, each a second on a busy one.
   testTimeout: 180_000,
   hookTimeout: 180_000,
+  expect: { poll: { timeout: 60_000 } },
 };
 
 export default defineConfig({

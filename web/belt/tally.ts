@@ -28,16 +28,17 @@ export function groupOf({ bin, category }: Counted): string {
 }
 
 /** Names beyond these are counted together, so that whatever comes, the page stays small. */
-const most = { groups: 1000, belts: 100 };
+const most = { groups: 1000, belts: 100, groupsOfBelts: 4000 };
 const rateSeconds = 10;
 export const others = 'others';
 
 export class Tallies<R extends Counted> {
   readonly #all = new Map<string, Tally<R>>();
   readonly #belts = new Map<string, Map<string, Tally<R>>>();
+  #groupsOfBelts = 0;
 
   add(result: R, now: number): void {
-    count(this.#all, result, now);
+    count(this.#all, result, now, this.#all.size < most.groups);
     const { belt } = result;
     if (belt === null) return;
     let groups = this.#belts.get(belt);
@@ -45,7 +46,9 @@ export class Tallies<R extends Counted> {
       if (this.#belts.size >= most.belts) return;
       this.#belts.set(belt, (groups = new Map<string, Tally<R>>()));
     }
-    count(groups, result, now);
+    const before = groups.size;
+    count(groups, result, now, groups.size < most.groups && this.#groupsOfBelts < most.groupsOfBelts);
+    this.#groupsOfBelts += groups.size - before;
   }
 
   get belts(): string[] {
@@ -58,9 +61,14 @@ export class Tallies<R extends Counted> {
   }
 }
 
-function count<R extends Counted>(groups: Map<string, Tally<R>>, result: R, now: number): void {
+function count<R extends Counted>(
+  groups: Map<string, Tally<R>>,
+  result: R,
+  now: number,
+  hasRoom: boolean,
+): void {
   const isNew = !groups.has(groupOf(result));
-  const key = isNew && groups.size >= most.groups ? others : groupOf(result);
+  const key = isNew && !hasRoom ? others : groupOf(result);
   let tally = groups.get(key);
   if (tally === undefined) {
     const { bin, category } = result;
