@@ -444,7 +444,7 @@ describe('labelling', () => {
         { label: 'dog', corrections: 0 },
         { label: 'bird', corrections: 1 },
       ],
-      belts: expect.arrayContaining(['labels']),
+      belts: expect.arrayContaining(['labels']) as string[],
       models: [{ name: 'm', version: '1' }],
     });
   });
