@@ -2,8 +2,10 @@
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
+import { partsModelDirectory } from '../../lib/models/store/entry.ts';
 import { answersInUse, answersOf, type ModelAnswers } from '../../lib/models/store/model-answers.ts';
 import { readModelsInUse } from '../../lib/models/store/pipeline-model.ts';
+import { readConsumers } from '../../lib/systems/database/tables/consumers.ts';
 import type { Context } from './run.ts';
 
 /** Of the pipeline's model and of those of its belts together. Null where no model has been chosen. */
@@ -12,7 +14,16 @@ export async function modelAnswers(context: Context, pool: Pool): Promise<ModelA
   if (config.model !== undefined) return localAnswers(context);
   const inUse = await readModelsInUse(pool, config.pipeline);
   const chosen = inUse.some(({ belt, manifest }) => belt === null && manifest.labels !== undefined);
-  return answersInUse(inUse, chosen ? null : await localAnswers(context));
+  const local = chosen ? null : ((await localAnswers(context)) ?? (await bundledAnswers(context, pool)));
+  return answersInUse(inUse, local);
+}
+
+/** Of the model that comes with visionscale, where consumers run that: those of `up` do unless told otherwise. */
+async function bundledAnswers({ config }: Context, pool: Pool): Promise<ModelAnswers | null> {
+  const consumers = await readConsumers(pool, config.pipeline, config.topic.name);
+  const { info, manifest } = await loadModel({ ...config, model: partsModelDirectory });
+  const isRun = consumers.some(({ live, modelDigest }) => live && modelDigest === info.digest);
+  return isRun ? answersOf(info.labels, manifest) : null;
 }
 
 /** Of the model that this host runs by itself. */
