@@ -271,6 +271,7 @@ export const texts = {
     points: 'points',
     counts: (minutes: number) => `Last ${minutes} minutes`,
     results: 'Images',
+    aMinute: 'A minute',
     share: 'Share',
     why: 'Why',
     noResults: 'No image in this time.',

@@ -1,7 +1,7 @@
 /** The rules in force, and where results went. */
 import type { ComponentChildren } from 'preact';
 import type { BinCounts, Bins as Rules, Rights } from '../shared/answers.ts';
-import { number, percent } from '../shared/format.ts';
+import { number, percent, rate } from '../shared/format.ts';
 import { usePoll } from '../shared/hooks.ts';
 import { Answer, Bar, Notice } from '../shared/parts.tsx';
 import { type Column, Table } from '../shared/table.tsx';
@@ -73,6 +73,7 @@ function Counts({ counts: { minutes, bins } }: { counts: BinCounts }) {
     { name: t.bin, cell: ({ bin }) => bin ?? <span class="quiet">{t.noBin}</span> },
     { name: t.why, cell: ({ reason }) => reason && (texts.image.reasons[reason] ?? reason) },
     { name: t.results, cell: ({ results }) => number(results), right: true },
+    { name: t.aMinute, cell: ({ results }) => rate(results / minutes), right: true },
     {
       name: t.share,
       cell: ({ results }) => (
