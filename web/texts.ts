@@ -52,9 +52,9 @@ export const texts = {
   trouble: {
     away: (name: string, since: string) => `${name} has been away ${since}.`,
     names: { database: 'The database', topic: 'The topic', store: 'The object store' },
-    shown: (time: string) => `The numbers below are of ${time}.`,
-    again: 'They come anew as soon as it is back.',
-    nothing: 'Nothing is known yet: the numbers come as soon as it is back.',
+    shown: (time: string) => `The numbers below are from ${time}.`,
+    again: 'They update when it is back.',
+    nothing: 'There are no numbers yet. They appear when it is back.',
   },
   belts: {
     heading: 'Belts, last 15 minutes',
@@ -173,7 +173,7 @@ export const texts = {
     looked: (time: string) =>
       `Looked at the newest 50,000 results that could fit, back to ${time}. An earlier time, a key or a category gets there sooner.`,
     further: 'Look further back',
-    looking: (time: string) => `Looking further back. By now at ${time}…`,
+    looking: (time: string) => `Looking further back: at ${time} now…`,
     tooLong: 'PostgreSQL took too long for this search. Choose a shorter time, or name a key or a category.',
     more: 'Show more',
     none: 'No results yet. Send images: visionscale upload, then visionscale produce',
@@ -183,7 +183,7 @@ export const texts = {
     unknown: 'unknown object',
     noPicture: 'no picture',
     noPictureYet: 'no picture yet',
-    notKept: 'Its message brought the image, which is not kept.',
+    notKept: 'The image came inside its message and was not kept.',
     trying: 'Trying again…',
   },
   image: {
@@ -206,7 +206,7 @@ export const texts = {
     sameKey: 'all its results',
     request: 'Request id',
     bin: 'Bin',
-    noBin: 'no rules then',
+    noBin: 'no bin rules at that time',
     captured: 'Captured',
     recorded: 'Recorded',
     latency: 'Latency',
@@ -233,7 +233,7 @@ export const texts = {
     retried: 'Sent again',
     closed: 'Closed',
     reasons: {
-      mapped: 'by its class',
+      mapped: 'a rule has its class',
       unmapped: 'no rule has its class',
       low_confidence: 'confidence too low',
       low_margin: 'too close to the second class',
@@ -245,7 +245,7 @@ export const texts = {
     heading: 'Where the time went',
     fromCapture: (total: string) => `${total} from capture to row`,
     fromMessage: (total: string) => `${total} from its message to the row`,
-    onlyWork: 'Its message had no time, so only the work on it is known.',
+    onlyWork: 'Its message has no timestamp, so only the work on it is known.',
     work: (total: string) => `The work alone, ${total}`,
     stage: 'Stage',
     time: 'Time',
@@ -360,7 +360,7 @@ export const texts = {
     sameLabels: (n: number) => `The same ${n} classes`,
     removed: (n: number, some: string) => `Classes removed (${n}): ${some}`,
     added: (n: number, some: string) => `Classes added (${n}): ${some}`,
-    force: 'This speaks against it:',
+    force: 'Reasons not to:',
     switch: 'Switch',
     anyway: 'Switch anyway',
     done: (whose: string, model: string) => `From the next image on, ${whose} runs ${model}.`,
@@ -374,7 +374,7 @@ export const texts = {
     ofPipeline: "the pipeline's",
     more: 'Details',
     report: {
-      top5: 'Among the best five',
+      top5: 'Right class among the best five',
       heldOut: 'Measured on',
       images: (n: number) => images(n),
       agreement: 'Same answer as its parent',
@@ -382,7 +382,7 @@ export const texts = {
       confidence: 'Mean confidence',
       training: 'Training',
       trained: (mode: string, n: number | undefined) => (n === undefined ? mode : `${mode}, ${images(n)}`),
-      knows: 'Knows',
+      knows: 'Recognises',
       source: 'From',
       parent: 'Made from',
       digest: 'Digest',
@@ -408,7 +408,7 @@ export const texts = {
         comparing: (done: number, of: number) => `Classifying with both: ${done} of ${images(of)}`,
       },
       better: (name: string, other: string, mine: string, theirs: string) =>
-        `${name} is better on these images: ${mine} right, ${other} ${theirs}. That is hardly chance.`,
+        `${name} is better on these images: ${mine} right, ${other} ${theirs}. That is unlikely to be chance.`,
       noDifference: (n: number, a: string, b: string) =>
         `${images(n)} with a label cannot tell which is better: ${a} and ${b} right.`,
       faster: (name: string) => `${name} is the faster one.`,

@@ -177,7 +177,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
     try {
       const told = page.getByRole('alert');
       await told.getByText(/^The database has been away since .* \(\d+ s\)\./).waitFor();
-      await told.getByText(/^The numbers below are of /).waitFor();
+      await told.getByText(/^The numbers below are from /).waitFor();
       expect(await told.locator('code').textContent()).toBe('visionscale doctor');
       await page.locator('.stale .tile').first().waitFor();
       expect([await value('Waiting'), await value('Consumers')]).toEqual(['0', '1']);
@@ -186,7 +186,7 @@ describeWith('browser', 'the live page, now', (executablePath) => {
       // Whoever comes only now is told the same.
       await page.reload();
       await told.getByText(/^The database has been away since/).waitFor();
-      await told.getByText(/^Nothing is known yet/).waitFor();
+      await told.getByText(/^There are no numbers yet/).waitFor();
     } finally {
       for (const pid of all.toReversed()) process.kill(pid, 'SIGCONT');
     }
