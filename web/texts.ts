@@ -508,7 +508,7 @@ export const texts = {
     times: (n: number) => (n === 1 ? 'once' : `${n} times`),
     confusedAs: (label: string, category: string) => `${label} taken for ${category}`,
     class: 'Class',
-    day: 'Day',
+    day: 'Day (UTC)',
     images: 'Images',
   },
   letters: {
