@@ -203,7 +203,7 @@ export function killedSuite(
     }, 120_000);
 
     it('produces the same requests, each predicted once', async () => {
-      const produce = ['produce', '--rate', '300'];
+      const produce = ['produce', '--rate', '60'];
       await killBeforeNoting(produce);
       expect(await killed.marked()).toBe(0);
       expect(await killed.messages()).toBeGreaterThan(0);

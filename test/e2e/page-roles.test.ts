@@ -167,7 +167,7 @@ describeWith('browser', 'roles on the live page', (executablePath) => {
     const page = await visit(world.url);
     await enter(page, 'operate');
     await says(page, `desk-operate: ${texts.rights.operate}`);
-    expect(await found(page)).toEqual({ 'dead-letters': 2, bins: 1, models: 1, label: 1 });
+    await expect.poll(() => found(page)).toEqual({ 'dead-letters': 2, bins: 1, models: 1, label: 1 });
     expect(await refusedActs('operate')).toEqual([]);
   });
 

@@ -61,7 +61,7 @@ export function trainCommand(): Command {
         'Pictures that belong together are never on both sides of the test: folders below\n' +
         'a class folder, names by --group-by, bursts, near-duplicates, and what looks\nalike.\n\n' +
         'The new model is not used until you say so: visionscale model use <model>.\n' +
-        'Mode scratch needs @tensorflow/tfjs-node, and hours; there Ctrl-C keeps the best epoch\nso far. Mode head ends at once, without a model, and is faster the next time.',
+        'Mode scratch needs @tensorflow/tfjs-node, and hours; there Ctrl-C keeps the\nbest epoch so far. Mode head ends at once, without a model, and is faster the\nnext time.',
     );
   const settings = [
     'CLASS_NAMES',

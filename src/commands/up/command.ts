@@ -27,9 +27,9 @@ export function upCommand(): Command {
           'Everything is embedded, in the data directory, except what the settings name\n' +
           '(Kafka, a database, a bucket). If no model is chosen, the bundled one is used.\n' +
           'It refuses a data directory in which another up or a demo runs.\n' +
-          'A process that dies or hangs is restarted. Ctrl-C drains and stops everything. With\n' +
-          '--metrics-port the first consumer shows its metrics there, and the others at the\n' +
-          'ports that follow.',
+          'A process that dies or hangs is restarted. Ctrl-C drains and stops everything.\n' +
+          'With --metrics-port the first consumer shows its metrics there, and the others\n' +
+          'at the ports that follow.',
       ),
     [
       ...infrastructure,
