@@ -115,7 +115,7 @@ describeThorough('up', () => {
     // One that hangs is ended, and comes back.
     const hanging = (await ownerOf(1))!.owner!;
     process.kill(Number(hanging.split(':').at(-2)), 'SIGSTOP');
-    await running.said(/consumer 1 \(process \d+\) did not answer for 10 s and was killed; restarting it in/);
+    await running.said(/consumer 1 \(process \d+\) did not answer for 20 s and was killed; restarting it in/);
     await until(
       'another owner',
       async () => {
