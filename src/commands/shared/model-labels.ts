@@ -2,7 +2,7 @@
 import type { Pool } from 'pg';
 import { loadModel } from '../../compose.ts';
 import { VisionscaleError } from '../../lib/base/errors.ts';
-import { partsModelDirectory } from '../../lib/models/store/entry.ts';
+import { bundledModels } from '../../lib/models/store/entry.ts';
 import { answersInUse, answersOf, type ModelAnswers } from '../../lib/models/store/model-answers.ts';
 import { readModelsInUse } from '../../lib/models/store/pipeline-model.ts';
 import { readConsumers } from '../../lib/systems/database/tables/consumers.ts';
@@ -21,9 +21,14 @@ export async function modelAnswers(context: Context, pool: Pool): Promise<ModelA
 /** Of the model that comes with visionscale, where consumers run that: those of `up` do unless told otherwise. */
 async function bundledAnswers({ config }: Context, pool: Pool): Promise<ModelAnswers | null> {
   const consumers = await readConsumers(pool, config.pipeline, config.topic.name);
-  const { info, manifest } = await loadModel({ ...config, model: partsModelDirectory });
-  const isRun = consumers.some(({ live, modelDigest }) => live && modelDigest === info.digest);
-  return isRun ? answersOf(info.labels, manifest) : null;
+  const run = new Set(
+    consumers.flatMap(({ live, modelDigest }) => (live && modelDigest !== null ? [modelDigest] : [])),
+  );
+  // Its weights are read only where its labels are wanted.
+  const entry = (await bundledModels()).find(({ manifest }) => run.has(manifest?.digest ?? ''));
+  if (entry === undefined) return null;
+  const { info, manifest } = await loadModel({ ...config, model: entry.path });
+  return answersOf(info.labels, manifest);
 }
 
 /** Of the model that this host runs by itself. */
