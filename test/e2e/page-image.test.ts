@@ -1,12 +1,11 @@
 /** The live page in a browser: images found by what is asked, all of one image, and dead letters by cause. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { texts } from '../../web/texts.ts';
 import type { Rig } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
-import { type OpenedPage, openLivePage } from '../support/page.ts';
+import { loseImage, type OpenedPage, openLivePage } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
 
 /** On a machine that does much else too. */
@@ -195,19 +194,12 @@ describeWith('browser', 'the live page’s images', (executablePath) => {
   });
 
   it('that failed are retried where they are shown, and keep their letter', async () => {
-    const folder = join(rig.dir, 'lost');
-    mkdirSync(folder);
-    const image = await colorImage('blue', 77);
-    writeFileSync(join(folder, 'a.png'), image);
-    await rig.json(['upload', folder]);
-    const object = join(rig.dir, 'data', 'images', 'a.png');
-    rmSync(object);
-    await rig.json(['produce']);
+    const bringBack = await loseImage(rig);
     await expect.poll(() => letters("state = 'open'"), patient).toBe(1);
     await world.open(`image/${encodeURIComponent('p:1:a.png')}`);
     await page.getByText('It cannot be classified').waitFor();
     await world.usable();
-    writeFileSync(object, image);
+    bringBack();
     await page.getByRole('button', { name: 'Retry' }).click();
     await page.getByRole('alertdialog').getByRole('button', { name: 'Retry' }).click();
     await page.getByText('resolved by a retry').waitFor();

@@ -1,11 +1,10 @@
 /** The live page in a browser, on the built binary: what it shows is what is there, and what is done on it is done. */
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Rig, Running } from '../support/binary.ts';
 import { colorImage, colors, writeColorModel } from '../support/color-model.ts';
-import { type OpenedPage, openLivePage } from '../support/page.ts';
+import { loseImage, type OpenedPage, openLivePage } from '../support/page.ts';
 import { describeWith } from '../support/servers.ts';
 
 describeWith('browser', 'the live page', (executablePath) => {
@@ -76,18 +75,11 @@ describeWith('browser', 'the live page', (executablePath) => {
   });
 
   it('sends a dead letter again, which becomes a prediction', async () => {
-    const folder = join(rig.dir, 'lost');
-    mkdirSync(folder);
-    const image = await colorImage('blue', 77);
-    writeFileSync(join(folder, 'a.png'), image);
-    await rig.json(['upload', folder]);
-    const object = join(rig.dir, 'data', 'images', 'a.png');
-    rmSync(object);
-    await rig.json(['produce']);
+    const bringBack = await loseImage(rig);
     await open('dead-letters');
     await page.getByText('not_found').first().waitFor();
     await usable();
-    writeFileSync(object, image);
+    bringBack();
     await page.getByLabel('Select all shown').check();
     await page.getByRole('button', { name: 'Retry', exact: true }).click();
     const dialog = page.getByRole('alertdialog');

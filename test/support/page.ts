@@ -1,11 +1,13 @@
 /** The live page in a browser, on the built binary, with what every view is held to. */
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 import { loadConfig } from '../../src/lib/config/load.ts';
 import { type Database, openDatabase } from '../../src/lib/systems/database/open.ts';
 import { Rig, type Running } from './binary.ts';
+import { colorImage } from './color-model.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -104,4 +106,17 @@ export async function usable(page: Page): Promise<void> {
     .poll(() => page.evaluate<number>('document.documentElement.scrollWidth'))
     .toBeLessThanOrEqual(390);
   await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+/** An image `a.png`, uploaded and asked for, that is gone from the store: a dead letter. Returns what puts it back. */
+export async function loseImage(rig: Rig): Promise<() => void> {
+  const folder = join(rig.dir, 'lost');
+  mkdirSync(folder);
+  const image = await colorImage('blue', 77);
+  writeFileSync(join(folder, 'a.png'), image);
+  await rig.json(['upload', folder]);
+  const object = join(rig.dir, 'data', 'images', 'a.png');
+  rmSync(object);
+  await rig.json(['produce']);
+  return () => writeFileSync(object, image);
 }

@@ -3,10 +3,11 @@ import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'preac
 import type { Result } from '../shared/answers.ts';
 import { percent } from '../shared/format.ts';
 import { markOf } from '../shared/marks.ts';
+import { Mark } from '../shared/parts.tsx';
 import type { StreamState } from '../shared/stream.ts';
 import { texts } from '../texts.ts';
 import { drawnPicture } from './drawn.ts';
-import { Connection, Drawn, Mark, type Pictured } from './parts.tsx';
+import { Connection, Drawn, type Pictured } from './parts.tsx';
 
 const { belt: t } = texts;
 
@@ -54,7 +55,7 @@ export function Big({ belt, latest, stream, leave }: BigProps) {
             <>
               {shown.result.bin !== null && <p class="big-bin">→ {shown.result.bin}</p>}
               <p class="big-facts">
-                {percent(shown.result.confidence)} <Mark result={shown.result} />
+                {percent(shown.result.confidence)} <Mark result={shown.result} words={t.marks} />
               </p>
             </>
           )}

@@ -2,9 +2,10 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Bins as Rules, Result } from '../shared/answers.ts';
 import { number, percent, rate } from '../shared/format.ts';
+import { Mark } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
 import { drawnPicture } from './drawn.ts';
-import { Drawn, Mark, type Pictured } from './parts.tsx';
+import { Drawn, type Pictured } from './parts.tsx';
 import { rateOf, type Tally } from './tally.ts';
 
 const { belt: t } = texts;
@@ -135,7 +136,7 @@ function Last({ result, picture }: Pictured) {
       <Drawn picture={picture ?? fetched} name="belt-picture" />
       <span>
         <span class="belt-name">{result.category}</span>{' '}
-        <span class="quiet">{percent(result.confidence)}</span> <Mark result={result} />
+        <span class="quiet">{percent(result.confidence)}</span> <Mark result={result} words={t.marks} />
       </span>
     </a>
   );

@@ -3,7 +3,6 @@ import { useEffect, useRef } from 'preact/hooks';
 import type { Result } from '../shared/answers.ts';
 import { age } from '../shared/format.ts';
 import { useClock } from '../shared/hooks.ts';
-import { markOf } from '../shared/marks.ts';
 import { Ticking } from '../shared/parts.tsx';
 import type { StreamState } from '../shared/stream.ts';
 import { texts } from '../texts.ts';
@@ -37,11 +36,4 @@ export function Drawn({ picture, name }: { picture: HTMLCanvasElement | undefine
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => frame.current!.replaceChildren(...(picture === undefined ? [] : [picture])), [picture]);
   return <div class={name} ref={frame} aria-hidden="true" />;
-}
-
-/** In words, for not everybody tells colours apart. */
-export function Mark({ result }: { result: Result }) {
-  const mark = markOf(result);
-  if (mark === null) return null;
-  return <span class={`pill ${mark === 'unknown' ? 'bad' : 'warn'}`}>{t.marks[mark]}</span>;
 }

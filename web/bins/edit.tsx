@@ -4,7 +4,8 @@ import type { BinHistory, Bins as Rules, LabelCount, TriedBins } from '../shared
 import { post } from '../shared/api.ts';
 import { moment, number } from '../shared/format.ts';
 import { usePoll } from '../shared/hooks.ts';
-import { Answer, Confirm, failed, Faults, Picture, type Said, Told } from '../shared/parts.tsx';
+import { Answer, Confirm, failed, Faults, type Said, Told } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { type Column, Table } from '../shared/table.tsx';
 import { texts } from '../texts.ts';
 

@@ -6,7 +6,8 @@ import { views } from '../shared/header.tsx';
 import { type Polled, usePoll } from '../shared/hooks.ts';
 import { useLetterActions } from '../shared/letter-actions.tsx';
 import { markOf } from '../shared/marks.ts';
-import { Answer, Notice, Picture, Told, TopFive } from '../shared/parts.tsx';
+import { Answer, Notice, Told, TopFive, Mark } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { cameFrom, goBackTo } from '../shared/way-back.ts';
 import { texts } from '../texts.ts';
 import { TimeSpent } from './timeline.tsx';
@@ -114,13 +115,12 @@ function searchFor(name: 'key' | 'belt' | 'consumer', value: string): string {
 }
 
 function Says({ result, correction }: { result: Result; correction: Found['correction'] }) {
-  const mark = markOf(result);
   return (
     <>
       <h2>{t.top}</h2>
-      {mark !== null && (
+      {markOf(result) !== null && (
         <p class="mark">
-          <span class={`pill ${mark === 'unknown' ? 'bad' : 'warn'}`}>{t.marks[mark]}</span>
+          <Mark result={result} words={t.marks} />
         </p>
       )}
       <TopFive top={result.top} />

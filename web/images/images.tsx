@@ -5,7 +5,8 @@ import { ApiError, get } from '../shared/api.ts';
 import { moment, percent } from '../shared/format.ts';
 import { type Place, usePoll } from '../shared/hooks.ts';
 import { markOf } from '../shared/marks.ts';
-import { Answer, failed, Notice, Picture } from '../shared/parts.tsx';
+import { Answer, failed, Notice, Mark } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { keep, useLeftPlace, whatWasKept } from '../shared/way-back.ts';
 import { texts } from '../texts.ts';
 import { addressWith, askedOf } from './query.ts';
@@ -174,9 +175,7 @@ function Card({ result }: { result: Result }) {
           {bin !== null && <span>→ {bin}</span>}
           <time dateTime={processedAt}>{moment(processedAt)}</time>
         </span>
-        {mark !== null && (
-          <span class={`pill ${mark === 'unknown' ? 'bad' : 'warn'}`}>{texts.image.marks[mark]}</span>
-        )}
+        <Mark result={result} words={texts.image.marks} />
       </a>
     </li>
   );

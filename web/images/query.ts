@@ -1,4 +1,5 @@
 /** What is searched for among images: as the address has it, and as people read and enter it. */
+import { filtersOf } from '../shared/filters.ts';
 import { fullMoment } from '../shared/format.ts';
 import { texts } from '../texts.ts';
 
@@ -22,12 +23,7 @@ export type Filter = (typeof filters)[number];
 
 /** Without what says nothing, and what is no filter. */
 export function askedOf(given: { get(name: string): unknown }): URLSearchParams {
-  const asked = new URLSearchParams();
-  for (const name of filters) {
-    const value = given.get(name);
-    if (typeof value === 'string' && value.trim() !== '') asked.set(name, value.trim());
-  }
-  return asked;
+  return filtersOf(filters, given);
 }
 
 /** The time in the form's select that opens its own begin and end. */

@@ -2,6 +2,7 @@
 import { useState } from 'preact/hooks';
 import type { Bins, LabelCount, Models, Status } from '../shared/answers.ts';
 import { usePoll } from '../shared/hooks.ts';
+import { OnlyUnknown } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
 import { addressOf, addressWithout, askedByForm, type Filter, isAgo, localOf, range, told } from './query.ts';
 
@@ -57,15 +58,7 @@ export function Search({ asked }: { asked: URLSearchParams }) {
             {field('consumer')}
             {confidence('above')}
             {confidence('below')}
-            <label class="check">
-              <input
-                type="checkbox"
-                name="unknown"
-                value="true"
-                defaultChecked={asked.get('unknown') === 'true'}
-              />
-              {t.unknownOnly}
-            </label>
+            <OnlyUnknown asked={asked} text={t.unknownOnly} />
           </>
         )}
         <div class="row">

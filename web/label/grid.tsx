@@ -1,7 +1,7 @@
 /** The images to label: those that are selected, and the one that keys move. */
 import { useRef } from 'preact/hooks';
 import { percent } from '../shared/format.ts';
-import { Picture } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { texts } from '../texts.ts';
 import type { Labelling, Unsure } from './labelling.ts';
 import { useRubberBand } from './rubber-band.ts';

@@ -1,6 +1,8 @@
 /** Which images are to be labelled, and in which order. */
 import { useRef } from 'preact/hooks';
 import type { Choices } from '../shared/answers.ts';
+import { filtersOf } from '../shared/filters.ts';
+import { OnlyUnknown } from '../shared/parts.tsx';
 import { texts } from '../texts.ts';
 
 const { label: t } = texts;
@@ -9,12 +11,7 @@ const names = ['category', 'belt', 'model', 'below', 'unknown', 'order', 'since'
 
 /** What of an address or a form says so: as the server takes it. */
 export function asked(given: { get(name: string): unknown }): URLSearchParams {
-  const found = new URLSearchParams();
-  for (const name of names) {
-    const value = given.get(name);
-    if (typeof value === 'string' && value.trim() !== '') found.set(name, value.trim());
-  }
-  return found;
+  return filtersOf(names, given);
 }
 
 /** Of all time: the server counts back from now. */
@@ -62,15 +59,7 @@ export function Search({ query, choices }: { query: URLSearchParams; choices: Ch
         </label>
         <Choice name="order" query={query} options={Object.entries(t.orders)} />
         <Choice name="since" query={query} options={[...Object.entries(t.ages), [everything, t.allTime]]} />
-        <label class="check">
-          <input
-            type="checkbox"
-            name="unknown"
-            value="true"
-            defaultChecked={query.get('unknown') === 'true'}
-          />
-          {t.unknown}
-        </label>
+        <OnlyUnknown asked={query} text={t.unknown} />
         <div class="row">
           <button type="submit" class="main">
             {t.search}

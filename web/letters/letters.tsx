@@ -4,7 +4,8 @@ import type { Letter, LetterPage, Rights } from '../shared/answers.ts';
 import { moment, number } from '../shared/format.ts';
 import { type Place, usePoll } from '../shared/hooks.ts';
 import { type LetterActions, useLetterActions } from '../shared/letter-actions.tsx';
-import { Answer, Notice, Picture, Told } from '../shared/parts.tsx';
+import { Answer, Notice, Told } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { useLeftPlace } from '../shared/way-back.ts';
 import { texts } from '../texts.ts';
 

@@ -1,7 +1,7 @@
 /** What a comparison found: a sentence, the figures of both models, and the images on which they differ. */
 import type { Comparison, ComparisonResult } from '../shared/answers.ts';
 import { milliseconds, number, percent } from '../shared/format.ts';
-import { Picture } from '../shared/parts.tsx';
+import { Picture } from '../shared/picture.tsx';
 import { type Column, Table } from '../shared/table.tsx';
 import { texts } from '../texts.ts';
 import { nameOf } from './list.tsx';

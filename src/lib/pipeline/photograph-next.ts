@@ -1,5 +1,5 @@
 /** Which classes deserve more pictures, and why: by what people said of images, and by what comes along the belts. */
-import { type Interval, wilson } from '../base/statistics.ts';
+import { type Interval, sum, wilson } from '../base/statistics.ts';
 
 /** Of one model. */
 export interface Evidence {
@@ -56,7 +56,7 @@ export function photographNext({ recent, confusion }: Evidence): NextClass[] {
   const unknown = totals(recent, 'category', 'unknown');
   const judged = totals(confusion, 'category', 'images');
   const labelled = totals(confusion, 'label', 'images');
-  const all = sumOf(predicted);
+  const all = sum([...predicted.values()]);
   if (all === 0) return [];
   const share = new Map<string, number>();
   const handOn = (label: string, category: string, images: number) => {
@@ -132,10 +132,6 @@ function totals<R>(rows: readonly R[], name: keyof R, count: keyof R): Map<strin
     found.set(key, (found.get(key) ?? 0) + (row[count] as number));
   }
   return found;
-}
-
-function sumOf(counts: ReadonlyMap<string, number>): number {
-  return [...counts.values()].reduce((sum, one) => sum + one, 0);
 }
 
 function percent(share: number): string {
